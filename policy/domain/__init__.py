@@ -1,0 +1,1 @@
+"""The nouns of an intervention: pure, frozen, standard library only."""

@@ -1,0 +1,207 @@
+"""What is asked of policy, the facts it decides on, and its answers."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from policy.domain.devices import AccountMethod, Algorithms, DedicatedAccount, Device, Zone
+from policy.domain.hospitals import Hospital
+from policy.domain.ids import (
+    AccountId,
+    DeviceId,
+    HospitalId,
+    InterventionId,
+    OccurrenceId,
+    PersonId,
+    SessionId,
+    SupplierId,
+    WindowId,
+)
+from policy.domain.interventions import Intervention, InterventionKind
+from policy.domain.people import Factor, Language, Person
+from policy.domain.suppliers import Supplier
+from policy.domain.windows import Channel, Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRequest:
+    """A person, already authenticated, asks for a device by name. ``source`` is an IP literal."""
+
+    hospital_id: HospitalId
+    person_id: PersonId
+    device_name: str
+    account_name: str | None
+    source: str
+    factors: frozenset[Factor]
+
+
+class RevocationScope(StrEnum):
+    """What a cut reaches."""
+
+    SESSION = "session"
+    PERSON = "person"
+    SUPPLIER = "supplier"
+    DEVICE = "device"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """A cut: every grant of its scope issued before ``at`` is over. ``target`` is the scope's id, '' for all."""
+
+    hospital_id: HospitalId
+    scope: RevocationScope
+    target: str
+    at: datetime
+    reason: str
+    by: PersonId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything the engine may look at for one person and one device, read in one snapshot.
+
+    ``device`` is None where no device of that name exists; ``accounts`` are the device's; ``windows`` are
+    those that name the person and the device, whatever their state, with ``interventions`` by id;
+    ``live_sessions`` counts the person's open sessions, ``session_limit`` is their maximum.
+    """
+
+    hospital: Hospital
+    person: Person
+    supplier: Supplier | None
+    device: Device | None
+    zone: Zone | None
+    accounts: tuple[DedicatedAccount, ...]
+    windows: tuple[Window, ...]
+    interventions: Mapping[InterventionId, Intervention]
+    revocations: tuple[Revocation, ...]
+    live_sessions: int
+    session_limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One rule's outcome.
+
+    ``code`` is the rule (``O3``…), ``key`` the message (``finding.O3.outside``) with its ``arguments``
+    (datetimes stay aware datetimes), ``mover`` whose move the next step is, ``next_step`` its message key.
+    """
+
+    code: str
+    held: bool
+    key: str
+    arguments: Mapping[str, object] = field(default_factory=dict)
+    next_step: str | None = None
+    mover: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obligations:
+    """What the gateway must hold during the session. ``hard_end`` is an aware UTC instant, exclusive."""
+
+    idle_limit: timedelta
+    output_counts: bool
+    output_ceiling: timedelta | None
+    hard_end: datetime
+    channels: frozenset[Channel]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Proof that policy allowed one session. Only ``policy.engine.decide`` makes one (invariant 1)."""
+
+    session_id: SessionId
+    hospital_id: HospitalId
+    person_id: PersonId
+    person_login: str
+    person_name: str
+    language: Language
+    supplier_id: SupplierId | None
+    supplier_name: str
+    site: str
+    device_id: DeviceId
+    device_name: str
+    address: str
+    port: int
+    source_address: str | None
+    host_keys: tuple[str, ...]
+    algorithms: Algorithms
+    account_id: AccountId
+    account_name: str
+    account_method: AccountMethod
+    intervention_id: InterventionId
+    kind: InterventionKind
+    purpose: str
+    window_id: WindowId
+    occurrence_id: OccurrenceId
+    opened: datetime
+    obligations: Obligations
+    factors: frozenset[Factor]
+    source: str
+    issued_at: datetime
+    ask_again_at: datetime
+    findings: tuple[Finding, ...]
+
+    def canonical_bytes(self) -> bytes:
+        """Return the grant as canonical JSON (sorted keys, UTF-8), so that it can cross a process boundary."""
+        return json.dumps(_plain(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denial:
+    """Access refused, with every rule that failed in ``findings`` (and those that held, for the journal).
+
+    ``disclose``: the person has some window on that device, so the reasons may be told; otherwise an
+    unknown device and a forbidden one must get the same answer (invariant 7). ``next_opening`` is the
+    next ``[start, end)`` of an approved window, where there is one.
+    """
+
+    findings: tuple[Finding, ...]
+    disclose: bool
+    next_opening: tuple[datetime, datetime] | None = None
+
+    @property
+    def failed(self) -> tuple[Finding, ...]:
+        """The findings that failed, in gate order."""
+        return tuple(finding for finding in self.findings if not finding.held)
+
+
+Decision = Grant | Denial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A live grant still holds, under these obligations, and need not be asked again before ``ask_again_at``."""
+
+    obligations: Obligations
+    ask_again_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """A device open now for a person: what the menu lists."""
+
+    device_name: str
+    account_name: str
+    until: datetime
+    purpose: str
+    channels: frozenset[Channel]
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, frozenset):
+        return sorted(str(item) for item in value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    slots = getattr(type(value), "__dataclass_fields__", None)
+    if slots is not None:
+        return {name: _plain(getattr(value, name)) for name in slots}
+    return value

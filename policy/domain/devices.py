@@ -1,0 +1,67 @@
+"""Devices, the admin-network zones they stand in, and their dedicated accounts (rule T9)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from policy.domain.ids import AccountId, DeviceId, HospitalId, ZoneId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zone:
+    """An admin-network zone; its devices are dialled from ``source_address`` (an IP of this host, None: any)."""
+
+    id: ZoneId
+    hospital_id: HospitalId
+    name: str
+    source_address: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Algorithms:
+    """SSH algorithms of one old device, allowed on its own leg only. An empty tuple keeps the modern list."""
+
+    kex: tuple[str, ...] = ()
+    host_key: tuple[str, ...] = ()
+    encryption: tuple[str, ...] = ()
+    mac: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """The object of interventions: one address and port in one zone, with pinned host keys.
+
+    ``host_keys`` are OpenSSH public key lines (``ssh-ed25519 AAAA…``, no comment); empty means that
+    nobody has compared and pinned one yet, and nothing may be dialled.
+    """
+
+    id: DeviceId
+    hospital_id: HospitalId
+    name: str
+    description: str
+    zone_id: ZoneId
+    address: str
+    port: int
+    host_keys: tuple[str, ...]
+    groups: frozenset[str]
+    algorithms: Algorithms
+    active: bool
+
+
+class AccountMethod(StrEnum):
+    """How the gateway authenticates to the device."""
+
+    PASSWORD = "password"  # noqa: S105 - the name of a method, not a secret
+    KEY = "key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DedicatedAccount:
+    """An account of one device kept for interventions. ``vaulted``: its secret is in the vault, and unique."""
+
+    id: AccountId
+    hospital_id: HospitalId
+    device_id: DeviceId
+    name: str
+    method: AccountMethod
+    vaulted: bool
+    active: bool

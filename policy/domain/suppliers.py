@@ -1,0 +1,39 @@
+"""Suppliers and the sites they declared (rule C2)."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from policy.domain.ids import HospitalId, SiteId, SupplierId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A declared place of work: its country (ISO 3166-1 alpha-2) and the networks it connects from (CIDR)."""
+
+    id: SiteId
+    name: str
+    country: str
+    networks: tuple[str, ...]
+
+    def contains(self, address: str) -> bool:
+        """Tell whether *address* (an IP literal, IPv4-mapped IPv6 included) belongs to this site."""
+        ip = ip_address(address.partition("%")[0])
+        mapped = getattr(ip, "ipv4_mapped", None)
+        candidate = mapped if mapped is not None else ip
+        networks: list[IPv4Network | IPv6Network] = [ip_network(network) for network in self.networks]
+        return any(candidate.version == network.version and candidate in network for network in networks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supplier:
+    """A company, or an internal unit, whose people intervene."""
+
+    id: SupplierId
+    hospital_id: HospitalId
+    name: str
+    active: bool
+    sites: tuple[Site, ...]
+
+    def site_of(self, address: str) -> Site | None:
+        """Return the declared site that *address* belongs to, or None."""
+        return next((site for site in self.sites if site.contains(address)), None)

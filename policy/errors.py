@@ -1,0 +1,82 @@
+"""Errors of the policy package.
+
+PolicyError
+├── InvalidInput            a value was refused; names the field and the way out
+│   └── AmbiguousLocalTime  a local time that does not exist or exists twice
+├── NotFound                no such row in this hospital
+├── Conflict                the row exists already, or changed meanwhile
+│   └── SecretReused        the same secret on two devices (rule T9)
+├── Forbidden               the person may not do this (roles, four eyes)
+├── AuthenticationFailed    wrong or missing factor; says nothing of which
+│   └── LockedOut           too many failures; says until when
+├── PolicyUnavailable       the store cannot be read or written
+└── VaultError              a secret cannot be sealed or opened
+    └── KeyMissing          the keyring lacks the key that sealed it
+"""
+
+from datetime import datetime
+
+
+class PolicyError(Exception):
+    """Base of this package's errors; never raised itself."""
+
+
+class InvalidInput(PolicyError):
+    """A value was refused. ``field`` is its name (dotted path), ``message`` says what to write instead."""
+
+    def __init__(self, field: str, message: str) -> None:
+        """Name the *field* refused and say, in *message*, what would be accepted."""
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.message = message
+
+
+class AmbiguousLocalTime(InvalidInput):
+    """A local time does not exist, or exists twice, on the day the clocks change; the planner must say which."""
+
+
+class NotFound(PolicyError):
+    """There is no such row in this hospital."""
+
+    def __init__(self, noun: str, key: str) -> None:
+        """Say which *noun* (``device``) was looked for under which *key*."""
+        super().__init__(f"no {noun} {key!r}")
+        self.noun = noun
+        self.key = key
+
+
+class Conflict(PolicyError):
+    """The row exists already, or changed under the caller's feet."""
+
+
+class SecretReused(Conflict):
+    """The same secret already serves another device (rule T9)."""
+
+
+class Forbidden(PolicyError):
+    """The person may not do this."""
+
+
+class AuthenticationFailed(PolicyError):
+    """A factor was wrong or missing. Carries no hint of which (invariant 7)."""
+
+
+class LockedOut(AuthenticationFailed):
+    """Too many failures: nothing is looked at before ``until`` (aware UTC)."""
+
+    def __init__(self, until: datetime) -> None:
+        """Say *until* when nothing is looked at."""
+        super().__init__("too many failures")
+        self.until = until
+
+
+class PolicyUnavailable(PolicyError):
+    """The policy store cannot be read or written."""
+
+
+class VaultError(PolicyError):
+    """A secret cannot be sealed or opened."""
+
+
+class KeyMissing(VaultError):
+    """The keyring lacks the key that sealed this secret."""
