@@ -1,0 +1,1 @@
+"""The hospital's side over HTTP; holds no rule of its own."""

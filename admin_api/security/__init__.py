@@ -1,0 +1,1 @@
+"""Who calls the API, and what their role allows."""

@@ -1,0 +1,1 @@
+"""The client's side: log-in, menu and banners."""

@@ -1,0 +1,1 @@
+"""An intervention under way: its bridge, its supervision and its evidence."""

@@ -1,0 +1,1 @@
+"""The device's side: dialling, host keys and device tasks."""

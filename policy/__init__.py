@@ -1,0 +1,1 @@
+"""Who may reach what, when and how; knows neither SSH nor HTTP."""

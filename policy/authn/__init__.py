@@ -1,0 +1,1 @@
+"""The factors by which a person proves who they are; each check raises."""

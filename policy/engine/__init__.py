@@ -1,0 +1,1 @@
+"""The decision: pure functions of a request, the facts and an instant."""

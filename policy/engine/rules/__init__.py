@@ -1,0 +1,1 @@
+"""The rules, one module a family; each says whether it holds and why."""

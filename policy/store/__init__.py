@@ -1,0 +1,1 @@
+"""The policy database: tables, repositories, the unit of work and its outbox."""

@@ -1,0 +1,1 @@
+"""What happened: traces and the journal; knows neither policy nor any SSH library."""

@@ -1,0 +1,1 @@
+"""The security journal: chained events and their verification."""

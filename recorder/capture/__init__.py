@@ -1,0 +1,1 @@
+"""The write side: a session is recorded before its bytes pass."""

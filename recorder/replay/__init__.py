@@ -1,0 +1,1 @@
+"""The read side: replay, export, transcript and verification."""

@@ -1,0 +1,1 @@
+"""Signing and encryption: the only cryptography of this package."""

@@ -1,0 +1,1 @@
+"""Where traces rest, and the catalogue that finds them."""

@@ -1,0 +1,1 @@
+"""The trace format, pure: frames, records, the chain and the manifest."""
