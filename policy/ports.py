@@ -1,0 +1,154 @@
+"""What authentication and the vault ask of the store, as protocols the store's repositories fulfil."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol
+
+from policy.clock import Clock
+from policy.domain.attempts import Attempt, AttemptOutcome
+from policy.domain.credentials import EnrolledKey, SealedRow
+from policy.domain.devices import DedicatedAccount
+from policy.domain.hospitals import Hospital
+from policy.domain.ids import AccountId, HospitalId, PersonId
+from policy.domain.people import Person
+from policy.domain.suppliers import Supplier
+
+
+class Attempts(Protocol):
+    """Table ``attempts``: the columns of ``Attempt`` and a growing sequence number; kept over a restart."""
+
+    async def hold(self, hospital_id: HospitalId, login: str, origin: str) -> None:
+        """Wait until no other unit of work decides on this login or this origin, and keep them out until its end.
+
+        PostgreSQL: ``pg_advisory_xact_lock`` on a hash of each, in sorted order. SQLite: nothing to do,
+        BEGIN IMMEDIATE already keeps every other writer out.
+        """
+
+    async def recent(self, hospital_id: HospitalId, login: str, origin: str, since: datetime) -> Sequence[Attempt]:
+        """Return the attempts on *login* (from anywhere) or from *origin* (on anybody) since *since*.
+
+        In the order they were inserted, which a clock that steps back does not change.
+        """
+
+    async def insert(self, attempt: Attempt) -> None:
+        """Add an attempt."""
+
+    async def settle(self, attempt_id: str, outcome: AttemptOutcome) -> None:
+        """Write the outcome of a pending attempt; raises NotFound where it is not pending."""
+
+
+class Credentials(Protocol):
+    """Tables ``passwords``, ``totp_secrets``, ``totp_uses`` and ``ssh_keys``."""
+
+    async def password_hash(self, person_id: PersonId) -> str | None:
+        """Return the PHC string of the person's password, None where she has none."""
+
+    async def set_password_hash(self, person_id: PersonId, password_hash: str) -> None:
+        """Write or replace the person's password hash."""
+
+    async def totp_secret(self, person_id: PersonId) -> str | None:
+        """Return the sealed TOTP secret, None where she has none or has not confirmed it with a code yet."""
+
+    async def use_totp_step(self, person_id: PersonId, step: int) -> None:
+        """Insert into ``totp_uses``, unique on (person_id, step).
+
+        Raises Conflict where the step was used before, and leaves the unit of work usable
+        (INSERT … ON CONFLICT DO NOTHING, then look at the row count).
+        """
+
+    async def ssh_keys(self, person_id: PersonId) -> Sequence[EnrolledKey]:
+        """Return the person's public keys."""
+
+
+class SealedRows(Protocol):
+    """Every sealed envelope of the database, across hospitals, for key rotation: account and TOTP secrets.
+
+    Pending TOTP secrets (enrolment not confirmed) are TOTP secrets too.
+    """
+
+    async def not_under(self, key_id: str, limit: int) -> Sequence[SealedRow]:
+        """Return at most *limit* rows whose envelope does not start with ``ecv1:<key_id>:``."""
+
+    async def under(self, key_id: str) -> int:
+        """Return how many rows have an envelope that starts with ``ecv1:<key_id>:``."""
+
+    async def replace(self, row: SealedRow, sealed: str) -> bool:
+        """Replace the row's envelope by *sealed* if it still is ``row.sealed``; tell whether it was."""
+
+
+class AccountSecrets(Protocol):
+    """Table ``account_secrets``: account_id, hospital_id, sealed, fingerprint; unique (hospital_id, fingerprint)."""
+
+    async def get(self, hospital_id: HospitalId, account_id: AccountId) -> DedicatedAccount | None:
+        """Return the account, None where there is none in this hospital."""
+
+    async def sealed_secret(self, hospital_id: HospitalId, account_id: AccountId) -> str | None:
+        """Return the account's sealed secret, None where none is in the vault."""
+
+    async def put_secret(self, hospital_id: HospitalId, account_id: AccountId, sealed: str, fingerprint: str) -> None:
+        """Write or replace the account's secret; raises SecretReused where another account has this fingerprint."""
+
+
+class People(Protocol):
+    """Table ``people``."""
+
+    async def by_login(self, hospital_id: HospitalId, login: str) -> Person | None:
+        """Return the person of that login, None where there is none in this hospital."""
+
+
+class Suppliers(Protocol):
+    """Table ``suppliers``."""
+
+    async def list(self, hospital_id: HospitalId) -> Sequence[Supplier]:
+        """Return the hospital's suppliers with their declared sites."""
+
+
+class Hospitals(Protocol):
+    """Table ``hospitals``."""
+
+    async def list(self) -> Sequence[Hospital]:
+        """Return every hospital of the installation."""
+
+
+class View(Protocol):
+    """One snapshot, for reading only."""
+
+    @property
+    def attempts(self) -> Attempts: ...
+    @property
+    def credentials(self) -> Credentials: ...
+    @property
+    def people(self) -> People: ...
+    @property
+    def suppliers(self) -> Suppliers: ...
+    @property
+    def hospitals(self) -> Hospitals: ...
+    @property
+    def accounts(self) -> AccountSecrets: ...
+    @property
+    def sealed(self) -> SealedRows: ...
+
+
+class UnitOfWork(View, Protocol):
+    """One transaction: committed when it is left cleanly, rolled back otherwise."""
+
+    async def emit(
+        self,
+        name: str,
+        hospital_id: HospitalId,
+        subject: str,
+        before: dict[str, object],
+        after: dict[str, object],
+    ) -> None:
+        """Commit a policy event with the change (invariant 9)."""
+
+
+class Store(Protocol):
+    """The policy database, as authentication and the vault see it. Its failures are PolicyUnavailable."""
+
+    def unit_of_work(self, actor: PersonId | None, clock: Clock) -> AbstractAsyncContextManager[UnitOfWork]:
+        """Open a transaction on behalf of *actor* (None: the installation itself)."""
+
+    def read(self) -> AbstractAsyncContextManager[View]:
+        """Open a snapshot for reading."""
