@@ -1,0 +1,73 @@
+# What a person types here. `make demo` needs only what the product needs; everything else needs the development lock.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench setup setup-run lock clean prerequisites-run prerequisites-test
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Seconds that the whole test suite may take before it is stopped and counted as failed.
+TEST_LIMIT ?= 900
+# Further arguments: `make demo ARGS=--once`, `make test ARGS="-k window"`.
+ARGS ?=
+
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--no-emit-trusted-host --strip-extras --allow-unsafe --no-header --annotation-style=line
+
+help:
+	@echo "make demo    a bastion with two real devices on this machine (ARGS=--once: unattended, shows and proves the main job)"
+	@echo "make test    lint, types and every test"
+	@echo "make lint    ruff, mypy, import contracts"
+	@echo "make bench   one table: direct, ssh -J, Écluse"
+	@echo "make setup   the environment alone, from the locks"
+	@echo "make lock    resolve the dependencies again and write the locks"
+	@echo "make clean   remove what these commands made"
+
+demo: setup-run
+	@$(BIN)/ecluse demo $(ARGS)
+
+test: lint
+	timeout --kill-after=15 $(TEST_LIMIT) $(BIN)/python -m pytest $(ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: setup
+	@$(BIN)/python bench/run.py $(ARGS)
+
+setup: prerequisites-test $(VENV)/.locked-dev
+
+setup-run: prerequisites-run $(VENV)/.locked-run
+
+prerequisites-run:
+	@PYTHON="$(PYTHON)" tools/prerequisites run
+
+prerequisites-test:
+	@PYTHON="$(PYTHON)" tools/prerequisites test
+
+$(BIN)/python: | prerequisites-run
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.locked-run: requirements.txt pyproject.toml | $(BIN)/python
+	$(PIP_INSTALL) --require-hashes -r requirements.txt
+	$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+# The development lock holds every line of the other one.
+$(VENV)/.locked-dev: requirements-dev.txt requirements.txt pyproject.toml | $(BIN)/python
+	$(PIP_INSTALL) --require-hashes -r requirements-dev.txt
+	$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	@touch $(VENV)/.locked-run $@
+
+lock: setup
+	$(COMPILE) --build-deps-for editable -o requirements.txt pyproject.toml
+	$(COMPILE) --build-deps-for editable --extra test --extra dev -c requirements.txt -o requirements-dev.txt pyproject.toml
+
+clean:
+	rm -rf $(VENV) .demo build dist ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
