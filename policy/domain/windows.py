@@ -78,6 +78,7 @@ class Window:
 
     ``devices`` and ``groups`` name what may be reached (either may be empty, not both). ``account`` is the
     name of the dedicated account, None where the device has just one. ``occurrences`` are those stored.
+    ``version`` grows with every change: whoever changes or approves says which version she looked at.
     """
 
     id: WindowId
@@ -95,6 +96,7 @@ class Window:
     approved_by: PersonId | None
     recurrence: Recurrence | None
     occurrences: tuple[Occurrence, ...] = field(default=())
+    version: int = 1
 
     def occurrence_at(self, at: datetime) -> Occurrence | None:
         """Return the occurrence open at the aware instant *at*, or None."""

@@ -1,0 +1,39 @@
+"""Sessions as policy counts them: leases held by gateways."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from policy.domain.ids import DeviceId, HospitalId, PersonId, SessionId, WindowId
+
+
+class SessionState(StrEnum):
+    """``LOST``: not closed, but its gateway no longer renews its lease."""
+
+    LIVE = "live"
+    LOST = "lost"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveSession:
+    """One client connection to one device, and whether its gateway still answers for it.
+
+    ``opened_at`` and ``closed_at`` are aware UTC; ``end_reason`` is the gateway's code, None while open.
+    """
+
+    session_id: SessionId
+    hospital_id: HospitalId
+    person_id: PersonId
+    person_login: str
+    device_id: DeviceId
+    device_name: str
+    account_name: str
+    window_id: WindowId
+    node: str
+    source: str
+    opened_at: datetime
+    hard_end: datetime
+    state: SessionState
+    closed_at: datetime | None
+    end_reason: str | None

@@ -1,0 +1,56 @@
+"""Settings of the policy package, handed over by the composition root."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from policy.domain.interventions import InterventionKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySettings:
+    """What policy can be told.
+
+    ``database_url``: ``sqlite:////absolute/path`` or ``postgresql://…``. ``keyring_directory``: the vault's keys.
+    ``session_limit``: open sessions a person. ``idle_*`` and ``longest_*``: the idle limit proposed for, and the
+    longest occurrence of, a window of each kind. ``horizon``: how far recurrences are stored ahead.
+    ``store_timeout``: after it, policy counts as unreadable. ``lease``: a gateway silent for longer has lost its
+    sessions. ``lockout_*``: failures of a person from one source before ``lockout_first``, doubling up to
+    ``lockout_cap``; a source is locked by failures over ``lockout_names`` names within ``lockout_names_period``.
+    """
+
+    database_url: str
+    keyring_directory: Path
+    session_limit: int = 5
+    idle_monitoring: timedelta = timedelta(minutes=2)
+    idle_maintenance: timedelta = timedelta(minutes=10)
+    idle_assistance: timedelta = timedelta(minutes=5)
+    longest_monitoring: timedelta = timedelta(days=31)
+    longest_maintenance: timedelta = timedelta(hours=24)
+    longest_assistance: timedelta = timedelta(hours=24)
+    horizon: timedelta = timedelta(days=400)
+    invitation_validity: timedelta = timedelta(days=7)
+    token_longest: timedelta = timedelta(days=366)
+    store_timeout: timedelta = timedelta(seconds=2)
+    lease: timedelta = timedelta(seconds=15)
+    lockout_failures: int = 3
+    lockout_first: timedelta = timedelta(seconds=60)
+    lockout_cap: timedelta = timedelta(hours=1)
+    lockout_names: int = 10
+    lockout_names_period: timedelta = timedelta(minutes=10)
+
+    def idle_limit(self, kind: InterventionKind) -> timedelta:
+        """Return the idle limit (T10) proposed for a window of that *kind*."""
+        return {
+            InterventionKind.REMOTE_MONITORING: self.idle_monitoring,
+            InterventionKind.REMOTE_MAINTENANCE: self.idle_maintenance,
+            InterventionKind.REMOTE_ASSISTANCE: self.idle_assistance,
+        }[kind]
+
+    def longest(self, kind: InterventionKind) -> timedelta:
+        """Return how long one occurrence of a window of that *kind* may last."""
+        return {
+            InterventionKind.REMOTE_MONITORING: self.longest_monitoring,
+            InterventionKind.REMOTE_MAINTENANCE: self.longest_maintenance,
+            InterventionKind.REMOTE_ASSISTANCE: self.longest_assistance,
+        }[kind]
