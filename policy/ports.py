@@ -25,7 +25,9 @@ class Attempts(Protocol):
         BEGIN IMMEDIATE already keeps every other writer out.
         """
 
-    async def recent(self, hospital_id: HospitalId, login: str, origin: str, since: datetime) -> Sequence[Attempt]:
+    async def recent(
+        self, hospital_id: HospitalId, login: str, origin: str, since: datetime
+    ) -> Sequence[Attempt]:
         """Return the attempts on *login* (from anywhere) or from *origin* (on anybody) since *since*.
 
         In the order they were inserted, which a clock that steps back does not change.
@@ -86,7 +88,9 @@ class AccountSecrets(Protocol):
     async def sealed_secret(self, hospital_id: HospitalId, account_id: AccountId) -> str | None:
         """Return the account's sealed secret, None where none is in the vault."""
 
-    async def put_secret(self, hospital_id: HospitalId, account_id: AccountId, sealed: str, fingerprint: str) -> None:
+    async def put_secret(
+        self, hospital_id: HospitalId, account_id: AccountId, sealed: str, fingerprint: str
+    ) -> None:
         """Write or replace the account's secret; raises SecretReused where another account has this fingerprint."""
 
 
@@ -115,19 +119,39 @@ class View(Protocol):
     """One snapshot, for reading only."""
 
     @property
-    def attempts(self) -> Attempts: ...
+    def attempts(self) -> Attempts:
+        """Log-in attempts."""
+        ...
+
     @property
-    def credentials(self) -> Credentials: ...
+    def credentials(self) -> Credentials:
+        """What people log in with."""
+        ...
+
     @property
-    def people(self) -> People: ...
+    def people(self) -> People:
+        """People."""
+        ...
+
     @property
-    def suppliers(self) -> Suppliers: ...
+    def suppliers(self) -> Suppliers:
+        """Suppliers."""
+        ...
+
     @property
-    def hospitals(self) -> Hospitals: ...
+    def hospitals(self) -> Hospitals:
+        """Hospitals."""
+        ...
+
     @property
-    def accounts(self) -> AccountSecrets: ...
+    def accounts(self) -> AccountSecrets:
+        """Dedicated accounts and their sealed secrets."""
+        ...
+
     @property
-    def sealed(self) -> SealedRows: ...
+    def sealed(self) -> SealedRows:
+        """Every sealed envelope."""
+        ...
 
 
 class UnitOfWork(View, Protocol):
