@@ -3,6 +3,7 @@
 PolicyError
 ├── InvalidInput            a value was refused; names the field and the way out
 │   └── AmbiguousLocalTime  a local time that does not exist or exists twice
+├── MissingMessage          a catalogue lacks a sentence, or a sentence lacks an argument
 ├── NotFound                no such row in this hospital
 ├── Conflict                the row exists already, or changed meanwhile
 │   └── SecretReused        the same secret on two devices (rule T9)
@@ -32,7 +33,23 @@ class InvalidInput(PolicyError):
 
 
 class AmbiguousLocalTime(InvalidInput):
-    """A local time does not exist, or exists twice, on the day the clocks change; the planner must say which."""
+    """A local time does not exist, or exists twice, on the day the clocks change; the planner must say which.
+
+    ``local`` is that naive wall time; ``choices`` are the two UTC instants it may mean, earlier first, and
+    empty where it does not exist.
+    """
+
+    def __init__(
+        self, field: str, message: str, *, local: datetime, choices: tuple[datetime, ...] = ()
+    ) -> None:
+        """Name the *field*, the way out, the *local* time at fault and the *choices* there are."""
+        super().__init__(field, message)
+        self.local = local
+        self.choices = choices
+
+
+class MissingMessage(PolicyError):
+    """A catalogue lacks this sentence in this language, or the sentence lacks an argument."""
 
 
 class NotFound(PolicyError):

@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field, fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from policy.domain.devices import AccountMethod, Algorithms, DedicatedAccount, Device, Zone
 from policy.domain.hospitals import Hospital
@@ -108,10 +109,20 @@ class Obligations:
     channels: frozenset[Channel]
 
 
+GRANT_SEAL: Final = object()
+"""What ``policy.engine.decide`` shows to make a Grant. Nobody else may name it; an architecture test looks."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """Proof that policy allowed one session. Only ``policy.engine.decide`` makes one (invariant 1)."""
+    """Proof that policy allowed one session. Only ``policy.engine.decide`` makes one (invariant 1).
 
+    Making or copying one takes the engine's seal: without it, TypeError or ValueError. ``opened`` is the start
+    of the window's present occurrence, ``issued_at`` the instant of the decision, ``ask_again_at`` the next
+    instant at which the answer can change: all aware UTC.
+    """
+
+    seal: InitVar[object]
     session_id: SessionId
     hospital_id: HospitalId
     person_id: PersonId
@@ -144,9 +155,17 @@ class Grant:
     ask_again_at: datetime
     findings: tuple[Finding, ...]
 
+    def __post_init__(self, seal: object) -> None:
+        if seal is not GRANT_SEAL:
+            raise TypeError("only policy.engine.decide makes a Grant")
+
     def canonical_bytes(self) -> bytes:
         """Return the grant as canonical JSON (sorted keys, UTF-8), so that it can cross a process boundary."""
         return json.dumps(_plain(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+UNDISCLOSED: Final = Finding(code="O3", held=False, key="finding.O3.undisclosed")
+"""The one reason given to a person who may not know whether the device exists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +173,9 @@ class Denial:
     """Access refused, with every rule that failed in ``findings`` (and those that held, for the journal).
 
     ``disclose``: the person has some window on that device, so the reasons may be told; otherwise an
-    unknown device and a forbidden one must get the same answer (invariant 7). ``next_opening`` is the
-    next ``[start, end)`` of an approved window, where there is one.
+    unknown device and a forbidden one must get the same answer (invariant 7): show people ``told``, keep
+    ``findings`` for the journal. ``next_opening`` is the next ``[start, end)`` of an approved window, aware
+    UTC, where there is one.
     """
 
     findings: tuple[Finding, ...]
@@ -166,6 +186,11 @@ class Denial:
     def failed(self) -> tuple[Finding, ...]:
         """The findings that failed, in gate order."""
         return tuple(finding for finding in self.findings if not finding.held)
+
+    @property
+    def told(self) -> tuple[Finding, ...]:
+        """The findings that the person herself may be told: the failed ones, or one that says nothing."""
+        return self.failed if self.disclose else (UNDISCLOSED,)
 
 
 Decision = Grant | Denial
@@ -180,8 +205,27 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What ``why`` answers: every rule in gate order, held or failed.
+
+    ``disclose`` as in Denial: False means that the person herself must not read the findings (the hospital's
+    staff may). ``next_opening`` is the next ``[start, end)``, aware UTC, where there is one.
+    """
+
+    findings: tuple[Finding, ...]
+    allowed: bool
+    disclose: bool
+    next_opening: tuple[datetime, datetime] | None = None
+
+    @property
+    def told(self) -> tuple[Finding, ...]:
+        """The findings that the person herself may be told."""
+        return self.findings if self.disclose else (UNDISCLOSED,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """A device open now for a person: what the menu lists."""
+    """A device open now for a person: what the menu lists. ``until`` is an aware UTC instant, exclusive."""
 
     device_name: str
     account_name: str
@@ -201,7 +245,6 @@ def _plain(value: object) -> object:
         return [_plain(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
-    slots = getattr(type(value), "__dataclass_fields__", None)
-    if slots is not None:
-        return {name: _plain(getattr(value, name)) for name in slots}
+    if is_dataclass(value):
+        return {one.name: _plain(getattr(value, one.name)) for one in fields(value)}
     return value

@@ -40,3 +40,8 @@ class Intervention:
     state: InterventionState
     requested_by: PersonId
     requested_at: datetime
+
+    @property
+    def workable(self) -> bool:
+        """Whether sessions may serve it: it was approved, and is neither on hold nor near its close."""
+        return self.state in {InterventionState.APPROVED, InterventionState.IN_PROGRESS}

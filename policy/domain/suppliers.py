@@ -1,7 +1,7 @@
 """Suppliers and the sites they declared (rule C2)."""
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from policy.domain.ids import HospitalId, SiteId, SupplierId
 
@@ -16,12 +16,17 @@ class Site:
     networks: tuple[str, ...]
 
     def contains(self, address: str) -> bool:
-        """Tell whether *address* (an IP literal, IPv4-mapped IPv6 included) belongs to this site."""
-        ip = ip_address(address.partition("%")[0])
-        mapped = getattr(ip, "ipv4_mapped", None)
-        candidate = mapped if mapped is not None else ip
-        networks: list[IPv4Network | IPv6Network] = [ip_network(network) for network in self.networks]
-        return any(candidate.version == network.version and candidate in network for network in networks)
+        """Tell whether *address* belongs to this site: an IP literal, IPv4-mapped IPv6 and scope id included.
+
+        What is no IP literal belongs nowhere.
+        """
+        try:
+            ip = ip_address(address.partition("%")[0])
+        except ValueError:
+            return False
+        mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
+        candidate = ip if mapped is None else mapped
+        return any(candidate in ip_network(network) for network in self.networks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from policy.domain.devices import Device
 from policy.domain.ids import (
     DeviceId,
     HospitalId,
@@ -36,13 +37,21 @@ class Recurrence:
     """An RFC 5545 rule in the hospital's time zone.
 
     ``start`` is the first local start (naive wall time), ``duration`` the length of each occurrence,
-    ``rule`` the RRULE value without its prefix, ``exceptions`` local starts left out.
+    ``rule`` the RRULE value without its prefix, ``exceptions`` local starts left out. The end is wall time
+    too: 20:00 and two hours is 20:00-22:00 on every day of the year, 01:00 and three hours is 01:00-04:00
+    even in the night the clocks change.
+
+    What the planner said of the two nights of clock change: ``fold`` is which of two equal local times is
+    meant (0 the first, 1 the second, None: not said); ``shift`` moves a local time that does not exist
+    forward by the gap (RFC 5545 §3.3.5), False: not said. What was not said is refused.
     """
 
     start: datetime
     duration: timedelta
     rule: str
     exceptions: tuple[datetime, ...] = ()
+    fold: int | None = None
+    shift: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +86,8 @@ class Window:
     """The only time at which access may open.
 
     ``devices`` and ``groups`` name what may be reached (either may be empty, not both). ``account`` is the
-    name of the dedicated account, None where the device has just one. ``occurrences`` are those stored.
+    name of the dedicated account; None is the device's own, and where it has several the person must say
+    which. ``occurrences`` are those stored.
     ``version`` grows with every change: whoever changes or approves says which version she looked at.
     """
 
@@ -97,6 +107,42 @@ class Window:
     recurrence: Recurrence | None
     occurrences: tuple[Occurrence, ...] = field(default=())
     version: int = 1
+
+    def concerns(self, person: PersonId, device: Device) -> bool:
+        """Tell whether this window names *person* and *device*, the latter by id or by one of its groups."""
+        return (
+            self.hospital_id == device.hospital_id
+            and person in self.people
+            and (device.id in self.devices or not self.groups.isdisjoint(device.groups))
+        )
+
+    def allows_account(self, name: str) -> bool:
+        """Tell whether a session of this window may use the dedicated account called *name*."""
+        return self.account is None or self.account == name
+
+    @property
+    def approved(self) -> bool:
+        """Whether somebody other than its requester approved it, and nobody cancelled it since."""
+        return (
+            self.state is WindowState.APPROVED
+            and self.approved_by is not None
+            and self.approved_by != self.requested_by
+        )
+
+    def open_until(self, at: datetime) -> datetime | None:
+        """Return the instant at which this window closes if it is open at the aware instant *at*, else None.
+
+        Occurrences that touch or overlap are one opening: a round-the-clock window does not close at midnight.
+        """
+        end: datetime | None = None
+        for occurrence in sorted(self.occurrences, key=lambda one: one.start):
+            if end is None:
+                end = occurrence.end if occurrence.contains(at) else None
+            elif occurrence.start <= end:
+                end = max(end, occurrence.end)
+            else:
+                break
+        return end
 
     def occurrence_at(self, at: datetime) -> Occurrence | None:
         """Return the occurrence open at the aware instant *at*, or None."""
