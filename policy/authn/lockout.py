@@ -46,7 +46,7 @@ class LockoutSettings:
     def lock(self, excess: int) -> timedelta:
         """Return how long the lock is that follows *excess* failures beyond the threshold (0: just reached)."""
         doublings = min(excess, 20)  # far beyond any cap, and no overflow
-        return min(self.first * 2**doublings, self.longest)
+        return min(self.first * (1 << doublings), self.longest)
 
 
 @dataclass(frozen=True, slots=True)

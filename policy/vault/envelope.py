@@ -14,6 +14,7 @@ from typing import Final, Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from typing_extensions import override
 
 from policy.errors import VaultError
 from policy.vault.secret import Secret
@@ -49,6 +50,7 @@ class Envelope:
             raise VaultError("a sealed envelope is damaged")
         return parsed
 
+    @override
     def __str__(self) -> str:
         """Return the stored form."""
         return f"{prefix(self.key_id)}{base64.urlsafe_b64encode(self.body).decode('ascii')}"

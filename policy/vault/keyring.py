@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Self
 
+from typing_extensions import override
+
 from policy.errors import KeyMissing, VaultError
 from policy.vault import envelope, keyfiles
 from policy.vault.fingerprint import identity
@@ -63,6 +65,7 @@ class Keyring:
             raise KeyMissing(f"{directory / current}.key is missing; restore it from the keyring's backup")
         return cls(directory, keys, keyfiles.read_key(directory, keyfiles.FINGERPRINT))
 
+    @override
     def __repr__(self) -> str:
         """Name the directory and no key."""
         return f"Keyring({str(self._directory)!r})"

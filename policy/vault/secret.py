@@ -3,6 +3,8 @@
 import hmac
 from typing import Final, NoReturn, Self, final
 
+from typing_extensions import override
+
 _REDACTED: Final = "Secret(…)"
 
 
@@ -27,18 +29,22 @@ class Secret:
         value: str = object.__getattribute__(self, "_Secret__value")
         return value
 
+    @override
     def __repr__(self) -> str:
         """Return the redacted form."""
         return _REDACTED
 
+    @override
     def __str__(self) -> str:
         """Return the redacted form."""
         return _REDACTED
 
+    @override
     def __format__(self, format_spec: str) -> str:
         """Return the redacted form, whatever *format_spec* asks."""
         return _REDACTED
 
+    @override
     def __eq__(self, other: object) -> bool:
         """Compare with another secret in constant time; never equal to plain text."""
         if not isinstance(other, Secret):
@@ -47,6 +53,7 @@ class Secret:
 
     __hash__ = None  # type: ignore[assignment]  # unhashable on purpose, as the class says
 
+    @override
     def __setattr__(self, name: str, value: object) -> NoReturn:
         """Refuse: a secret does not change."""
         raise AttributeError("a secret does not change")
@@ -59,10 +66,12 @@ class Secret:
         """Return the secret itself."""
         return self
 
+    @override
     def __getstate__(self) -> NoReturn:
         """Refuse: nothing may take the value out unseen."""
         raise TypeError("a secret is not pickled")
 
+    @override
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         """Refuse: a pickle would hold the value in the open."""
         raise TypeError("a secret is not pickled")
