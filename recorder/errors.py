@@ -1,0 +1,61 @@
+"""Everything that the recorder raises.
+
+RecorderError
+├── TraceFormatError      bytes that are not a trace of this format
+│   └── ChainBroken       a record that is not the one that was written there
+├── SignatureInvalid      a manifest that this key did not sign, or a key that cannot be used
+├── SpoolUnavailable      the spool cannot be written: no new session
+│   └── SpoolFull         the spool has less room than the settings keep free
+├── RecordingFailed       this recording takes no more frames: its session must end
+├── TraceNotFound         no such trace, or an identifier that can name none
+└── JournalBroken         the security journal could not take an event
+"""
+
+from __future__ import annotations
+
+
+class RecorderError(Exception):
+    """Base of every error of this package."""
+
+
+class TraceFormatError(RecorderError):
+    """The bytes are not a trace, a record or a frame of a known format."""
+
+
+class ChainBroken(TraceFormatError):
+    """A record's stored bytes do not continue the chain.
+
+    Args:
+        record: Number of the first bad record, from 1; 0 stands for the header.
+        what: What is wrong with it: ``header``, ``length``, ``order``, ``digest`` or ``truncated``.
+        message: One sentence for people.
+    """
+
+    def __init__(self, record: int, what: str, message: str) -> None:
+        super().__init__(message)
+        self.record = record
+        self.what = what
+
+
+class SignatureInvalid(RecorderError):
+    """The signature does not hold, or the key cannot be trusted to make one."""
+
+
+class SpoolUnavailable(RecorderError):
+    """The spool cannot be written now; no session may open."""
+
+
+class SpoolFull(SpoolUnavailable):
+    """The spool's file system has less free room than ``min_free_bytes``."""
+
+
+class RecordingFailed(RecorderError):
+    """The recording is closed or has failed; nothing more may pass."""
+
+
+class TraceNotFound(RecorderError):
+    """The store holds no such trace."""
+
+
+class JournalBroken(RecorderError):
+    """The journal refused an event, so what it tells of must not happen."""

@@ -1,0 +1,144 @@
+"""Ed25519 keys that sign manifests (RFC 8032)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from recorder.errors import SignatureInvalid
+
+SIGNATURE_BYTES = 64
+
+
+class PublicKey:
+    """What a verifier needs.
+
+    Attributes:
+        key_id: First 16 hexadecimal digits of the SHA-256 of the raw public key.
+    """
+
+    def __init__(self, key: Ed25519PublicKey) -> None:
+        self._key = key
+        self.key_id = hashlib.sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()[:16]
+
+    @classmethod
+    def load(cls, path: Path) -> PublicKey:
+        """The key in a PEM file.
+
+        Raises:
+            SignatureInvalid: The file cannot be read or holds something else.
+        """
+        try:
+            return cls.from_pem(path.read_bytes())
+        except OSError as error:
+            raise SignatureInvalid(f"the public key {path} cannot be read: {error.strerror}") from error
+
+    @classmethod
+    def from_pem(cls, pem: bytes) -> PublicKey:
+        """The key in PEM text (SubjectPublicKeyInfo).
+
+        Raises:
+            SignatureInvalid: It holds something else than an Ed25519 public key.
+        """
+        try:
+            key = load_pem_public_key(pem)
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise SignatureInvalid("this is no public key in PEM") from error
+        if not isinstance(key, Ed25519PublicKey):
+            raise SignatureInvalid("manifests are signed with Ed25519; this is another kind of key")
+        return cls(key)
+
+    def to_pem(self) -> bytes:
+        """The key as PEM text, for the verifier to keep."""
+        return self._key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+    def verify(self, signature: bytes, data: bytes) -> None:
+        """Check a signature.
+
+        Raises:
+            SignatureInvalid: This key did not sign these bytes.
+        """
+        try:
+            self._key.verify(signature, data)
+        except InvalidSignature as error:
+            raise SignatureInvalid(f"key {self.key_id} did not sign this manifest") from error
+
+
+class SigningKey:
+    """The gateway's key. Neither its text forms nor its pickled form show it."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        self.public = PublicKey(key.public_key())
+
+    @classmethod
+    def generate(cls, path: Path) -> SigningKey:
+        """Make a key and keep it at ``path``, mode 0600; the public half goes to ``path`` + ``.pub``.
+
+        Raises:
+            SignatureInvalid: A file is there already, or the place cannot be written.
+        """
+        key = Ed25519PrivateKey.generate()
+        made = cls(key)
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        try:
+            _write_new(path, pem, 0o600)
+            _write_new(path.with_name(path.name + ".pub"), made.public.to_pem(), 0o644)
+        except OSError as error:
+            raise SignatureInvalid(f"the signing key {path} cannot be made: {error.strerror}") from error
+        return made
+
+    @classmethod
+    def load(cls, path: Path) -> SigningKey:
+        """The key in a PEM file that nobody but its owner can read.
+
+        Raises:
+            SignatureInvalid: The file is missing, open to others, or holds something else.
+        """
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            with os.fdopen(descriptor, "rb") as file:
+                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+                if mode & 0o077:
+                    raise SignatureInvalid(f"{path} is open to others (mode {mode:04o}); run: chmod 600 {path}")
+                pem = file.read()
+        except OSError as error:
+            raise SignatureInvalid(f"the signing key {path} cannot be read: {error.strerror}") from error
+        try:
+            key = load_pem_private_key(pem, None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise SignatureInvalid(f"{path} holds no unencrypted private key in PEM") from error
+        if not isinstance(key, Ed25519PrivateKey):
+            raise SignatureInvalid(f"{path} holds another kind of key; manifests are signed with Ed25519")
+        return cls(key)
+
+    def sign(self, data: bytes) -> bytes:
+        """The signature of these bytes, `SIGNATURE_BYTES` long."""
+        return self._key.sign(data)
+
+    def __repr__(self) -> str:
+        return f"SigningKey({self.public.key_id})"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a signing key is not pickled")
+
+
+def _write_new(path: Path, data: bytes, mode: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
