@@ -1,0 +1,98 @@
+"""Errors of the gateway package.
+
+GatewayError
+├── UnsupportedLibrary      asyncssh is not the exact version the overrides were written for
+├── BadLoginName            what was typed before the @ is no login name
+├── AccessRefused           policy said no; carries the denial
+├── AccessUnavailable       policy or the recorder cannot be used now: nothing opens
+├── SessionEnded            the session a channel wants to join has ended
+├── ChannelRefused          the grant does not allow this channel; carries the message key
+└── DeviceError             the device's side; ``key`` names the message for the person
+    ├── DeviceUnreachable   no answer, no route, no common algorithm
+    ├── HostKeyChanged      the device shows a key that nobody pinned
+    ├── SecretRefused       the device refuses the vaulted secret
+    └── DeviceRefused       the device accepts the account and refuses the channel
+"""
+
+from collections.abc import Mapping
+
+from policy.domain.access import Denial
+
+
+class GatewayError(Exception):
+    """Base of this package's errors; never raised itself."""
+
+
+class UnsupportedLibrary(GatewayError):
+    """The SSH library is not the exact version whose defects ``gateway.sshfix`` mends."""
+
+
+class BadLoginName(GatewayError):
+    """What was typed as a user name is not ``person[+device[+account]]``."""
+
+
+class AccessRefused(GatewayError):
+    """Policy refused; ``denial`` says why."""
+
+    def __init__(self, denial: Denial) -> None:
+        """Carry the *denial*."""
+        super().__init__("access refused")
+        self.denial = denial
+
+
+class AccessUnavailable(GatewayError):
+    """Nothing can be opened now. ``key`` is the message for the person (``refusal.recorder``…)."""
+
+    def __init__(self, key: str) -> None:
+        """Name the message *key*."""
+        super().__init__(key)
+        self.key = key
+
+
+class SessionEnded(GatewayError):
+    """The session has ended, or is ending: no channel joins it any more."""
+
+
+class ChannelRefused(GatewayError):
+    """This channel is not allowed. ``key`` is the message for the person, ``arguments`` fill it."""
+
+    def __init__(self, key: str, arguments: Mapping[str, str] | None = None) -> None:
+        """Name the message *key* and what fills it."""
+        super().__init__(key)
+        self.key = key
+        self.arguments = dict(arguments or {})
+
+
+class DeviceError(GatewayError):
+    """Something on the device's side. ``detail`` is for the journal and the log, never for the terminal."""
+
+    key = "device.unreachable"
+
+    def __init__(self, detail: str) -> None:
+        """Keep the *detail* for those who look after the device."""
+        super().__init__(detail)
+        self.detail = detail
+
+
+class DeviceUnreachable(DeviceError):
+    """The device does not answer, or no algorithm is common."""
+
+    key = "device.unreachable"
+
+
+class HostKeyChanged(DeviceError):
+    """The device shows a host key that nobody compared and pinned (invariant 10)."""
+
+    key = "device.host-key"
+
+
+class SecretRefused(DeviceError):
+    """The device refuses the account's vaulted secret."""
+
+    key = "device.secret"
+
+
+class DeviceRefused(DeviceError):
+    """The device refuses this shell, command or subsystem, as it would to anyone."""
+
+    key = "device.refused"

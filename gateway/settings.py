@@ -1,0 +1,34 @@
+"""What a gateway is told once, at its start."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from policy.domain.ids import HospitalId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySettings:
+    """Settings of one gateway process. Times are seconds, sizes bytes.
+
+    ``host_keys`` are files of OpenSSH private keys, ed25519 first. ``node`` names this process in leases
+    and in the journal. ``max_channels`` counts the open channels of one client connection.
+    ``idle_connection_seconds`` ends a connection that is logged in and opens nothing.
+    ``policy_grace_seconds`` is how long live sessions outlive an unreadable policy store (invariant 12).
+    """
+
+    host_keys: tuple[Path, ...]
+    hospital_id: HospitalId
+    node: str
+    host: str = "127.0.0.1"
+    port: int = 2222
+    reuse_port: bool = False
+    login_grace_seconds: float = 60.0
+    max_unauthenticated: int = 200
+    max_unauthenticated_per_source: int = 20
+    max_dialogues: int = 3
+    max_channels: int = 64
+    connect_timeout_seconds: float = 10.0
+    idle_connection_seconds: float = 120.0
+    drain_seconds: float = 10.0
+    poll_seconds: float = 0.5
+    policy_grace_seconds: float = 300.0

@@ -1,0 +1,172 @@
+"""Session channels of both legs: honest windows, bounded requests, an answer that can come late."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from asyncssh import (
+    OPEN_REQUEST_PTY_FAILED,
+    OPEN_REQUEST_SESSION_FAILED,
+    ChannelOpenError,
+    SSHClientChannel,
+    SSHClientSession,
+    SSHServerChannel,
+)
+from asyncssh.channel import SSHChannel
+from asyncssh.constants import MSG_CHANNEL_REQUEST, MSG_CHANNEL_WINDOW_ADJUST, PTY_OP_END
+from asyncssh.misc import ProtocolError
+from asyncssh.packet import Byte, SSHPacket, String, UInt32
+from typing_extensions import override
+
+MAX_QUEUED_REQUESTS = 64
+MAX_ENVIRONMENT = 32
+MAX_ENVIRONMENT_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PtyRequest:
+    """A terminal as the client asked for it: size is (columns, rows, pixel width, pixel height)."""
+
+    term: str
+    size: tuple[int, int, int, int]
+    modes: Mapping[int, int]
+
+
+class RequestOwner(Protocol):
+    """What a server session answers beyond asyncssh's own callbacks."""
+
+    def environment_allowed(self, name: bytes) -> bool:
+        """Tell whether the variable may be passed on."""
+
+    def forwarding_refused(self, kind: str) -> None:
+        """A request for *kind* (``agent``, ``x11``) was refused."""
+
+
+class _HonestWindow(SSHChannel[bytes]):
+    """Counts what still waits in the receive buffer as part of the window granted.
+
+    asyncssh grants a full window again whenever one packet is delivered, so that each pause lets the peer
+    send another window: a slow reader makes the buffer grow without end.
+    """
+
+    @override
+    def _deliver_data(self, data: bytes, datatype: int | None) -> None:
+        waiting = sum(len(piece) for piece, _ in self._recv_buf) if self._recv_buf else 0
+        credit = self._recv_window + waiting
+        if credit < self._init_recv_window / 2:
+            grant = self._init_recv_window - credit
+            self.send_packet(MSG_CHANNEL_WINDOW_ADJUST, UInt32(grant))
+            self._recv_window += grant
+        if self._session is not None:
+            self._session.data_received(data, datatype)
+
+    def can_write(self) -> bool:
+        """Tell whether data can still be sent."""
+        return self._send_state == "open"
+
+
+class ClientChannel(_HonestWindow, SSHServerChannel[bytes]):
+    """A person's session channel."""
+
+    def answer(self, *, accepted: bool) -> None:
+        """Answer the shell, exec or subsystem request whose callback returned None (deferred).
+
+        Data starts to flow only after an accepted answer. Does nothing once the channel is gone.
+        """
+        if self._request_queue and self._conn is not None:
+            self._report_response(accepted)
+
+    @property
+    def open_requests(self) -> int:
+        """How many requests wait for an answer."""
+        return len(self._request_queue)
+
+    def _owner(self) -> RequestOwner:
+        return cast(RequestOwner, self._session)
+
+    def _process_bounded_request(self, pkttype: int, pktid: int, packet: SSHPacket) -> None:
+        if len(self._request_queue) >= MAX_QUEUED_REQUESTS:
+            raise ProtocolError("Too many unanswered channel requests")
+        self._process_request(pkttype, pktid, packet)
+
+    @override
+    def _process_exec_request(self, packet: SSHPacket) -> bool:
+        command = packet.get_string()
+        packet.check_end()
+        # A command is bytes (RFC 4254 section 6.5); the session gets the same bytes back by os.fsencode rules.
+        return self._start_session(command=command.decode("utf-8", "surrogateescape"))
+
+    @override
+    def _process_env_request(self, packet: SSHPacket) -> bool:
+        name = packet.get_string()
+        value = packet.get_string()
+        packet.check_end()
+        if len(self._env) >= MAX_ENVIRONMENT or len(name) + len(value) > MAX_ENVIRONMENT_BYTES:
+            return False
+        if not self._owner().environment_allowed(name):
+            return False
+        self._env[name] = value
+        return True
+
+    @override
+    def _process_x11_req_request(self, packet: SSHPacket) -> bool:
+        del packet
+        self._owner().forwarding_refused("x11")
+        return False
+
+    # asyncssh declares None (answered later); an answer at once is what its dispatcher expects of a bool.
+    @override
+    def _process_auth_agent_req_at_openssh_dot_com_request(  # type: ignore[override]  # see above
+        self, packet: SSHPacket
+    ) -> bool:
+        packet.check_end()
+        self._owner().forwarding_refused("agent")
+        return False
+
+    _packet_handlers = {  # noqa: RUF012 - asyncssh looks its handlers up in a plain class attribute
+        **SSHServerChannel._packet_handlers,  # noqa: SLF001 - overriding the method alone is not enough
+        MSG_CHANNEL_REQUEST: _process_bounded_request,
+    }
+
+
+class DeviceChannel(_HonestWindow, SSHClientChannel[bytes]):
+    """A session channel on a device, opened step by step so that each refusal stays distinct."""
+
+    async def start(
+        self,
+        session: SSHClientSession[bytes],
+        kind: str,
+        argument: bytes,
+        *,
+        environment: Mapping[bytes, bytes],
+        pty: PtyRequest | None,
+    ) -> None:
+        """Open the channel and request *kind* (``shell``, ``exec`` or ``subsystem``) with *argument*.
+
+        Raises ChannelOpenError with code OPEN_REQUEST_PTY_FAILED or OPEN_REQUEST_SESSION_FAILED where the
+        device opens the channel and refuses the request, with the device's own code where it does not.
+        Data is delivered only after ``resume_reading``, which the caller does when its own side is ready.
+        """
+        packet = await self._open(b"session")
+        packet.check_end()
+        self._session = session
+        self._recv_paused = True
+        session.connection_made(self)
+        for name, value in environment.items():
+            self._send_request(b"env", String(name), String(value))
+        if pty is not None and not await self._request_pty(pty):
+            self.close()
+            raise ChannelOpenError(OPEN_REQUEST_PTY_FAILED, "terminal refused")
+        # An empty command stays an exec request: asyncssh's own create() would open a shell instead.
+        arguments = () if kind == "shell" else (String(argument),)
+        if not await self._make_request(kind.encode(), *arguments):
+            self.close()
+            raise ChannelOpenError(OPEN_REQUEST_SESSION_FAILED, "session refused")
+        session.session_started()
+
+    async def _request_pty(self, pty: PtyRequest) -> bool:
+        modes = b"".join(Byte(mode) + UInt32(value) for mode, value in pty.modes.items())
+        sizes = (UInt32(number) for number in pty.size)
+        return bool(
+            await self._make_request(b"pty-req", String(pty.term), *sizes, String(modes + Byte(PTY_OP_END)))
+        )

@@ -1,0 +1,109 @@
+"""Back-pressure of a whole connection: the transport's, and that of a key renewal."""
+
+from typing import Protocol
+
+from asyncssh.connection import SSHConnection
+from asyncssh.constants import MSG_IGNORE
+from asyncssh.packet import SSHPacketLogger
+from typing_extensions import override
+
+INPUT_LIMIT = 1024 * 1024
+"""Bytes kept unread while a packet waits for an answer; a peer that sends more is cut."""
+
+
+class Feeder(Protocol):
+    """What writes to a connection and can be told to stop."""
+
+    def hold(self, connection: "FlowControl") -> None:
+        """Write no more to *connection*: it is congested."""
+
+    def release(self, connection: "FlowControl") -> None:
+        """Write again to *connection*."""
+
+
+class FlowControl(SSHConnection):
+    """Mixin, placed before asyncssh's own class: tells its feeders when the connection is congested."""
+
+    drops_ignore = False
+    """Never send SSH_MSG_IGNORE (some devices choke on it); it is dropped anyway unless the cipher is CBC."""
+
+    def _flow(self) -> tuple[set[str], set[Feeder]]:
+        # The mixin has no __init__ of its own: the two connection classes have different signatures.
+        state: tuple[set[str], set[Feeder]] | None = self.__dict__.get("flow_state")
+        if state is None:
+            state = (set(), set())
+            self.__dict__["flow_state"] = state
+        return state
+
+    @property
+    def congested(self) -> bool:
+        """Whether feeders must wait now."""
+        return bool(self._flow()[0])
+
+    def add_feeder(self, feeder: Feeder) -> None:
+        """Register *feeder*, and hold it at once if the connection is congested."""
+        self._flow()[1].add(feeder)
+        if self.congested:
+            feeder.hold(self)
+
+    def remove_feeder(self, feeder: Feeder) -> None:
+        """Forget *feeder*."""
+        self._flow()[1].discard(feeder)
+
+    def _congest(self, reason: str) -> None:
+        reasons, feeders = self._flow()
+        first = not reasons
+        reasons.add(reason)
+        if first:
+            for feeder in tuple(feeders):
+                feeder.hold(self)
+
+    def _relieve(self, reason: str) -> None:
+        reasons, feeders = self._flow()
+        if reason not in reasons:
+            return
+        reasons.discard(reason)
+        if not reasons:
+            for feeder in tuple(feeders):
+                feeder.release(self)
+
+    @override
+    def pause_writing(self) -> None:
+        """The transport's buffer is full (asyncio calls this; asyncssh does nothing with it)."""
+        self._congest("transport")
+
+    @override
+    def resume_writing(self) -> None:
+        """The transport's buffer has drained."""
+        self._relieve("transport")
+
+    @override
+    def _send_kexinit(self) -> None:
+        # Until new keys are there, asyncssh queues every packet without bound.
+        self._congest("keys")
+        super()._send_kexinit()
+
+    @override
+    def send_newkeys(self, k: bytes, h: bytes) -> None:
+        """Finish a key exchange on the sending side, and let the feeders go on."""
+        super().send_newkeys(k, h)
+        self._loop.call_soon(self._relieve, "keys")
+
+    @override
+    def data_received(self, data: bytes, datatype: int | None = None) -> None:
+        """Take bytes from the transport; cut a peer that floods while its last packet is being answered."""
+        super().data_received(data, datatype)
+        if len(self._inpbuf) > INPUT_LIMIT:
+            self.logger.warning("More than %d bytes unread: connection aborted", INPUT_LIMIT)
+            self.abort()
+
+    @override
+    def send_packet(self, pkttype: int, *args: bytes, handler: SSHPacketLogger | None = None) -> None:
+        """Send one packet; leave out the SSH_MSG_IGNORE that only the CBC ciphers need."""
+        if pkttype == MSG_IGNORE and (self.drops_ignore or not self._sends_with_cbc()):
+            return
+        super().send_packet(pkttype, *args, handler=handler)
+
+    def _sends_with_cbc(self) -> bool:
+        algorithm = self._enc_alg_sc if self.is_server() else self._enc_alg_cs
+        return b"-cbc" in algorithm

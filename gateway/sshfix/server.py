@@ -1,0 +1,137 @@
+"""A person's connection: verified factors one by one, honest key exchange, no shared host key state."""
+
+import copy
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+from asyncssh import SSHServerConnection
+from asyncssh.auth import ServerAuth
+from asyncssh.constants import MSG_KEXINIT, MSG_SERVICE_REQUEST
+from asyncssh.packet import PacketDecodeError, SSHPacket
+from typing_extensions import override
+
+from gateway.sshfix.algorithms import PERSON_KEYS
+from gateway.sshfix.channels import ClientChannel
+from gateway.sshfix.flow import FlowControl
+
+_USERAUTH = b"ssh-userauth"
+
+
+class LoginOwner(Protocol):
+    """What the owner of a server connection decides on factors."""
+
+    async def factor_proved(self, method: str, key: bytes | None) -> bool:
+        """Take note that *method* was proved (*key*: the public blob whose signature was verified).
+
+        Returns True when the log-in is complete, False when another factor is needed (partial success).
+        """
+
+
+class ServerConnection(FlowControl, SSHServerConnection):
+    """asyncssh's server connection with the overrides a bastion needs."""
+
+    _proved_key: bytes | None = None
+
+    @override
+    async def reload_config(self) -> None:
+        """Reload nothing: there is no configuration file, and each reload costs a thread job a log-in."""
+
+    @override
+    def choose_server_host_key(self, peer_host_key_algs: Sequence[bytes]) -> bool:
+        """Choose the host key on a copy: asyncssh sets the signature algorithm on the pair all share."""
+        for algorithm in peer_host_key_algs:
+            keypair = self._server_host_keys.get(algorithm)
+            if keypair is not None:
+                if algorithm != keypair.algorithm:
+                    keypair = copy.copy(keypair)
+                    keypair.set_sig_algorithm(algorithm)
+                self._server_host_key = keypair
+                return True
+        return False
+
+    async def _process_kexinit_fully(self, pkttype: int, pktid: int, packet: SSHPacket) -> None:
+        # RFC 4253 section 7: a guess is right only if both sides' *first* key exchange and host key
+        # algorithms agree; asyncssh compares only the key exchange, and with the one chosen.
+        await self._process_kexinit(pkttype, pktid, packet)
+        offer = SSHPacket(self._client_kexinit)
+        offer.get_byte()
+        offer.get_bytes(16)
+        kex, host_keys = offer.get_namelist(), offer.get_namelist()
+        for _ in range(8):
+            offer.get_namelist()
+        guessed = offer.get_boolean()
+        own_host_keys = list(self._server_host_key_algs or ())
+        right = kex[:1] == list(self._kex_algs[:1]) and host_keys[:1] == own_host_keys[:1]
+        self._ignore_first_kex = guessed and not right
+
+    def _process_repeated_service_request(self, pkttype: int, pktid: int, packet: SSHPacket) -> None:
+        # paramiko asks for the service before each attempt. The guard of GHSA-c35q-ffpf-5qpm stays: only
+        # under encryption (checked by asyncssh) and only before log-in.
+        self._process_service_request(pkttype, pktid, packet)
+        if not self._auth_complete:
+            self._next_service = _USERAUTH
+
+    _packet_handlers = {  # noqa: RUF012 - asyncssh looks its handlers up in a plain class attribute
+        **SSHServerConnection._packet_handlers,  # noqa: SLF001 - overriding the methods is not enough
+        MSG_KEXINIT: _process_kexinit_fully,
+        MSG_SERVICE_REQUEST: _process_repeated_service_request,
+    }
+
+    @override
+    async def validate_public_key(self, username: str, key_data: bytes, msg: bytes, signature: bytes) -> bool:
+        """Refuse certificates, unknown formats and signatures that were not announced, then verify.
+
+        Remembers the key only when *msg* is there and its signature holds: a query proves nothing.
+        """
+        self._proved_key = None
+        try:
+            if SSHPacket(key_data).get_string() not in PERSON_KEYS:
+                return False
+            if msg and SSHPacket(signature).get_string() not in self._sig_algs:
+                return False
+        except PacketDecodeError:
+            return False
+        allowed = await super().validate_public_key(username, key_data, msg, signature)
+        if allowed and msg:
+            self._proved_key = key_data
+        return allowed
+
+    @override
+    async def send_userauth_success(self) -> None:
+        """Answer a verified factor: success, or partial success while another one is missing."""
+        auth = self._auth
+        if auth is None:
+            return
+        method = cast(ServerAuth, auth)._method.decode("ascii", "replace")  # noqa: SLF001 - no accessor
+        complete = await cast(LoginOwner, self._owner).factor_proved(method, self._proved_key)
+        if self._auth is not auth:
+            return  # another request came meanwhile and cancelled this one
+        if complete:
+            await super().send_userauth_success()
+        else:
+            self.send_userauth_failure(partial_success=True)
+
+    @override
+    def create_server_channel(
+        self,
+        encoding: str | None = "",
+        errors: str = "",
+        window: int = 0,
+        max_pktsize: int = 0,
+    ) -> ClientChannel:
+        """Create a channel of bytes, without line editor."""
+        size = max_pktsize or self._max_pktsize
+        self._update_recv_pktlen(size)
+        return ClientChannel(
+            self,
+            self._loop,
+            self._allow_pty,
+            line_editor=False,
+            line_echo=False,
+            line_history=0,
+            max_line_length=0,
+            encoding=None,
+            errors="strict",
+            window=window or self._window,
+            max_pktsize=size,
+        )
