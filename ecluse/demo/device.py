@@ -1,0 +1,191 @@
+"""A device to try the bastion on: a real OpenSSH server on loopback, with one dedicated account of its own.
+
+Password and key both open the account; shell, exec, sftp, scp and rsync are what the installed programs make them.
+It works alike for root and for an ordinary user, and touches none of the system's accounts (see device_files). As
+root, sshd wants the empty folder /run/sshd, which is made when it is missing.
+"""
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from ecluse.demo.device_files import DeviceAccount, DeviceFiles, prepare, sshd_program
+from ecluse.demo.errors import DemoError
+from ecluse.demo.processes import carrying, descendants, is_alive, send
+
+HOST = "127.0.0.1"
+MARK = "ECLUSE_DEMO_DEVICE"
+START_SECONDS = 10.0
+STOP_SECONDS = 2.0
+POLL_SECONDS = 0.02
+# Another program may take the free port between our look and sshd's bind.
+PORT_ATTEMPTS = 5
+
+
+class DemoDevice:
+    """A running sshd and its account. Made by `start`; the one who starts it stops it."""
+
+    host = HOST
+
+    def __init__(self, name: str, files: DeviceFiles, account: DeviceAccount, extra_config: str) -> None:
+        self.name = name
+        self.account = account
+        self.port = 0
+        self.host_key_public = ""
+        self._files = files
+        self._extra_config = extra_config
+        self._mark = f"{MARK}={secrets.token_hex(12)}"
+        self._process: asyncio.subprocess.Process | None = None
+
+    @classmethod
+    async def start(
+        cls, directory: Path, name: str, *, account_name: str = "maint", extra_config: str = ""
+    ) -> "DemoDevice":
+        """Start a device in *directory* (made if missing, and holding nothing of an earlier one).
+
+        Args:
+            directory: where its keys, its account's home and its log live.
+            name: the device's name, shown in its prompt.
+            account_name: the login name of its one account.
+            extra_config: lines of sshd_config(5) that win over ours.
+
+        Raises DemoError when a program is missing or sshd does not come up.
+        """
+        files = await asyncio.to_thread(prepare, directory)
+        if files.config.exists():
+            raise DemoError(f"the folder {files.root} already holds a device: choose an empty one")
+        account = await asyncio.to_thread(files.make_account, account_name, name)
+        device = cls(name, files, account, extra_config)
+        device.host_key_public = await asyncio.to_thread(files.make_host_key)
+        await device._run()
+        return device
+
+    @property
+    def pid(self) -> int:
+        """The listening sshd. Raises DemoError when it is not running."""
+        if self._process is None:
+            raise DemoError(f"the device {self.name} is not running")
+        return self._process.pid
+
+    @property
+    def home(self) -> Path:
+        """The home folder of the account."""
+        return self._files.home
+
+    def log(self) -> str:
+        """Give what the sshd has logged since the device was first started."""
+        return self._files.log.read_text(encoding="utf-8", errors="replace")
+
+    def processes(self) -> list[int]:
+        """Give the pids that serve sessions now: the listener's descendants, and session processes that lost them.
+
+        The second kind is what a closed connection can leave behind when nobody signals it.
+        """
+        served = carrying(self._mark)
+        if self._process is not None:
+            served |= descendants(self._process.pid)
+        return sorted(served)
+
+    def replace_host_key(self) -> None:
+        """Give the device another identity, which it shows from its next `restart` on."""
+        self.host_key_public = self._files.make_host_key()
+
+    async def restart(self) -> None:
+        """Stop the sshd with its sessions and start it again on the same port.
+
+        Raises DemoError when it does not come up.
+        """
+        await self.stop()
+        await self._run()
+
+    async def stop(self) -> None:
+        """End the sshd and every session process it left; again and again does no harm."""
+        process, served = self._process, set(self.processes())
+        self._process = None
+        if process is not None and process.returncode is None:
+            process.terminate()
+        for numbers in ((signal.SIGHUP, signal.SIGTERM), (signal.SIGKILL,)):
+            served |= carrying(self._mark)
+            for number in numbers:
+                send({pid for pid in served if is_alive(pid)}, number)
+            if await _became_true(partial(_all_gone, frozenset(served)), STOP_SECONDS):
+                break
+        if process is not None:
+            if process.returncode is None and not await _became_true(lambda: process.returncode is not None):
+                process.kill()
+            await process.wait()
+
+    async def _run(self) -> None:
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        program = sshd_program()
+        said = ""
+        for _ in range(1 if self.port else PORT_ATTEMPTS):
+            port = self.port or _free_port()
+            await asyncio.to_thread(self._files.write_config, port, self._mark, self._extra_config)
+            listening, said = await self._launch(program)
+            if listening:
+                self.port = port
+                return
+            if "Address already in use" not in said:
+                break
+        raise DemoError(f"sshd for the device {self.name} did not start: {said.strip() or 'it said nothing'}")
+
+    async def _launch(self, program: Path) -> tuple[bool, str]:
+        """Start sshd; tell whether it came to listen, and what it said."""
+        with self._files.log.open("ab") as log:
+            before = log.tell()
+            process = await asyncio.create_subprocess_exec(
+                program,
+                "-D",
+                "-e",
+                "-f",
+                self._files.config,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={"PATH": os.defpath, **self._files.environment()},
+                # Ctrl-C at the terminal is for the one who runs the demonstration, and reaches us through them.
+                start_new_session=True,
+            )
+
+        def said() -> str:
+            return self._files.log.read_bytes()[before:].decode("utf-8", errors="replace")
+
+        await _became_true(
+            lambda: process.returncode is not None or "Server listening on" in said(), START_SECONDS
+        )
+        if process.returncode is None and "Server listening on" in said():
+            self._process = process
+            return True, said()
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        return False, said()
+
+
+def _all_gone(pids: frozenset[int]) -> bool:
+    return not any(is_alive(pid) for pid in pids)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port = probe.getsockname()[1]
+    return int(port)
+
+
+async def _became_true(condition: Callable[[], bool], seconds: float = STOP_SECONDS) -> bool:
+    """Wait at most *seconds* for *condition*, looking at it often; tell whether it came true."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while not condition():
+        if loop.time() >= deadline:
+            return False
+        await asyncio.sleep(POLL_SECONDS)
+    return True

@@ -1,0 +1,232 @@
+"""The files of a demonstration device: its keys, its own account database and its sshd's configuration.
+
+The account exists for this sshd alone. Debian's ``libnss_wrapper`` gives one process a passwd, group and shadow file
+of its own, so that a made-up name with a made-up password is checked by an unmodified sshd, as root or as an
+ordinary user, and the system's accounts are never read nor written. The account maps to the user who starts the
+device, which is the only one that an ordinary user's sshd can serve.
+"""
+
+import ctypes
+import os
+import re
+import secrets
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ecluse.demo.errors import DemoError
+
+SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+SFTP_SERVERS = (
+    "/usr/lib/openssh/sftp-server",
+    "/usr/libexec/openssh/sftp-server",
+    "/usr/lib/ssh/sftp-server",
+)
+NSS_WRAPPERS = (
+    "/usr/lib/*/libnss_wrapper.so*",
+    "/usr/lib64/libnss_wrapper.so*",
+    "/usr/lib/libnss_wrapper.so*",
+)
+# Each would end a field of passwd(5), a quoted word of sshd_config(5), or be expanded in one.
+UNFIT_IN_PATHS = frozenset(':"%\\\n')
+
+
+@dataclass(frozen=True)
+class DeviceAccount:
+    """The dedicated account of a device: its name and what opens it.
+
+    Attributes:
+        name: the login name on the device.
+        password: its password, or None where only a key opens it.
+        private_key: an unencrypted OpenSSH private key (PEM text), or None where only a password opens it.
+    """
+
+    name: str
+    password: str | None = field(repr=False)
+    private_key: str | None = field(repr=False)
+
+
+@dataclass(frozen=True)
+class DeviceFiles:
+    """Where a device keeps what; every path is absolute."""
+
+    root: Path
+
+    @property
+    def home(self) -> Path:
+        """The home of the dedicated account."""
+        return self.root / "home"
+
+    @property
+    def host_key(self) -> Path:
+        """The host's private key; its public half lies beside it."""
+        return self.root / "etc" / "host_key"
+
+    @property
+    def config(self) -> Path:
+        """The sshd_config(5) of this device."""
+        return self.root / "etc" / "sshd_config"
+
+    @property
+    def log(self) -> Path:
+        """What the sshd said on its standard error, over all its starts."""
+        return self.root / "sshd.log"
+
+    def environment(self) -> dict[str, str]:
+        """Give the variables under which the sshd sees its own accounts and no others.
+
+        Raises DemoError when libnss_wrapper is not installed.
+        """
+        etc = self.root / "etc"
+        return {
+            "LD_PRELOAD": str(nss_wrapper()),
+            "NSS_WRAPPER_PASSWD": str(etc / "passwd"),
+            "NSS_WRAPPER_GROUP": str(etc / "group"),
+            "NSS_WRAPPER_SHADOW": str(etc / "shadow"),
+        }
+
+    def make_host_key(self) -> str:
+        """Generate a host key in place of any earlier one and give its public half (``ssh-ed25519 AAAA...``)."""
+        self.host_key.unlink(missing_ok=True)
+        return generate_key(self.host_key)
+
+    def make_account(self, name: str, device: str) -> DeviceAccount:
+        """Write the account database with one account of fresh secrets, and a home for it."""
+        etc = self.root / "etc"
+        etc.mkdir(parents=True, mode=0o700)
+        self.home.mkdir(mode=0o700)
+        password = secrets.token_urlsafe(18)
+        uid, gid = os.getuid(), os.getgid()
+        shell = "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh"
+        # sshd started by root drops to an account `sshd` before log-in; any unprivileged number serves.
+        _write(
+            etc / "passwd",
+            f"{name}:x:{uid}:{gid}:dedicated account of {device}:{self.home}:{shell}\n"
+            "sshd:x:65534:65534:privilege separation:/run/sshd:/usr/sbin/nologin\n",
+        )
+        _write(etc / "group", f"{name}:x:{gid}:\nsshd:x:65534:\n")
+        _write(etc / "shadow", f"{name}:{crypted(password)}:19000:0:99999:7:::\nsshd:!:19000:0:99999:7:::\n")
+        _write(self.home / ".profile", f"PS1='{name}@{device}:\\w\\$ '\n")
+        private = etc / "account_key"
+        public = generate_key(private)
+        _write(etc / "authorized_keys", f"{public} {name}\n")
+        account = DeviceAccount(name=name, password=password, private_key=private.read_text(encoding="ascii"))
+        # The device keeps only the public half.
+        private.unlink()
+        private.with_suffix(".pub").unlink()
+        return account
+
+    def write_config(self, port: int, mark: str, extra: str) -> None:
+        """Write the sshd's configuration; lines of *extra* win over ours (sshd_config(5): the first value holds).
+
+        Args:
+            port: the loopback port to listen on.
+            mark: ``NAME=value``, set in the environment of every session, by which its processes are found.
+            extra: further sshd_config lines.
+
+        Raises DemoError when no sftp server is installed.
+        """
+        _write(
+            self.config,
+            f"""SetEnv {mark}
+{extra.strip()}
+ListenAddress 127.0.0.1:{port}
+HostKey "{self.host_key}"
+AuthorizedKeysFile "{self.root / "etc" / "authorized_keys"}"
+Subsystem sftp {sftp_server()}
+PidFile none
+UsePAM no
+UseDNS no
+PasswordAuthentication yes
+KbdInteractiveAuthentication no
+PermitRootLogin yes
+{"PerSourcePenalties no" if shuts_out_addresses() else ""}
+# the folder may lie under a world-writable one such as /tmp
+StrictModes no
+MaxStartups 200
+PrintMotd no
+PrintLastLog no
+""",
+        )
+
+
+def prepare(root: Path) -> DeviceFiles:
+    """Make a device's folder and give its paths.
+
+    Raises DemoError when the path holds a character that an account database or sshd_config cannot.
+    """
+    root = root.resolve()
+    unfit = sorted(UNFIT_IN_PATHS.intersection(str(root)))
+    if unfit:
+        raise DemoError(
+            f"the folder {str(root)!r} holds {unfit[0]!r}, which sshd cannot read: choose another folder"
+        )
+    root.mkdir(parents=True, mode=0o700, exist_ok=True)
+    return DeviceFiles(root)
+
+
+def sshd_program() -> Path:
+    """Find sshd, which insists on being started by its absolute path. Raises DemoError when it is not installed."""
+    for folder in (*os.get_exec_path(), *SYSTEM_FOLDERS):
+        candidate = Path(folder) / "sshd"
+        if candidate.is_file() and os.access(candidate, os.X_OK):
+            return candidate.resolve()
+    raise DemoError("sshd is not installed: install the package openssh-server")
+
+
+def shuts_out_addresses() -> bool:
+    """Tell whether this sshd shuts out an address after failures (OpenSSH 9.8): here every client has the same one."""
+    asked = subprocess.run([sshd_program(), "-V"], check=False, capture_output=True, text=True, timeout=30)
+    version = re.search(r"OpenSSH_(\d+)\.(\d+)", asked.stderr + asked.stdout)
+    return version is not None and (int(version[1]), int(version[2])) >= (9, 8)
+
+
+def sftp_server() -> Path:
+    """Find the sftp server program. Raises DemoError when it is not installed."""
+    for name in SFTP_SERVERS:
+        if Path(name).is_file():
+            return Path(name)
+    raise DemoError("sftp-server is not installed: install the package openssh-sftp-server")
+
+
+def nss_wrapper() -> Path:
+    """Find libnss_wrapper. Raises DemoError when it is not installed."""
+    for pattern in NSS_WRAPPERS:
+        found = sorted(Path("/").glob(pattern.lstrip("/")))
+        if found:
+            return found[0]
+    raise DemoError("libnss_wrapper is not installed: install the package libnss-wrapper")
+
+
+def crypted(password: str) -> str:
+    """Hash a password as shadow(5) keeps it (crypt(5), sha512crypt, a fresh salt).
+
+    libcrypt is called itself, since sshd needs it anyway and Python 3.13 has no door to it.
+    """
+    crypt = ctypes.CDLL("libcrypt.so.1").crypt
+    crypt.restype = ctypes.c_char_p
+    crypt.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
+    hashed = crypt(password.encode(), b"$6$" + secrets.token_hex(8).encode())
+    if not isinstance(hashed, bytes) or not hashed.startswith(b"$6$"):
+        raise DemoError("the system's libcrypt cannot make a sha512crypt hash")
+    return hashed.decode("ascii")
+
+
+def generate_key(path: Path) -> str:
+    """Have ssh-keygen make an Ed25519 key pair at *path* and give the public half, without a comment.
+
+    Raises DemoError when ssh-keygen is missing or fails.
+    """
+    arguments = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)]
+    try:
+        subprocess.run(arguments, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=30)
+    except FileNotFoundError:
+        raise DemoError("ssh-keygen is not installed: install the package openssh-client") from None
+    except subprocess.SubprocessError as error:
+        raise DemoError(f"ssh-keygen could not make a key at {path}: {error}") from error
+    return " ".join(path.with_suffix(".pub").read_text(encoding="ascii").split()[:2])
+
+
+def _write(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
