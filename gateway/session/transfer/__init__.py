@@ -1,0 +1,1 @@
+"""What moves files through a session: which commands may, and what each of them did."""
