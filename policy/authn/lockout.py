@@ -19,10 +19,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Final
+from typing import Final, Self
 
 from policy.domain.attempts import Attempt, AttemptOutcome
 from policy.errors import InvalidInput
+from policy.settings import PolicySettings
 
 PENDING_LIMIT: Final = timedelta(seconds=60)
 _IPV6_PREFIX: Final = 64  # the network one subscriber gets (RFC 6177); a host moves inside it at will
@@ -42,6 +43,18 @@ class LockoutSettings:
     first: timedelta = timedelta(seconds=60)
     longest: timedelta = timedelta(hours=1)
     memory: timedelta = timedelta(hours=24)
+
+    @classmethod
+    def of(cls, settings: PolicySettings) -> Self:
+        """Take what the composition root was told."""
+        return cls(
+            pair_failures=settings.lockout_failures,
+            source_names=settings.lockout_names,
+            source_period=settings.lockout_names_period,
+            first=settings.lockout_first,
+            longest=settings.lockout_cap,
+            memory=max(timedelta(hours=24), 2 * settings.lockout_cap, 2 * settings.lockout_names_period),
+        )
 
     def lock(self, excess: int) -> timedelta:
         """Return how long the lock is that follows *excess* failures beyond the threshold (0: just reached)."""

@@ -1,0 +1,66 @@
+"""One log-in dialogue: what it is checked against, what was found, and what that means. Pure."""
+
+from dataclasses import dataclass
+
+from policy.domain.attempts import Attempt
+from policy.domain.logins import LoginReason
+from policy.domain.people import Factor, Person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """A reserved attempt and what it is checked against, read in the transaction that reserved it.
+
+    All but ``attempt`` may be absent: an unknown person, or one who has not enrolled. ``keys`` are in SSH
+    wire format.
+    """
+
+    attempt: Attempt
+    person: Person | None
+    password_hash: str | None
+    totp_sealed: str | None
+    keys: frozenset[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What each factor turned out to be.
+
+    ``first`` is the password or the key; ``step`` the time step whose code was given, None for a wrong
+    code; ``vault_closed`` tells that the person's TOTP secret could not be opened.
+    """
+
+    first: Factor
+    first_right: bool
+    step: int | None
+    vault_closed: bool
+
+    @property
+    def right(self) -> frozenset[Factor]:
+        """The factors that were right."""
+        first = {self.first} if self.first_right else set()
+        return frozenset(first | ({Factor.TOTP} if self.step is not None else set()))
+
+
+def true_cause(expected: Expected, found: Found) -> LoginReason:
+    """Name why the dialogue ends as it does; ALL_FACTORS is reached only past every other cause.
+
+    A person who is not active is told nothing else than one who is wrong: whoever suspends her need not
+    let her learn that her password still stands.
+    """
+    password = found.first is Factor.PASSWORD
+    if expected.person is None:
+        return LoginReason.UNKNOWN_PERSON
+    if expected.totp_sealed is None or (password and expected.password_hash is None):
+        return LoginReason.NOT_ENROLLED
+    if found.vault_closed:
+        return LoginReason.VAULT_CLOSED
+    if not found.first_right and not password:
+        return LoginReason.UNKNOWN_KEY
+    if not found.first_right:
+        return LoginReason.WRONG_PASSWORD_AND_CODE if found.step is None else LoginReason.WRONG_PASSWORD
+    if found.step is None:
+        return LoginReason.WRONG_CODE
+    if not expected.person.active:
+        return LoginReason.INACTIVE_PERSON
+    return LoginReason.ALL_FACTORS

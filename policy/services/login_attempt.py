@@ -1,0 +1,103 @@
+"""One log-in in progress: what the client has proved on this connection, and to whom it says it belongs."""
+
+from datetime import datetime
+from typing import Final, Protocol
+
+from policy.domain.attempts import AttemptKind
+from policy.domain.ids import HospitalId
+from policy.domain.people import Factor, Person
+from policy.errors import AuthenticationFailed
+from policy.vault.secret import Secret
+
+
+class Checks(Protocol):
+    """What an attempt asks of the service that began it."""
+
+    async def has_key(self, attempt: "LoginAttempt", blob: bytes) -> bool:
+        """Tell whether *blob* may log in; proves nothing, records nothing."""
+        ...
+
+    async def accept_key(self, attempt: "LoginAttempt", blob: bytes) -> None:
+        """Take a key whose signature was verified; raises AuthenticationFailed or LockedOut."""
+        ...
+
+    async def check(
+        self,
+        attempt: "LoginAttempt",
+        kind: AttemptKind,
+        code: str,
+        *,
+        password: Secret | None = None,
+        blob: bytes | None = None,
+    ) -> Person:
+        """Check all factors of one dialogue; raises AuthenticationFailed or LockedOut."""
+        ...
+
+
+class LoginAttempt:
+    """One person's log-in on one connection. A client that changes its user name begins another.
+
+    ``locked_until`` is how things stood at the beginning, aware UTC; ``factors`` are those proved by a
+    call that returned: a call that was cancelled proves nothing to its connection.
+    """
+
+    def __init__(
+        self,
+        service: Checks,
+        *,
+        hospital_id: HospitalId,
+        login: str,
+        source: str,
+        origin: str,
+        locked_until: datetime | None,
+    ) -> None:
+        """Made by ``LoginService.begin``."""
+        self.hospital_id: Final = hospital_id
+        self.login: Final = login
+        self.source: Final = source
+        self.origin: Final = origin
+        self.locked_until: Final = locked_until
+        self._service: Final = service
+        self._factors: frozenset[Factor] = frozenset()
+        self._key: bytes | None = None
+
+    @property
+    def factors(self) -> frozenset[Factor]:
+        """The factors proved so far; two of them end the log-in."""
+        return self._factors
+
+    async def offers_key(self, public_blob: bytes) -> bool:
+        """Tell whether a signature by this key (SSH wire format) would be accepted: a query, and never a proof.
+
+        No failure is recorded. As with every SSH server, who holds somebody's public key can learn that
+        it opens a door here.
+        """
+        return await self._service.has_key(self, public_blob)
+
+    async def key_proved(self, public_blob: bytes) -> None:
+        """Take note that the client signed with this key: call it after the signature was verified, never before.
+
+        A code is still needed. Forgets any key before; raises LockedOut, or AuthenticationFailed if the key may
+        not log in.
+        """
+        self._key, self._factors = None, frozenset()
+        await self._service.accept_key(self, public_blob)
+        self._key, self._factors = public_blob, frozenset({Factor.PUBLIC_KEY})
+
+    async def check_password_and_code(self, password: Secret, code: str) -> Person:
+        """Check both factors, the second even if the first is wrong, and return the person.
+
+        Raises LockedOut where nothing was looked at, AuthenticationFailed without saying what was wrong,
+        PolicyUnavailable. The attempt is counted before anything is checked, whatever becomes of the caller.
+        """
+        person = await self._service.check(self, AttemptKind.PASSWORD_AND_CODE, code, password=password)
+        self._factors = frozenset({Factor.PASSWORD, Factor.TOTP})
+        return person
+
+    async def check_code(self, code: str) -> Person:
+        """Check the code after ``key_proved`` and return the person; raises as ``check_password_and_code`` does."""
+        if self._key is None:
+            raise AuthenticationFailed("authentication failed")
+        person = await self._service.check(self, AttemptKind.KEY_AND_CODE, code, blob=self._key)
+        self._factors = frozenset({Factor.PUBLIC_KEY, Factor.TOTP})
+        return person
