@@ -1,0 +1,110 @@
+"""What routers ask for: the services behind the API, who calls, and which page of a list."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Query, Request
+from pydantic import BaseModel
+
+from admin_api.errors import BadCursor, BadTimestamp
+from admin_api.security.permissions import principal_of
+from admin_api.settings import ApiSettings
+from admin_api.wording import preferred
+from policy.clock import Clock
+from policy.domain.people import Language
+from policy.services import Services
+from policy.services.tokens import Principal
+from recorder.audit.journal import Journal
+from recorder.store.catalog import Catalog
+from recorder.store.folder import TraceStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Everything a router may reach. Made once, by ``create_app``."""
+
+    services: Services
+    catalog: Catalog
+    journal: Journal
+    traces: TraceStore
+    settings: ApiSettings
+    clock: Clock
+
+
+def context_of(request: Request) -> Context:
+    """Return what ``create_app`` was given."""
+    found = request.app.state.context
+    if not isinstance(found, Context):
+        raise TypeError("the application was made without its context")
+    return found
+
+
+def language_of(request: Request) -> Language:
+    """Return the language to answer in: the header's wish, else the person's own, else French."""
+    principal = getattr(request.state, "principal", None)
+    own = principal.person.language if isinstance(principal, Principal) else Language.FRENCH
+    return preferred(request.headers.get("accept-language"), own)
+
+
+def source_of(request: Request) -> str:
+    """Return the peer's IP address. Forwarding headers are not believed: nobody in front is trusted."""
+    return request.client.host if request.client is not None else "0.0.0.0"  # noqa: S104 - an address never declared
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which part of a list: at most *limit* items after the cursor *after*."""
+
+    limit: int
+    after: str | None
+
+
+def page_request(
+    limit: Annotated[int, Query(ge=1, le=500, description="At most this many items.")] = 100,
+    after: Annotated[str | None, Query(max_length=200, description="The `next` of the page before.")] = None,
+) -> PageRequest:
+    """Read the page asked for from the query."""
+    return PageRequest(limit, after)
+
+
+Ctx = Annotated[Context, Depends(context_of)]
+Who = Annotated[Principal, Depends(principal_of)]
+Spoken = Annotated[Language, Depends(language_of)]
+Paging = Annotated[PageRequest, Depends(page_request)]
+
+Row = TypeVar("Row")
+Out = TypeVar("Out", bound=BaseModel)
+
+
+def cut_page(
+    rows: Sequence[Row], page: PageRequest, key: Callable[[Row], str]
+) -> tuple[Sequence[Row], str | None]:
+    """Return the *page* of *rows* (in their order) and the cursor of the next, None at the end.
+
+    *key* gives a row's stable identifier, which is the cursor. Raises BadCursor where no row bears it any more.
+    """
+    start = 0
+    if page.after is not None:
+        place = next((number for number, row in enumerate(rows) if key(row) == page.after), None)
+        if place is None:
+            raise BadCursor
+        start = place + 1
+    part = rows[start : start + page.limit]
+    more = start + page.limit < len(rows)
+    return part, key(part[-1]) if more and part else None
+
+
+def instant(text: str | None, field: str) -> datetime | None:
+    """Read an ISO 8601 instant with its offset from the query; raises BadTimestamp naming *field*."""
+    if text is None:
+        return None
+    try:
+        # a "+" of an offset reads as a space where the client did not escape it
+        found = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+    except ValueError as refused:
+        raise BadTimestamp(field) from refused
+    if found.tzinfo is None:
+        raise BadTimestamp(field)
+    return found

@@ -1,0 +1,23 @@
+"""What the API must be told to run: a frozen value, made once by the composition root."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from policy.domain.ids import HospitalId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSettings:
+    """Settings of one console process.
+
+    ``hospital_id`` is the hospital whose people log in here. ``body_limit`` is in bytes, of a request.
+    ``token_lifetime`` is how long a bearer token serves. ``ingest_interval`` is the pause between two looks at
+    the outbox. ``page_limit`` is the most items one page may hold.
+    """
+
+    hospital_id: HospitalId
+    node: str = "console"
+    body_limit: int = 1024 * 1024
+    token_lifetime: timedelta = timedelta(hours=8)
+    ingest_interval: timedelta = timedelta(milliseconds=500)
+    page_limit: int = 500

@@ -1,0 +1,41 @@
+"""What every shape of version 1 has in common."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from policy.domain.ids import NAME_PATTERN
+
+Name = Annotated[str, StringConstraints(pattern=f"^{NAME_PATTERN.pattern}$")]
+"""What a login, a device or an account may be called."""
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+"""One line or a short paragraph that people read."""
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+"""An identifier made by Écluse."""
+
+
+def example(**values: Any) -> dict[str, Any]:
+    """Return the schema extra that shows *values* as the example."""
+    return {"examples": [values]}
+
+
+class Input(BaseModel):
+    """A request body: an unknown field is refused, so that a misspelt one never passes in silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Reason(Input):
+    """Why something is done: kept in the journal."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(reason="Contrat suspendu"))
+
+    reason: Text
+
+
+class Created(BaseModel):
+    """The identifier of what was made."""
+
+    id: str = Field(examples=["0b7c0f5e4f3a4ac5b0f6c0a9b1a2c3d4"])

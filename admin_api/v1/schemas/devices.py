@@ -1,0 +1,236 @@
+"""Shapes of zones, devices, dedicated accounts, host keys and device tasks."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from admin_api.v1.schemas.base import Identifier, Input, Name, Text, example
+from policy.domain.devices import AccountMethod, Algorithms, DedicatedAccount, Device, Zone
+
+
+class ZoneOut(BaseModel):
+    """An admin-network zone."""
+
+    id: str
+    name: str
+    source_address: str | None
+
+    @classmethod
+    def of(cls, zone: Zone) -> "ZoneOut":
+        """Show *zone*."""
+        return cls(id=zone.id, name=zone.name, source_address=zone.source_address)
+
+
+class ZonesPage(BaseModel):
+    """One page of zones."""
+
+    items: list[ZoneOut]
+    next: str | None = None
+
+
+class ZoneIn(Input):
+    """A zone to make; its devices are dialled from ``source_address``, an address of the gateway's host."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra=example(name="admin", source_address="192.0.2.10")
+    )
+
+    name: Name
+    source_address: str | None = Field(default=None, max_length=64)
+
+
+class AlgorithmsBody(Input):
+    """SSH algorithms that one old device needs; they serve on its own leg only."""
+
+    kex: list[str] = Field(default_factory=list, max_length=20)
+    host_key: list[str] = Field(default_factory=list, max_length=20)
+    encryption: list[str] = Field(default_factory=list, max_length=20)
+    mac: list[str] = Field(default_factory=list, max_length=20)
+
+    def domain(self) -> Algorithms:
+        """Return them as policy knows them."""
+        return Algorithms(
+            kex=tuple(self.kex),
+            host_key=tuple(self.host_key),
+            encryption=tuple(self.encryption),
+            mac=tuple(self.mac),
+        )
+
+
+class DeviceOut(BaseModel):
+    """A device, with the host keys pinned for it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            id="d1c00f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+            name="scan01",
+            description="Scanner, imagerie niveau 1",
+            zone_id="20e00f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+            address="192.0.2.20",
+            port=22,
+            host_keys=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA…"],
+            groups=["imagerie"],
+            algorithms={"kex": [], "host_key": [], "encryption": [], "mac": []},
+            active=True,
+        )
+    )
+
+    id: str
+    name: str
+    description: str
+    zone_id: str
+    address: str
+    port: int
+    host_keys: list[str]
+    groups: list[str]
+    algorithms: AlgorithmsBody
+    active: bool
+
+    @classmethod
+    def of(cls, device: Device) -> "DeviceOut":
+        """Show *device*."""
+        return cls(
+            id=device.id,
+            name=device.name,
+            description=device.description,
+            zone_id=device.zone_id,
+            address=device.address,
+            port=device.port,
+            host_keys=list(device.host_keys),
+            groups=sorted(device.groups),
+            algorithms=AlgorithmsBody(
+                kex=list(device.algorithms.kex),
+                host_key=list(device.algorithms.host_key),
+                encryption=list(device.algorithms.encryption),
+                mac=list(device.algorithms.mac),
+            ),
+            active=device.active,
+        )
+
+
+class DevicesPage(BaseModel):
+    """One page of devices."""
+
+    items: list[DeviceOut]
+    next: str | None = None
+
+
+class DeviceIn(Input):
+    """A device to make; pin its host key afterwards, nothing is dialled before."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra=example(
+            name="scan01", zone_id="20e00f5e4f3a4ac5b0f6c0a9b1a2c3d4", address="192.0.2.20", port=22
+        ),
+    )
+
+    name: Name
+    zone_id: Identifier
+    address: str = Field(min_length=1, max_length=253)
+    port: int = Field(default=22, ge=1, le=65535)
+    description: str = Field(default="", max_length=500)
+    groups: set[Name] = Field(default_factory=set)
+    algorithms: AlgorithmsBody = Field(default_factory=AlgorithmsBody)
+
+
+class HostKeyIn(Input):
+    """A host key, as one OpenSSH line, that somebody compared with the device's own."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra=example(public_key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA…")
+    )
+
+    public_key: str = Field(min_length=20, max_length=16384)
+
+
+class AccountOut(BaseModel):
+    """A dedicated account. Its secret never leaves the vault by this door."""
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            id="acc00f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+            device_id="d1c00f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+            name="maint",
+            method="password",
+            vaulted=True,
+            active=True,
+        )
+    )
+
+    id: str
+    device_id: str
+    name: str
+    method: AccountMethod
+    vaulted: bool
+    active: bool
+
+    @classmethod
+    def of(cls, account: DedicatedAccount) -> "AccountOut":
+        """Show *account*."""
+        return cls(
+            id=account.id,
+            device_id=account.device_id,
+            name=account.name,
+            method=account.method,
+            vaulted=account.vaulted,
+            active=account.active,
+        )
+
+
+class AccountsPage(BaseModel):
+    """A device's dedicated accounts."""
+
+    items: list[AccountOut]
+    next: str | None = None
+
+
+class AccountIn(Input):
+    """A dedicated account to make. The secret is written only: no answer ever shows it."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra=example(name="maint", method="password", secret="…")  # noqa: S106 - an example
+    )
+
+    name: Name
+    method: AccountMethod
+    secret: SecretStr = Field(min_length=1, max_length=65536, json_schema_extra={"writeOnly": True})
+
+
+class SecretIn(Input):
+    """A new secret of a dedicated account, written only."""
+
+    secret: SecretStr = Field(min_length=1, max_length=65536, json_schema_extra={"writeOnly": True})
+
+
+class TaskIn(Input):
+    """Something that a gateway must do on a device on the hospital's behalf."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra=example(kind="fetch-host-keys", device_id="d1c00f5e4f3a4ac5b0f6c0a9b1a2c3d4"),
+    )
+
+    kind: str = Field(pattern=r"^(fetch-host-keys|try-account)$")
+    device_id: Identifier
+    account_id: Identifier | None = None
+
+
+class TaskOut(BaseModel):
+    """A device task and, once a gateway has done it, its result."""
+
+    id: str
+    kind: str
+    device_id: str
+    account_id: str | None
+    state: str
+    result: dict[str, object] | None
+    requested_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class TasksPage(BaseModel):
+    """One page of device tasks."""
+
+    items: list[TaskOut]
+    next: str | None = None

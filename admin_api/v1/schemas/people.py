@@ -1,0 +1,132 @@
+"""Shapes of people, their keys and their enrolment."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from admin_api.v1.schemas.base import Identifier, Input, Name, Text, example
+from policy.domain.people import Language, Person, Role
+
+_ALICE = {
+    "login": "alice",
+    "full_name": "Alice Martin",
+    "email": "alice@imagix.example",
+    "language": "fr",
+    "roles": ["technician"],
+    "supplier_id": "0b7c0f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+}
+
+
+class PersonOut(BaseModel):
+    """A person as the hospital sees her. No secret, and nothing made from one."""
+
+    model_config = ConfigDict(
+        json_schema_extra=example(id="9a1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4", active=True, **_ALICE)
+    )
+
+    id: str
+    login: str
+    full_name: str
+    email: str
+    language: Language
+    roles: list[Role]
+    supplier_id: str | None
+    active: bool
+
+    @classmethod
+    def of(cls, person: Person) -> "PersonOut":
+        """Show *person*."""
+        return cls(
+            id=person.id,
+            login=person.login,
+            full_name=person.full_name,
+            email=person.email,
+            language=person.language,
+            roles=sorted(person.roles),
+            supplier_id=person.supplier_id,
+            active=person.active,
+        )
+
+
+class PeoplePage(BaseModel):
+    """One page of people."""
+
+    items: list[PersonOut]
+    next: str | None = None
+
+
+class PersonIn(Input):
+    """A person to make. ``supplier_id`` is left out for the hospital's own staff."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(**_ALICE))
+
+    login: Name
+    full_name: Text
+    email: str = Field(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}$")
+    language: Language = Language.FRENCH
+    roles: set[Role] = Field(min_length=1)
+    supplier_id: Identifier | None = None
+
+
+class Invitation(BaseModel):
+    """A one-time invitation, shown once; who holds it chooses the password, so hand it over in person."""
+
+    model_config = ConfigDict(
+        json_schema_extra=example(token="shown-once", expires="2026-11-26T18:00:00Z")  # noqa: S106 - an example
+    )
+
+    token: str
+    expires: datetime | None = None
+
+
+class KeyIn(Input):
+    """A public key, as one OpenSSH line."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra=example(public_key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA… alice@post")
+    )
+
+    public_key: str = Field(min_length=20, max_length=16384)
+
+
+class KeyOut(BaseModel):
+    """A public key on file."""
+
+    id: str
+    algorithm: str
+    fingerprint: str
+
+
+class KeysPage(BaseModel):
+    """A person's public keys."""
+
+    items: list[KeyOut]
+    next: str | None = None
+
+
+class EnrolmentPassword(Input):
+    """The first step: the invitation and the password chosen."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra=example(invitation="…", password="une phrase assez longue")  # noqa: S106 - an example
+    )
+
+    invitation: SecretStr = Field(max_length=200)
+    password: SecretStr = Field(max_length=1024)
+
+
+class EnrolmentCode(Input):
+    """The last step: the invitation and a code of the new TOTP secret."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(invitation="…", code="492039"))
+
+    invitation: SecretStr = Field(max_length=200)
+    code: str = Field(pattern=r"^[0-9]{6,8}$")
+
+
+class Provisioning(BaseModel):
+    """The TOTP secret, shown this once and to the person only."""
+
+    login: str
+    uri: str = Field(examples=["otpauth://totp/Ecluse:alice?secret=…&issuer=Ecluse"])
+    secret: str = Field(description="Base32, to type where a camera is of no use.")

@@ -1,0 +1,129 @@
+"""Shapes of the hospital, its suppliers and their sites."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from admin_api.v1.schemas.base import Input, Text, example
+from policy.domain.hospitals import Hospital
+from policy.domain.suppliers import Site, Supplier
+
+_LYON = {"name": "Lyon", "country": "FR", "networks": ["192.0.2.0/24"]}
+
+
+class HospitalOut(BaseModel):
+    """The hospital and what its screens say of it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            id="5f1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+            name="CH de Saint-Exemple",
+            timezone="Europe/Paris",
+            security_contact="RSSI, poste 4242",
+        )
+    )
+
+    id: str
+    name: str
+    timezone: str
+    security_contact: str
+
+    @classmethod
+    def of(cls, hospital: Hospital) -> "HospitalOut":
+        """Show *hospital*."""
+        return cls(
+            id=hospital.id,
+            name=hospital.name,
+            timezone=hospital.timezone,
+            security_contact=hospital.security_contact,
+        )
+
+
+class HospitalsPage(BaseModel):
+    """One page of hospitals: today the caller's own."""
+
+    items: list[HospitalOut]
+    next: str | None = None
+
+
+class ContactIn(Input):
+    """The contact shown on every banner and refusal."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(security_contact="RSSI, poste 4242"))
+
+    security_contact: Text
+
+
+class SiteBody(Input):
+    """A declared place of work (rule C2)."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(**_LYON))
+
+    name: Text
+    country: str = Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2.")
+    networks: list[str] = Field(min_length=1, max_length=200, description="Networks, each as CIDR.")
+
+
+class SiteOut(BaseModel):
+    """A declared place of work."""
+
+    id: str
+    name: str
+    country: str
+    networks: list[str]
+
+    @classmethod
+    def of(cls, site: Site) -> "SiteOut":
+        """Show *site*."""
+        return cls(id=site.id, name=site.name, country=site.country, networks=list(site.networks))
+
+
+class SupplierOut(BaseModel):
+    """A supplier and its declared sites."""
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            id="0b7c0f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+            name="Imagix",
+            active=True,
+            sites=[{"id": "77aa0f5e4f3a4ac5b0f6c0a9b1a2c3d4", **_LYON}],
+        )
+    )
+
+    id: str
+    name: str
+    active: bool
+    sites: list[SiteOut]
+
+    @classmethod
+    def of(cls, supplier: Supplier) -> "SupplierOut":
+        """Show *supplier*."""
+        return cls(
+            id=supplier.id,
+            name=supplier.name,
+            active=supplier.active,
+            sites=[SiteOut.of(site) for site in supplier.sites],
+        )
+
+
+class SuppliersPage(BaseModel):
+    """One page of suppliers."""
+
+    items: list[SupplierOut]
+    next: str | None = None
+
+
+class SupplierIn(Input):
+    """A supplier to make."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(name="Imagix", sites=[_LYON]))
+
+    name: Text
+    sites: list[SiteBody] = Field(default_factory=list, max_length=200)
+
+
+class SupplierChange(Input):
+    """What to change of a supplier; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(sites=[_LYON]))
+
+    name: Text | None = None
+    sites: list[SiteBody] | None = Field(default=None, max_length=200)

@@ -1,0 +1,231 @@
+"""Shapes of interventions and intervention windows."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from admin_api.v1.schemas.base import Identifier, Input, Name, Text, example
+from policy.domain.interventions import Intervention, InterventionKind, InterventionState
+from policy.domain.windows import Channel, Occurrence, Window, WindowState
+
+LOCAL_TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?$"
+"""A wall-clock time in the hospital's time zone, with no offset: the zone is the hospital's own."""
+
+Fold = Literal["first", "second"]
+
+
+class InterventionOut(BaseModel):
+    """Why somebody may come."""
+
+    id: str
+    supplier_id: str
+    kind: InterventionKind
+    purpose: str
+    state: InterventionState
+    requested_by: str
+    requested_at: datetime
+
+    @classmethod
+    def of(cls, intervention: Intervention) -> "InterventionOut":
+        """Show *intervention*."""
+        return cls(
+            id=intervention.id,
+            supplier_id=intervention.supplier_id,
+            kind=intervention.kind,
+            purpose=intervention.purpose,
+            state=intervention.state,
+            requested_by=intervention.requested_by,
+            requested_at=intervention.requested_at,
+        )
+
+
+class InterventionsPage(BaseModel):
+    """One page of interventions."""
+
+    items: list[InterventionOut]
+    next: str | None = None
+
+
+class InterventionIn(Input):
+    """An intervention to open: several windows may then belong to it."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra=example(
+            supplier_id="0b7c0f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+            kind="remote_maintenance",
+            purpose="Mise à jour 4.2 du scanner",
+        ),
+    )
+
+    supplier_id: Identifier
+    kind: InterventionKind
+    purpose: Text
+
+
+class OccurrenceOut(BaseModel):
+    """One opening, in UTC and on the hospital's own clock; the end is not part of it."""
+
+    id: str
+    start: datetime
+    end: datetime
+    start_local: str
+    end_local: str
+
+
+class IdleBody(Input):
+    """Rule T10 as agreed, in seconds. ``ceiling_seconds``: how long output alone may keep a session alive."""
+
+    limit_seconds: int = Field(ge=30, le=86400)
+    output_counts: bool = False
+    ceiling_seconds: int | None = Field(default=None, ge=30, le=86400)
+
+
+class RecurrenceBody(Input):
+    """RFC 5545 in the hospital's time zone; exceptions are local starts left out."""
+
+    rule: str = Field(min_length=6, max_length=500, examples=["FREQ=WEEKLY;BYDAY=TU"])
+    exceptions: list[str] = Field(default_factory=list, max_length=400)
+
+
+class WindowOut(BaseModel):
+    """An intervention window."""
+
+    id: str
+    intervention_id: str
+    people: list[str]
+    devices: list[str]
+    groups: list[str]
+    account: str | None
+    channels: list[Channel]
+    idle: IdleBody
+    purpose: str
+    state: WindowState
+    requested_by: str
+    approved_by: str | None
+    rule: str | None
+    occurrences: list[OccurrenceOut]
+
+    @classmethod
+    def of(cls, window: Window, occurrences: list[OccurrenceOut]) -> "WindowOut":
+        """Show *window* with the *occurrences* chosen, already on the hospital's clock."""
+        ceiling = window.idle.ceiling
+        return cls(
+            id=window.id,
+            intervention_id=window.intervention_id,
+            people=sorted(window.people),
+            devices=sorted(window.devices),
+            groups=sorted(window.groups),
+            account=window.account,
+            channels=sorted(window.channels),
+            idle=IdleBody(
+                limit_seconds=int(window.idle.limit.total_seconds()),
+                output_counts=window.idle.output_counts,
+                ceiling_seconds=int(ceiling.total_seconds()) if ceiling is not None else None,
+            ),
+            purpose=window.purpose,
+            state=window.state,
+            requested_by=window.requested_by,
+            approved_by=window.approved_by,
+            rule=window.recurrence.rule if window.recurrence is not None else None,
+            occurrences=occurrences,
+        )
+
+
+class WindowsPage(BaseModel):
+    """One page of windows."""
+
+    items: list[WindowOut]
+    next: str | None = None
+
+
+class Warning_(BaseModel):
+    """Something the planner should know; it refuses nothing."""
+
+    key: str
+    message: str
+
+
+class Planned(BaseModel):
+    """The window as it now stands, and what the planner should know of it."""
+
+    window: WindowOut
+    warnings: list[Warning_]
+
+
+class LocalTimes(Input):
+    """When, on the hospital's own clock."""
+
+    start: str = Field(pattern=LOCAL_TIME, examples=["2026-11-23 20:00"])
+    end: str = Field(pattern=LOCAL_TIME, examples=["2026-11-23 22:00"])
+    start_fold: Fold | None = Field(default=None, description="For a start that exists twice or never.")
+    end_fold: Fold | None = Field(default=None, description="For an end that exists twice or never.")
+
+
+class WindowIn(LocalTimes):
+    """A window to plan. It opens nothing before somebody else approves it.
+
+    Either ``intervention_id`` names an intervention, or ``kind`` and ``supplier_id`` open a new one.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra=example(
+            kind="remote_maintenance",
+            supplier_id="0b7c0f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+            people=["9a1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4"],
+            devices=["d1c00f5e4f3a4ac5b0f6c0a9b1a2c3d4"],
+            channels=["shell", "sftp-up"],
+            purpose="Mise à jour 4.2 du scanner",
+            start="2026-11-23 20:00",
+            end="2026-11-23 22:00",
+        ),
+    )
+
+    intervention_id: Identifier | None = None
+    kind: InterventionKind | None = None
+    supplier_id: Identifier | None = None
+    people: set[Identifier] = Field(min_length=1, max_length=200)
+    devices: set[Identifier] = Field(default_factory=set, max_length=200)
+    groups: set[Name] = Field(default_factory=set, max_length=50)
+    account: Name | None = None
+    channels: set[Channel] = Field(min_length=1)
+    idle: IdleBody | None = None
+    purpose: Text
+    recurrence: RecurrenceBody | None = None
+
+
+class Extension(Input):
+    """How many minutes to add to the end of the occurrence, by default the one open now or the next."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(minutes=30))
+
+    minutes: int = Field(ge=1, le=1440)
+    occurrence_id: Identifier | None = None
+
+
+class Shortening(Input):
+    """How many minutes to take off the end of the occurrence, by default the one open now or the next."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(minutes=30))
+
+    minutes: int = Field(ge=1, le=1440)
+    occurrence_id: Identifier | None = None
+
+
+class Move(LocalTimes):
+    """New times. A recurring window names the occurrence to move."""
+
+    occurrence_id: Identifier | None = None
+
+
+def occurrence_out(occurrence: Occurrence, local: "tuple[str, str]") -> OccurrenceOut:
+    """Show *occurrence* with its start and end already written on the hospital's clock."""
+    return OccurrenceOut(
+        id=occurrence.id,
+        start=occurrence.start,
+        end=occurrence.end,
+        start_local=local[0],
+        end_local=local[1],
+    )

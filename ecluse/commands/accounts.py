@@ -1,0 +1,99 @@
+"""``ecluse accounts``: the dedicated accounts of devices, whose secrets only the vault holds (rule T9)."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ecluse import names
+from ecluse.client import Json
+from ecluse.commands.enrol import first_line
+from ecluse.commands.tasks import wait_for
+from ecluse.desk import AsJson, Desk
+from ecluse.errors import FileUnusable
+from policy.vault.secret import Secret
+
+group = typer.Typer(no_args_is_help=True, help="Dedicated accounts of devices.")
+
+Device = Annotated[str, typer.Argument(help="Name of the device.")]
+Account = Annotated[str, typer.Argument(help="Name of the account on the device.")]
+PasswordFile = Annotated[Path | None, typer.Option(help="File whose first line is the password.")]
+KeyFile = Annotated[Path | None, typer.Option(help="File that holds the private key, without passphrase.")]
+
+
+def register(root: typer.Typer) -> None:
+    """Add the noun to *root*."""
+    root.add_typer(group, name="accounts")
+
+
+@group.command("add", epilog="Example: ecluse accounts add scan01 maint --password-file secret.txt")
+def add(
+    context: typer.Context,
+    device: Device,
+    name: Account,
+    password_file: PasswordFile = None,
+    key_file: KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a dedicated account into the vault. Its secret is never shown again."""
+    desk = Desk.of(context, as_json)
+    found = names.device(desk.client, device)
+    body = {"name": name, **_secret(desk, password_file, key_file)}
+    made = desk.client.post(f"/v1/devices/{found['id']}/accounts", body)
+    desk.done(made, "accounts.added", name=made["name"], device=found["name"])
+
+
+@group.command("secret", epilog="Example: ecluse accounts secret scan01 maint --password-file secret.txt")
+def secret(
+    context: typer.Context,
+    device: Device,
+    name: Account,
+    password_file: PasswordFile = None,
+    key_file: KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replace the secret of an account by the one now set on the device."""
+    desk = Desk.of(context, as_json)
+    found = names.device(desk.client, device)
+    account = names.account(desk.client, found["id"], name)
+    given = _secret(desk, password_file, key_file)
+    if given["method"] != account["method"]:
+        raise FileUnusable("accounts.method", name=name, method=account["method"])
+    desk.client.put(f"/v1/devices/{found['id']}/accounts/{account['id']}/secret", {"secret": given["secret"]})
+    desk.done(account, "accounts.replaced", name=name, device=found["name"])
+
+
+@group.command("list", epilog="Example: ecluse accounts list scan01")
+def list_(context: typer.Context, device: Device, as_json: AsJson = False) -> None:
+    """List the dedicated accounts of a device."""
+    desk = Desk.of(context, as_json)
+    found = names.device(desk.client, device)
+    accounts = list(desk.client.items(f"/v1/devices/{found['id']}/accounts"))
+    rows = [(item["name"], item["method"], item["vaulted"], item["active"]) for item in accounts]
+    desk.show_table(("field.account", "field.method", "field.vaulted", "field.active"), rows, accounts)
+
+
+@group.command("try", epilog="Example: ecluse accounts try scan01 maint")
+def try_(context: typer.Context, device: Device, name: Account, as_json: AsJson = False) -> None:
+    """Ask a gateway to log in to the device with the account, and say whether it could."""
+    desk = Desk.of(context, as_json)
+    found = names.device(desk.client, device)
+    account = names.account(desk.client, found["id"], name)
+    body = {"kind": "try-account", "device_id": found["id"], "account_id": account["id"]}
+    task = wait_for(desk, desk.client.post("/v1/tasks", body))
+    desk.done(task, "accounts.tried", name=name, device=found["name"])
+
+
+def _secret(desk: Desk, password_file: Path | None, key_file: Path | None) -> Json:
+    if password_file is not None and key_file is not None:
+        raise typer.BadParameter("give one of them", param_hint="--password-file, --key-file")
+    if key_file is not None:
+        try:
+            return {"method": "key", "secret": key_file.read_text(encoding="utf-8")}
+        except (OSError, UnicodeDecodeError) as broken:
+            raise FileUnusable("file.unreadable", path=str(key_file)) from broken
+    if password_file is not None:
+        password = first_line(password_file)
+    else:
+        password = Secret(str(typer.prompt(desk.say("accounts.password"), hide_input=True, err=True)))
+    return {"method": "password", "secret": password.reveal()}

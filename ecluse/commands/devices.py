@@ -1,0 +1,120 @@
+"""``ecluse devices``: what suppliers intervene on."""
+
+from typing import Annotated
+
+import typer
+
+from ecluse import names
+from ecluse.client import Json
+from ecluse.desk import AsJson, Desk
+
+group = typer.Typer(no_args_is_help=True, help="Devices that suppliers intervene on.")
+
+Name = Annotated[str, typer.Argument(help="Name of the device.")]
+Why = Annotated[str, typer.Option("--reason", help="Kept in the journal.")]
+Groups = Annotated[list[str] | None, typer.Option("--group", help="A group it belongs to; repeat for several.")]
+Legacy = Annotated[
+    list[str] | None,
+    typer.Option("--legacy", metavar="kex|host_key|encryption|mac=NAME", help="An old algorithm, for this device only."),
+]
+
+
+def register(root: typer.Typer) -> None:
+    """Add the noun to *root*."""
+    root.add_typer(group, name="devices")
+
+
+@group.command("add", epilog="Example: ecluse devices add scan01 --zone admin --address 127.0.0.1 --port 2222")
+def add(
+    context: typer.Context,
+    name: Name,
+    zone: Annotated[str, typer.Option(help="Its zone.")],
+    address: Annotated[str, typer.Option(help="Its address or host name.")],
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Its SSH port.")] = 22,
+    description: Annotated[str, typer.Option(help="What it is.")] = "",
+    in_group: Groups = None,
+    legacy: Legacy = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a device. Nothing is dialled before its host key is compared and pinned."""
+    desk = Desk.of(context, as_json)
+    body = {
+        "name": name,
+        "zone_id": names.zone(desk.client, zone)["id"],
+        "address": address,
+        "port": port,
+        "description": description,
+        "groups": in_group or [],
+        "algorithms": _algorithms(legacy or []),
+    }
+    made = desk.client.post("/v1/devices", body)
+    desk.done(made, "devices.added", name=made["name"])
+
+
+@group.command("list", epilog="Example: ecluse devices list")
+def list_(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the devices."""
+    desk = Desk.of(context, as_json)
+    found = list(desk.client.items("/v1/devices"))
+    zones = {item["id"]: item["name"] for item in desk.client.items("/v1/zones")}
+    rows = [
+        (
+            item["name"],
+            f"{item['address']}:{item['port']}",
+            zones.get(item["zone_id"], item["zone_id"]),
+            item["groups"],
+            len(item["host_keys"]),
+            item["active"],
+        )
+        for item in found
+    ]
+    columns = ("field.name", "field.address", "field.zone", "field.groups", "field.host_keys", "field.active")
+    desk.show_table(columns, rows, found)
+
+
+@group.command("show", epilog="Example: ecluse devices show scan01")
+def show(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
+    """Show one device, its pinned host keys and its dedicated accounts."""
+    desk = Desk.of(context, as_json)
+    found = names.device(desk.client, name)
+    accounts = list(desk.client.items(f"/v1/devices/{found['id']}/accounts"))
+    fields = [
+        ("field.name", found["name"]),
+        ("field.description", found["description"]),
+        ("field.address", f"{found['address']}:{found['port']}"),
+        ("field.groups", found["groups"]),
+        ("field.host_keys", found["host_keys"]),
+        ("field.accounts", [f"{item['name']} ({item['method']})" for item in accounts]),
+        ("field.active", found["active"]),
+        ("field.id", found["id"]),
+    ]
+    desk.show_record(fields, {**found, "accounts": accounts})
+
+
+@group.command("suspend", epilog='Example: ecluse devices suspend scan01 --reason "Panne en cours"')
+def suspend(context: typer.Context, name: Name, reason: Why, as_json: AsJson = False) -> None:
+    """Isolate a device: nobody reaches it, and its sessions are cut. It is not powered off."""
+    _act(context, name, "suspend", "devices.suspended", reason, as_json)
+
+
+@group.command("resume", epilog='Example: ecluse devices resume scan01 --reason "Réparé"')
+def resume(context: typer.Context, name: Name, reason: Why, as_json: AsJson = False) -> None:
+    """Let a device be reached again."""
+    _act(context, name, "resume", "devices.resumed", reason, as_json)
+
+
+def _act(context: typer.Context, name: str, verb: str, key: str, reason: str, as_json: bool) -> None:
+    desk = Desk.of(context, as_json)
+    found = names.device(desk.client, name)
+    changed = desk.client.post(f"/v1/devices/{found['id']}/{verb}", {"reason": reason})
+    desk.done(changed, key, name=found["name"])
+
+
+def _algorithms(wishes: list[str]) -> Json:
+    found: dict[str, list[str]] = {"kex": [], "host_key": [], "encryption": [], "mac": []}
+    for wish in wishes:
+        kind, separator, algorithm = wish.partition("=")
+        if kind not in found or not separator or not algorithm:
+            raise typer.BadParameter("write kex=NAME, host_key=NAME, encryption=NAME or mac=NAME", param_hint="--legacy")
+        found[kind].append(algorithm)
+    return dict(found)

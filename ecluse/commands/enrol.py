@@ -1,0 +1,70 @@
+"""``ecluse enrol``: the invited person chooses a password and takes a TOTP secret, in her own terminal."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import segno
+import typer
+
+from ecluse import profile
+from ecluse.desk import AsJson, Desk
+from ecluse.errors import FileUnusable
+from policy.vault.secret import Secret
+
+
+def register(root: typer.Typer) -> None:
+    """Add the command to *root*."""
+    root.command("enrol", epilog="Example: ecluse enrol invitation.txt --url https://127.0.0.1:8443 --ca ca.pem")(enrol)
+
+
+def enrol(
+    context: typer.Context,
+    invitation: Annotated[
+        Path | None, typer.Argument(help="File that holds the invitation; left out, it is asked for.")
+    ] = None,
+    url: Annotated[str | None, typer.Option(help="Address of the API, https://host:port.")] = None,
+    ca: Annotated[Path | None, typer.Option(help="Certificate of the installation's CA (PEM).")] = None,
+    password_file: Annotated[Path | None, typer.Option(help="File that holds the password chosen.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Finish an invitation: choose a password, scan the code, prove it with a first code."""
+    desk = Desk.of(context, as_json)
+    place = profile.load(desk.environment, url=url, ca=ca)
+    client = desk.client_for(profile.Profile(url=place.url, ca=place.ca, token=None))
+    token = _invitation(desk, invitation)
+    if password_file is not None:
+        password = first_line(password_file)
+    else:
+        password = Secret(
+            typer.prompt(desk.say("enrol.password"), hide_input=True, confirmation_prompt=True, err=True)
+        )
+    client.post("/v1/enrolment/password", {"invitation": token.reveal(), "password": password.reveal()})
+    shown = client.post("/v1/enrolment/totp", {"invitation": token.reveal()})
+    if as_json:
+        # a script cannot scan; the secret goes out once, and the code comes back on standard input
+        desk.show_json(shown)
+        sys.stdout.flush()
+    else:
+        segno.make(str(shown["uri"])).terminal(out=sys.stdout, compact=True)
+        desk.tell("enrol.secret", secret=str(shown["secret"]))
+    code = typer.prompt(desk.say("enrol.code"), err=True)
+    client.post("/v1/enrolment/confirm", {"invitation": token.reveal(), "code": str(code).strip()})
+    desk.tell("enrol.done", login=str(shown["login"]))
+
+
+def _invitation(desk: Desk, path: Path | None) -> Secret:
+    if path is not None:
+        return first_line(path)
+    return Secret(str(typer.prompt(desk.say("enrol.invitation"), hide_input=True, err=True)).strip())
+
+
+def first_line(path: Path) -> Secret:
+    """Return the first line of the file as a secret; raises FileUnusable where there is none."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as broken:
+        raise FileUnusable("file.unreadable", path=str(path)) from broken
+    if not lines or not lines[0].strip():
+        raise FileUnusable("file.empty", path=str(path))
+    return Secret(lines[0].strip())

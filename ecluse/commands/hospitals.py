@@ -1,0 +1,36 @@
+"""``ecluse hospitals``: the establishment and the contact its screens show."""
+
+from typing import Annotated
+
+import typer
+
+from ecluse.desk import AsJson, Desk
+
+group = typer.Typer(no_args_is_help=True, help="The establishment, and the contact its screens show.")
+
+
+def register(root: typer.Typer) -> None:
+    """Add the noun to *root*."""
+    root.add_typer(group, name="hospitals")
+
+
+@group.command("list", epilog="Example: ecluse hospitals list")
+def list_(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the hospitals that you can see: your own."""
+    desk = Desk.of(context, as_json)
+    found = list(desk.client.items("/v1/hospitals"))
+    rows = [(item["name"], item["timezone"], item["security_contact"], item["id"]) for item in found]
+    desk.show_table(("field.name", "field.timezone", "field.contact", "field.id"), rows, found)
+
+
+@group.command("contact", epilog='Example: ecluse hospitals contact "RSSI, poste 4242"')
+def contact(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(help="What banners and refusals tell people to call.")],
+    as_json: AsJson = False,
+) -> None:
+    """Change the contact shown on every banner and refusal."""
+    desk = Desk.of(context, as_json)
+    me = desk.client.get("/v1/me")
+    changed = desk.client.patch(f"/v1/hospitals/{me['hospital']['id']}", {"security_contact": text})
+    desk.done(changed, "hospitals.changed", contact=changed["security_contact"])

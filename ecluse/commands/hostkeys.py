@@ -1,0 +1,58 @@
+"""``ecluse hostkeys``: compare a device's host keys with what its screen shows, then pin them."""
+
+from typing import Annotated
+
+import typer
+
+from ecluse import names
+from ecluse.commands.tasks import wait_for
+from ecluse.desk import AsJson, Desk
+
+group = typer.Typer(no_args_is_help=True, help="Host keys of devices: fetch, compare, pin.")
+
+Device = Annotated[str, typer.Argument(help="Name of the device.")]
+Line = Annotated[str, typer.Argument(help="The public key, as one OpenSSH line: ssh-ed25519 AAAA…")]
+
+
+def register(root: typer.Typer) -> None:
+    """Add the noun to *root*."""
+    root.add_typer(group, name="hostkeys")
+
+
+@group.command("fetch", epilog="Example: ecluse hostkeys fetch scan01")
+def fetch(context: typer.Context, device: Device, as_json: AsJson = False) -> None:
+    """Ask a gateway which host keys the device shows. Compare the fingerprints at the device before you pin."""
+    desk = Desk.of(context, as_json)
+    found = names.device(desk.client, device)
+    task = wait_for(desk, desk.client.post("/v1/tasks", {"kind": "fetch-host-keys", "device_id": found["id"]}))
+    result = task.get("result") or {}
+    shown = [item for item in result.get("host_keys", []) if isinstance(item, dict)]
+    rows = [(item.get("algorithm"), item.get("fingerprint"), item.get("public_key")) for item in shown]
+    desk.show_table(("field.algorithm", "field.fingerprint", "field.public_key"), rows, shown)
+    desk.tell("hostkeys.compare", device=found["name"])
+
+
+@group.command("pin", epilog='Example: ecluse hostkeys pin scan01 "ssh-ed25519 AAAA…"')
+def pin(context: typer.Context, device: Device, public_key: Line, as_json: AsJson = False) -> None:
+    """Pin a host key that you compared at the device."""
+    desk = Desk.of(context, as_json)
+    found = names.device(desk.client, device)
+    changed = desk.client.post(f"/v1/devices/{found['id']}/host-keys", {"public_key": public_key})
+    desk.done(changed, "hostkeys.pinned", device=found["name"], count=len(changed["host_keys"]))
+
+
+@group.command("unpin", epilog='Example: ecluse hostkeys unpin scan01 "ssh-ed25519 AAAA…"')
+def unpin(context: typer.Context, device: Device, public_key: Line, as_json: AsJson = False) -> None:
+    """Take a pinned host key away: the device is not dialled any more where it was the last."""
+    desk = Desk.of(context, as_json)
+    found = names.device(desk.client, device)
+    changed = desk.client.post(f"/v1/devices/{found['id']}/host-keys/unpin", {"public_key": public_key})
+    desk.done(changed, "hostkeys.unpinned", device=found["name"], count=len(changed["host_keys"]))
+
+
+@group.command("list", epilog="Example: ecluse hostkeys list scan01")
+def list_(context: typer.Context, device: Device, as_json: AsJson = False) -> None:
+    """List the host keys pinned for a device."""
+    desk = Desk.of(context, as_json)
+    found = names.device(desk.client, device)
+    desk.show_table(("field.public_key",), [(line,) for line in found["host_keys"]], found["host_keys"])

@@ -1,0 +1,105 @@
+"""``ecluse sessions``: who is inside now, who was, and the cut."""
+
+from typing import Annotated
+
+import typer
+
+from ecluse import names
+from ecluse.client import Json
+from ecluse.desk import AsJson, Desk
+
+group = typer.Typer(no_args_is_help=True, help="Sessions, live and past, and the cut.")
+
+Why = Annotated[str, typer.Option("--reason", help="The technician reads it, and the journal keeps it.")]
+
+
+def register(root: typer.Typer) -> None:
+    """Add the noun to *root*."""
+    root.add_typer(group, name="sessions")
+
+
+@group.command("list", epilog="Example: ecluse sessions list --live")
+def list_(
+    context: typer.Context,
+    live: Annotated[bool, typer.Option("--live/--past", help="Those open now, or those that ended.")] = True,
+    limit: Annotated[int, typer.Option(min=1, max=10000, help="At most this many.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List the sessions: those open now, or with --past those that ended."""
+    desk = Desk.of(context, as_json)
+    state = "live" if live else "past"
+    found = list(desk.client.items("/v1/sessions", at_most=limit, state=state))
+    rows = [
+        (
+            item["id"][:8],
+            item["person_login"],
+            item["device_name"],
+            item["account_name"],
+            item["source"],
+            item["started"],
+            item["ended"],
+            desk.say(f"session.{item['state']}"),
+        )
+        for item in found
+    ]
+    columns = (
+        "field.id",
+        "field.person",
+        "field.device",
+        "field.account",
+        "field.source",
+        "field.started",
+        "field.ended",
+        "field.state",
+    )
+    desk.show_table(columns, rows, found)
+
+
+@group.command("show", epilog="Example: ecluse sessions show 8c1d")
+def show(
+    context: typer.Context,
+    session: Annotated[str, typer.Argument(help="Identifier, or its first digits.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show one session."""
+    desk = Desk.of(context, as_json)
+    found = names.session(desk.client, session)
+    shown = ("person_login", "device_name", "account_name", "source", "started", "ended", "reason")
+    keys = ("person", "device", "account", "source", "started", "ended", "reason")
+    fields: list[tuple[str, object]] = [("field.id", found["id"])]
+    fields += [(f"field.{key}", found[name]) for key, name in zip(keys, shown, strict=True)]
+    fields.append(("field.state", desk.say(f"session.{found['state']}")))
+    desk.show_record(fields, found)
+
+
+@group.command("cut", epilog='Example: ecluse sessions cut 8c1d --reason "Arrêt demandé par le service"')
+def cut(
+    context: typer.Context,
+    reason: Why,
+    session: Annotated[str | None, typer.Argument(help="One session: its identifier, or its first digits.")] = None,
+    person: Annotated[str | None, typer.Option(help="Every session of this person.")] = None,
+    supplier: Annotated[str | None, typer.Option(help="Every session of this supplier.")] = None,
+    device: Annotated[str | None, typer.Option(help="Every session on this device.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every session of the hospital.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Cut sessions at once: one, or all of a person, a supplier, a device, or every one."""
+    desk = Desk.of(context, as_json)
+    if sum(choice is not None for choice in (session, person, supplier, device)) + everything != 1:
+        raise typer.BadParameter("give one session, or one of --person, --supplier, --device, --all")
+    if session is not None:
+        found = names.session(desk.client, session)
+        done = desk.client.post(f"/v1/sessions/{found['id']}/cut", {"reason": reason})
+    else:
+        done = desk.client.post("/v1/cuts", {**_scope(desk, person, supplier, device), "reason": reason})
+    desk.done(done, "sessions.cut")
+
+
+def _scope(desk: Desk, person: str | None, supplier: str | None, device: str | None) -> Json:
+    if person is not None:
+        return {"scope": "person", "target": names.person(desk.client, person)["id"]}
+    if supplier is not None:
+        return {"scope": "supplier", "target": names.supplier(desk.client, supplier)["id"]}
+    if device is not None:
+        return {"scope": "device", "target": names.device(desk.client, device)["id"]}
+    return {"scope": "all", "target": ""}

@@ -1,0 +1,244 @@
+"""``ecluse windows``: plan, approve, and change the only times at which access may open (rule O3)."""
+
+from typing import Annotated
+
+import typer
+
+from ecluse import names
+from ecluse.client import Json
+from ecluse.commands.interventions import kind_of
+from ecluse.desk import AsJson, Desk
+
+group = typer.Typer(no_args_is_help=True, help="Intervention windows.")
+
+Id = Annotated[str, typer.Argument(help="Identifier of the window, or its first digits.")]
+Why = Annotated[str, typer.Option("--reason", help="Kept in the journal.")]
+Start = Annotated[str, typer.Option(metavar="YYYY-MM-DD HH:MM", help="On the hospital's own clock.")]
+End = Annotated[str, typer.Option(metavar="[YYYY-MM-DD ]HH:MM", help="The end; it is not part of the window.")]
+Fold = Annotated[
+    str | None, typer.Option(metavar="first|second", help="Which one, where the clocks change and the time exists twice.")
+]
+Occurrence = Annotated[str | None, typer.Option("--occurrence", help="Of a recurring window; by default the next.")]
+_CLOCK = 5
+
+
+def register(root: typer.Typer) -> None:
+    """Add the noun to *root*."""
+    root.add_typer(group, name="windows")
+
+
+@group.command(
+    "plan",
+    epilog='Example: ecluse windows plan --supplier Imagix --person alice --device scan01 --start "2026-11-23 20:00" '
+    '--end 22:00 --channel shell --channel sftp-up --purpose "Mise à jour 4.2" --kind maintenance',
+)
+def plan(
+    context: typer.Context,
+    person: Annotated[list[str], typer.Option(help="Who may come; repeat for several.")],
+    start: Start,
+    end: End,
+    channel: Annotated[list[str], typer.Option(metavar="shell|exec|sftp-up|sftp-down", help="Repeat for several.")],
+    purpose: Annotated[str, typer.Option(help="What it is for: the technician reads it.")],
+    supplier: Annotated[str | None, typer.Option(help="Supplier of the intervention.")] = None,
+    kind: Annotated[str, typer.Option(metavar="monitoring|maintenance|assistance")] = "maintenance",
+    intervention: Annotated[str | None, typer.Option(help="Instead of supplier and kind: an intervention's id.")] = None,
+    device: Annotated[list[str] | None, typer.Option(help="On what; repeat for several.")] = None,
+    in_group: Annotated[list[str] | None, typer.Option("--group", help="On every device of this group.")] = None,
+    account: Annotated[str | None, typer.Option(help="Dedicated account, where a device has several.")] = None,
+    rrule: Annotated[str | None, typer.Option(metavar="RULE", help='RFC 5545, such as "FREQ=WEEKLY;BYDAY=TU".')] = None,
+    except_: Annotated[list[str] | None, typer.Option("--except", metavar="DATE", help="A day left out.")] = None,
+    idle: Annotated[int | None, typer.Option(metavar="SECONDS", help="Silence after which the session is cut.")] = None,
+    output_counts: Annotated[
+        int | None, typer.Option(metavar="SECONDS", help="Let the device's output count as activity, up to this long.")
+    ] = None,
+    start_fold: Fold = None,
+    end_fold: Fold = None,
+    as_json: AsJson = False,
+) -> None:
+    """Plan a window. It opens nothing before somebody else approves it."""
+    desk = Desk.of(context, as_json)
+    client = desk.client
+    body: Json = {
+        "people": [names.person(client, login)["id"] for login in person],
+        "devices": [names.device(client, name)["id"] for name in device or ()],
+        "groups": in_group or [],
+        "account": account,
+        "channels": channel,
+        "purpose": purpose,
+        "start": start,
+        "end": _whole_end(start, end),
+        "start_fold": start_fold,
+        "end_fold": end_fold,
+    }
+    if intervention is not None:
+        body["intervention_id"] = intervention
+    else:
+        if supplier is None:
+            raise typer.BadParameter("name the supplier, or the intervention", param_hint="--supplier")
+        body |= {"kind": kind_of(kind), "supplier_id": names.supplier(client, supplier)["id"]}
+    if rrule is not None:
+        body["recurrence"] = {"rule": rrule, "exceptions": [_exception(day, start) for day in except_ or ()]}
+    if idle is not None or output_counts is not None:
+        body["idle"] = {
+            "limit_seconds": idle if idle is not None else 600,
+            "output_counts": output_counts is not None,
+            "ceiling_seconds": output_counts,
+        }
+    _show_planned(desk, client.post("/v1/windows", body), "windows.planned")
+
+
+@group.command("approve", epilog="Example: ecluse windows approve 3f2a")
+def approve(context: typer.Context, window: Id, as_json: AsJson = False) -> None:
+    """Approve a window that somebody else asked for."""
+    desk = Desk.of(context, as_json)
+    found = names.window(desk.client, window)
+    _show_planned(desk, desk.client.post(f"/v1/windows/{found['id']}/approve"), "windows.approved")
+
+
+@group.command("cancel", epilog='Example: ecluse windows cancel 3f2a --reason "Reportée"')
+def cancel(context: typer.Context, window: Id, reason: Why, as_json: AsJson = False) -> None:
+    """Cancel a window; a session in it is cut."""
+    desk = Desk.of(context, as_json)
+    found = names.window(desk.client, window)
+    answer = desk.client.post(f"/v1/windows/{found['id']}/cancel", {"reason": reason})
+    _show_planned(desk, answer, "windows.cancelled")
+
+
+@group.command("move", epilog='Example: ecluse windows move 3f2a --start "2026-11-24 20:00" --end 22:00')
+def move(
+    context: typer.Context,
+    window: Id,
+    start: Start,
+    end: End,
+    occurrence: Occurrence = None,
+    start_fold: Fold = None,
+    end_fold: Fold = None,
+    as_json: AsJson = False,
+) -> None:
+    """Move a window to other times; it must be approved again."""
+    desk = Desk.of(context, as_json)
+    found = names.window(desk.client, window)
+    body = {
+        "start": start,
+        "end": _whole_end(start, end),
+        "start_fold": start_fold,
+        "end_fold": end_fold,
+        "occurrence_id": occurrence,
+    }
+    _show_planned(desk, desk.client.post(f"/v1/windows/{found['id']}/move", body), "windows.moved")
+
+
+@group.command("extend", epilog="Example: ecluse windows extend 3f2a --minutes 30")
+def extend(
+    context: typer.Context,
+    window: Id,
+    minutes: Annotated[int, typer.Option(min=1, help="How many minutes to add.")],
+    occurrence: Occurrence = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put off the end of a window, while it is open or before. Who asked for it cannot alone."""
+    _stretch(context, window, "extend", "windows.extended", minutes, occurrence, as_json)
+
+
+@group.command("shorten", epilog="Example: ecluse windows shorten 3f2a --minutes 30")
+def shorten(
+    context: typer.Context,
+    window: Id,
+    minutes: Annotated[int, typer.Option(min=1, help="How many minutes to take off.")],
+    occurrence: Occurrence = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring the end of a window forward, while it is open or before."""
+    _stretch(context, window, "shorten", "windows.shortened", minutes, occurrence, as_json)
+
+
+@group.command("list", epilog="Example: ecluse windows list --from 2026-11-23T00:00:00+01:00")
+def list_(
+    context: typer.Context,
+    from_: Annotated[str | None, typer.Option("--from", metavar="INSTANT", help="With its offset; default: now.")] = None,
+    to: Annotated[str | None, typer.Option(metavar="INSTANT", help="With its offset; default: in 30 days.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the windows that are open or will open."""
+    desk = Desk.of(context, as_json)
+    query = {"from": from_, "to": to}
+    found = list(desk.client.items("/v1/windows", **query))
+    people, devices = names.people_by_id(desk.client), names.devices_by_id(desk.client)
+    rows = [
+        (
+            item["id"][:8],
+            desk.say(f"window.{item['state']}"),
+            _span(item["occurrences"][0]) if item["occurrences"] else None,
+            [people.get(key, key) for key in item["people"]],
+            [*(devices.get(key, key) for key in item["devices"]), *(f"@{name}" for name in item["groups"])],
+            item["channels"],
+            item["purpose"],
+        )
+        for item in found
+    ]
+    columns = ("field.id", "field.state", "field.next", "field.people", "field.devices", "field.channels", "field.purpose")
+    desk.show_table(columns, rows, found)
+
+
+@group.command("show", epilog="Example: ecluse windows show 3f2a")
+def show(context: typer.Context, window: Id, as_json: AsJson = False) -> None:
+    """Show one window and its openings."""
+    desk = Desk.of(context, as_json)
+    _show_window(desk, names.window(desk.client, window))
+
+
+def _stretch(
+    context: typer.Context, window: str, verb: str, key: str, minutes: int, occurrence: str | None, as_json: bool
+) -> None:
+    desk = Desk.of(context, as_json)
+    found = names.window(desk.client, window)
+    body = {"minutes": minutes, "occurrence_id": occurrence}
+    _show_planned(desk, desk.client.post(f"/v1/windows/{found['id']}/{verb}", body), key)
+
+
+def _show_planned(desk: Desk, answer: Json, key: str) -> None:
+    if desk.as_json:
+        desk.show_json(answer)
+        return
+    desk.tell(key, id=answer["window"]["id"][:8])
+    _show_window(desk, answer["window"])
+    for warning in answer["warnings"]:
+        desk.note("windows.warning", message=warning["message"])
+
+
+def _show_window(desk: Desk, item: Json) -> None:
+    if desk.as_json:
+        desk.show_json(item)
+        return
+    people, devices = names.people_by_id(desk.client), names.devices_by_id(desk.client)
+    openings = [_span(occurrence) for occurrence in item["occurrences"]]
+    fields = [
+        ("field.id", item["id"]),
+        ("field.state", desk.say(f"window.{item['state']}")),
+        ("field.people", [people.get(key, key) for key in item["people"]]),
+        ("field.devices", [*(devices.get(key, key) for key in item["devices"]), *item["groups"]]),
+        ("field.account", item["account"]),
+        ("field.channels", item["channels"]),
+        ("field.purpose", item["purpose"]),
+        ("field.rule", item["rule"]),
+        ("field.openings", openings[:12]),
+        ("field.requested_by", people.get(item["requested_by"], item["requested_by"])),
+        ("field.approved_by", people.get(item["approved_by"] or "", item["approved_by"])),
+    ]
+    desk.show_record(fields, item)
+
+
+def _span(occurrence: Json) -> str:
+    start, end = str(occurrence["start_local"]), str(occurrence["end_local"])
+    same_day = start[:10] == end[:10]
+    return f"{start} – {end[11:] if same_day else end}"
+
+
+def _whole_end(start: str, end: str) -> str:
+    """Give an end of ``HH:MM`` the day of the start. An end before the start is for the planner to write in full."""
+    return f"{start[:10]} {end}" if len(end) <= _CLOCK else end
+
+
+def _exception(day: str, start: str) -> str:
+    """Give a day left out the hour at which its occurrence would have started."""
+    return f"{day}{start[10:]}" if len(day) == len("YYYY-MM-DD") else day

@@ -1,0 +1,79 @@
+"""The one command of the product: its root, and how its refusals reach the screen.
+
+Exit codes: 0 done, 1 refused or failed with one clear sentence, 2 wrong usage.
+"""
+
+import sys
+from importlib.metadata import version as installed_version
+from typing import Annotated, Any
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from ecluse.commands import NOUNS
+from ecluse.desk import Desk, desk_for
+from ecluse.errors import EcluseError
+from ecluse.settings import SettingsError
+
+_FAILED = 1
+
+
+class Root(TyperGroup):
+    """The root command: an error of ours is a sentence and exit code 1, never a stack trace."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except EcluseError as refused:
+            desk = ctx.obj if isinstance(ctx.obj, Desk) else desk_for(None)
+            desk.show_error(refused)
+        except SettingsError as wrong:
+            sys.stderr.write(f"{wrong}\n")
+        finally:
+            if isinstance(ctx.obj, Desk):
+                ctx.obj.close()
+        raise click.exceptions.Exit(_FAILED)
+
+
+app = typer.Typer(
+    name="ecluse",
+    cls=Root,
+    help="Écluse: the lock between suppliers' technicians and the hospital's devices.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ecluse {installed_version('ecluse')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    lang: Annotated[
+        str | None, typer.Option("--lang", metavar="fr|en", help="Language of the screen; by default the locale's.")
+    ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Prepare the desk that every command works at."""
+    if lang is not None and lang not in ("fr", "en"):
+        raise typer.BadParameter("write fr or en", param_hint="--lang")
+    context.obj = desk_for(lang)
+
+
+for _noun in NOUNS:
+    _noun.register(app)
+
+
+def run() -> None:
+    """Run the command line (the console script)."""
+    app()

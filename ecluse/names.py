@@ -1,0 +1,87 @@
+"""From the names that people type to the identifiers that the API speaks, and back."""
+
+import re
+
+from ecluse.client import ApiClient, Json
+from ecluse.errors import NameUnknown
+
+_IDENTIFIER = re.compile(r"[0-9a-f]{32}")
+_DIGITS = re.compile(r"[0-9a-f]{1,31}")
+
+
+def person(client: ApiClient, name: str) -> Json:
+    """Return the person of this login or identifier; raises NameUnknown, Refused for an identifier."""
+    return _find(client, "people", "login", name)
+
+
+def device(client: ApiClient, name: str) -> Json:
+    """Return the device of this name or identifier; raises NameUnknown."""
+    return _find(client, "devices", "name", name)
+
+
+def supplier(client: ApiClient, name: str) -> Json:
+    """Return the supplier of this name or identifier; raises NameUnknown."""
+    return _find(client, "suppliers", "name", name)
+
+
+def zone(client: ApiClient, name: str) -> Json:
+    """Return the zone of this name or identifier; raises NameUnknown."""
+    return _find(client, "zones", "name", name)
+
+
+def account(client: ApiClient, device_id: str, name: str) -> Json:
+    """Return the dedicated account of this name on the device; raises NameUnknown."""
+    for found in client.items(f"/v1/devices/{device_id}/accounts"):
+        if name in (found["name"], found["id"]):
+            return found
+    raise NameUnknown("name.unknown", noun="account", name=name)
+
+
+def window(client: ApiClient, text: str) -> Json:
+    """Return the window of this identifier, or the only one that starts by it; raises NameUnknown."""
+    return _by_prefix(client, "windows", text)
+
+
+def session(client: ApiClient, text: str) -> Json:
+    """Return the session of this identifier, or the only one that starts by it; raises NameUnknown."""
+    return _by_prefix(client, "sessions", text)
+
+
+def trace(client: ApiClient, text: str) -> Json:
+    """Return the trace of this identifier, or the only one that starts by it; raises NameUnknown."""
+    return _by_prefix(client, "traces", text)
+
+
+def people_by_id(client: ApiClient) -> dict[str, str]:
+    """Return every person's login by identifier, to show lists with names."""
+    return {found["id"]: found["login"] for found in client.items("/v1/people")}
+
+
+def devices_by_id(client: ApiClient) -> dict[str, str]:
+    """Return every device's name by identifier, to show lists with names."""
+    return {found["id"]: found["name"] for found in client.items("/v1/devices")}
+
+
+def suppliers_by_id(client: ApiClient) -> dict[str, str]:
+    """Return every supplier's name by identifier, to show lists with names."""
+    return {found["id"]: found["name"] for found in client.items("/v1/suppliers")}
+
+
+def _find(client: ApiClient, noun: str, key: str, name: str) -> Json:
+    if _IDENTIFIER.fullmatch(name):
+        return client.get(f"/v1/{noun}/{name}")
+    found = list(client.items(f"/v1/{noun}", at_most=1, **{key: name}))
+    if not found:
+        raise NameUnknown("name.unknown", noun=noun, name=name)
+    return found[0]
+
+
+def _by_prefix(client: ApiClient, noun: str, text: str) -> Json:
+    if _IDENTIFIER.fullmatch(text):
+        return client.get(f"/v1/{noun}/{text}")
+    found = list(client.items(f"/v1/{noun}", at_most=2, prefix=text)) if _DIGITS.fullmatch(text) else []
+    if not found:
+        raise NameUnknown("name.unknown", noun=noun, name=text)
+    if len(found) > 1:
+        raise NameUnknown("name.several", noun=noun, name=text)
+    return found[0]
