@@ -2,7 +2,7 @@
 
 Password and key both open the account; shell, exec, sftp, scp and rsync are what the installed programs make them.
 It works alike for root and for an ordinary user, and touches none of the system's accounts (see device_files). As
-root, sshd wants the empty folder /run/sshd, which is made when it is missing.
+root, sshd wants the empty folder /run/sshd, which is made when it is missing, and notes log-ins in wtmp as ever.
 """
 
 import asyncio

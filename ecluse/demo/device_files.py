@@ -10,6 +10,7 @@ import ctypes
 import os
 import re
 import secrets
+import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -167,10 +168,9 @@ def prepare(root: Path) -> DeviceFiles:
 
 def sshd_program() -> Path:
     """Find sshd, which insists on being started by its absolute path. Raises DemoError when it is not installed."""
-    for folder in (*os.get_exec_path(), *SYSTEM_FOLDERS):
-        candidate = Path(folder) / "sshd"
-        if candidate.is_file() and os.access(candidate, os.X_OK):
-            return candidate.resolve()
+    found = shutil.which("sshd", path=os.pathsep.join([*os.get_exec_path(), *SYSTEM_FOLDERS]))
+    if found is not None:
+        return Path(found).resolve()
     raise DemoError("sshd is not installed: install the package openssh-server")
 
 
