@@ -1,6 +1,7 @@
 """The vault: takes the secrets of dedicated accounts in, releases them to a Grant, and changes its own key."""
 
 import unicodedata
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -125,13 +126,16 @@ class VaultService:
         A key retired less than ten minutes ago stays: another process may be about to commit what it sealed
         under it. Backups of the database older than the rotation can no longer be opened afterwards.
         """
-        removed = []
+        removed: list[str] = []
         with self._keyring.exclusive():
             async with self._database.unit_of_work(None, self._clock) as work:
                 for key_id in self._keyring.removable(self._clock.now()):
                     if await work.sealed.under(key_id) == 0:
                         self._keyring.remove(key_id)
                         removed.append(key_id)
+                for hospital in await work.hospitals.list():
+                    for key_id in removed:
+                        await work.emit("vault.key_destroyed", hospital.id, key_id, {}, {})
         return tuple(removed)
 
     async def _credential(
@@ -161,6 +165,8 @@ class VaultService:
                         f"the {row.kind.value} of {row.owner} stops the rotation: {error}; store it anew"
                     ) from None
                 await work.sealed.replace(row, self._keyring.seal(secret, row.context))
+            for hospital_id, count in Counter(row.hospital_id for row in rows).items():
+                await work.emit("vault.resealed", hospital_id, key_id, {}, {"secrets": count})
         return len(rows)
 
 
