@@ -69,8 +69,7 @@ def _closed(case: Case) -> Finding:
         return _other_account(case)
     if case.next_opening is None:
         return failed("O3", "finding.O3.over", "next.O3.plan", "planner")
-    start, end = case.next_opening
-    return failed("O3", "finding.O3.outside", "next.O3.wait", "technician", start=start, end=end)
+    return failed("O3", "finding.O3.outside", "next.O3.wait", "technician")
 
 
 def _other_account(case: Case) -> Finding:

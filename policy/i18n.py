@@ -1,0 +1,246 @@
+"""The sentences people read, in French and in English, from gettext catalogues whose msgids are keys.
+
+A package keeps ``locales/{fr,en}/messages.po`` beside its code and reads them with ``load``. Both languages
+hold the same keys with the same ``{placeholders}``; a catalogue where they differ does not load, so that a gap
+is found at start and never on a refused technician's screen.
+"""
+
+import enum
+import re
+import string
+import unicodedata
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+from babel.dates import format_datetime
+from babel.lists import format_list
+from babel.messages.pofile import read_po
+from babel.units import format_unit
+
+from policy.domain.access import Denial, Explanation, Finding
+from policy.domain.interventions import InterventionKind
+from policy.domain.local_time import zone_of
+from policy.domain.people import Factor, Language
+from policy.domain.windows import Channel
+from policy.errors import MissingMessage
+
+_LONGEST_ARGUMENT = 200
+_PATTERNS: Final = {
+    Language.FRENCH: "EEEE d MMMM y 'à' HH:mm",
+    Language.ENGLISH: "EEEE d MMMM y 'at' HH:mm",
+}
+_NAMED: Final[Mapping[type[enum.StrEnum], str]] = {
+    Channel: "channel",
+    Factor: "factor",
+    InterventionKind: "kind",
+}
+_GUIDE_CODE = re.compile(r"[ACEOT]\d{1,2}")
+_BREAKABLE = (
+    (re.compile(r" (?=[:;?!»])"), "\N{NO-BREAK SPACE}"),
+    (re.compile(r"(?<=«) "), "\N{NO-BREAK SPACE}"),
+)
+
+
+class Catalog:
+    """The sentences of one package in every language."""
+
+    def __init__(self, messages: Mapping[Language, Mapping[str, str]]) -> None:
+        """Take the templates by language and key.
+
+        Raises MissingMessage where two languages differ in keys or placeholders, or a template is unsound.
+        """
+        self._messages = messages
+        _check(messages)
+
+    def knows(self, key: str) -> bool:
+        """Tell whether there is a sentence under *key*."""
+        return all(key in templates for templates in self._messages.values())
+
+    def translate(
+        self, key: str, language: Language | str, *, timezone: str = "UTC", **arguments: object
+    ) -> str:
+        """Return the sentence under *key* with its *arguments* in place.
+
+        Aware datetimes are written as the wall time of *timezone* (an IANA name) with its offset, timedeltas in
+        words, collections as lists; text is neutralised, for it may come from a device or a person. Raises
+        MissingMessage for an unknown key or language or an argument that the sentence needs and was not given.
+        """
+        try:
+            spoken = Language(language)
+            template = self._messages[spoken][key]
+            shown = {name: _shown(value, spoken, timezone) for name, value in arguments.items()}
+            return template.format_map(shown)
+        except (KeyError, ValueError) as missing:
+            raise MissingMessage(f"no sentence {key!r} in {str(language)!r} with {missing}") from missing
+
+
+@cache
+def load(package: str) -> Catalog:
+    """Read the catalogues of *package* (its import name).
+
+    Raises MissingMessage where the two languages do not match, FileNotFoundError where one is not there.
+    """
+    messages: dict[Language, Mapping[str, str]] = {}
+    for language in Language:
+        with (files(package) / "locales" / language.value / "messages.po").open("rb") as file:
+            entries = read_po(file, locale=language.value, abort_invalid=True)
+        messages[language] = {
+            str(entry.id): _typeset(str(entry.string), language) for entry in entries if entry.id
+        }
+    return Catalog(messages)
+
+
+def translate(key: str, language: Language | str, *, timezone: str = "UTC", **arguments: object) -> str:
+    """Return the sentence of this package under *key*; as ``Catalog.translate``."""
+    return load("policy").translate(key, language, timezone=timezone, **arguments)
+
+
+def neutralise(text: str) -> str:
+    """Return *text* fit for one line of a terminal: no control, format or line-breaking character, bounded.
+
+    What cannot be shown becomes U+FFFD, so that it is seen that something was there.
+    """
+    shown = "".join(
+        "\N{REPLACEMENT CHARACTER}" if _unprintable(one) else one for one in text[:_LONGEST_ARGUMENT]
+    )
+    return shown if len(text) <= _LONGEST_ARGUMENT else f"{shown}…"
+
+
+def rule_label(code: str) -> str:
+    """Return the name people know rule *code* by: ``PGSSIS-O3`` for a rule of the PGSSI-S guide, else itself."""
+    return f"PGSSIS-{code}" if _GUIDE_CODE.fullmatch(code) else code
+
+
+def sentence(finding: Finding, language: Language | str, timezone: str) -> str:
+    """Return what *finding* says, its instants in *timezone*."""
+    return load("policy").translate(finding.key, language, timezone=timezone, **finding.arguments)
+
+
+def next_step(finding: Finding, language: Language | str, timezone: str) -> str:
+    """Return what to do about *finding* and whose move it is; empty where there is nothing to do."""
+    if finding.next_step is None or finding.mover is None:
+        return ""
+    catalog = load("policy")
+    return catalog.translate(
+        "refusal.next",
+        language,
+        mover=catalog.translate(f"mover.{finding.mover}", language),
+        step=catalog.translate(finding.next_step, language, timezone=timezone, **finding.arguments),
+    )
+
+
+def refusal(denial: Denial, language: Language | str, timezone: str, contact: str) -> list[str]:
+    """Return the lines of a refusal for the person refused.
+
+    The rules that failed, each with its sentence and next step, the next opening, and *contact*, whom to call.
+    Where the person may not know whether the device exists, one neutral line and the contact, the same for a
+    device that does not exist as for one that is not hers.
+    """
+    told = denial.told
+    codes = list(dict.fromkeys(rule_label(finding.code) for finding in told))
+    headline = translate("refusal.headline", language, rules=", ".join(codes))
+    ending = translate("refusal.contact", language, contact=contact)
+    if not denial.disclose:
+        return [f"{headline} - {sentence(told[0], language, timezone)}", ending]
+    lines = [headline]
+    for finding in told:
+        lines += _told(rule_label(finding.code), finding, language, timezone)
+    return [*lines, *_opening(denial.next_opening, language, timezone), ending]
+
+
+def explained(explanation: Explanation, language: Language | str, timezone: str) -> list[str]:
+    """Return the lines of ``why``: every rule that may be told, held or failed, and the next opening."""
+    lines = [translate("why.allowed" if explanation.allowed else "why.refused", language)]
+    for finding in explanation.told:
+        mark = translate("why.held" if finding.held else "why.failed", language)
+        lines += _told(f"{mark} {rule_label(finding.code)}", finding, language, timezone)
+    if explanation.disclose:
+        lines += _opening(explanation.next_opening, language, timezone)
+    return lines
+
+
+def _told(label: str, finding: Finding, language: Language | str, timezone: str) -> list[str]:
+    step = next_step(finding, language, timezone)
+    return [f"  {label} - {sentence(finding, language, timezone)}", *([f"    {step}"] if step else [])]
+
+
+def _opening(opening: tuple[datetime, datetime] | None, language: Language | str, timezone: str) -> list[str]:
+    if opening is None:
+        return [translate("refusal.no_opening", language)]
+    start, end = opening
+    return [translate("refusal.next_opening", language, timezone=timezone, start=start, end=end)]
+
+
+def _typeset(text: str, language: Language) -> str:
+    """French takes an unbreakable space before double punctuation and inside quotation marks."""
+    if language is Language.FRENCH:
+        for breakable, unbreakable in _BREAKABLE:
+            text = breakable.sub(unbreakable, text)
+    return text
+
+
+def _shown(value: object, language: Language, timezone: str) -> str:
+    if isinstance(value, datetime):
+        return _instant(value, language, timezone)
+    if isinstance(value, timedelta):
+        return _duration(value, language)
+    if isinstance(value, enum.StrEnum) and type(value) in _NAMED:
+        return load("policy").translate(f"{_NAMED[type(value)]}.{value.value}", language)
+    if isinstance(value, Collection) and not isinstance(value, str | bytes | Mapping):
+        items = [_shown(item, language, timezone) for item in value]
+        return format_list(
+            sorted(items) if isinstance(value, set | frozenset) else items, locale=language.value
+        )
+    return neutralise(str(value))
+
+
+def _instant(at: datetime, language: Language, timezone: str) -> str:
+    """Write an instant as wall time with its offset, without which one hour a year would be two."""
+    local = at.astimezone(zone_of(timezone))
+    minutes = round((local.utcoffset() or timedelta(0)) / timedelta(minutes=1))
+    hours, rest = divmod(abs(minutes), 60)
+    offset = f"{'-' if minutes < 0 else '+'}{hours}" + (f":{rest:02}" if rest else "")
+    wall = format_datetime(local, _PATTERNS[language], locale=language.value)
+    return f"{wall} (UTC{offset if minutes else ''})"
+
+
+def _duration(length: timedelta, language: Language) -> str:
+    seconds = max(0, round(length / timedelta(seconds=1)))
+    hours, rest = divmod(seconds, 3600)
+    amounts = {"hour": hours, "minute": rest // 60, "second": rest % 60}
+    parts = [
+        format_unit(amount, f"duration-{unit}", locale=language.value)
+        for unit, amount in amounts.items()
+        if amount
+    ]
+    return " ".join(parts) or format_unit(0, "duration-second", locale=language.value)
+
+
+def _unprintable(character: str) -> bool:
+    return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
+
+
+def _check(messages: Mapping[Language, Mapping[str, str]]) -> None:
+    keys = {key for templates in messages.values() for key in templates}
+    for key in sorted(keys):
+        placeholders = {
+            language: _placeholders(key, templates.get(key, "")) for language, templates in messages.items()
+        }
+        if len(set(placeholders.values())) > 1:
+            raise MissingMessage(f"the languages give {key!r} different placeholders")
+
+
+def _placeholders(key: str, template: str) -> frozenset[str]:
+    if not template:
+        raise MissingMessage(f"{key!r} is not in every language")
+    try:
+        parts = list(string.Formatter().parse(template))
+    except ValueError as malformed:
+        raise MissingMessage(f"{key!r}: {malformed}") from malformed
+    for _, name, specification, conversion in parts:
+        if name is not None and (not name.isidentifier() or specification or conversion):
+            raise MissingMessage(f"{key!r}: a placeholder is a plain name in braces")
+    return frozenset(name for _, name, _, _ in parts if name is not None)
