@@ -2,7 +2,6 @@
 
 GatewayError
 ├── UnsupportedLibrary      asyncssh is not the exact version the overrides were written for
-├── BadLoginName            what was typed before the @ is no login name
 ├── AccessRefused           policy said no; carries the denial
 ├── AccessUnavailable       policy or the recorder cannot be used now: nothing opens
 ├── SessionEnded            the session a channel wants to join has ended
@@ -25,10 +24,6 @@ class GatewayError(Exception):
 
 class UnsupportedLibrary(GatewayError):
     """The SSH library is not the exact version whose defects ``gateway.sshfix`` mends."""
-
-
-class BadLoginName(GatewayError):
-    """What was typed as a user name is not ``person[+device[+account]]``."""
 
 
 class AccessRefused(GatewayError):

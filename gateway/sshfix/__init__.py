@@ -21,7 +21,7 @@ Defects mended here:
 from gateway.sshfix.channels import ClientChannel, DeviceChannel, PtyRequest
 from gateway.sshfix.client import DeviceConnection, connect
 from gateway.sshfix.flow import Feeder, FlowControl
-from gateway.sshfix.server import LoginOwner, ServerConnection
+from gateway.sshfix.server import LoginOwner, Proof, ServerConnection
 from gateway.sshfix.version import require_version
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Feeder",
     "FlowControl",
     "LoginOwner",
+    "Proof",
     "PtyRequest",
     "ServerConnection",
     "connect",

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from enum import Enum
 from typing import Protocol, cast
 
 from asyncssh import SSHServerConnection
@@ -17,13 +18,21 @@ from gateway.sshfix.flow import FlowControl
 _USERAUTH = b"ssh-userauth"
 
 
+class Proof(Enum):
+    """What a verified factor leads to."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    REFUSED = "refused"
+
+
 class LoginOwner(Protocol):
     """What the owner of a server connection decides on factors."""
 
-    async def factor_proved(self, method: str, key: bytes | None) -> bool:
-        """Take note that *method* was proved (*key*: the public blob whose signature was verified).
+    async def factor_proved(self, method: str, key: bytes | None) -> Proof:
+        """Take note that *method* was proved; *key* is the public blob whose signature was verified.
 
-        Returns True when the log-in is complete, False when another factor is needed (partial success).
+        PARTIAL asks for another factor (RFC 4252 section 5.1).
         """
 
 
@@ -103,13 +112,13 @@ class ServerConnection(FlowControl, SSHServerConnection):
         if auth is None:
             return
         method = cast(ServerAuth, auth)._method.decode("ascii", "replace")  # noqa: SLF001 - no accessor
-        complete = await cast(LoginOwner, self._owner).factor_proved(method, self._proved_key)
+        proof = await cast(LoginOwner, self._owner).factor_proved(method, self._proved_key)
         if self._auth is not auth:
             return  # another request came meanwhile and cancelled this one
-        if complete:
+        if proof is Proof.COMPLETE:
             await super().send_userauth_success()
         else:
-            self.send_userauth_failure(partial_success=True)
+            self.send_userauth_failure(partial_success=proof is Proof.PARTIAL)
 
     @override
     def create_server_channel(

@@ -1,0 +1,96 @@
+"""What the gateway asks of policy and of the recorder, as protocols their services fulfil."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from policy.domain.access import AccessRequest, Denial, Grant, Held
+from policy.domain.events import PolicyEvent
+from policy.domain.ids import HospitalId, SessionId
+from policy.domain.logins import LoginOutcome
+from policy.services.login_attempt import LoginAttempt
+from policy.vault.credentials import Credential
+from recorder.trace.frames import FrameType
+from recorder.trace.header import TraceHeader
+
+
+class Access(Protocol):
+    """The decisions of policy, and the leases of sessions. Every method may raise PolicyUnavailable."""
+
+    async def decide(self, request: AccessRequest) -> Grant | Denial:
+        """Answer *request* now."""
+        ...
+
+    async def recheck(self, grants: Sequence[Grant]) -> dict[SessionId, Held | Denial]:
+        """Answer all live *grants* again, from one snapshot."""
+        ...
+
+    async def session_opened(self, grant: Grant, node: str) -> None:
+        """Take a lease for the session of *grant*."""
+        ...
+
+    async def session_closed(self, session_id: SessionId, reason: str) -> None:
+        """Give the lease back."""
+        ...
+
+    async def heartbeat(self, node: str) -> None:
+        """Renew the leases of *node*."""
+        ...
+
+    async def changes_since(self, cursor: int | None) -> tuple[int, list[PolicyEvent]]:
+        """Return the changes committed after *cursor* (None: from now on) and the next cursor."""
+        ...
+
+
+class Vault(Protocol):
+    """Releases secrets to a grant."""
+
+    async def release(self, grant: Grant) -> Credential:
+        """Return what opens the account of *grant*; raises VaultError."""
+        ...
+
+
+class Logins(Protocol):
+    """The log-in machine."""
+
+    async def begin(self, login: str, source: str, *, hospital_id: HospitalId | None = None) -> LoginAttempt:
+        """Begin a log-in; never fails for an unknown person. Raises PolicyUnavailable."""
+        ...
+
+    def journal_to(self, on_outcome: Callable[[LoginOutcome], Awaitable[None]]) -> None:
+        """Call *on_outcome* with every outcome before it is told."""
+        ...
+
+
+class Recording(Protocol):
+    """One live trace."""
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes recorded that are not yet on the disk."""
+        ...
+
+    def record(
+        self,
+        type: FrameType,  # noqa: A002 - the word of the format
+        channel: int,
+        payload: bytes,
+        then: Callable[[], None] | None = None,
+    ) -> None:
+        """Append a frame; *then* runs on the loop, in order, once it survives a kill. Raises RecordingFailed."""
+        ...
+
+    async def close(self, reason: str, **details: object) -> None:
+        """End the trace."""
+        ...
+
+
+class Recorder(Protocol):
+    """Opens traces."""
+
+    def check_writable(self) -> None:
+        """Raise SpoolUnavailable where no trace can be written now."""
+        ...
+
+    async def open(self, header: TraceHeader, on_failure: Callable[[Exception], None]) -> Recording:
+        """Open the trace of *header*; *on_failure* is called once where a write fails or takes too long."""
+        ...
