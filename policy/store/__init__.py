@@ -1,1 +1,1 @@
-"""The policy database: tables, repositories, the unit of work and its outbox."""
+"""The policy database: SQLAlchemy 2 on SQLite or PostgreSQL, behind repositories and units of work."""

@@ -1,0 +1,191 @@
+"""The policy database: one engine, snapshots for reading, transactions for writing.
+
+SQLite and PostgreSQL keep the same promises here. On SQLite every transaction is begun by us, because the driver
+begins none for reads and a deferred one for writes: a reader gets one snapshot of the WAL, a writer takes the
+write lock at once (BEGIN IMMEDIATE), so that it never finds out too late that it cannot write.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from typing import Self
+
+from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+
+from policy.clock import Clock
+from policy.domain.ids import PersonId
+from policy.errors import Conflict, InvalidInput, PolicyUnavailable
+from policy.store.migrations.upgrade import upgrade
+from policy.store.unit_of_work import UnitOfWork, View
+
+BUSY_TIMEOUT_MS = 5000
+"""How long a writer waits for another process's write lock, on either database."""
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+}
+
+
+def database_url(url: str) -> URL:
+    """Return *url* with the asynchronous driver it needs; raises InvalidInput for a database not supported."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise InvalidInput(
+            "database_url", "write sqlite:////path/to/file or postgresql://host/name"
+        ) from error
+    driver = _DRIVERS.get(parsed.drivername)
+    if driver is None:
+        raise InvalidInput(
+            "database_url", f"{parsed.drivername!r} is not supported: use sqlite or postgresql"
+        )
+    if driver.startswith("sqlite") and parsed.database in {None, "", ":memory:"}:
+        raise InvalidInput("database_url", "SQLite needs a file: write sqlite:////path/to/file")
+    return parsed.set(drivername=driver)
+
+
+async def migrate(url: str) -> None:
+    """Bring the schema at *url* up to this version: in one transaction, and by one process at a time.
+
+    Raises PolicyUnavailable where the database cannot be reached, or was written by a newer version.
+    """
+    engine = _engine(database_url(url), pooled=False)
+    try:
+        with failures_mean_unavailable():
+            async with engine.execution_options(writes=True).begin() as connection:
+                await connection.run_sync(upgrade)
+    finally:
+        await engine.dispose()
+
+
+class Database:
+    """The policy database, open."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """Serve from *engine*; use ``Database.open``."""
+        self._engine = engine
+        self._writing = engine.execution_options(writes=True)
+        self._embedded = engine.dialect.name == "sqlite"
+        self._turn = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, url: str, *, migrate: bool = False) -> Self:
+        """Open the database at *url*, after bringing its schema up to date if *migrate*.
+
+        Raises InvalidInput for a URL not supported, PolicyUnavailable where it cannot be reached.
+        """
+        if migrate:
+            await _migrate(url)
+        database = cls(_engine(database_url(url), pooled=True))
+        try:
+            await database.check()
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+    async def check(self) -> None:
+        """Return where the database answers; raises PolicyUnavailable otherwise."""
+        with failures_mean_unavailable():
+            async with self._engine.begin() as connection:
+                await connection.execute(text("SELECT 1"))
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[View]:
+        """Open one snapshot for reading. Raises PolicyUnavailable where the database cannot be read."""
+        with failures_mean_unavailable():
+            async with self._engine.connect() as connection, self._snapshot(connection):
+                yield View(connection)
+
+    @asynccontextmanager
+    async def unit_of_work(self, actor: PersonId | None, clock: Clock) -> AsyncIterator[UnitOfWork]:
+        """Open a transaction on behalf of *actor* (None: the installation); commit on a clean exit, else undo.
+
+        Raises PolicyUnavailable where the database cannot be written, Conflict where another transaction took
+        the same name or key meanwhile.
+        """
+        turn: AbstractAsyncContextManager[object] = self._turn if self._embedded else nullcontext()
+        with failures_mean_unavailable():
+            # one writer at a time on SQLite anyway: queue here, in order, rather than poll for its lock
+            async with turn, self._writing.begin() as connection:
+                work = UnitOfWork(connection, actor, clock)
+                yield work
+                await work.flush()
+
+    @asynccontextmanager
+    async def _snapshot(self, connection: AsyncConnection) -> AsyncIterator[None]:
+        if not self._embedded:
+            await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        transaction = await connection.begin()
+        try:
+            yield
+        finally:
+            # undone, not committed: what is written by mistake through a view is never kept
+            await transaction.rollback()
+
+
+@contextmanager
+def failures_mean_unavailable() -> Iterator[None]:
+    """Turn the database's errors into this package's: nothing above the store knows SQLAlchemy."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise Conflict("another change took the same name or key, or removed what this one needs") from error
+    except (SQLAlchemyError, OSError) as error:
+        raise PolicyUnavailable(f"the policy database cannot be used: {type(error).__name__}") from error
+
+
+_migrate = migrate  # ``Database.open`` has a parameter of that name
+
+
+def _engine(url: URL, *, pooled: bool) -> AsyncEngine:
+    embedded = url.drivername.startswith("sqlite")
+    options: dict[str, object] = {} if pooled else {"poolclass": NullPool}
+    if embedded:
+        options["connect_args"] = {"timeout": BUSY_TIMEOUT_MS / 1000}
+    else:
+        options["connect_args"] = {
+            "timeout": 2,
+            "server_settings": {
+                "application_name": "ecluse",
+                "lock_timeout": str(BUSY_TIMEOUT_MS),
+                "idle_in_transaction_session_timeout": "30000",
+            },
+        }
+        options["pool_pre_ping"] = pooled
+    if pooled:
+        options |= {"pool_size": 10, "max_overflow": 20, "pool_timeout": BUSY_TIMEOUT_MS / 1000}
+    engine = create_async_engine(url, **options)
+    if embedded:
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: object, _entry: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # type: ignore[attr-defined]  # the driver's own object: we begin, not it
+    cursor = connection.cursor()  # type: ignore[attr-defined]  # same
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

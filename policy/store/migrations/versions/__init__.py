@@ -1,0 +1,1 @@
+"""The versions themselves, in order."""

@@ -1,0 +1,1 @@
+"""Repositories: one module a noun, each a few queries that take the hospital first."""

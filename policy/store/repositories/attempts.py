@@ -1,0 +1,83 @@
+"""Log-in attempts, in the order they came, kept over a restart."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from policy.domain.attempts import Attempt, AttemptKind, AttemptOutcome
+from policy.domain.ids import HospitalId
+from policy.errors import NotFound
+from policy.store import tables as t
+
+_c = t.attempts.c
+
+
+class Attempts:
+    """Table ``attempts``."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Work on *connection*."""
+        self._connection = connection
+
+    async def hold(self, hospital_id: HospitalId, login: str, origin: str) -> None:
+        """Wait until no other unit of work decides on this login or this origin, and keep them out until its end.
+
+        Locks are taken in one order whoever asks, so that two attempts cannot wait for each other.
+        """
+        if self._connection.dialect.name != "postgresql":
+            return  # BEGIN IMMEDIATE already keeps every other writer out
+        for key in sorted({_lock(hospital_id, "login", login), _lock(hospital_id, "origin", origin)}):
+            await self._connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+    async def recent(
+        self, hospital_id: HospitalId, login: str, origin: str, since: datetime
+    ) -> Sequence[Attempt]:
+        """Return the attempts on *login* (from anywhere) or from *origin* (on anybody) since *since*.
+
+        In the order they were inserted, which a clock that steps back does not change.
+        """
+        where = (
+            (_c.hospital_id == hospital_id) & ((_c.login == login) | (_c.origin == origin)) & (_c.at >= since)
+        )
+        rows = await self._connection.execute(select(t.attempts).where(where).order_by(_c.position))
+        return [_attempt(row) for row in rows]
+
+    async def insert(self, attempt: Attempt) -> None:
+        """Add an attempt."""
+        row = {name: getattr(attempt, name) for name in Attempt.__dataclass_fields__}
+        row |= {"outcome": attempt.outcome.value, "kind": attempt.kind.value}
+        await self._connection.execute(insert(t.attempts).values(row))
+
+    async def settle(self, attempt_id: str, outcome: AttemptOutcome) -> None:
+        """Write the outcome of a pending attempt; raises NotFound where it is not pending."""
+        where = (_c.id == attempt_id) & (_c.outcome == AttemptOutcome.PENDING.value)
+        done = await self._connection.execute(update(t.attempts).where(where).values(outcome=outcome.value))
+        if done.rowcount != 1:
+            raise NotFound("pending attempt", attempt_id)
+
+    async def forget(self, hospital_id: HospitalId, login: str) -> int:
+        """Remove the attempts on *login*: she is no longer locked out. Return how many there were."""
+        where = (_c.hospital_id == hospital_id) & (_c.login == login)
+        return (await self._connection.execute(delete(t.attempts).where(where))).rowcount
+
+
+def _attempt(row: Row[Any]) -> Attempt:
+    return Attempt(
+        id=row.id,
+        hospital_id=row.hospital_id,
+        login=row.login,
+        source=row.source,
+        origin=row.origin,
+        at=row.at,
+        outcome=AttemptOutcome(row.outcome),
+        kind=AttemptKind(row.kind),
+    )
+
+
+def _lock(hospital_id: HospitalId, kind: str, name: str) -> int:
+    digest = hashlib.sha256(f"{hospital_id}/{kind}/{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)

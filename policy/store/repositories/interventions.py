@@ -1,0 +1,46 @@
+"""Interventions."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from policy.domain.ids import HospitalId, InterventionId
+from policy.domain.interventions import Intervention
+from policy.errors import NotFound
+from policy.store import mapping
+from policy.store import tables as t
+
+_c = t.interventions.c
+
+
+class Interventions:
+    """Table ``interventions``."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Work on *connection*."""
+        self._connection = connection
+
+    async def insert(self, intervention: Intervention) -> None:
+        """Add an intervention."""
+        await self._connection.execute(insert(t.interventions).values(mapping.intervention_row(intervention)))
+
+    async def update(self, intervention: Intervention) -> None:
+        """Write the intervention's present values."""
+        where = (_c.hospital_id == intervention.hospital_id) & (_c.id == intervention.id)
+        row = mapping.intervention_row(intervention)
+        await self._connection.execute(update(t.interventions).where(where).values(row))
+
+    async def get(self, hospital_id: HospitalId, intervention_id: InterventionId) -> Intervention:
+        """Return the intervention; raises NotFound."""
+        where = (_c.hospital_id == hospital_id) & (_c.id == intervention_id)
+        row = (await self._connection.execute(select(t.interventions).where(where))).first()
+        if row is None:
+            raise NotFound("intervention", intervention_id)
+        return mapping.intervention(row)
+
+    async def list(self, hospital_id: HospitalId) -> Sequence[Intervention]:
+        """Return the hospital's interventions, newest first."""
+        query = select(t.interventions).where(_c.hospital_id == hospital_id)
+        rows = await self._connection.execute(query.order_by(_c.requested_at.desc(), _c.id))
+        return [mapping.intervention(row) for row in rows]

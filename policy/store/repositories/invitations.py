@@ -1,0 +1,44 @@
+"""Invitations to enrol, known by the hash of their token."""
+
+from datetime import datetime
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from policy.domain.bearers import Invitation
+from policy.domain.ids import HospitalId, PersonId
+from policy.store import tables as t
+
+_c = t.invitations.c
+
+
+class Invitations:
+    """Table ``invitations``."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Work on *connection*."""
+        self._connection = connection
+
+    async def insert(self, invitation: Invitation, token_hash: str) -> None:
+        """Add an invitation under the SHA-256 (hexadecimal) of its token."""
+        row = {name: getattr(invitation, name) for name in Invitation.__dataclass_fields__}
+        await self._connection.execute(insert(t.invitations).values(row | {"token_hash": token_hash}))
+
+    async def by_hash(self, hospital_id: HospitalId, token_hash: str) -> Invitation | None:
+        """Return the invitation of that token, None where there is none in this hospital."""
+        where = (_c.hospital_id == hospital_id) & (_c.token_hash == token_hash)
+        row = (await self._connection.execute(select(t.invitations).where(where).with_for_update())).first()
+        if row is None:
+            return None
+        return Invitation(
+            hospital_id=row.hospital_id,
+            person_id=row.person_id,
+            issued_at=row.issued_at,
+            expires_at=row.expires_at,
+            used_at=row.used_at,
+        )
+
+    async def use_up(self, hospital_id: HospitalId, person_id: PersonId, at: datetime) -> None:
+        """Let every open invitation of the person count as used at *at*."""
+        where = (_c.hospital_id == hospital_id) & (_c.person_id == person_id) & _c.used_at.is_(None)
+        await self._connection.execute(update(t.invitations).where(where).values(used_at=at))

@@ -1,0 +1,167 @@
+"""Sessions that gateways hold, and the gateways' own signs of life."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, ScalarSelect, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from policy.domain.access import Grant, RevocationScope
+from policy.domain.ids import HospitalId, PersonId, SessionId
+from policy.domain.sessions import LiveSession, SessionState
+from policy.store import tables as t
+
+_s = t.sessions.c
+_n = t.nodes.c
+
+
+def live_sessions_of(
+    hospital_id: ColumnElement[str], person_id: ColumnElement[str], beat_since: datetime
+) -> ScalarSelect[int]:
+    """Return, as a subquery, how many sessions of a person are open on gateways that beat since *beat_since*."""
+    return (
+        select(func.count())
+        .select_from(t.sessions.join(t.nodes, _n.node == _s.node))
+        .where(
+            (_s.hospital_id == hospital_id)
+            & (_s.person_id == person_id)
+            & _s.closed_at.is_(None)
+            & (_n.beat_at >= beat_since)
+        )
+        .scalar_subquery()
+    )
+
+
+class Leases:
+    """Tables ``sessions`` and ``nodes``."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Work on *connection*."""
+        self._connection = connection
+
+    async def beat(self, node: str, at: datetime, *, started: bool = False) -> None:
+        """Note that gateway *node* is alive at *at*; *started*: that it has just begun."""
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        fresh = {"beat_at": at, "started_at": at} if started else {"beat_at": at}
+        row = {"node": node, "started_at": at, "beat_at": at}
+        statement = (
+            dialect.insert(t.nodes).values(row).on_conflict_do_update(index_elements=["node"], set_=fresh)
+        )
+        await self._connection.execute(statement)
+
+    async def end_left_open(self, node: str, at: datetime, reason: str) -> int:
+        """End every session that *node* left open, and return how many there were."""
+        where = (_s.node == node) & _s.closed_at.is_(None)
+        done = await self._connection.execute(
+            update(t.sessions).where(where).values(closed_at=at, end_reason=reason)
+        )
+        return done.rowcount
+
+    async def hold_person(self, hospital_id: HospitalId, person_id: PersonId) -> None:
+        """Keep other units of work from counting this person's sessions until the end of this one."""
+        where = (t.people.c.hospital_id == hospital_id) & (t.people.c.id == person_id)
+        await self._connection.execute(select(t.people.c.id).where(where).with_for_update())
+
+    async def open(self, grant: Grant, node: str) -> None:
+        """Add the session of *grant*, held by *node*."""
+        row = {
+            "hospital_id": grant.hospital_id,
+            "id": grant.session_id,
+            "person_id": grant.person_id,
+            "supplier_id": grant.supplier_id,
+            "device_id": grant.device_id,
+            "account_name": grant.account_name,
+            "window_id": grant.window_id,
+            "node": node,
+            "source": grant.source,
+            "opened_at": grant.issued_at,
+            "hard_end": grant.obligations.hard_end,
+            "granted": grant.canonical_bytes().decode(),
+        }
+        await self._connection.execute(insert(t.sessions).values(row))
+
+    async def close(self, session_id: SessionId, at: datetime, reason: str) -> bool:
+        """End the session; tell whether it was open."""
+        where = (_s.id == session_id) & _s.closed_at.is_(None)
+        done = await self._connection.execute(
+            update(t.sessions).where(where).values(closed_at=at, end_reason=reason)
+        )
+        return done.rowcount == 1
+
+    async def list(
+        self,
+        hospital_id: HospitalId,
+        beat_since: datetime,
+        *,
+        session_id: SessionId | None = None,
+        ended_since: datetime | None = None,
+    ) -> Sequence[LiveSession]:
+        """Return the sessions open, and those closed at *ended_since* or later, newest first.
+
+        A session counts as lost where its gateway has not beaten since *beat_since*.
+        """
+        same_person = (t.people.c.hospital_id == _s.hospital_id) & (t.people.c.id == _s.person_id)
+        same_device = (t.devices.c.hospital_id == _s.hospital_id) & (t.devices.c.id == _s.device_id)
+        wanted: ColumnElement[bool] = _s.closed_at.is_(None)
+        if ended_since is not None:
+            wanted |= _s.closed_at >= ended_since
+        if session_id is not None:
+            wanted = _s.id == session_id
+        query = (
+            select(
+                t.sessions,
+                t.people.c.login.label("person_login"),
+                t.devices.c.name.label("device_name"),
+                func.coalesce(_n.beat_at >= beat_since, False).label("held"),
+            )
+            .select_from(
+                t.sessions.join(t.people, same_person)
+                .join(t.devices, same_device)
+                .outerjoin(t.nodes, _n.node == _s.node)
+            )
+            .where((_s.hospital_id == hospital_id) & wanted)
+            .order_by(_s.opened_at.desc(), _s.id)
+        )
+        return [_session(row) for row in await self._connection.execute(query)]
+
+    async def latest_opening(
+        self, hospital_id: HospitalId, scope: RevocationScope, target: str
+    ) -> datetime | None:
+        """Return when the newest open session in *scope* was granted, None where there is none."""
+        where = (_s.hospital_id == hospital_id) & _s.closed_at.is_(None)
+        column = {
+            RevocationScope.SESSION: _s.id,
+            RevocationScope.PERSON: _s.person_id,
+            RevocationScope.SUPPLIER: _s.supplier_id,
+            RevocationScope.DEVICE: _s.device_id,
+        }.get(scope)
+        if column is not None:
+            where &= column == target
+        newest = select(_s.opened_at).where(where).order_by(_s.opened_at.desc()).limit(1)
+        return (await self._connection.execute(newest)).scalar()
+
+
+def _session(row: Row[Any]) -> LiveSession:
+    if row.closed_at is not None:
+        state = SessionState.ENDED
+    else:
+        state = SessionState.LIVE if row.held else SessionState.LOST
+    return LiveSession(
+        session_id=row.id,
+        hospital_id=row.hospital_id,
+        person_id=row.person_id,
+        person_login=row.person_login,
+        device_id=row.device_id,
+        device_name=row.device_name,
+        account_name=row.account_name,
+        window_id=row.window_id,
+        node=row.node,
+        source=row.source,
+        opened_at=row.opened_at,
+        hard_end=row.hard_end,
+        state=state,
+        closed_at=row.closed_at,
+        end_reason=row.end_reason,
+    )

@@ -1,0 +1,114 @@
+"""Device tasks."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from policy.domain.ids import HospitalId, TaskId
+from policy.domain.tasks import DeviceTask, TaskKind, TaskResult, TaskState
+from policy.errors import NotFound
+from policy.store import tables as t
+
+_c = t.tasks.c
+
+
+class Tasks:
+    """Table ``tasks``."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Work on *connection*."""
+        self._connection = connection
+
+    async def insert(self, task: DeviceTask) -> None:
+        """Add a task."""
+        row = {
+            "id": task.id,
+            "hospital_id": task.hospital_id,
+            "kind": task.kind.value,
+            "device_id": task.device_id,
+            "account_id": task.account_id,
+            "state": task.state.value,
+            "requested_by": task.requested_by,
+            "requested_at": task.requested_at,
+        }
+        await self._connection.execute(insert(t.tasks).values(row))
+
+    async def get(self, hospital_id: HospitalId, task_id: TaskId) -> DeviceTask:
+        """Return the task; raises NotFound."""
+        where = (_c.hospital_id == hospital_id) & (_c.id == task_id)
+        row = (await self._connection.execute(select(t.tasks).where(where))).first()
+        if row is None:
+            raise NotFound("task", task_id)
+        return _task(row)
+
+    async def list(self, hospital_id: HospitalId, limit: int = 200) -> Sequence[DeviceTask]:
+        """Return the hospital's last *limit* tasks, newest first."""
+        query = select(t.tasks).where(_c.hospital_id == hospital_id)
+        rows = await self._connection.execute(query.order_by(_c.requested_at.desc(), _c.id).limit(limit))
+        return [_task(row) for row in rows]
+
+    async def take(self, node: str, at: datetime, asked_since: datetime) -> DeviceTask | None:
+        """Claim for *node* the oldest task asked at *asked_since* or later, of any hospital; None where none waits.
+
+        Two nodes never get the same one: a row that another holds is passed over.
+        """
+        waiting = (
+            select(t.tasks)
+            .where((_c.state == TaskState.ASKED.value) & (_c.requested_at >= asked_since))
+            .order_by(_c.requested_at, _c.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        row = (await self._connection.execute(waiting)).first()
+        if row is None:
+            return None
+        still = (_c.hospital_id == row.hospital_id) & (_c.id == row.id) & (_c.state == TaskState.ASKED.value)
+        claimed = {"state": TaskState.CLAIMED.value, "node": node, "claimed_at": at}
+        await self._connection.execute(update(t.tasks).where(still).values(claimed))
+        return await self.get(row.hospital_id, row.id)
+
+    async def finish(self, task: DeviceTask, at: datetime, result: TaskResult) -> None:
+        """Write the result of a task; raises NotFound where it is not claimed, or by another node."""
+        where = (
+            (_c.hospital_id == task.hospital_id)
+            & (_c.id == task.id)
+            & (_c.node == task.node)
+            & (_c.state == TaskState.CLAIMED.value)
+        )
+        done = await self._connection.execute(
+            update(t.tasks)
+            .where(where)
+            .values(
+                state=(TaskState.DONE if result.ok else TaskState.FAILED).value,
+                finished_at=at,
+                result={"ok": result.ok, "host_keys": list(result.host_keys), "detail": result.detail},
+            )
+        )
+        if done.rowcount != 1:
+            raise NotFound("claimed task", task.id)
+
+
+def _task(row: Row[Any]) -> DeviceTask:
+    return DeviceTask(
+        id=row.id,
+        hospital_id=row.hospital_id,
+        kind=TaskKind(row.kind),
+        device_id=row.device_id,
+        account_id=row.account_id,
+        state=TaskState(row.state),
+        requested_by=row.requested_by,
+        requested_at=row.requested_at,
+        node=row.node,
+        claimed_at=row.claimed_at,
+        finished_at=row.finished_at,
+        result=None
+        if row.result is None
+        else TaskResult(
+            ok=row.result["ok"],
+            host_keys=tuple(row.result["host_keys"]),
+            detail=row.result["detail"],
+        ),
+    )

@@ -1,0 +1,159 @@
+"""Windows, whom and what they name, and their occurrences."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from policy.domain.ids import DeviceId, HospitalId, InterventionId, OccurrenceId, WindowId
+from policy.domain.windows import Occurrence, Window, WindowState
+from policy.errors import Conflict, NotFound
+from policy.store import mapping
+from policy.store import tables as t
+from policy.store.repositories.window_rows import assemble
+
+_c = t.windows.c
+_o = t.occurrences.c
+
+
+class Windows:
+    """Tables ``windows``, ``window_people``, ``window_devices``, ``window_groups`` and ``occurrences``."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Work on *connection*."""
+        self._connection = connection
+
+    async def insert(self, window: Window, stored_until: datetime | None) -> None:
+        """Add a window with what it names and its occurrences; a recurrence is stored up to *stored_until*."""
+        await self._connection.execute(insert(t.windows).values(mapping.window_row(window, stored_until)))
+        await self._name(window)
+        await self.add_occurrences(window.hospital_id, window.occurrences)
+
+    async def update(self, window: Window, stored_until: datetime | None) -> None:
+        """Write the window's own values as its next version: *window*.version is the one to be written.
+
+        What it names is written too, its occurrences are not. Raises Conflict where somebody else wrote that
+        version already.
+        """
+        before = (
+            (_c.hospital_id == window.hospital_id) & (_c.id == window.id) & (_c.version == window.version - 1)
+        )
+        row = mapping.window_row(window, stored_until)
+        done = await self._connection.execute(update(t.windows).where(before).values(row))
+        if done.rowcount != 1:
+            raise Conflict("this window was changed meanwhile: look at it again")
+        for table in (t.window_people, t.window_devices, t.window_groups):
+            mine = (table.c.hospital_id == window.hospital_id) & (table.c.window_id == window.id)
+            await self._connection.execute(delete(table).where(mine))
+        await self._name(window)
+
+    async def add_occurrences(self, hospital_id: HospitalId, occurrences: Iterable[Occurrence]) -> None:
+        """Add occurrences to windows of this hospital."""
+        rows = [
+            {
+                "hospital_id": hospital_id,
+                "id": one.id,
+                "window_id": one.window_id,
+                "start_at": one.start,
+                "end_at": one.end,
+            }
+            for one in occurrences
+        ]
+        if rows:
+            await self._connection.execute(insert(t.occurrences), rows)
+
+    async def end_occurrence(
+        self, hospital_id: HospitalId, occurrence_id: OccurrenceId, end: datetime
+    ) -> None:
+        """Let an occurrence end at *end* instead."""
+        where = (_o.hospital_id == hospital_id) & (_o.id == occurrence_id)
+        await self._connection.execute(update(t.occurrences).where(where).values(end_at=end))
+
+    async def drop_occurrences(self, hospital_id: HospitalId, window_id: WindowId) -> None:
+        """Remove the window's occurrences, and what was asked about them: it is being moved."""
+        for table in (t.extensions, t.occurrences):
+            mine = (table.c.hospital_id == hospital_id) & (table.c.window_id == window_id)
+            await self._connection.execute(delete(table).where(mine))
+
+    async def get(self, hospital_id: HospitalId, window_id: WindowId) -> Window:
+        """Return the window with every occurrence stored; raises NotFound."""
+        query = select(t.windows).where((_c.hospital_id == hospital_id) & (_c.id == window_id))
+        rows = (await self._connection.execute(query)).all()
+        if not rows:
+            raise NotFound("window", window_id)
+        return (await assemble(self._connection, hospital_id, rows))[0]
+
+    async def stored_until(self, hospital_id: HospitalId, window_id: WindowId) -> datetime | None:
+        """Return the instant up to which the window's recurrence is stored, None for a one-off window."""
+        query = select(_c.stored_until).where((_c.hospital_id == hospital_id) & (_c.id == window_id))
+        return (await self._connection.execute(query)).scalar()
+
+    async def list(
+        self,
+        hospital_id: HospitalId,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        intervention_id: InterventionId | None = None,
+    ) -> Sequence[Window]:
+        """Return the windows with an occurrence in ``[start, end)``, with those occurrences only, first first."""
+        within = _o.hospital_id == hospital_id
+        if start is not None:
+            within &= _o.end_at > start
+        if end is not None:
+            within &= _o.start_at < end
+        query = select(t.windows).where(
+            (_c.hospital_id == hospital_id) & select(_o.id).where(within & (_o.window_id == _c.id)).exists()
+        )
+        if intervention_id is not None:
+            query = query.where(_c.intervention_id == intervention_id)
+        rows = (await self._connection.execute(query)).all()
+        found = await assemble(self._connection, hospital_id, rows, within)
+        return sorted(found, key=lambda window: (window.occurrences[0].start, window.id))
+
+    async def on_devices(
+        self,
+        hospital_id: HospitalId,
+        devices: Iterable[DeviceId],
+        groups: Iterable[str],
+        start: datetime,
+        end: datetime,
+    ) -> Sequence[Window]:
+        """Return the windows, not cancelled, that name one of *devices* or *groups* within ``[start, end)``."""
+        named_device = t.window_devices.c.device_id.in_(list(devices))
+        named_group = t.window_groups.c.name.in_(list(groups))
+        within = (_o.hospital_id == hospital_id) & (_o.end_at > start) & (_o.start_at < end)
+        query = select(t.windows).where(
+            (_c.hospital_id == hospital_id)
+            & (_c.state != WindowState.CANCELLED.value)
+            & select(_o.id).where(within & (_o.window_id == _c.id)).exists()
+            & (
+                _c.id.in_(select(t.window_devices.c.window_id).where(named_device))
+                | _c.id.in_(select(t.window_groups.c.window_id).where(named_group))
+            )
+        )
+        rows = (await self._connection.execute(query)).all()
+        return await assemble(self._connection, hospital_id, rows, within)
+
+    async def recurring_short_of(self, until: datetime) -> Sequence[tuple[HospitalId, WindowId]]:
+        """Return the recurring windows of every hospital, not cancelled, that are stored short of *until*."""
+        query = (
+            select(_c.hospital_id, _c.id)
+            .where((_c.stored_until < until) & (_c.state != WindowState.CANCELLED.value))
+            .order_by(_c.hospital_id, _c.id)
+        )
+        return [(row.hospital_id, row.id) for row in await self._connection.execute(query)]
+
+    async def _name(self, window: Window) -> None:
+        for table, column, names in (
+            (t.window_people, "person_id", window.people),
+            (t.window_devices, "device_id", window.devices),
+            (t.window_groups, "name", window.groups),
+        ):
+            rows = [
+                {"hospital_id": window.hospital_id, "window_id": window.id, column: name}
+                for name in sorted(names)
+            ]
+            if rows:
+                await self._connection.execute(insert(table), rows)

@@ -1,0 +1,61 @@
+"""Tables of the policy database.
+
+Every row has a hospital, and the hospital's id is in every key, so that the database itself refuses a row that
+points into another hospital (invariant 11). The exceptions serve the installation as a whole: the running numbers
+of attempts and of the outbox, and the gateways' leases.
+"""
+
+from policy.store.tables.devices import account_secrets, accounts, device_groups, devices, zones
+from policy.store.tables.people import (
+    attempts,
+    hospitals,
+    invitations,
+    passwords,
+    people,
+    ssh_keys,
+    suppliers,
+    tokens,
+    totp_secrets,
+    totp_uses,
+)
+from policy.store.tables.running import extensions, nodes, outbox, revocations, sessions, tasks
+from policy.store.tables.schema import metadata
+from policy.store.tables.windows import (
+    interventions,
+    occurrences,
+    window_devices,
+    window_groups,
+    window_people,
+    windows,
+)
+
+__all__ = [
+    "account_secrets",
+    "accounts",
+    "attempts",
+    "device_groups",
+    "devices",
+    "extensions",
+    "hospitals",
+    "interventions",
+    "invitations",
+    "metadata",
+    "nodes",
+    "occurrences",
+    "outbox",
+    "passwords",
+    "people",
+    "revocations",
+    "sessions",
+    "ssh_keys",
+    "suppliers",
+    "tasks",
+    "tokens",
+    "totp_secrets",
+    "totp_uses",
+    "window_devices",
+    "window_groups",
+    "window_people",
+    "windows",
+    "zones",
+]

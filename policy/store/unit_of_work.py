@@ -1,0 +1,94 @@
+"""What is handed to a use case: the repositories on one connection, and where its events go."""
+
+from collections.abc import Mapping
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from policy.clock import Clock
+from policy.domain.events import PolicyEvent
+from policy.domain.ids import EventId, HospitalId, PersonId, new_id
+from policy.store.repositories.accounts import Accounts
+from policy.store.repositories.attempts import Attempts
+from policy.store.repositories.credentials import Credentials
+from policy.store.repositories.devices import Devices, Zones
+from policy.store.repositories.facts import FactReader
+from policy.store.repositories.hospitals import Hospitals
+from policy.store.repositories.interventions import Interventions
+from policy.store.repositories.invitations import Invitations
+from policy.store.repositories.leases import Leases
+from policy.store.repositories.outbox import Outbox
+from policy.store.repositories.people import People
+from policy.store.repositories.revocations import Revocations
+from policy.store.repositories.sealed import SealedRows
+from policy.store.repositories.suppliers import Suppliers
+from policy.store.repositories.tasks import Tasks
+from policy.store.repositories.tokens import Tokens
+from policy.store.repositories.windows import Windows
+
+
+class View:
+    """One snapshot of the policy database: the repositories, to read from."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Read through *connection*, in the transaction it has begun."""
+        self.connection = connection
+        self.hospitals = Hospitals(connection)
+        self.suppliers = Suppliers(connection)
+        self.people = People(connection)
+        self.credentials = Credentials(connection)
+        self.attempts = Attempts(connection)
+        self.invitations = Invitations(connection)
+        self.tokens = Tokens(connection)
+        self.zones = Zones(connection)
+        self.devices = Devices(connection)
+        self.accounts = Accounts(connection)
+        self.sealed = SealedRows(connection)
+        self.interventions = Interventions(connection)
+        self.windows = Windows(connection)
+        self.revocations = Revocations(connection)
+        self.leases = Leases(connection)
+        self.tasks = Tasks(connection)
+        self.outbox = Outbox(connection)
+        self.facts = FactReader(connection)
+
+
+class UnitOfWork(View):
+    """One transaction on behalf of somebody. Left cleanly it is committed with its events, otherwise undone."""
+
+    def __init__(self, connection: AsyncConnection, actor: PersonId | None, clock: Clock) -> None:
+        """Write through *connection* as *actor* (None: the installation), events dated by *clock*."""
+        super().__init__(connection)
+        self.actor = actor
+        self._clock = clock
+        self._events: list[PolicyEvent] = []
+
+    async def emit(
+        self,
+        name: str,
+        hospital_id: HospitalId,
+        subject: str,
+        before: Mapping[str, object],
+        after: Mapping[str, object],
+    ) -> None:
+        """Commit an event with this transaction: *name* is ``noun.verb``, *subject* the id of what changed.
+
+        *before* and *after* hold what JSON can say, and no secret.
+        """
+        self._events.append(
+            PolicyEvent(
+                id=EventId(new_id()),
+                hospital_id=hospital_id,
+                at=self._clock.now(),
+                name=name,
+                actor=self.actor,
+                subject=subject,
+                before=dict(before),
+                after=dict(after),
+            )
+        )
+
+    async def flush(self) -> None:
+        """Write the events collected so far. Called last, since from here on other writers wait for the commit."""
+        events, self._events = self._events, []
+        if events:
+            await self.outbox.append(events)
