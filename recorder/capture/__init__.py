@@ -1,1 +1,1 @@
-"""The write side: a session is recorded before its bytes pass."""
+"""The write side: recordings, the spool and its recovery."""

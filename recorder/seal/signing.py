@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     load_pem_public_key,
 )
+from typing_extensions import override
 
 from recorder.errors import SignatureInvalid
 
@@ -85,23 +86,6 @@ class SigningKey:
         self.public = PublicKey(key.public_key())
 
     @classmethod
-    def generate(cls, path: Path) -> SigningKey:
-        """Make a key and keep it at ``path``, mode 0600; the public half goes to ``path`` + ``.pub``.
-
-        Raises:
-            SignatureInvalid: A file is there already, or the place cannot be written.
-        """
-        key = Ed25519PrivateKey.generate()
-        made = cls(key)
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        try:
-            _write_new(path, pem, 0o600)
-            _write_new(path.with_name(path.name + ".pub"), made.public.to_pem(), 0o644)
-        except OSError as error:
-            raise SignatureInvalid(f"the signing key {path} cannot be made: {error.strerror}") from error
-        return made
-
-    @classmethod
     def load(cls, path: Path) -> SigningKey:
         """The key in a PEM file that nobody but its owner can read.
 
@@ -113,7 +97,9 @@ class SigningKey:
             with os.fdopen(descriptor, "rb") as file:
                 mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
                 if mode & 0o077:
-                    raise SignatureInvalid(f"{path} is open to others (mode {mode:04o}); run: chmod 600 {path}")
+                    raise SignatureInvalid(
+                        f"{path} is open to others (mode {mode:04o}); run: chmod 600 {path}"
+                    )
                 pem = file.read()
         except OSError as error:
             raise SignatureInvalid(f"the signing key {path} cannot be read: {error.strerror}") from error
@@ -129,11 +115,30 @@ class SigningKey:
         """The signature of these bytes, `SIGNATURE_BYTES` long."""
         return self._key.sign(data)
 
+    @override
     def __repr__(self) -> str:
         return f"SigningKey({self.public.key_id})"
 
+    @override
     def __reduce__(self) -> str:
         raise TypeError("a signing key is not pickled")
+
+
+def generate_key(path: Path) -> SigningKey:
+    """Make a key and keep it at ``path``, mode 0600; the public half goes to ``path`` + ``.pub``.
+
+    Raises:
+        SignatureInvalid: A file is there already, or the place cannot be written.
+    """
+    key = Ed25519PrivateKey.generate()
+    made = SigningKey(key)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    try:
+        _write_new(path, pem, 0o600)
+        _write_new(path.with_name(path.name + ".pub"), made.public.to_pem(), 0o644)
+    except OSError as error:
+        raise SignatureInvalid(f"the signing key {path} cannot be made: {error.strerror}") from error
+    return made
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:

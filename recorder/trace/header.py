@@ -134,7 +134,9 @@ class TraceHeader:
             factors=_list(content, "factors"),
             source=_text(content, "source"),
             decision=_object(content, "decision"),
-            client_version=_text(content, "client_version") if content.get("client_version") is not None else None,
+            client_version=_text(content, "client_version")
+            if content.get("client_version") is not None
+            else None,
             suite=_number(content, "suite"),
         )
 
@@ -146,7 +148,9 @@ def check_identifier(name: str, value: str) -> str:
         TraceFormatError: It holds a separator, starts with a dot or is too long.
     """
     if not IDENTIFIER.fullmatch(value):
-        raise TraceFormatError(f"{name} {value[:80]!r} is no identifier: letters, digits, dot, dash, at most 64")
+        raise TraceFormatError(
+            f"{name} {value[:80]!r} is no identifier: letters, digits, dot, dash, at most 64"
+        )
     return value
 
 

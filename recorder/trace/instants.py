@@ -30,7 +30,9 @@ def parse(value: object) -> datetime:
     try:
         return datetime.strptime(str(value), _FORM).replace(tzinfo=UTC)
     except ValueError as error:
-        raise TraceFormatError(f"an instant is written like 2026-03-29T01:30:00.000000Z, not {value!r}") from error
+        raise TraceFormatError(
+            f"an instant is written like 2026-03-29T01:30:00.000000Z, not {value!r}"
+        ) from error
 
 
 def to_ns(at: datetime) -> int:

@@ -31,7 +31,7 @@ class Manifest:
     Attributes:
         header_digest: The chain's first link, in hexadecimal.
         records: How many records the trace has.
-        bytes: Size of ``trace.ecl``.
+        size: Bytes of ``trace.ecl``.
         last_chain: The chain's digest after the last record, in hexadecimal.
         opened_at: Wall time of the opening, aware UTC.
         closed_at: Wall time of the closing, aware UTC; of the recovery for an interrupted trace.
@@ -49,7 +49,7 @@ class Manifest:
     suite: int
     header_digest: str
     records: int
-    bytes: int
+    size: int
     last_chain: str
     opened_at: datetime
     closed_at: datetime
@@ -79,9 +79,17 @@ class Manifest:
         content = parse_object(data, "manifest")
         if content.get("format") != FORMAT or content.get("version") != VERSION:
             raise TraceFormatError("this is no manifest of a version that this program reads")
-        for name in ("session_id", "hospital_id", "node", "header_digest", "last_chain", "end_reason", "signer"):
+        for name in (
+            "session_id",
+            "hospital_id",
+            "node",
+            "header_digest",
+            "last_chain",
+            "end_reason",
+            "signer",
+        ):
             _check(content, name, str)
-        for name in ("suite", "records", "bytes", "trimmed_bytes"):
+        for name in ("suite", "records", "size", "trimmed_bytes"):
             _check(content, name, int)
         _check(content, "interrupted", bool)
         _check(content, "files", list)
@@ -91,7 +99,7 @@ class Manifest:
             _check(item, "name", str)
             _check(item, "bytes", int)
             _check(item, "sha256", str)
-        values = {field.name: content.get(field.name) for field in fields(cls)}
+        values: dict[str, Any] = {field.name: content.get(field.name) for field in fields(cls)}
         values["opened_at"] = instants.parse(content.get("opened_at"))
         values["closed_at"] = instants.parse(content.get("closed_at"))
         values["files"] = tuple(content["files"])

@@ -99,7 +99,9 @@ def expand(decompressor: zstandard.ZstdDecompressor, flags: int, content: bytes)
     try:
         declared = zstandard.frame_content_size(content)
         if not 0 <= declared <= MAX_PLAIN:
-            raise TraceFormatError(f"a record declares {declared} bytes of frames; at most {MAX_PLAIN} may be")
+            raise TraceFormatError(
+                f"a record declares {declared} bytes of frames; at most {MAX_PLAIN} may be"
+            )
         return decompressor.decompress(content, max_output_size=MAX_PLAIN)
     except zstandard.ZstdError as error:
         raise TraceFormatError(f"a record does not decompress: {error}") from error
@@ -129,7 +131,9 @@ def read_head(file: BinaryIO) -> tuple[TraceHeader, bytes, int]:
     magic = file.read(len(MAGIC))
     if magic != MAGIC:
         if len(magic) == len(MAGIC) and magic[:7] == MAGIC[:7]:
-            raise TraceFormatError(f"trace format version {magic[7]} is unknown; this program reads version 1")
+            raise TraceFormatError(
+                f"trace format version {magic[7]} is unknown; this program reads version 1"
+            )
         raise ChainBroken(0, "header", "this is no Écluse trace: its first bytes are something else")
     prefix = file.read(_HEADER_LENGTH.size)
     if len(prefix) < _HEADER_LENGTH.size:
@@ -175,5 +179,7 @@ def read_record(file: BinaryIO, expected: int, previous: bytes) -> Record | None
         raise ChainBroken(expected, "truncated", f"the trace ends inside record {expected}")
     link = chain.link(previous, head, body)
     if not chain.same(link, stored):
-        raise ChainBroken(expected, "digest", f"record {expected} is not the one that was written: its digest differs")
+        raise ChainBroken(
+            expected, "digest", f"record {expected} is not the one that was written: its digest differs"
+        )
     return Record(sequence, wall_ns, flags, head, body, link)

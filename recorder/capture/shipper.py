@@ -1,0 +1,116 @@
+"""From the spool to the store: the catalogue is told, the trace moves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import TypeVar
+
+from recorder.capture.folder import SpoolFolder
+from recorder.capture.recovery import INTERRUPTED, Recovered, recover
+from recorder.ports import Alarm, CatalogWriter, Now, TraceStore
+from recorder.seal.signing import SigningKey
+from recorder.trace.header import TraceHeader
+from recorder.trace.manifest import Manifest
+
+T = TypeVar("T")
+
+
+class Shipper:
+    """Moves closed traces out of the spool, and closes those that nobody lives to close.
+
+    Attributes:
+        key: Signs manifests.
+
+    Args:
+        spool: The spool's folder.
+        store: Where closed traces go.
+        catalog: Told of each closing before the trace moves, so that a crash between is made good.
+        key: Signs what is recovered.
+        pool: Threads for the disk.
+        now: Wall clock.
+        alarm: Told of what went wrong.
+    """
+
+    def __init__(
+        self,
+        spool: SpoolFolder,
+        store: TraceStore,
+        catalog: CatalogWriter,
+        key: SigningKey,
+        pool: Executor,
+        *,
+        now: Now,
+        alarm: Alarm,
+    ) -> None:
+        self._spool = spool
+        self._store = store
+        self._catalog = catalog
+        self.key = key
+        self._pool = pool
+        self._now = now
+        self._alarm = alarm
+        self._told: set[Path] = set()
+
+    async def ship(
+        self, directory: Path, header: TraceHeader, manifest: Manifest, manifest_sha256: str
+    ) -> None:
+        """Tell the catalogue and move the trace; safe to repeat.
+
+        Raises:
+            Exception: Catalogue or store refused; the trace stays in the spool, signed.
+        """
+        await self._catalog.opened(header)
+        await self._catalog.closed(manifest, manifest_sha256)
+        await self._in_thread(lambda: self._store.put(directory, manifest))
+
+    async def sweep(self, reason_of: Callable[[str], str | None] = lambda _: None) -> list[str]:
+        """Close and ship every trace in the spool that no living process holds.
+
+        Args:
+            reason_of: Why the session of this id ended, where this process knows.
+
+        Returns:
+            Identifiers of the sessions whose traces were shipped.
+        """
+        shipped: list[str] = []
+        for directory in await self._in_thread(self._spool.left_overs):
+            try:
+                if await self._ship_left_over(directory, reason_of(directory.name) or INTERRUPTED):
+                    shipped.append(directory.name)
+                    self._told.discard(directory)
+            except Exception as error:
+                self._tell(directory, error)
+        return shipped
+
+    async def _ship_left_over(self, directory: Path, reason: str) -> bool:
+        found: Recovered | None = await self._in_thread(
+            lambda: recover(directory, self.key, self._now, reason)
+        )
+        if found is None:
+            return False
+        try:
+            await self.ship(directory, found.header, found.manifest, found.manifest_sha256)
+        finally:
+            os.close(found.descriptor)
+        if found.manifest.interrupted:
+            facts = {
+                "session_id": found.manifest.session_id,
+                "hospital_id": found.manifest.hospital_id,
+                "reason": found.manifest.end_reason,
+                "records": found.manifest.records,
+                "trimmed_bytes": found.manifest.trimmed_bytes,
+            }
+            self._alarm("alarm.trace_interrupted", facts)
+        return True
+
+    def _tell(self, directory: Path, error: Exception) -> None:
+        if directory not in self._told:  # once: the sweep comes by again
+            self._told.add(directory)
+            self._alarm("alarm.trace_not_shipped", {"session_id": directory.name, "error": str(error)})
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)

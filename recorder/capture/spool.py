@@ -1,0 +1,290 @@
+"""The recorder: opens recordings, watches that the disk follows, closes what the dead left."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+
+from recorder.capture.folder import OpenTrace, SpoolFolder, sign
+from recorder.capture.recovery import describe
+from recorder.capture.session import Recording
+from recorder.capture.shipper import Shipper
+from recorder.capture.watch import Watch
+from recorder.capture.writer import TraceWriter
+from recorder.errors import SpoolUnavailable
+from recorder.ports import Alarm, Now
+from recorder.seal.encryption import suite
+from recorder.seal.signing import SigningKey
+from recorder.settings import RecorderSettings
+from recorder.store.catalog import Catalog
+from recorder.store.database import Database
+from recorder.store.folder import FolderStore
+from recorder.trace.header import TraceHeader
+from recorder.trace.manifest import Manifest
+
+SWEEP_SECONDS = 30.0
+"""How often the spool is looked through for traces that could not be closed or shipped."""
+
+SHIP_SECONDS = 5.0
+"""How long a closing session waits for its trace to arrive; a longer copy goes on behind it."""
+
+SYNC_THREADS = 8
+
+T = TypeVar("T")
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Live:
+    """What is kept of one open trace."""
+
+    trace: OpenTrace
+    header: TraceHeader
+
+
+class Recorder:
+    """One a process; its methods are called on one event loop.
+
+    Args:
+        settings: Where and within which bounds.
+        node: Name of this gateway.
+        now: Wall clock, aware UTC.
+        on_alarm: Told what the security staff must hear, on the loop.
+    """
+
+    def __init__(
+        self,
+        settings: RecorderSettings,
+        *,
+        node: str,
+        now: Now,
+        on_alarm: Alarm | None = None,
+    ) -> None:
+        self.settings = settings
+        self.node = node
+        self._now = now
+        self._on_alarm = on_alarm
+        self.database = Database(settings.catalog_url)
+        self.catalog = Catalog(self.database)
+        self.store = FolderStore(settings.store)
+        self._spool = SpoolFolder(settings.spool, settings.min_free_bytes)
+        self._pool = ThreadPoolExecutor(settings.max_threads, thread_name_prefix="spool")
+        # apart, so that slow syncs and copies never take the threads that frames wait for
+        self._slow_pool = ThreadPoolExecutor(SYNC_THREADS, thread_name_prefix="spool-sync")
+        self._live: dict[Recording, _Live] = {}
+        self._watch = Watch(
+            self._slow_pool,
+            timeout=settings.write_timeout_seconds,
+            sync_interval=settings.sync_interval_seconds,
+        )
+        self._reasons: dict[str, str] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._probe: asyncio.Future[None] | None = None
+        self._shipper: Shipper | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def start(self) -> list[str]:
+        """Read the key, make the folders, close what a dead process left.
+
+        Returns:
+            Sessions whose traces were found in the spool, closed and shipped.
+
+        Raises:
+            SignatureInvalid: The signing key cannot be used.
+            SpoolUnavailable: The spool cannot be made or read.
+        """
+        key = SigningKey.load(self.settings.signing_key_path)
+        try:
+            self._spool.prepare()
+            self.settings.store.mkdir(mode=0o750, parents=True, exist_ok=True)
+        except OSError as error:
+            raise SpoolUnavailable(
+                f"the trace store {self.settings.store} cannot be made: {error}"
+            ) from error
+        self._shipper = Shipper(
+            self._spool,
+            self.store,
+            self.catalog,
+            key,
+            self._slow_pool,
+            now=self._now,
+            alarm=self._alarm,
+        )
+        recovered = await self._shipper.sweep()
+        self._watcher = asyncio.create_task(self._watch.run())
+        self._sweeper = asyncio.create_task(self._sweep())
+        return recovered
+
+    async def open(self, header: TraceHeader, on_failure: Callable[[Exception], None]) -> Recording:
+        """Begin to record a session; its header is on the platter when this returns.
+
+        Args:
+            header: Who reaches what, by which right.
+            on_failure: Called once, on the loop, when the recording breaks: the session must end.
+
+        Raises:
+            SpoolFull: Too little room.
+            SpoolUnavailable: Spool or catalogue cannot be written in time.
+            TraceFormatError: The header cannot be stored or names an unknown suite.
+        """
+        suite(header.suite)
+        await self.check_writable()
+        creating = self._run(lambda: self._spool.create(header))
+        try:
+            trace = await self._in_time(creating)
+            writer = TraceWriter(
+                trace.descriptor,
+                offset=trace.offset,
+                link=trace.link,
+                suite_number=header.suite,
+                now=self._now,
+                input_limit=self.settings.input_limit_bytes,
+            )
+            await self._list(header)
+        except BaseException:
+            creating.add_done_callback(_give_back)
+            raise
+        recording = Recording(
+            header.session_id,
+            writer,
+            self._pool,
+            on_failure=lambda error: self._failed(recording, error, on_failure),
+            on_busy=self._watch.busy,
+            on_close=self._close,
+            close_timeout=self.settings.write_timeout_seconds,
+        )
+        self._live[recording] = _Live(trace, header)
+        return recording
+
+    async def check_writable(self) -> None:
+        """Make sure that a session could be recorded now.
+
+        Raises:
+            SpoolFull: Too little room.
+            SpoolUnavailable: The spool cannot be written in time.
+        """
+        self._ready_shipper()
+        if self._probe is None or self._probe.done():  # one thread at most waits on a stuck disk
+            self._probe = self._run(self._spool.probe)
+        await self._in_time(self._probe)
+
+    async def stop(self) -> None:
+        """Close every live trace, wait a bounded time for the store, give everything back."""
+        await asyncio.gather(*(recording.close("gateway_stopped") for recording in list(self._live)))
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=SHIP_SECONDS)
+        for task in (self._watcher, self._sweeper, *self._tasks):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._slow_pool.shutdown(wait=False, cancel_futures=True)
+        await self.database.dispose()
+
+    async def _list(self, header: TraceHeader) -> None:
+        try:
+            await asyncio.wait_for(self.catalog.opened(header), self.settings.write_timeout_seconds)
+        except Exception as error:  # a session that nobody could find is not opened
+            raise SpoolUnavailable(f"the catalogue cannot be written: {error}") from error
+
+    def _failed(
+        self, recording: Recording, error: Exception, on_failure: Callable[[Exception], None]
+    ) -> None:
+        self._watch.idle(recording)
+        self._alarm("alarm.recording_failed", {"session_id": recording.session_id, "error": str(error)})
+        on_failure(error)
+
+    async def _close(self, recording: Recording, reason: str) -> None:
+        """What `Recording.close` waits for, once its frames are written or have failed."""
+        live = self._live.pop(recording, None)
+        if live is None:
+            return
+        self._watch.idle(recording)
+        work = self._give_up(recording) if recording.failed else self._finish(recording, live, reason)
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.wait({task}, timeout=self.settings.write_timeout_seconds + SHIP_SECONDS)
+
+    async def _finish(self, recording: Recording, live: _Live, reason: str) -> None:
+        """Sign and ship; what fails here is made good by a later sweep."""
+        try:
+            manifest, text = await self._run(lambda: self._sign(recording, live, reason))
+            await self._ready_shipper().ship(
+                live.trace.directory, live.header, manifest, hashlib.sha256(text).hexdigest()
+            )
+        except Exception as error:
+            self._reasons[recording.session_id] = reason
+            self._alarm("alarm.trace_not_shipped", {"session_id": recording.session_id, "error": str(error)})
+        finally:
+            await self._run(recording.writer.close)
+
+    async def _give_up(self, recording: Recording) -> None:
+        """Wait for a broken recording's thread to come back, then let the sweep close the trace."""
+        self._reasons[recording.session_id] = "recording_failed"
+        await recording.released.wait()
+        await self._run(recording.writer.close)
+        await self._sweep_once()
+
+    def _sign(self, recording: Recording, live: _Live, reason: str) -> tuple[Manifest, bytes]:
+        key = self._ready_shipper().key
+        recording.writer.sync()
+        manifest = describe(
+            live.header,
+            recording.writer,
+            seed=live.trace.link,
+            closed_at=self._now(),
+            reason=reason,
+            signer=key.public.key_id,
+        )
+        return manifest, sign(live.trace.directory, manifest, key)
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            await self._sweep_once()
+
+    async def _sweep_once(self) -> None:
+        try:
+            shipped = await self._ready_shipper().sweep(self._reasons.get)
+        except Exception as error:  # the spool cannot even be listed: the next sweep tries again
+            _log.warning("the spool cannot be swept", error=str(error))
+            return
+        for session_id in shipped:
+            self._reasons.pop(session_id, None)
+
+    def _ready_shipper(self) -> Shipper:
+        if self._shipper is None:
+            raise SpoolUnavailable("the recorder is not started")
+        return self._shipper
+
+    def _alarm(self, name: str, facts: dict[str, Any]) -> None:
+        _log.error(name, **facts)
+        if self._on_alarm is not None:
+            self._on_alarm(name, facts)
+
+    def _run(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    async def _in_time(self, future: asyncio.Future[T]) -> T:
+        seconds = self.settings.write_timeout_seconds
+        try:
+            return await asyncio.wait_for(asyncio.shield(future), seconds)
+        except TimeoutError as error:
+            raise SpoolUnavailable(
+                f"the spool {self.settings.spool} did not answer within {seconds} s"
+            ) from error
+
+
+def _give_back(creating: asyncio.Future[OpenTrace]) -> None:
+    """Unlock a trace that nobody waits for any more; a later sweep closes it as interrupted."""
+    if not creating.cancelled() and creating.exception() is None:
+        os.close(creating.result().descriptor)

@@ -1,0 +1,162 @@
+"""The thread's side of one trace: frames in, whole records on the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import zstandard
+
+from recorder.ports import Now
+from recorder.seal.encryption import suite
+from recorder.trace import chain, frames, instants, records
+from recorder.trace.frames import Frame, FrameType
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+ZSTD_LEVEL = 1
+
+
+class _ThreadTools(threading.local):
+    """A compressor a thread: records are independent, so memory follows threads and not sessions."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
+
+
+_tools = _ThreadTools()
+
+
+@dataclass(slots=True)
+class _Input:
+    """What one channel sent: how much in all, and the digest of all of it."""
+
+    total: int = 0
+    digest: _Hash = field(default_factory=hashlib.sha256)
+
+
+class TraceWriter:
+    """Appends records to one open trace file.
+
+    Its methods block; a recording calls them from one thread at a time. After an error the file
+    ends with the last whole record wherever the disk let it.
+
+    Args:
+        descriptor: The trace, locked, standing after its header; the writer owns it.
+        offset: Bytes the file has.
+        link: The chain's digest so far.
+        suite_number: The suite the header names.
+        sequence: Number of the last record written.
+        now: Wall clock.
+        input_limit: Bytes kept of one channel's input; the rest is hashed.
+
+    Raises:
+        TraceFormatError: The suite is unknown.
+    """
+
+    def __init__(
+        self,
+        descriptor: int,
+        *,
+        offset: int,
+        link: bytes,
+        suite_number: int,
+        now: Now,
+        input_limit: int,
+        sequence: int = 0,
+    ) -> None:
+        self._descriptor = descriptor
+        self._suite = suite(suite_number)
+        self._now = now
+        self._input_limit = input_limit
+        self._inputs: dict[int, _Input] = {}
+        self._in_use = threading.Lock()  # a sync under way must not see its descriptor given to another file
+        self._closed = False
+        self.offset = offset
+        self.link = link
+        self.sequence = sequence
+
+    def write(self, batch: Sequence[Frame]) -> None:
+        """Append the frames as one record; when this returns they survive the death of the process.
+
+        Raises:
+            OSError: The disk refused; what was written of the record is cut off again if it can be.
+            TraceFormatError: The frames fit in no record.
+        """
+        plain = frames.encode(self._within_limit(batch))
+        flags, content = records.compress(_tools.compressor, plain)
+        head = records.record_head(
+            len(content) + self._suite.overhead, self.sequence + 1, instants.to_ns(self._now()), flags
+        )
+        body = self._suite.seal(head, content)
+        link = chain.link(self.link, head, body)
+        data = b"".join((head, body, link))
+        try:
+            _write_all(self._descriptor, data)
+        except OSError:
+            self._cut_back()
+            raise
+        self.offset += len(data)
+        self.sequence += 1
+        self.link = link
+
+    def sync(self) -> None:
+        """Force the records to the platter (fdatasync); safe beside `write` in another thread.
+
+        Raises:
+            OSError: The disk lost something.
+        """
+        with self._in_use:
+            if not self._closed:
+                os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        """Give the file and its lock back, after a sync under way; safe to repeat."""
+        with self._in_use:
+            if not self._closed:
+                self._closed = True
+                os.close(self._descriptor)
+
+    def _cut_back(self) -> None:
+        try:
+            os.ftruncate(self._descriptor, self.offset)
+        except OSError:
+            return  # the recovery trims the torn record instead
+
+    def _within_limit(self, batch: Sequence[Frame]) -> list[Frame]:
+        """The batch as it is stored: input beyond the limit becomes one digest frame a channel."""
+        kept: list[Frame] = []
+        beyond: dict[int, int] = {}
+        for frame in batch:
+            if frame.type is not FrameType.INPUT:
+                kept.append(frame)
+                continue
+            state = self._inputs.setdefault(frame.channel, _Input())
+            room = self._input_limit - state.total
+            state.total += len(frame.payload)
+            state.digest.update(frame.payload)
+            if room >= len(frame.payload):
+                kept.append(frame)
+                continue
+            if room > 0:
+                kept.append(Frame(FrameType.INPUT, frame.channel, frame.at_ns, frame.payload[:room]))
+            beyond[frame.channel] = frame.at_ns
+        for channel, at_ns in beyond.items():
+            kept.append(self._digest(channel, at_ns))
+        return kept
+
+    def _digest(self, channel: int, at_ns: int) -> Frame:
+        state = self._inputs[channel]
+        told = {"stream": "input", "bytes": state.total, "sha256": state.digest.hexdigest()}
+        return Frame(FrameType.DIGEST, channel, at_ns, frames.canonical(told))
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    written = os.write(descriptor, data)
+    while written < len(data):  # a nearly full disk or a signal: a short write is no error yet
+        written += os.write(descriptor, memoryview(data)[written:])

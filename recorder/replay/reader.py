@@ -1,0 +1,252 @@
+"""Reading a trace, and proving offline that nobody touched it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import zstandard
+
+from recorder.errors import ChainBroken, RecorderError, SignatureInvalid, TraceFormatError, TraceNotFound
+from recorder.seal.encryption import suite
+from recorder.seal.signing import PublicKey
+from recorder.trace import frames, records
+from recorder.trace.frames import Frame
+from recorder.trace.header import TraceHeader
+from recorder.trace.manifest import MAX_MANIFEST, Manifest, StoredFile
+
+TRACE = "trace.ecl"
+MANIFEST = "manifest.json"
+SIGNATURE = "manifest.sig"
+
+
+class TraceReader:
+    """One pass over a trace; each record is checked against the chain before its frames come out.
+
+    Args:
+        path: A trace's folder, or the trace file itself.
+
+    Attributes:
+        header: Who reached what.
+        seed: The chain's first link.
+        link: The chain's digest after the last record read.
+        records_read: Records read so far.
+        bytes_read: Bytes of the file read so far.
+
+    Raises:
+        TraceNotFound: The file cannot be opened.
+        TraceFormatError: It is no trace of a version that we read, or its suite is unknown.
+        ChainBroken: The header is not the one that was written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        file = _open(path / TRACE if path.is_dir() else path)
+        self._file: BinaryIO = file
+        try:
+            self.header: TraceHeader
+            self.header, self.seed, self.bytes_read = records.read_head(file)
+            self._suite = suite(self.header.suite)
+        except BaseException:
+            file.close()
+            raise
+        self._decompressor = zstandard.ZstdDecompressor()
+        self.link = self.seed
+        self.records_read = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def records(self) -> Iterator[records.Record]:
+        """The records that follow, as stored.
+
+        Raises:
+            ChainBroken: The next one is not the one that was written there.
+        """
+        while (record := records.read_record(self._file, self.records_read + 1, self.link)) is not None:
+            self.link = record.link
+            self.records_read = record.sequence
+            self.bytes_read += record.size
+            yield record
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames that follow, in the order in which they were recorded.
+
+        Raises:
+            ChainBroken: A record is not the one that was written there; all before it came out.
+            TraceFormatError: A record was made by no writer of this version.
+        """
+        for record in self.records():
+            content = self._suite.open(record.head, record.body)
+            yield from frames.decode(records.expand(self._decompressor, record.flags, content))
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """The first thing that is wrong with a trace.
+
+    Attributes:
+        what: ``header``, ``length``, ``order``, ``digest``, ``truncated``, ``format``, ``manifest``,
+            ``signature``, ``file`` or ``missing``.
+        record: Number of the first bad record, from 1; 0 for the header, None where no record is to blame.
+        detail: One sentence.
+    """
+
+    what: str
+    record: int | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What an offline check found.
+
+    Attributes:
+        problem: The first thing wrong, or None.
+        records: Whole records that continue the chain from the start.
+        header: The header, when it can be read.
+        manifest: The manifest, when its signature holds.
+    """
+
+    problem: Problem | None
+    records: int
+    header: TraceHeader | None
+    manifest: Manifest | None
+
+    @property
+    def intact(self) -> bool:
+        """Whether every byte is as it was signed."""
+        return self.problem is None
+
+
+def verify(
+    directory_or_file: Path, public_key: PublicKey, *, manifest_sha256: str | None = None
+) -> Verification:
+    """Check a closed trace from its files and a public key alone. Blocks; reads the whole trace.
+
+    Args:
+        directory_or_file: The trace's folder, or its ``trace.ecl`` beside which the manifest lies.
+        public_key: The key of the gateway that recorded.
+        manifest_sha256: Digest of the manifest the catalogue knows, if at hand: then a trace that was
+            replaced whole by another signed one is found too.
+    """
+    trace = directory_or_file / TRACE if directory_or_file.is_dir() else directory_or_file
+    header: TraceHeader | None = None
+    count = 0
+    try:
+        with TraceReader(trace) as reader:
+            header = reader.header
+            try:
+                for _ in reader.records():
+                    pass
+            finally:
+                count = reader.records_read
+            manifest = _signed_manifest(trace.parent, public_key, manifest_sha256)
+            problem = _compare(reader, manifest) or _check_files(trace.parent, manifest)
+            return Verification(problem, count, header, manifest)
+    except ChainBroken as error:
+        return Verification(Problem(error.what, error.record, str(error)), count, header, None)
+    except SignatureInvalid as error:
+        return Verification(Problem("signature", None, str(error)), count, header, None)
+    except TraceNotFound as error:
+        return Verification(Problem("missing", None, str(error)), count, header, None)
+    except TraceFormatError as error:
+        what, record = ("format", 0) if header is None else ("manifest", None)
+        return Verification(Problem(what, record, str(error)), count, header, None)
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """The manifest of a closed trace, unverified: for lists, never for proof.
+
+    Raises:
+        TraceNotFound: There is none: the trace is live, or was never closed.
+        TraceFormatError: It cannot be read.
+    """
+    return Manifest.from_json(_read(directory / MANIFEST, MAX_MANIFEST))
+
+
+def _signed_manifest(directory: Path, public_key: PublicKey, manifest_sha256: str | None) -> Manifest:
+    text = _read(directory / MANIFEST, MAX_MANIFEST)
+    signature = _read(directory / SIGNATURE, 1024)
+    try:
+        public_key.verify(signature, text)
+    except SignatureInvalid as error:
+        raise SignatureInvalid(f"{error}{_other_signer(text, public_key)}") from error
+    manifest = Manifest.from_json(text)
+    if manifest_sha256 is not None and hashlib.sha256(text).hexdigest() != manifest_sha256:
+        raise TraceFormatError("the manifest is signed, but it is not the one that the catalogue knows")
+    return manifest
+
+
+def _other_signer(text: bytes, public_key: PublicKey) -> str:
+    try:
+        signer = Manifest.from_json(text).signer
+    except RecorderError:
+        return ""
+    return f"; it says that key {signer[:16]} did" if signer != public_key.key_id else ""
+
+
+def _compare(reader: TraceReader, manifest: Manifest) -> Problem | None:
+    header = reader.header
+    if reader.records_read < manifest.records:
+        missing = reader.records_read + 1
+        return Problem(
+            "truncated", missing, f"record {missing} is missing: the manifest counts {manifest.records}"
+        )
+    if reader.records_read > manifest.records:
+        extra = manifest.records + 1
+        return Problem("order", extra, f"record {extra} was added: the manifest counts {manifest.records}")
+    told = (
+        ("session", header.session_id, manifest.session_id),
+        ("hospital", header.hospital_id, manifest.hospital_id),
+        ("node", header.node, manifest.node),
+        ("suite", header.suite, manifest.suite),
+        ("opening", header.started_at, manifest.opened_at),
+        ("header digest", reader.seed.hex(), manifest.header_digest),
+        ("chain", reader.link.hex(), manifest.last_chain),
+        ("size", reader.bytes_read, manifest.size),
+    )
+    for name, stored, signed in told:
+        if stored != signed:
+            return Problem("manifest", None, f"the trace's {name} is not the one that was signed")
+    return None
+
+
+def _check_files(directory: Path, manifest: Manifest) -> Problem | None:
+    for item in manifest.files:
+        if not _as_signed(directory, item):
+            return Problem("file", None, f"{item['name']} beside the trace is not the file that was signed")
+    return None
+
+
+def _as_signed(directory: Path, item: StoredFile) -> bool:
+    if Path(item["name"]).name != item["name"]:
+        return False
+    try:
+        with (directory / item["name"]).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == item["sha256"]
+    except OSError:
+        return False
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise TraceNotFound(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _read(path: Path, at_most: int) -> bytes:
+    with _open(path) as file:
+        data = file.read(at_most + 1)
+    if len(data) > at_most:
+        raise TraceFormatError(f"{path.name} is larger than any such file can be")
+    return data

@@ -1,0 +1,119 @@
+"""One open catalogue-and-journal database: SQLite in a file, or PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import Connection, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from recorder.errors import RecorderError
+from recorder.store.migrations.upgrade import upgrade
+
+WAIT_SECONDS = 5
+"""How long a writer waits for another writer's lock."""
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+}
+
+
+class Database:
+    """An engine for the catalogue and the journal; nothing connects before the first use.
+
+    Args:
+        url: SQLAlchemy URL, ``sqlite:////path/to/file`` or ``postgresql://host/name``.
+
+    Raises:
+        RecorderError: The URL names no database that is supported.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = _engine(_checked(url))
+
+    @property
+    def dialect(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self._engine.dialect.name
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that inserts; committed, and on the platter, when the block ends."""
+        async with self._engine.execution_options(writes=True).begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A snapshot to read from."""
+        async with self._engine.connect() as connection:
+            if self.dialect == "postgresql":
+                await connection.execution_options(isolation_level="REPEATABLE READ")
+            yield connection
+
+    async def dispose(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+
+async def migrate(url: str) -> None:
+    """Bring the schema at ``url`` up to this version, in one transaction, one process at a time.
+
+    Raises:
+        RecorderError: The URL names no database that is supported.
+        SQLAlchemyError: The database cannot be reached or refuses.
+    """
+    database = Database(url)
+    try:
+        async with database.write() as connection:
+            await connection.run_sync(upgrade)
+    finally:
+        await database.dispose()
+
+
+def _checked(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise RecorderError("catalog_url: write sqlite:////path/to/file or postgresql://host/name") from error
+    driver = _DRIVERS.get(parsed.drivername)
+    if driver is None:
+        raise RecorderError(f"catalog_url: {parsed.drivername!r} is not supported: use sqlite or postgresql")
+    if driver.startswith("sqlite") and parsed.database in {None, "", ":memory:"}:
+        raise RecorderError("catalog_url: SQLite needs a file: write sqlite:////path/to/file")
+    return parsed.set(drivername=driver)
+
+
+def _engine(url: URL) -> AsyncEngine:
+    if url.drivername.startswith("postgresql"):
+        return create_async_engine(
+            url,
+            pool_pre_ping=True,
+            connect_args={
+                "timeout": WAIT_SECONDS,
+                "server_settings": {"application_name": "ecluse-recorder"},
+            },
+        )
+    engine = create_async_engine(url, connect_args={"timeout": WAIT_SECONDS})
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # so that `_begin_sqlite` decides how a transaction starts
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={WAIT_SECONDS * 1000}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,70 @@
+"""The catalogue's and the journal's tables. Rows are inserted, never changed, never deleted."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, MetaData, String, Table, Text
+
+from recorder.store.columns import Instant
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+sessions_opened = Table(
+    "sessions_opened",
+    metadata,
+    Column("hospital_id", String(64), primary_key=True),
+    Column("session_id", String(64), primary_key=True),
+    Column("started_at", Instant, nullable=False),
+    Column("node", String(128), nullable=False),
+    Column("person_id", String(64), nullable=False),
+    Column("supplier_id", String(64), nullable=False),
+    Column("device_id", String(64), nullable=False),
+    Column("window_id", String(64), nullable=False),
+    Column("header", Text, nullable=False),
+    Index(None, "hospital_id", "started_at", "session_id"),
+    Index(None, "hospital_id", "person_id"),
+    Index(None, "hospital_id", "device_id"),
+)
+
+sessions_closed = Table(
+    "sessions_closed",
+    metadata,
+    Column("hospital_id", String(64), primary_key=True),
+    Column("session_id", String(64), primary_key=True),
+    Column("closed_at", Instant, nullable=False),
+    Column("end_reason", Text, nullable=False),
+    Column("interrupted", Boolean, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("trimmed_bytes", BigInteger, nullable=False),
+    Column("manifest_sha256", String(64), nullable=False),
+    Column("signer", String(16), nullable=False),
+)
+
+journal_entries = Table(
+    "journal_entries",
+    metadata,
+    Column("hospital_id", String(64), primary_key=True),
+    Column("writer", String(200), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("actor", Text),
+    Column("person_id", String(64)),
+    Column("device_id", String(64)),
+    Column("session_id", String(64)),
+    Column("source", Text),
+    Column("event_id", String(64), nullable=False),
+    Column("outbox_id", String(64)),
+    Column("content", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Index(None, "hospital_id", "outbox_id", unique=True),
+    Index(None, "hospital_id", "event_id", unique=True),
+    Index(None, "hospital_id", "at", "writer", "seq"),
+    Index(None, "hospital_id", "session_id"),
+)
