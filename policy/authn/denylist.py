@@ -61,6 +61,7 @@ _YEAR: Final = re.compile(r"(?:19|20)[0-9]{2}")
 _REPEAT: Final = re.compile(r"(.)\1{2,}")
 _LEET: Final = str.maketrans("01345789@$!", "oleastbgasi")
 _LEET_I: Final = str.maketrans("01345789@$!", "oieastbgasi")
+_NOT_ALPHANUMERIC: Final = re.compile(r"[\W_]+")
 _SHORTEST_WORD: Final = 3
 
 
@@ -94,15 +95,19 @@ def _fold(text: str) -> str:
 
 def _parts(word: str) -> set[str]:
     folded = _fold(word)
-    parts = {folded, *re.split(r"[^a-z0-9]+", folded)}
+    parts = {_NOT_ALPHANUMERIC.sub("", folded), *_NOT_ALPHANUMERIC.split(folded)}
     return {part for part in parts if len(part) >= _SHORTEST_WORD}
 
 
 def _cover_word(covered: bytearray, text: str, word: str) -> None:
-    start = text.find(word)
+    # Signs and spaces between its letters do not hide a word; they are covered with it.
+    places = [place for place, character in enumerate(text) if character.isalnum()]
+    squeezed = "".join(text[place] for place in places)
+    start = squeezed.find(word)
     while start >= 0:
-        covered[start : start + len(word)] = b"\1" * len(word)
-        start = text.find(word, start + 1)
+        first, last = places[start], places[start + len(word) - 1]
+        covered[first : last + 1] = b"\1" * (last + 1 - first)
+        start = squeezed.find(word, start + 1)
 
 
 def _is_one_piece_repeated(text: str) -> bool:

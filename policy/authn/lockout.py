@@ -99,15 +99,17 @@ class Lockout:
 
     def _after_names(self, failures: Sequence[Attempt]) -> datetime | None:
         triggers = [
-            each for each in failures if self._names_before(failures, each) >= self.settings.source_names
+            last
+            for place, last in enumerate(failures)
+            if self._names(failures[: place + 1], last.at) >= self.settings.source_names
         ]
         if not triggers:
             return None
         return max(each.at for each in triggers) + self.settings.lock(len(triggers) - 1)
 
-    def _names_before(self, failures: Iterable[Attempt], last: Attempt) -> int:
-        start = last.at - self.settings.source_period
-        return len({each.login for each in failures if start < each.at <= last.at})
+    def _names(self, failures: Iterable[Attempt], at: datetime) -> int:
+        start = at - self.settings.source_period
+        return len({each.login for each in failures if start < each.at <= at})
 
 
 def canonical_source(source: str) -> str:
@@ -136,14 +138,15 @@ def _address(source: str) -> IPv4Address | IPv6Address:
 
 
 def _outstanding(attempts: Sequence[Attempt]) -> list[Attempt]:
-    since: dict[tuple[str, str], list[Attempt]] = {}
-    for each in attempts:
-        pair = (each.login, each.origin)
-        if each.outcome is AttemptOutcome.SUCCESS:
-            since[pair] = []
-        else:
-            since.setdefault(pair, []).append(each)
-    return [each for failures in since.values() for each in failures]
+    """Return the attempts no later success of their pair wiped out, in their order."""
+    last_success = {
+        (each.login, each.origin): place
+        for place, each in enumerate(attempts)
+        if each.outcome is AttemptOutcome.SUCCESS
+    }
+    return [
+        each for place, each in enumerate(attempts) if place > last_success.get((each.login, each.origin), -1)
+    ]
 
 
 def _has_failed(attempt: Attempt, at: datetime) -> bool:
