@@ -152,7 +152,7 @@ def test_a_download_without_the_right_gives_nothing(clients: Clients, big: Path,
 
 
 def test_rsync_goes_the_way_it_was_granted(clients: Clients, tmp_path: Path) -> None:
-    """rsync copies a tree in the direction granted, and is refused in the other."""
+    """Rsync copies a tree in the direction granted, and is refused in the other."""
     tree, copy = tmp_path / "tree", tmp_path / "copy"
     tree.mkdir()
     (tree / "one").write_bytes(b"1" * 100_000)

@@ -1,0 +1,203 @@
+"""Lines typed while the device does not echo them: never kept, but seen to have been hidden.
+
+A trace holds what a device shows, so that a password typed without echo never reaches the disk. The same
+makes a hiding place: with echo off, whole commands leave no text behind. One hidden line that answers a
+question is a password; hidden lines beyond it are told to ``on_unseen``. What is typed stays in memory, for
+one line, only until it is known whether the device showed it.
+
+This is a tripwire, not a wall: who makes the device print every character beside the hidden line is not seen
+here (the trace then shows that noise), and full-screen programs, which draw what is typed in their own way,
+do not count.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from gateway.session.echo_screen import Screen
+
+MAX_LINE = 4096
+"""Bytes of one line that are compared; the rest of a longer line is not kept."""
+MAX_WAITING = 64 * 1024
+"""Bytes of whole lines that may wait for an echo (a paste comes at once); those beyond are not compared."""
+_PATIENCE = 256
+"""Characters shown, none of them the one awaited, after which a line is not echoed."""
+_KEYSTROKES = 64
+"""Pieces of input, with no output at all, after which a finished line is not echoed."""
+_QUESTIONS = 8
+"""Hidden answers in a row that questions excuse; changing a password, mistyped once, takes seven."""
+
+_ENTER = b"\r\n"
+_ERASE = b"\x7f\x08"
+_KILL = b"\x03\x04\x15\x1a\x1c"
+_WORD = 0x17
+_ESCAPE = 0x1B
+
+
+class _Line:
+    """One line as typed, and how much of it was shown."""
+
+    __slots__ = ("age", "matched", "prompt", "skipped", "typed")
+
+    def __init__(self, prompt: bytes) -> None:
+        self.typed = bytearray()
+        self.prompt = prompt
+        self.matched = 0
+        self.skipped = 0
+        self.age = 0
+
+    @property
+    def echoed(self) -> bool:
+        return self.matched >= len(self.typed)
+
+    @property
+    def lost(self) -> bool:
+        return self.skipped > _PATIENCE
+
+    def show(self, byte: int) -> None:
+        if self.matched < len(self.typed) and self.typed[self.matched] == byte:
+            self.matched += 1
+            self.skipped = 0
+        elif not self.echoed:
+            self.skipped += 1
+
+    def cut(self, length: int) -> None:
+        for at in range(length, len(self.typed)):
+            self.typed[at] = 0
+        del self.typed[length:]
+        self.matched = min(self.matched, length)
+        if not length:
+            self.skipped = 0
+
+
+class EchoWatch:
+    """Watches one terminal. ``on_unseen(lines)`` is told how many hidden lines no question excuses so far,
+    each time there is one more; the count starts again after a line that was shown.
+    """  # noqa: D205 - one sentence, too long for one line
+
+    def __init__(self, on_unseen: Callable[[int], None]) -> None:
+        """Tell *on_unseen*."""
+        self._on_unseen = on_unseen
+        self._screen = Screen()
+        self._line = _Line(b"")
+        self._waiting: deque[_Line] = deque()
+        self._waiting_bytes = 0
+        self._escape = b""
+        self._allowance = 1
+        self._questions = 0
+        self._unseen = 0
+
+    def typed(self, data: bytes) -> None:
+        """Take *data* from the keyboard, before it passes."""
+        for line in self._waiting:
+            line.age += 1
+        while self._waiting and self._waiting[0].age > _KEYSTROKES:
+            self._decide()
+        if self._screen.alternate:
+            self._forget()
+            return
+        for byte in data:
+            self._key(byte)
+
+    def shown(self, data: bytes) -> None:
+        """Take *data* from the device, after the input before it."""
+        self._screen.show(data)
+        if self._screen.alternate:
+            self._forget()
+            return
+        at = 0
+        # one character at a time, but only while something typed is awaited: a flood is not looked at
+        while at < len(data) and self._awaiting():
+            piece = data[at : at + 4 * _PATIENCE]
+            at += len(piece)
+            for byte in self._screen.text(piece):
+                self._shown(byte)
+
+    def end(self) -> None:
+        """Judge what still waits; to be called once, when the terminal closes."""
+        while self._waiting:
+            self._decide()
+        self._forget()
+
+    def _awaiting(self) -> bool:
+        return bool(self._waiting) or not (self._line.echoed or self._line.lost)
+
+    def _shown(self, byte: int) -> None:
+        if not self._waiting:
+            self._line.show(byte)
+            return
+        first = self._waiting[0]
+        if byte == 0x0A:  # the echo of Enter, or the device's own new line: what was to be shown has been
+            self._decide()
+            return
+        first.show(byte)
+        if first.lost:
+            self._decide()
+
+    def _key(self, byte: int) -> None:
+        if self._escape or byte == _ESCAPE:
+            self._in_escape(byte)
+        elif byte in _ENTER:
+            self._enter()
+        elif byte in _ERASE:
+            self._line.cut(max(0, len(self._line.typed) - 1))
+        elif byte in _KILL:
+            self._line.cut(0)
+        elif byte == _WORD:
+            kept = bytes(self._line.typed).rstrip().rpartition(b" ")
+            self._line.cut(len(kept[0]) + len(kept[1]))
+        elif byte >= 0x20:
+            if not self._line.typed:
+                self._line = _Line(self._screen.prompt())
+            if len(self._line.typed) < MAX_LINE:
+                self._line.typed.append(byte)
+
+    def _in_escape(self, byte: int) -> None:
+        """Skip an arrow, a function key, the marks around a paste: ``ESC [ … letter`` or ``ESC letter``."""
+        self._escape += bytes([byte])
+        introduced = len(self._escape) == 2 and byte in b"[O"
+        parameter = len(self._escape) > 2 and byte in b"0123456789;?" and len(self._escape) < 16
+        if len(self._escape) > 1 and not introduced and not parameter:
+            self._escape = b""
+
+    def _enter(self) -> None:
+        line, self._line = self._line, _Line(b"")
+        if not line.typed:
+            return
+        line.prompt = line.prompt or self._screen.prompt()
+        self._screen.forget_prompt()
+        if not self._waiting and (line.echoed or line.lost):
+            self._judge(line)
+        elif self._waiting_bytes + len(line.typed) > MAX_WAITING:
+            line.cut(0)
+        else:
+            self._waiting.append(line)
+            self._waiting_bytes += len(line.typed)
+
+    def _decide(self) -> None:
+        line = self._waiting.popleft()
+        self._waiting_bytes -= len(line.typed)
+        self._judge(line)
+
+    def _judge(self, line: _Line) -> None:
+        echoed = line.echoed
+        line.cut(0)
+        if echoed:
+            self._allowance, self._questions, self._unseen = 1, 0, 0
+            return
+        asked = bool(line.prompt) and not Screen.is_shell_prompt(line.prompt)
+        if asked and self._questions < _QUESTIONS:
+            self._questions += 1
+            self._allowance = 0
+            return
+        if self._allowance:
+            self._allowance = 0
+            return
+        self._unseen += 1
+        self._on_unseen(self._unseen)
+
+    def _forget(self) -> None:
+        self._line.cut(0)
+        self._escape = b""
+        while self._waiting:
+            self._waiting.popleft().cut(0)
+        self._waiting_bytes = 0
