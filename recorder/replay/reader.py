@@ -128,16 +128,20 @@ class Verification:
 
 
 def verify(
-    directory_or_file: Path, public_key: PublicKey, *, manifest_sha256: str | None = None
+    directory_or_file: Path, public_key: PublicKey | bytes, *, manifest_sha256: str | None = None
 ) -> Verification:
     """Check a closed trace from its files and a public key alone. Blocks; reads the whole trace.
 
     Args:
         directory_or_file: The trace's folder, or its ``trace.ecl`` beside which the manifest lies.
-        public_key: The key of the gateway that recorded.
+        public_key: The key of the gateway that recorded, or its PEM text.
         manifest_sha256: Digest of the manifest the catalogue knows, if at hand: then a trace that was
             replaced whole by another signed one is found too.
+
+    Raises:
+        SignatureInvalid: The PEM text holds no Ed25519 public key; nothing was checked.
     """
+    key = PublicKey.from_pem(public_key) if isinstance(public_key, bytes) else public_key
     trace = directory_or_file / TRACE if directory_or_file.is_dir() else directory_or_file
     header: TraceHeader | None = None
     count = 0
@@ -149,7 +153,7 @@ def verify(
                     pass
             finally:
                 count = reader.records_read
-            manifest = _signed_manifest(trace.parent, public_key, manifest_sha256)
+            manifest = _signed_manifest(trace.parent, key, manifest_sha256)
             problem = _compare(reader, manifest) or _check_files(trace.parent, manifest)
             return Verification(problem, count, header, manifest)
     except ChainBroken as error:

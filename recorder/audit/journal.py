@@ -1,0 +1,281 @@
+"""The security journal: chained per writer, durable before the writer goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BindParameter, Row, Select, insert, literal, select, tuple_
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recorder.audit.entries import GENESIS, JournalEntry, columns_of, parse
+from recorder.audit.events import SecurityEvent, new_event_id
+from recorder.audit.verify import JournalVerification, verify_chains
+from recorder.errors import JournalBroken, TraceFormatError
+from recorder.ports import Now
+from recorder.store.columns import Instant
+from recorder.store.database import Database
+from recorder.store.tables import journal_entries
+from recorder.trace import instants
+
+MAX_PAGE = 500
+MAX_BATCH = 500
+"""Events that travel in one transaction."""
+
+_Heads = dict[str, tuple[int, str]]
+_Item = tuple[SecurityEvent, str | None, "asyncio.Future[None]"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalFilters:
+    """Which entries to list.
+
+    Attributes:
+        hospital_id: Whose journal; never another's.
+        name: Only events of this name, or below it: ``session`` finds ``session.cut``.
+        person_id: Only about this technician.
+        device_id: Only about this device.
+        session_id: Only about this session.
+        since: At or after this aware instant.
+        until: Before this aware instant.
+        newest_first: Order by time, falling.
+    """
+
+    hospital_id: str
+    name: str | None = None
+    person_id: str | None = None
+    device_id: str | None = None
+    session_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    newest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JournalPage:
+    """One page; ``after`` asks for the next one, None at the end."""
+
+    entries: list[JournalEntry]
+    after: str | None
+
+
+class Journal:
+    """One writer's way into the journal, and everybody's way to read it.
+
+    A writer begins a chain of its own for each hospital, so that nobody waits for another process.
+    After any error it begins anew: what became of the failed transaction need not be known.
+
+    Args:
+        database: Holds the table; migrated.
+        node: Name of this process's machine and role, such as ``gateway-1``.
+        now: Wall clock, aware UTC; named in the writer's identifier and its first entries.
+    """
+
+    def __init__(self, database: Database, *, node: str, now: Now) -> None:
+        self._database = database
+        self._node = node
+        self._now = now
+        self._queue: list[_Item] = []
+        self._flushing: asyncio.Task[None] | None = None
+        self._heads: _Heads = {}
+        self.writer = self._new_writer()
+
+    async def append(self, event: SecurityEvent) -> None:
+        """Add an event; it is on the platter when this returns. Concurrent callers share a transaction.
+
+        Raises:
+            JournalBroken: It could not be kept: what it tells of must not happen.
+        """
+        await self._add(event, None)
+
+    async def ingest(self, outbox_id: str, event: SecurityEvent) -> None:
+        """Add the event of a policy change, once: nothing happens when any writer has added it already.
+
+        Args:
+            outbox_id: Identifier of the change, unique in its hospital.
+            event: What it tells.
+
+        Raises:
+            JournalBroken: It could not be kept; ask again.
+        """
+        await self._add(event, outbox_id)
+
+    async def entries(
+        self, filters: JournalFilters, *, after: str | None = None, limit: int = 100
+    ) -> JournalPage:
+        """A page of entries, ordered by time.
+
+        Args:
+            filters: Which.
+            after: `JournalPage.after` of the page before.
+            limit: At most so many, 1 to `MAX_PAGE`.
+
+        Raises:
+            JournalBroken: The cursor is none of ours, or an entry cannot be read: run `verify`.
+            SQLAlchemyError: The database refuses.
+        """
+        limit = max(1, min(limit, MAX_PAGE))
+        table = journal_entries.c
+        order = (table.at, table.writer, table.seq)
+        query = _narrowed(filters)
+        if after is not None:
+            here, place = tuple_(*order), _place(after)
+            query = query.where(here < place if filters.newest_first else here > place)
+        query = query.order_by(*(column.desc() if filters.newest_first else column for column in order))
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query.limit(limit + 1))).all()
+        found = [parse(row.content.encode()) for row in rows[:limit]]
+        return JournalPage(found, _cursor(rows[limit - 1]) if len(rows) > limit else None)
+
+    async def verify(
+        self, writer: str | None = None, *, hospital_id: str | None = None
+    ) -> JournalVerification:
+        """Walk every chain, or one writer's, or one hospital's, and name the first bad entry.
+
+        Raises:
+            SQLAlchemyError: The database refuses.
+        """
+        async with self._database.read() as connection:
+            return await verify_chains(connection, writer=writer, hospital_id=hospital_id)
+
+    def _new_writer(self) -> str:
+        return f"{self._node}/{instants.text(self._now())}/{new_event_id()[:8]}"
+
+    async def _add(self, event: SecurityEvent, outbox_id: str | None) -> None:
+        try:
+            JournalEntry("", 0, GENESIS, event, outbox_id).content  # noqa: B018 - one bad event must not sink its batch
+        except TraceFormatError as error:
+            raise JournalBroken(f"event {event.name} cannot be kept: {error}") from error
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append((event, outbox_id, done))
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush())
+        await done
+
+    async def _flush(self) -> None:
+        while self._queue:
+            batch, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
+            try:
+                await self._keep(batch)
+            except IntegrityError:  # an identifier is taken: the others of the batch must not suffer
+                for item in batch:
+                    await self._keep_one(item)
+
+    async def _keep_one(self, item: _Item) -> None:
+        try:
+            await self._keep([item])
+        except IntegrityError:
+            try:
+                await self._keep([item])  # another writer ingested the same change meanwhile: now we see it
+            except IntegrityError:
+                _settle([item], JournalBroken(f"event {item[0].event_id} is in the journal already"))
+
+    async def _keep(self, batch: list[_Item]) -> None:
+        """Write a batch and tell its callers.
+
+        Raises:
+            IntegrityError: An identifier is taken; nothing was written, nobody was told.
+        """
+        try:
+            await self._write(batch)
+        except IntegrityError:
+            raise
+        except Exception as error:
+            self.writer, self._heads = self._new_writer(), {}
+            _settle(batch, JournalBroken(f"the journal cannot be written: {error}"))
+            return
+        _settle(batch, None)
+
+    async def _write(self, batch: list[_Item]) -> None:
+        heads = dict(self._heads)
+        async with self._database.write() as connection:
+            known = await _ingested(connection, batch)
+            rows: list[dict[str, Any]] = []
+            for event, outbox_id, _ in batch:
+                if outbox_id is not None and (event.hospital_id, outbox_id) in known:
+                    continue
+                if outbox_id is not None:
+                    known.add((event.hospital_id, outbox_id))
+                if event.hospital_id not in heads:
+                    rows.append(self._row(heads, self._first(event.hospital_id), None))
+                rows.append(self._row(heads, event, outbox_id))
+            if rows:
+                await connection.execute(insert(journal_entries), rows)
+        self._heads = heads
+
+    def _first(self, hospital_id: str) -> SecurityEvent:
+        """What opens a chain."""
+        return SecurityEvent(
+            name="journal.opened",
+            hospital_id=hospital_id,
+            at=self._now(),
+            actor=self._node,
+            details={"writer": self.writer},
+        )
+
+    def _row(self, heads: _Heads, event: SecurityEvent, outbox_id: str | None) -> dict[str, Any]:
+        seq, previous = heads.get(event.hospital_id, (0, GENESIS))
+        entry = JournalEntry(self.writer, seq + 1, previous, event, outbox_id)
+        heads[event.hospital_id] = (entry.seq, entry.digest)
+        return {**columns_of(entry), "content": entry.content.decode(), "digest": entry.digest}
+
+
+def _settle(batch: list[_Item], error: JournalBroken | None) -> None:
+    for _, _, done in batch:
+        if done.done():  # its caller was cancelled; an entry stands all the same
+            continue
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+
+async def _ingested(connection: AsyncConnection, batch: list[_Item]) -> set[tuple[str, str]]:
+    wanted = [(event.hospital_id, outbox_id) for event, outbox_id, _ in batch if outbox_id is not None]
+    if not wanted:
+        return set()
+    table = journal_entries.c
+    query = select(table.hospital_id, table.outbox_id).where(
+        table.hospital_id.in_({hospital for hospital, _ in wanted}),
+        table.outbox_id.in_({outbox_id for _, outbox_id in wanted}),
+    )
+    return {(row.hospital_id, row.outbox_id) for row in await connection.execute(query)}
+
+
+def _narrowed(filters: JournalFilters) -> Select[Any]:
+    table = journal_entries.c
+    query = select(table.at, table.writer, table.seq, table.content).where(
+        table.hospital_id == filters.hospital_id
+    )
+    if filters.name is not None:
+        query = query.where(
+            (table.name == filters.name) | table.name.startswith(f"{filters.name}.", autoescape=True)
+        )
+    for column, value in (
+        (table.person_id, filters.person_id),
+        (table.device_id, filters.device_id),
+        (table.session_id, filters.session_id),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if filters.since is not None:
+        query = query.where(table.at >= filters.since)
+    if filters.until is not None:
+        query = query.where(table.at < filters.until)
+    return query
+
+
+def _cursor(row: Row[Any]) -> str:
+    return f"{row.seq}@{instants.text(row.at)}@{row.writer}"
+
+
+def _place(after: str) -> tuple[BindParameter[datetime], BindParameter[str], BindParameter[int]]:
+    seq, _, rest = after.partition("@")
+    at, _, writer = rest.partition("@")
+    try:
+        return literal(instants.parse(at), Instant), literal(writer), literal(int(seq))
+    except (TraceFormatError, ValueError) as error:
+        raise JournalBroken("this cursor was not given by the list") from error

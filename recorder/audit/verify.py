@@ -1,0 +1,107 @@
+"""Walking the journal's chains."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recorder.audit.entries import GENESIS, columns_of, digest, parse
+from recorder.errors import JournalBroken
+from recorder.store.tables import journal_entries
+
+
+@dataclass(frozen=True, slots=True)
+class BadEntry:
+    """The first entry that does not hold.
+
+    Attributes:
+        hospital_id: Whose journal.
+        writer: Whose chain.
+        seq: Its number in the chain; of the missing one where one is missing.
+        what: ``missing``, ``digest``, ``previous``, ``column`` or ``content``.
+        detail: One sentence.
+    """
+
+    hospital_id: str
+    writer: str
+    seq: int
+    what: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class JournalVerification:
+    """What a walk found.
+
+    Attributes:
+        bad: The first bad entry, or None.
+        entries: Entries that hold, up to there.
+        heads: For each chain, ``hospital/writer``, the number and digest of its last entry: to be
+            kept elsewhere, for a chain cut short at its end still holds in itself.
+    """
+
+    bad: BadEntry | None
+    entries: int
+    heads: dict[str, tuple[int, str]]
+
+    @property
+    def intact(self) -> bool:
+        """Whether every entry holds."""
+        return self.bad is None
+
+
+async def verify_chains(
+    connection: AsyncConnection, *, writer: str | None, hospital_id: str | None
+) -> JournalVerification:
+    """Check each chain from its first entry on.
+
+    Args:
+        connection: To read from, within one snapshot.
+        writer: Only this writer's chains.
+        hospital_id: Only this hospital's.
+
+    Raises:
+        SQLAlchemyError: The database refuses.
+    """
+    table = journal_entries.c
+    query = select(journal_entries).order_by(table.hospital_id, table.writer, table.seq)
+    if writer is not None:
+        query = query.where(table.writer == writer)
+    if hospital_id is not None:
+        query = query.where(table.hospital_id == hospital_id)
+    heads: dict[str, tuple[int, str]] = {}
+    count = 0
+    async for row in await connection.stream(query):
+        chain = f"{row.hospital_id}/{row.writer}"
+        seq, previous = heads.get(chain, (0, GENESIS))
+        bad = _check(row, seq + 1, previous)
+        if bad is not None:
+            return JournalVerification(bad, count, heads)
+        heads[chain] = (row.seq, row.digest)
+        count += 1
+    return JournalVerification(None, count, heads)
+
+
+def _check(row: Row[Any], expected: int, previous: str) -> BadEntry | None:
+    def bad(what: str, detail: str, seq: int = row.seq) -> BadEntry:
+        return BadEntry(row.hospital_id, row.writer, seq, what, detail)
+
+    if row.seq != expected:
+        return bad("missing", f"entry {expected} is missing: entry {row.seq} stands in its place", expected)
+    content = row.content.encode("utf-8", "surrogatepass")
+    if not hmac.compare_digest(digest(content), str(row.digest).encode("ascii", "replace").decode()):
+        return bad("digest", f"entry {row.seq} is not the one that was written: its digest differs")
+    try:
+        entry = parse(content)
+    except JournalBroken as error:
+        return bad("content", str(error))
+    if entry.previous != previous:
+        return bad("previous", f"entry {row.seq} does not continue the entry before it")
+    for name, value in columns_of(entry).items():
+        if getattr(row, name) != value:
+            return bad("column", f"entry {row.seq}: its column {name} is not what was written")
+    return None

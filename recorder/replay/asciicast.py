@@ -1,0 +1,145 @@
+"""Export to asciicast v3 (https://docs.asciinema.org/manual/asciicast/v3)."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+from recorder.replay.reader import TraceReader
+from recorder.replay.timeline import summary
+from recorder.trace.frames import Frame, FrameType, facts
+from recorder.trace.header import TraceHeader
+
+_SHOWN = frozenset({FrameType.OUTPUT, FrameType.ERROR_OUTPUT})
+_MARKED = frozenset(
+    {
+        FrameType.REQUEST,
+        FrameType.REFUSED,
+        FrameType.WARNING,
+        FrameType.FILE,
+        FrameType.MARKER,
+        FrameType.GAP,
+        FrameType.SIGNAL,
+        FrameType.BREAK,
+        FrameType.DIGEST,
+    }
+)
+_DEFAULT_SIZE = (80, 24)
+_LARGEST_SIDE = 1000
+"""Columns or rows beyond which a size from a client is not believed: a player would allocate them."""
+
+
+def export(reader: TraceReader, *, channel: int | None = None) -> Iterator[str]:
+    """The trace as asciicast v3, one line of NDJSON after another, without line ends.
+
+    Output is data and stays as it is, so that a player shows what the technician saw; JSON's
+    escapes keep it inside its line, and ``<`` is escaped too, so that no HTML around it is closed.
+
+    Args:
+        reader: Stands at the trace's start.
+        channel: Only this channel; None for all, in the order in which they spoke.
+
+    Raises:
+        ChainBroken: A record is not the one that was written; all before it came out.
+        TraceFormatError: A frame cannot be read.
+    """
+    frames = (frame for frame in reader.frames() if channel is None or frame.channel in {channel, 0})
+    first: list[Frame] = []
+    for frame in frames:
+        first.append(frame)
+        if frame.type in _SHOWN:
+            break
+    cast = _Cast()
+    yield _json(_head(reader.header, first))
+    for frame in chain(first, frames):
+        yield from cast.lines(frame)
+    yield from cast.rest()
+
+
+class _Cast:
+    """Where in the cast we are."""
+
+    def __init__(self) -> None:
+        self._at_us = 0
+        self._decoders: dict[tuple[int, FrameType], codecs.IncrementalDecoder] = {}
+        self._terminals: set[int] = set()
+        self._status: str | None = None
+
+    def lines(self, frame: Frame) -> Iterator[str]:
+        """The lines of one frame: none, or one."""
+        at_us = frame.at_ns // 1000
+        if frame.type in _SHOWN:
+            text = self._decoder(frame).decode(frame.payload)
+            if text:
+                yield self._event(at_us, "o", self._on_screen(frame.channel, text))
+            return
+        if frame.type is FrameType.INPUT:
+            return
+        told = facts(frame)
+        if frame.type is FrameType.REQUEST and isinstance(told.get("pty"), dict):
+            self._terminals.add(frame.channel)
+        if frame.type is FrameType.EXIT and "status" in told:
+            self._status = str(told["status"])
+        if frame.type is FrameType.RESIZE:
+            size = _size(told)
+            if size is not None:
+                yield self._event(at_us, "r", f"{size[0]}x{size[1]}")
+        elif frame.type in _MARKED:
+            yield self._event(at_us, "m", summary(frame))
+        elif frame.type is FrameType.END and self._status is not None:
+            yield from self.rest()
+            yield self._event(at_us, "x", self._status)
+
+    def rest(self) -> Iterator[str]:
+        """What a character that never came to its end leaves behind."""
+        for (channel, _), decoder in self._decoders.items():
+            text = decoder.decode(b"", final=True)
+            if text:
+                yield self._event(self._at_us, "o", self._on_screen(channel, text))
+
+    def _decoder(self, frame: Frame) -> codecs.IncrementalDecoder:
+        key = (frame.channel, frame.type)
+        if key not in self._decoders:
+            self._decoders[key] = codecs.getincrementaldecoder("utf-8")("replace")
+        return self._decoders[key]
+
+    def _on_screen(self, channel: int, text: str) -> str:
+        """Output without a terminal has bare line feeds, which would run down the screen in steps."""
+        return text if channel in self._terminals else text.replace("\r\n", "\n").replace("\n", "\r\n")
+
+    def _event(self, at_us: int, code: str, data: str) -> str:
+        interval = max(0, at_us - self._at_us)
+        self._at_us += interval
+        return _json([interval / 1_000_000, code, data])
+
+
+def _head(header: TraceHeader, first: list[Frame]) -> dict[str, Any]:
+    term: dict[str, Any] = {"cols": _DEFAULT_SIZE[0], "rows": _DEFAULT_SIZE[1]}
+    for frame in first:
+        if frame.type is not FrameType.REQUEST:
+            continue
+        pty = facts(frame).get("pty")
+        if isinstance(pty, dict) and (size := _size(pty)) is not None:
+            term = {"cols": size[0], "rows": size[1], "type": str(pty.get("term", ""))[:64]}
+            break
+    return {
+        "version": 3,
+        "term": term,
+        "timestamp": int(header.started_at.timestamp()),
+        "title": f"{header.person['login']} {header.device['name']} {header.account}",
+    }
+
+
+def _size(told: dict[str, Any]) -> tuple[int, int] | None:
+    columns, rows = told.get("columns"), told.get("rows")
+    if isinstance(columns, int) and isinstance(rows, int):
+        if 0 < columns <= _LARGEST_SIDE and 0 < rows <= _LARGEST_SIDE:
+            return columns, rows
+    return None
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(", ", ": ")).replace("<", "\\u003c")
