@@ -10,6 +10,7 @@ _UNFINISHED = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*\x1b?|[PX^_][^\x
 _MODE = re.compile(rb"\x1b\[\?([0-9;]{1,32})([hl])")
 _MODE_START = re.compile(rb"\x1b(?:\[(?:\?[0-9;]{0,32})?)?\Z")
 _ALTERNATE = {b"47", b"1047", b"1049"}
+_CONTROLS = bytes(byte for byte in range(0x20) if byte != 0x0A) + b"\x7f"
 _SHELL_ENDS = b"$#%>"
 
 
@@ -42,7 +43,7 @@ class Screen:
         if unfinished is not None and len(unfinished[0]) <= _TAIL:
             self._text_carry = unfinished[0]
             whole = whole[: unfinished.start()]
-        return bytes(byte for byte in whole if byte >= 0x20 or byte == 0x0A)
+        return whole.translate(None, _CONTROLS)
 
     def forget_prompt(self) -> None:
         """Begin a new answer: what stands before the cursor now is no longer a question."""
@@ -51,7 +52,7 @@ class Screen:
     def prompt(self) -> bytes:
         """Return the visible text before the cursor, on its line, without the blanks after it."""
         line = self._tail.rpartition(b"\n")[2].rpartition(b"\r")[2]
-        return bytes(byte for byte in _SEQUENCE.sub(b"", line) if byte >= 0x20).rstrip()
+        return _SEQUENCE.sub(b"", line).translate(None, _CONTROLS).rstrip()
 
     @staticmethod
     def is_shell_prompt(prompt: bytes) -> bool:

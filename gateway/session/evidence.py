@@ -19,8 +19,11 @@ MAX_LINE = 4096
 """Bytes of one line that are compared; the rest of a longer line is not kept."""
 MAX_WAITING = 64 * 1024
 """Bytes of whole lines that may wait for an echo (a paste comes at once); those beyond are not compared."""
-_PATIENCE = 256
+_PATIENCE = 1024
 """Characters shown, none of them the one awaited, after which a line is not echoed."""
+_PATIENCE_AHEAD = 64 * 1024
+"""The same for a line typed ahead: a shell shows it only after what the lines before it print."""
+_PIECE = 16 * 1024
 _KEYSTROKES = 64
 """Pieces of input, with no output at all, after which a finished line is not echoed."""
 _QUESTIONS = 8
@@ -30,17 +33,19 @@ _ENTER = b"\r\n"
 _ERASE = b"\x7f\x08"
 _KILL = b"\x03\x04\x15\x1a\x1c"
 _WORD = 0x17
+_NEW_LINE = 0x0A
 _ESCAPE = 0x1B
 
 
 class _Line:
     """One line as typed, and how much of it was shown."""
 
-    __slots__ = ("age", "matched", "prompt", "skipped", "typed")
+    __slots__ = ("age", "ahead", "matched", "prompt", "skipped", "typed")
 
     def __init__(self, prompt: bytes) -> None:
         self.typed = bytearray()
         self.prompt = prompt
+        self.ahead = False
         self.matched = 0
         self.skipped = 0
         self.age = 0
@@ -51,14 +56,19 @@ class _Line:
 
     @property
     def lost(self) -> bool:
-        return self.skipped > _PATIENCE
+        return self.skipped > (_PATIENCE_AHEAD if self.ahead else _PATIENCE)
 
-    def show(self, byte: int) -> None:
-        if self.matched < len(self.typed) and self.typed[self.matched] == byte:
+    def follow(self, text: bytes, at: int, stop: int) -> int:
+        """Look for the characters awaited, in order, in ``text[at:stop]``; return where the search ended."""
+        while not self.echoed and at < stop:
+            found = text.find(self.typed[self.matched], at, stop)
+            self.skipped += (stop if found < 0 else found) - at
+            if found < 0 or self.lost:
+                return stop
             self.matched += 1
             self.skipped = 0
-        elif not self.echoed:
-            self.skipped += 1
+            at = found + 1
+        return at
 
     def cut(self, length: int) -> None:
         for at in range(length, len(self.typed)):
@@ -104,13 +114,10 @@ class EchoWatch:
         if self._screen.alternate:
             self._forget()
             return
-        at = 0
-        # one character at a time, but only while something typed is awaited: a flood is not looked at
-        while at < len(data) and self._awaiting():
-            piece = data[at : at + 4 * _PATIENCE]
-            at += len(piece)
-            for byte in self._screen.text(piece):
-                self._shown(byte)
+        for at in range(0, len(data), _PIECE):
+            if not self._awaiting():  # a flood is not looked at
+                return
+            self._follow(self._screen.text(data[at : at + _PIECE]))
 
     def end(self) -> None:
         """Judge what still waits; to be called once, when the terminal closes."""
@@ -121,17 +128,23 @@ class EchoWatch:
     def _awaiting(self) -> bool:
         return bool(self._waiting) or not (self._line.echoed or self._line.lost)
 
-    def _shown(self, byte: int) -> None:
-        if not self._waiting:
-            self._line.show(byte)
-            return
-        first = self._waiting[0]
-        if byte == 0x0A:  # the echo of Enter, or the device's own new line: what was to be shown has been
-            self._decide()
-            return
-        first.show(byte)
-        if first.lost:
-            self._decide()
+    def _follow(self, text: bytes) -> None:
+        at = 0
+        while at < len(text) and self._awaiting():
+            if not self._waiting:
+                at = self._line.follow(text, at, len(text))
+                continue
+            line = self._waiting[0]
+            if line.echoed:  # what comes next is the echo of Enter
+                self._decide()
+                at += text[at] == _NEW_LINE
+                continue
+            # at the first new line, the echo of Enter, what was to be shown has been
+            end = -1 if line.ahead else text.find(b"\n", at)
+            at = line.follow(text, at, len(text) if end < 0 else end)
+            if not line.echoed and (end >= 0 or line.lost):
+                self._decide()
+                at += end >= 0
 
     def _key(self, byte: int) -> None:
         if self._escape or byte == _ESCAPE:
@@ -164,6 +177,7 @@ class EchoWatch:
         if not line.typed:
             return
         line.prompt = line.prompt or self._screen.prompt()
+        line.ahead = bool(self._waiting)
         self._screen.forget_prompt()
         if not self._waiting and (line.echoed or line.lost):
             self._judge(line)
