@@ -140,7 +140,7 @@ async def another_process(house: House) -> AsyncIterator[House]:
 
 
 @asynccontextmanager
-async def open_house(directory: Path) -> AsyncIterator[House]:
+async def open_house(directory: Path, hashing: PasswordSettings = CHEAP) -> AsyncIterator[House]:
     """A hospital whose supplier Imagix declared 192.0.2.0/24, with alice, bob, and mallory of no supplier."""
     settings = PolicySettings(
         database_url=f"sqlite:///{directory / 'policy.sqlite'}", keyring_directory=directory / "keyring"
@@ -148,7 +148,7 @@ async def open_house(directory: Path) -> AsyncIterator[House]:
     clock = ManualClock(AT)
     database = await Database.open(settings.database_url, migrate=True)
     keyring = await asyncio.to_thread(Keyring.generate, settings.keyring_directory)
-    passwords = Passwords(CHEAP)
+    passwords = Passwords(hashing)
     login = LoginService(database, keyring, passwords, clock, settings)
     house = House(
         database=database,
