@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 
 from policy.domain.access import AccessRequest, Facts, Grant
@@ -50,7 +50,7 @@ class Case:
             raise ValueError("these facts are about another device")
         return cls(
             facts=facts,
-            at=at,
+            at=at.astimezone(UTC),
             account_name=request.account_name,
             source=request.source,
             factors=request.factors,
@@ -69,7 +69,7 @@ class Case:
             raise ValueError("these facts are about another device")
         return cls(
             facts=facts,
-            at=at,
+            at=at.astimezone(UTC),
             account_name=grant.account_name,
             source=grant.source,
             factors=grant.factors,
@@ -83,7 +83,9 @@ class Case:
         Raises ValueError where *facts* contradict themselves, or *at* is naive.
         """
         _check(facts, at)
-        return cls(facts=facts, at=at, account_name=account_name, source="", factors=frozenset())
+        return cls(
+            facts=facts, at=at.astimezone(UTC), account_name=account_name, source="", factors=frozenset()
+        )
 
     @cached_property
     def naming(self) -> tuple[Window, ...]:

@@ -152,6 +152,5 @@ def named(window: Window, name: str, *spans: tuple[datetime, datetime]) -> Windo
 def make_grant(facts: Facts = FACTS, *, at: datetime = DURING, request: AccessRequest = REQUEST) -> Grant:
     """Return the grant that the engine gives in this world; fails the test where it refuses."""
     decision = decide(request, facts, at)
-    if not isinstance(decision, Grant):
-        raise AssertionError([finding.key for finding in decision.failed])
+    assert isinstance(decision, Grant), [finding.key for finding in decision.failed]
     return decision
