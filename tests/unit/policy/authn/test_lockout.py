@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from policy.authn.lockout import Lockout, LockoutSettings, canonical_source, origin_of
 from policy.domain.attempts import Attempt, AttemptKind, AttemptOutcome
@@ -196,3 +198,44 @@ def test_what_is_no_address_is_refused(source: str) -> None:
     """Names, ports and networks are not sources."""
     with pytest.raises(InvalidInput):
         origin_of(source)
+
+
+@given(
+    noise=st.lists(
+        st.builds(
+            tried,
+            st.integers(0, 3600),
+            st.sampled_from(["alice", "bob", "nobody"]),
+            st.sampled_from([STRANGER, "198.51.100.1", "198.51.100.2", "2001:db8:9::1"]),
+            st.sampled_from(AttemptOutcome),
+        ),
+        max_size=60,
+    ),
+    hers=st.lists(st.builds(tried, st.integers(0, 3600), st.just("alice"), st.just(SITE)), max_size=4),
+)
+def test_nothing_a_stranger_does_changes_when_alice_may_log_in_at_her_site(
+    noise: list[Attempt], hers: list[Attempt]
+) -> None:
+    """Whatever comes from undeclared addresses, in whatever order, before or after her own mistakes."""
+    alone = until(hers, 3600)
+    assert until(noise + hers, 3600) == alone
+    assert until(hers + noise, 3600) == alone
+
+
+@given(
+    attempts=st.lists(
+        st.builds(
+            tried,
+            st.integers(0, 3600),
+            st.sampled_from(["alice", "bob", "carol"]),
+            st.sampled_from([SITE, STRANGER, "192.0.2.11"]),
+            st.sampled_from(AttemptOutcome),
+        ),
+        max_size=60,
+    )
+)
+def test_a_further_failure_never_lets_anybody_in_sooner(attempts: list[Attempt]) -> None:
+    """Failing once more leaves every lock as long as it was, or longer."""
+    before = until(attempts, 3600) or 0
+    after = until([*attempts, tried(3600)], 3600) or 0
+    assert after >= before
