@@ -13,6 +13,8 @@ TEST_LIMIT ?= 900
 ARGS ?=
 
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# setuptools greets every editable installation with a warning that asks for nothing.
+INSTALL_ITSELF := PYTHONWARNINGS=ignore $(PIP_INSTALL) --no-deps --no-build-isolation -e .
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --strip-extras --allow-unsafe --no-header --annotation-style=line
 
@@ -55,13 +57,13 @@ $(BIN)/python: | prerequisites-run
 
 $(VENV)/.locked-run: requirements.txt pyproject.toml | $(BIN)/python
 	$(PIP_INSTALL) --require-hashes -r requirements.txt
-	$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	$(INSTALL_ITSELF)
 	@touch $@
 
 # The development lock holds every line of the other one.
 $(VENV)/.locked-dev: requirements-dev.txt requirements.txt pyproject.toml | $(BIN)/python
 	$(PIP_INSTALL) --require-hashes -r requirements-dev.txt
-	$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	$(INSTALL_ITSELF)
 	@touch $(VENV)/.locked-run $@
 
 lock: setup
