@@ -61,7 +61,7 @@ class TaskGrant:
     """Proof that policy allowed one device task; only ``policy.services.device_tasks`` makes one.
 
     Carries all that the gateway may dial: it resolves nothing a second time. ``account`` is None for a task
-    that logs in nowhere. ``host_keys`` are the pinned ones, empty where the task is there to propose some.
+    that logs in nowhere. ``host_keys`` are the pinned ones; a task that fetches keys connects whatever they are.
     """
 
     task_id: TaskId

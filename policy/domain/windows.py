@@ -152,3 +152,21 @@ class Window:
         """Return the first occurrence that starts strictly after the aware instant *after*, or None."""
         later = [occurrence for occurrence in self.occurrences if occurrence.start > after]
         return min(later, key=lambda occurrence: occurrence.start, default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extension:
+    """More time asked for an occurrence, until ``end`` (aware UTC), to be decided by somebody else.
+
+    ``approved`` is None until ``decided_by`` has said.
+    """
+
+    id: str
+    hospital_id: HospitalId
+    window_id: WindowId
+    occurrence_id: OccurrenceId
+    end: datetime
+    requested_by: PersonId
+    requested_at: datetime
+    decided_by: PersonId | None = None
+    approved: bool | None = None

@@ -1,1 +1,86 @@
-"""The use cases: what a planner, an administrator or a gateway may ask for."""
+"""The use cases: what a planner, an administrator or a gateway may ask for, and the one place that builds them."""
+
+from dataclasses import dataclass
+
+from policy.authn.passwords import Passwords
+from policy.clock import Clock
+from policy.services.access import AccessService
+from policy.services.device_tasks import DeviceTaskService
+from policy.services.devices import DeviceService
+from policy.services.hospitals import HospitalService
+from policy.services.interventions import InterventionService
+from policy.services.login import LoginService
+from policy.services.people import PeopleService
+from policy.services.revocations import RevocationService
+from policy.services.suppliers import SupplierService
+from policy.services.tokens import TokenService
+from policy.services.vault import VaultService
+from policy.services.windows import WindowService
+from policy.settings import PolicySettings
+from policy.store.database import Database
+from policy.vault.keyring import Keyring
+
+__all__ = ["Services", "build"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything policy offers, over one database and one keyring. ``close`` it."""
+
+    settings: PolicySettings
+    clock: Clock
+    database: Database
+    keyring: Keyring
+    passwords: Passwords
+    access: AccessService
+    login: LoginService
+    vault: VaultService
+    hospitals: HospitalService
+    suppliers: SupplierService
+    people: PeopleService
+    devices: DeviceService
+    interventions: InterventionService
+    windows: WindowService
+    revocations: RevocationService
+    device_tasks: DeviceTaskService
+    tokens: TokenService
+
+    async def close(self) -> None:
+        """Let log-ins under way settle, and close the database."""
+        await self.login.close()
+        self.passwords.close()
+        await self.database.close()
+
+
+async def build(
+    settings: PolicySettings, clock: Clock, *, migrate: bool = False, passwords: Passwords | None = None
+) -> Services:
+    """Open the database and the keyring that *settings* name, and build every service on them.
+
+    *migrate* brings the schema up to date first; *passwords* are the usual ones unless given. Raises
+    PolicyUnavailable, VaultError, InvalidInput.
+    """
+    keyring = Keyring.load(settings.keyring_directory)
+    database = await Database.open(settings.database_url, migrate=migrate)
+    hasher = passwords or Passwords()
+    vault = VaultService(database, keyring, clock)
+    people = PeopleService(database, keyring, hasher, clock, settings)
+    return Services(
+        settings=settings,
+        clock=clock,
+        database=database,
+        keyring=keyring,
+        passwords=hasher,
+        access=AccessService(database, clock, settings),
+        login=LoginService(database, keyring, hasher, clock, settings),
+        vault=vault,
+        hospitals=HospitalService(database, people, clock),
+        suppliers=SupplierService(database, clock),
+        people=people,
+        devices=DeviceService(database, vault, clock),
+        interventions=InterventionService(database, clock),
+        windows=WindowService(database, clock, settings),
+        revocations=RevocationService(database, clock),
+        device_tasks=DeviceTaskService(database, clock),
+        tokens=TokenService(database, clock, settings),
+    )

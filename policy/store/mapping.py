@@ -226,8 +226,8 @@ def window(
     )
 
 
-def window_row(value: Window, stored_until: datetime | None) -> Values:
-    """Return a window as columns of ``windows``; its recurrence is stored up to *stored_until*."""
+def window_row(value: Window) -> Values:
+    """Return a window as columns of ``windows``, but for how far its recurrence is stored."""
     return {
         "id": value.id,
         "hospital_id": value.hospital_id,
@@ -242,7 +242,6 @@ def window_row(value: Window, stored_until: datetime | None) -> Values:
         "requested_by": value.requested_by,
         "approved_by": value.approved_by,
         "recurrence": None if value.recurrence is None else _recurrence_row(value.recurrence),
-        "stored_until": stored_until,
         "version": value.version,
     }
 
@@ -298,6 +297,8 @@ def _recurrence(stored: Values) -> Recurrence:
         duration=timedelta(seconds=stored["duration"]),
         rule=stored["rule"],
         exceptions=tuple(datetime.fromisoformat(local) for local in stored["exceptions"]),
+        fold=stored["fold"],
+        shift=stored["shift"],
     )
 
 
@@ -307,4 +308,6 @@ def _recurrence_row(value: Recurrence) -> Values:
         "duration": value.duration.total_seconds(),
         "rule": value.rule,
         "exceptions": [local.isoformat() for local in value.exceptions],
+        "fold": value.fold,
+        "shift": value.shift,
     }

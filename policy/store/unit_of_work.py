@@ -7,10 +7,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from policy.clock import Clock
 from policy.domain.events import PolicyEvent
 from policy.domain.ids import EventId, HospitalId, PersonId, new_id
+from policy.store.plain import described
 from policy.store.repositories.accounts import Accounts
 from policy.store.repositories.attempts import Attempts
 from policy.store.repositories.credentials import Credentials
 from policy.store.repositories.devices import Devices, Zones
+from policy.store.repositories.extensions import Extensions
 from policy.store.repositories.facts import FactReader
 from policy.store.repositories.hospitals import Hospitals
 from policy.store.repositories.interventions import Interventions
@@ -45,6 +47,7 @@ class View:
         self.sealed = SealedRows(connection)
         self.interventions = Interventions(connection)
         self.windows = Windows(connection)
+        self.extensions = Extensions(connection)
         self.revocations = Revocations(connection)
         self.leases = Leases(connection)
         self.tasks = Tasks(connection)
@@ -72,7 +75,7 @@ class UnitOfWork(View):
     ) -> None:
         """Commit an event with this transaction: *name* is ``noun.verb``, *subject* the id of what changed.
 
-        *before* and *after* hold what JSON can say, and no secret.
+        *before* and *after* hold no secret, and what ``plain`` can say: else TypeError, and nothing is committed.
         """
         self._events.append(
             PolicyEvent(
@@ -82,8 +85,8 @@ class UnitOfWork(View):
                 name=name,
                 actor=self.actor,
                 subject=subject,
-                before=dict(before),
-                after=dict(after),
+                before=described(before),
+                after=described(after),
             )
         )
 

@@ -24,10 +24,15 @@ class Invitations:
         row = {name: getattr(invitation, name) for name in Invitation.__dataclass_fields__}
         await self._connection.execute(insert(t.invitations).values(row | {"token_hash": token_hash}))
 
-    async def by_hash(self, hospital_id: HospitalId, token_hash: str) -> Invitation | None:
-        """Return the invitation of that token, None where there is none in this hospital."""
-        where = (_c.hospital_id == hospital_id) & (_c.token_hash == token_hash)
-        row = (await self._connection.execute(select(t.invitations).where(where).with_for_update())).first()
+    async def by_hash(
+        self, hospital_id: HospitalId, token_hash: str, *, hold: bool = False
+    ) -> Invitation | None:
+        """Return the invitation of that token, None where there is none in this hospital.
+
+        *hold* keeps other units of work from using it until the end of this one.
+        """
+        query = select(t.invitations).where((_c.hospital_id == hospital_id) & (_c.token_hash == token_hash))
+        row = (await self._connection.execute(query.with_for_update() if hold else query)).first()
         if row is None:
             return None
         return Invitation(

@@ -18,7 +18,7 @@ _n = t.nodes.c
 
 
 def live_sessions_of(
-    hospital_id: ColumnElement[str], person_id: ColumnElement[str], beat_since: datetime
+    hospital_id: ColumnElement[str] | str, person_id: ColumnElement[str] | str, beat_since: datetime
 ) -> ScalarSelect[int]:
     """Return, as a subquery, how many sessions of a person are open on gateways that beat since *beat_since*."""
     return (
@@ -63,6 +63,11 @@ class Leases:
         """Keep other units of work from counting this person's sessions until the end of this one."""
         where = (t.people.c.hospital_id == hospital_id) & (t.people.c.id == person_id)
         await self._connection.execute(select(t.people.c.id).where(where).with_for_update())
+
+    async def count_live(self, hospital_id: HospitalId, person_id: PersonId, beat_since: datetime) -> int:
+        """Return how many sessions of the person are open on gateways that beat since *beat_since*."""
+        query = select(live_sessions_of(hospital_id, person_id, beat_since))
+        return (await self._connection.execute(query)).scalar_one()
 
     async def open(self, grant: Grant, node: str) -> None:
         """Add the session of *grant*, held by *node*."""
@@ -125,6 +130,11 @@ class Leases:
             .order_by(_s.opened_at.desc(), _s.id)
         )
         return [_session(row) for row in await self._connection.execute(query)]
+
+    async def exists(self, hospital_id: HospitalId, session_id: SessionId) -> bool:
+        """Tell whether there is such a session in this hospital, open or not."""
+        query = select(_s.id).where((_s.hospital_id == hospital_id) & (_s.id == session_id))
+        return (await self._connection.execute(query)).first() is not None
 
     async def latest_opening(
         self, hospital_id: HospitalId, scope: RevocationScope, target: str

@@ -26,27 +26,24 @@ class Windows:
 
     async def insert(self, window: Window, stored_until: datetime | None) -> None:
         """Add a window with what it names and its occurrences; a recurrence is stored up to *stored_until*."""
-        await self._connection.execute(insert(t.windows).values(mapping.window_row(window, stored_until)))
+        row = {**mapping.window_row(window), "stored_until": stored_until}
+        await self._connection.execute(insert(t.windows).values(row))
         await self._name(window)
         await self.add_occurrences(window.hospital_id, window.occurrences)
 
-    async def update(self, window: Window, stored_until: datetime | None) -> None:
+    async def update(self, window: Window) -> None:
         """Write the window's own values as its next version: *window*.version is the one to be written.
 
-        What it names is written too, its occurrences are not. Raises Conflict where somebody else wrote that
-        version already.
+        What it names and its occurrences are not written. Raises Conflict where somebody else wrote that version
+        already.
         """
         before = (
             (_c.hospital_id == window.hospital_id) & (_c.id == window.id) & (_c.version == window.version - 1)
         )
-        row = mapping.window_row(window, stored_until)
+        row = mapping.window_row(window)
         done = await self._connection.execute(update(t.windows).where(before).values(row))
         if done.rowcount != 1:
             raise Conflict("this window was changed meanwhile: look at it again")
-        for table in (t.window_people, t.window_devices, t.window_groups):
-            mine = (table.c.hospital_id == window.hospital_id) & (table.c.window_id == window.id)
-            await self._connection.execute(delete(table).where(mine))
-        await self._name(window)
 
     async def add_occurrences(self, hospital_id: HospitalId, occurrences: Iterable[Occurrence]) -> None:
         """Add occurrences to windows of this hospital."""
@@ -70,11 +67,13 @@ class Windows:
         where = (_o.hospital_id == hospital_id) & (_o.id == occurrence_id)
         await self._connection.execute(update(t.occurrences).where(where).values(end_at=end))
 
-    async def drop_occurrences(self, hospital_id: HospitalId, window_id: WindowId) -> None:
-        """Remove the window's occurrences, and what was asked about them: it is being moved."""
-        for table in (t.extensions, t.occurrences):
-            mine = (table.c.hospital_id == hospital_id) & (table.c.window_id == window_id)
-            await self._connection.execute(delete(table).where(mine))
+    async def drop_occurrences(self, hospital_id: HospitalId, window_id: WindowId, after: datetime) -> None:
+        """Remove the window's occurrences that end later than *after*, and what was asked about them."""
+        mine = (_o.hospital_id == hospital_id) & (_o.window_id == window_id) & (_o.end_at > after)
+        e = t.extensions.c
+        asked = (e.hospital_id == hospital_id) & e.occurrence_id.in_(select(_o.id).where(mine))
+        await self._connection.execute(delete(t.extensions).where(asked))
+        await self._connection.execute(delete(t.occurrences).where(mine))
 
     async def get(self, hospital_id: HospitalId, window_id: WindowId) -> Window:
         """Return the window with every occurrence stored; raises NotFound."""
@@ -84,10 +83,13 @@ class Windows:
             raise NotFound("window", window_id)
         return (await assemble(self._connection, hospital_id, rows))[0]
 
-    async def stored_until(self, hospital_id: HospitalId, window_id: WindowId) -> datetime | None:
-        """Return the instant up to which the window's recurrence is stored, None for a one-off window."""
-        query = select(_c.stored_until).where((_c.hospital_id == hospital_id) & (_c.id == window_id))
-        return (await self._connection.execute(query)).scalar()
+    async def store_until(
+        self, hospital_id: HospitalId, window_id: WindowId, *, since: datetime, until: datetime
+    ) -> bool:
+        """Note that a recurrence stored until *since* is now stored until *until*; False where it no longer was."""
+        where = (_c.hospital_id == hospital_id) & (_c.id == window_id) & (_c.stored_until == since)
+        done = await self._connection.execute(update(t.windows).where(where).values(stored_until=until))
+        return done.rowcount == 1
 
     async def list(
         self,
@@ -136,14 +138,19 @@ class Windows:
         rows = (await self._connection.execute(query)).all()
         return await assemble(self._connection, hospital_id, rows, within)
 
-    async def recurring_short_of(self, until: datetime) -> Sequence[tuple[HospitalId, WindowId]]:
-        """Return the recurring windows of every hospital, not cancelled, that are stored short of *until*."""
+    async def restart(self, hospital_id: HospitalId, window_id: WindowId, until: datetime) -> None:
+        """Note that another recurrence took the place of the one before, and is stored until *until*."""
+        where = (_c.hospital_id == hospital_id) & (_c.id == window_id)
+        await self._connection.execute(update(t.windows).where(where).values(stored_until=until))
+
+    async def recurring_short_of(self, until: datetime) -> Sequence[tuple[HospitalId, WindowId, datetime]]:
+        """Return the recurring windows of every hospital, not cancelled, stored short of *until*, and until when."""
         query = (
-            select(_c.hospital_id, _c.id)
+            select(_c.hospital_id, _c.id, _c.stored_until)
             .where((_c.stored_until < until) & (_c.state != WindowState.CANCELLED.value))
             .order_by(_c.hospital_id, _c.id)
         )
-        return [(row.hospital_id, row.id) for row in await self._connection.execute(query)]
+        return [(row.hospital_id, row.id, row.stored_until) for row in await self._connection.execute(query)]
 
     async def _name(self, window: Window) -> None:
         for table, column, names in (

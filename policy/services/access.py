@@ -1,0 +1,216 @@
+"""Who may enter now: the facts read in one snapshot, the engine's answer, and the leases of open sessions."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from policy.clock import Clock
+from policy.domain.access import AccessRequest, Denial, Explanation, Grant, Held, Opening
+from policy.domain.events import PolicyEvent
+from policy.domain.ids import HospitalId, PersonId, SessionId
+from policy.domain.people import Factor
+from policy.domain.sessions import LiveSession
+from policy.engine.decide import decide
+from policy.engine.explain import explain
+from policy.engine.openings import openings
+from policy.engine.recheck import recheck
+from policy.errors import Conflict, NotFound, PolicyUnavailable
+from policy.settings import PolicySettings
+from policy.store.database import Database
+from policy.store.repositories.facts import Snapshot
+from policy.store.unit_of_work import View
+
+_CHANGES = 500
+"""How many events one call hands over at most."""
+_BATCH = 200
+"""How many live grants are read in one go, far under what either database takes as arguments."""
+
+
+class AccessService:
+    """The gateway's questions. Every method raises PolicyUnavailable where the store does not answer in time."""
+
+    def __init__(self, database: Database, clock: Clock, settings: PolicySettings) -> None:
+        """Decide on what *database* says, at the instants *clock* tells."""
+        self._database = database
+        self._clock = clock
+        self._settings = settings
+
+    async def decide(self, request: AccessRequest) -> Grant | Denial:
+        """Answer *request* now; raises NotFound for an unknown person."""
+        async with self._snapshot() as view:
+            at = self._clock.now()
+            read = await self._read(view, request.hospital_id, [request.person_id], at, [request.device_name])
+        facts = read.facts(request.person_id, read.device_named(request.device_name))
+        return decide(request, facts, at)
+
+    async def recheck(self, grants: Sequence[Grant]) -> dict[SessionId, Held | Denial]:
+        """Answer all live *grants* again, from one snapshot."""
+        if not grants:
+            return {}
+        async with self._snapshot() as view:
+            return await self._recheck(view, grants)
+
+    async def explain(
+        self,
+        hospital_id: HospitalId,
+        person_login: str,
+        device_name: str,
+        account_name: str | None = None,
+        *,
+        at: datetime | None = None,
+        source: str | None = None,
+        factors: frozenset[Factor] = frozenset(),
+    ) -> Explanation:
+        """Return every rule, held or failed, for that person and device at *at* (None: now).
+
+        Without a *source* or *factors*, what only the log-in shows is not judged. Raises NotFound for an
+        unknown person; an unknown device is a finding like any other.
+        """
+        async with self._snapshot() as view:
+            instant = at or self._clock.now()
+            person = await view.people.by_login(hospital_id, person_login)
+            if person is None:
+                raise NotFound("person", person_login)
+            read = await self._read(view, hospital_id, [person.id], instant, [device_name])
+        request = AccessRequest(
+            hospital_id=hospital_id,
+            person_id=person.id,
+            device_name=device_name,
+            account_name=account_name,
+            source=source or "",
+            factors=factors,
+        )
+        return explain(request, read.facts(person.id, read.device_named(device_name)), instant)
+
+    async def openings(self, hospital_id: HospitalId, person_id: PersonId) -> list[Opening]:
+        """Return what is open now for the person, by device and account; raises NotFound for an unknown one."""
+        async with self._snapshot() as view:
+            at = self._clock.now()
+            read = await self._read(view, hospital_id, [person_id], at, None)
+        return openings((read.facts(person_id, device_id) for device_id in read.reach), at)
+
+    async def node_started(self, node: str) -> None:
+        """Note that gateway *node* has begun, and end what an earlier process of that name left open."""
+        async with self._deadline(), self._database.unit_of_work(None, self._clock) as work:
+            at = self._clock.now()
+            await work.leases.beat(node, at, started=True)
+            await work.leases.end_left_open(node, at, "interrupted")
+
+    async def heartbeat(self, node: str) -> None:
+        """Renew the leases of *node*; after ``settings.lease`` of silence its sessions count as lost."""
+        async with self._deadline(), self._database.unit_of_work(None, self._clock) as work:
+            await work.leases.beat(node, self._clock.now())
+
+    async def session_opened(self, grant: Grant, node: str) -> None:
+        """Take a lease for the session of *grant*, held by *node*.
+
+        Raises Conflict where the person's sessions are at their limit, or the grant no longer holds: what was
+        cut between the decision and this call does not open.
+        """
+        async with self._deadline(), self._database.unit_of_work(None, self._clock) as work:
+            await work.leases.hold_person(grant.hospital_id, grant.person_id)
+            answer = (await self._recheck(work, [grant])).get(grant.session_id)
+            if not isinstance(answer, Held):
+                raise Conflict("access was withdrawn between the decision and the session")
+            held = await work.leases.count_live(grant.hospital_id, grant.person_id, self._beat_since())
+            if held >= self._settings.session_limit:
+                raise Conflict(f"{held} sessions are open already, and no more than that are allowed")
+            await work.leases.beat(node, self._clock.now())
+            await work.leases.open(grant, node)
+
+    async def session_closed(self, session_id: SessionId, reason: str) -> None:
+        """Give the lease of a session back; *reason* is the gateway's code. A second time changes nothing."""
+        async with self._deadline(), self._database.unit_of_work(None, self._clock) as work:
+            await work.leases.close(session_id, self._clock.now(), reason)
+
+    async def sessions(
+        self, hospital_id: HospitalId, *, ended_since: datetime | None = None
+    ) -> list[LiveSession]:
+        """Return the sessions open, live or lost, and those ended at *ended_since* or later, newest first."""
+        async with self._snapshot() as view:
+            found = await view.leases.list(hospital_id, self._beat_since(), ended_since=ended_since)
+        return list(found)
+
+    async def session(self, hospital_id: HospitalId, session_id: SessionId) -> LiveSession:
+        """Return one session, whatever its state; raises NotFound."""
+        async with self._snapshot() as view:
+            found = await view.leases.list(hospital_id, self._beat_since(), session_id=session_id)
+        if not found:
+            raise NotFound("session", session_id)
+        return found[0]
+
+    async def changes_since(self, cursor: int | None) -> tuple[int, list[PolicyEvent]]:
+        """Return the changes committed after *cursor*, oldest first, and the next cursor.
+
+        None means from now on, 0 everything there ever was. At most 500 at once: call again until none is left.
+        No change is ever missed: a position is seen only after every smaller one (see ``Outbox``).
+        """
+        async with self._snapshot() as view:
+            if cursor is None:
+                return await view.outbox.head(), []
+            found = await view.outbox.after(cursor, _CHANGES)
+        return (found[-1][0] if found else cursor), [event for _position, event in found]
+
+    async def _recheck(self, view: View, grants: Sequence[Grant]) -> dict[SessionId, Held | Denial]:
+        at = self._clock.now()
+        by_hospital: dict[HospitalId, list[Grant]] = defaultdict(list)
+        for grant in grants:
+            by_hospital[grant.hospital_id].append(grant)
+        answers: dict[SessionId, Held | Denial] = {}
+        for hospital_id, mine in by_hospital.items():
+            for first in range(0, len(mine), _BATCH):
+                batch = mine[first : first + _BATCH]
+                read = await view.facts.snapshot(
+                    hospital_id,
+                    {grant.person_id for grant in batch},
+                    at=at,
+                    lease=self._settings.lease,
+                    session_limit=self._settings.session_limit,
+                    devices={grant.device_id for grant in batch},
+                    occurrences={grant.occurrence_id for grant in batch},
+                    revoked_since=min(grant.issued_at for grant in batch),
+                )
+                if read is None:
+                    raise NotFound("person", batch[0].person_id)
+                for grant in batch:
+                    facts = read.facts(grant.person_id, grant.device_id)
+                    answers[grant.session_id] = recheck(grant, facts, at)
+        return answers
+
+    async def _read(
+        self,
+        view: View,
+        hospital_id: HospitalId,
+        people: Sequence[PersonId],
+        at: datetime,
+        names: Sequence[str] | None,
+    ) -> Snapshot:
+        read = await view.facts.snapshot(
+            hospital_id,
+            people,
+            at=at,
+            lease=self._settings.lease,
+            session_limit=self._settings.session_limit,
+            names=names or (),
+        )
+        if read is None:
+            raise NotFound("person", ", ".join(people))
+        return read
+
+    def _beat_since(self) -> datetime:
+        return self._clock.now() - self._settings.lease
+
+    @asynccontextmanager
+    async def _snapshot(self) -> AsyncIterator[View]:
+        async with self._deadline(), self._database.read() as view:
+            yield view
+
+    @asynccontextmanager
+    async def _deadline(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._settings.store_timeout.total_seconds()):
+                yield
+        except TimeoutError as error:
+            raise PolicyUnavailable("the policy database does not answer in time") from error

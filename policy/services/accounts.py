@@ -1,0 +1,116 @@
+"""Dedicated accounts of devices (rule T9): their names here, their secrets in the vault."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from policy.clock import Clock
+from policy.domain.devices import AccountMethod, DedicatedAccount
+from policy.domain.ids import AccountId, DeviceId, HospitalId, PersonId, new_id
+from policy.errors import Conflict, NotFound
+from policy.services import inputs
+from policy.services.duties import Duty, require
+from policy.services.vault import VaultService
+from policy.store.database import Database
+from policy.store.plain import described
+from policy.store.unit_of_work import View
+from policy.vault.secret import Secret
+
+
+class AccountService:
+    """The accounts that interventions use."""
+
+    def __init__(self, database: Database, vault: VaultService, clock: Clock) -> None:
+        """Keep accounts in *database*, and their secrets through *vault*."""
+        self._database = database
+        self._vault = vault
+        self._clock = clock
+
+    async def add_account(
+        self,
+        actor: PersonId,
+        hospital_id: HospitalId,
+        device_id: DeviceId,
+        *,
+        name: str,
+        method: AccountMethod,
+        secret: Secret,
+    ) -> DedicatedAccount:
+        """Add an account of a device, with its *secret* in the vault.
+
+        Raises InvalidInput, Conflict for a name taken on this device, SecretReused where the secret serves
+        another account already.
+        """
+        account = DedicatedAccount(
+            id=AccountId(new_id()),
+            hospital_id=hospital_id,
+            device_id=device_id,
+            name=inputs.name(name, "name"),
+            method=AccountMethod(method),
+            vaulted=True,
+            active=True,
+        )
+        async with self._database.unit_of_work(actor, self._clock) as work:
+            await require(work, hospital_id, actor, Duty.MANAGE)
+            await work.devices.get(hospital_id, device_id)
+            others = await work.accounts.list(hospital_id, device_id)
+            if any(other.name == account.name for other in others):
+                raise Conflict(f"this device has an account called {account.name!r} already")
+            await work.accounts.insert(account)
+            await self._vault.store_secret(work, account, secret)
+            await work.emit("account.created", hospital_id, account.id, {}, described(account))
+        return account
+
+    async def replace_secret(
+        self, actor: PersonId, hospital_id: HospitalId, account_id: AccountId, secret: Secret
+    ) -> DedicatedAccount:
+        """Put another secret in the vault; raises InvalidInput, SecretReused."""
+        async with self._database.unit_of_work(actor, self._clock) as work:
+            await require(work, hospital_id, actor, Duty.MANAGE)
+            before = await _account(work, hospital_id, account_id)
+            await self._vault.store_secret(work, before, secret)
+            after = replace(before, vaulted=True)
+            shown = {"vaulted": before.vaulted}
+            await work.emit("account.secret_replaced", hospital_id, account_id, shown, {"vaulted": True})
+        return after
+
+    async def suspend_account(
+        self, actor: PersonId, hospital_id: HospitalId, account_id: AccountId, *, reason: str
+    ) -> DedicatedAccount:
+        """Let no session use this account, and end those that do."""
+        return await self._turn_account(actor, hospital_id, account_id, active=False, reason=reason)
+
+    async def resume_account(
+        self, actor: PersonId, hospital_id: HospitalId, account_id: AccountId, *, reason: str
+    ) -> DedicatedAccount:
+        """Let sessions use this account again."""
+        return await self._turn_account(actor, hospital_id, account_id, active=True, reason=reason)
+
+    async def accounts(
+        self, actor: PersonId, hospital_id: HospitalId, device_id: DeviceId
+    ) -> Sequence[DedicatedAccount]:
+        """Return the device's accounts, by name; raises NotFound for the device."""
+        async with self._database.read() as view:
+            await require(view, hospital_id, actor, Duty.READ)
+            await view.devices.get(hospital_id, device_id)
+            return await view.accounts.list(hospital_id, device_id)
+
+    async def _turn_account(
+        self, actor: PersonId, hospital_id: HospitalId, account_id: AccountId, *, active: bool, reason: str
+    ) -> DedicatedAccount:
+        why = inputs.line(reason, "reason", longest=500)
+        async with self._database.unit_of_work(actor, self._clock) as work:
+            await require(work, hospital_id, actor, Duty.RESUME if active else Duty.STOP)
+            before = await _account(work, hospital_id, account_id)
+            after = replace(before, active=active)
+            await work.accounts.update(after)
+            name = "account.resumed" if active else "account.suspended"
+            facts = {"active": active, "reason": why}
+            await work.emit(name, hospital_id, account_id, {"active": before.active}, facts)
+        return after
+
+
+async def _account(view: View, hospital_id: HospitalId, account_id: AccountId) -> DedicatedAccount:
+    account = await view.accounts.get(hospital_id, account_id)
+    if account is None:
+        raise NotFound("account", account_id)
+    return account

@@ -1,0 +1,168 @@
+"""Device tasks: what needs SSH on the hospital's behalf is asked here, and done by a gateway."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from policy.clock import Clock
+from policy.domain.ids import AccountId, DeviceId, HospitalId, PersonId, TaskId, new_id
+from policy.domain.tasks import DeviceTask, TaskGrant, TaskKind, TaskResult, TaskState
+from policy.errors import Conflict, InvalidInput, NotFound
+from policy.services import inputs
+from policy.services.duties import Duty, require
+from policy.store.database import Database
+from policy.store.unit_of_work import View
+
+ASKED_FOR: Final = timedelta(minutes=10)
+"""After it a task nobody claimed is left alone: whoever asked has gone."""
+_KEYS: Final = 16
+"""How many host keys a device may show."""
+
+
+class DeviceTaskService:
+    """Asks, hands out and answers device tasks. The only place that makes a ``TaskGrant``."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        """Keep tasks in *database*."""
+        self._database = database
+        self._clock = clock
+
+    async def request(
+        self,
+        actor: PersonId,
+        hospital_id: HospitalId,
+        kind: TaskKind,
+        device_id: DeviceId,
+        *,
+        account_id: AccountId | None = None,
+    ) -> DeviceTask:
+        """Ask for the host keys a device shows, or for one of its accounts to be tried.
+
+        Raises InvalidInput, NotFound, and Conflict where the device is suspended or no host key is pinned yet.
+        """
+        task = DeviceTask(
+            id=TaskId(new_id()),
+            hospital_id=hospital_id,
+            kind=TaskKind(kind),
+            device_id=device_id,
+            account_id=account_id,
+            state=TaskState.ASKED,
+            requested_by=actor,
+            requested_at=self._clock.now(),
+        )
+        async with self._database.unit_of_work(actor, self._clock) as work:
+            await require(work, hospital_id, actor, Duty.PLAN)
+            await _allowed(work, task)
+            await work.tasks.insert(task)
+            shown = {"kind": task.kind, "device": device_id, "account": account_id}
+            await work.emit("task.requested", hospital_id, task.id, {}, shown)
+        return task
+
+    async def claim(self, node: str) -> TaskGrant | None:
+        """Hand the oldest waiting task to gateway *node*, to it alone; None where none waits.
+
+        A task that may no longer be done (the device was suspended meanwhile) is failed instead, saying why.
+        """
+        async with self._database.unit_of_work(None, self._clock) as work:
+            at = self._clock.now()
+            while task := await work.tasks.take(node, at, at - ASKED_FOR):
+                try:
+                    await _allowed(work, task)
+                except (Conflict, InvalidInput, NotFound) as refusal:
+                    result = TaskResult(ok=False, detail=str(refusal))
+                    await work.tasks.finish(task, at, result)
+                    await work.emit("task.finished", task.hospital_id, task.id, {}, _shown(task, result))
+                    continue
+                return await self._grant(work, task, node)
+        return None
+
+    async def finish(self, grant: TaskGrant, result: TaskResult) -> DeviceTask:
+        """Write what the gateway found. Host keys become a proposal; none is pinned by itself.
+
+        Raises NotFound where the task is not that gateway's (any more), InvalidInput for keys that are none.
+        """
+        proposed = tuple(_key_line(line) for line in result.host_keys)
+        if len(proposed) > _KEYS:
+            raise InvalidInput("host_keys", f"a device shows at most {_KEYS} host keys")
+        # the device is hostile: what it said is data, bounded and on one line
+        printable = "".join(letter if letter.isprintable() else "?" for letter in result.detail)
+        checked = TaskResult(ok=result.ok, host_keys=proposed, detail=printable[:500])
+        async with self._database.unit_of_work(None, self._clock) as work:
+            task = await work.tasks.get(grant.hospital_id, grant.task_id)
+            if task.node != grant.node:
+                raise NotFound("claimed task", grant.task_id)
+            await work.tasks.finish(task, self._clock.now(), checked)
+            await work.emit("task.finished", task.hospital_id, task.id, {}, _shown(task, checked))
+            return await work.tasks.get(grant.hospital_id, grant.task_id)
+
+    async def get(self, actor: PersonId, hospital_id: HospitalId, task_id: TaskId) -> DeviceTask:
+        """Return one task; raises NotFound."""
+        async with self._database.read() as view:
+            await require(view, hospital_id, actor, Duty.READ)
+            return await view.tasks.get(hospital_id, task_id)
+
+    async def list(self, actor: PersonId, hospital_id: HospitalId) -> Sequence[DeviceTask]:
+        """Return the last tasks asked for, newest first."""
+        async with self._database.read() as view:
+            await require(view, hospital_id, actor, Duty.READ)
+            return await view.tasks.list(hospital_id)
+
+    async def _grant(self, view: View, task: DeviceTask, node: str) -> TaskGrant:
+        device = await view.devices.get(task.hospital_id, task.device_id)
+        zone = await view.zones.get(task.hospital_id, device.zone_id)
+        account = None
+        if task.account_id is not None:
+            account = await view.accounts.get(task.hospital_id, task.account_id)
+        return TaskGrant(
+            task_id=task.id,
+            hospital_id=task.hospital_id,
+            kind=task.kind,
+            device_id=device.id,
+            device_name=device.name,
+            address=device.address,
+            port=device.port,
+            source_address=zone.source_address,
+            algorithms=device.algorithms,
+            host_keys=device.host_keys,
+            account=account,
+            node=node,
+            issued_at=self._clock.now(),
+        )
+
+
+async def _allowed(view: View, task: DeviceTask) -> None:
+    """Raise unless *task* may be done now."""
+    device = await view.devices.get(task.hospital_id, task.device_id)
+    if not device.active:
+        raise Conflict(f"{device.name} is suspended: nothing may dial it")
+    if task.kind is TaskKind.FETCH_HOST_KEYS:
+        if task.account_id is not None:
+            raise InvalidInput("account_id", "leave it out: fetching host keys logs in nowhere")
+        return
+    if task.account_id is None:
+        raise InvalidInput("account_id", "say which account is to be tried")
+    account = await view.accounts.get(task.hospital_id, task.account_id)
+    if account is None or account.device_id != device.id:
+        raise NotFound("account", task.account_id)
+    if not account.active:
+        raise Conflict(f"the account {account.name} is suspended")
+    if not device.host_keys:
+        raise Conflict(
+            f"no host key of {device.name} is pinned: no secret is sent to a device not recognised"
+        )
+
+
+def _key_line(line: str) -> str:
+    """Return a host key line without its comment. Whether it is fit to be pinned is judged when it is."""
+    return " ".join(inputs.line(line, "host_keys", longest=16384).split()[:2])
+
+
+def _shown(task: DeviceTask, result: TaskResult) -> dict[str, object]:
+    return {
+        "kind": task.kind,
+        "device": task.device_id,
+        "account": task.account_id,
+        "ok": result.ok,
+        "host_keys": result.host_keys,
+        "detail": result.detail,
+    }

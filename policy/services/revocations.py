@@ -1,0 +1,78 @@
+"""The cut: what is open ends now."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from policy.clock import Clock
+from policy.domain.access import Revocation, RevocationScope
+from policy.domain.ids import DeviceId, HospitalId, PersonId, SessionId, SupplierId
+from policy.errors import InvalidInput, NotFound
+from policy.services import inputs
+from policy.services.duties import Duty, require
+from policy.store.database import Database
+from policy.store.plain import described
+from policy.store.unit_of_work import View
+
+
+class RevocationService:
+    """Cuts sessions; the gateways read it within half a second, and end them."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        """Keep cuts in *database*."""
+        self._database = database
+        self._clock = clock
+
+    async def cut(
+        self,
+        actor: PersonId,
+        hospital_id: HospitalId,
+        scope: RevocationScope,
+        target: str,
+        reason: str,
+    ) -> Revocation:
+        """End every session of *scope* granted until now; *target* is the id of what is cut, '' for all.
+
+        New sessions may open afterwards: to keep somebody out, suspend. It is dated no earlier than the newest
+        session it reaches, so that a gateway whose clock is ahead does not escape it. Raises InvalidInput,
+        NotFound for the target.
+        """
+        why = inputs.line(reason, "reason", longest=500)
+        async with self._database.unit_of_work(actor, self._clock) as work:
+            await require(work, hospital_id, actor, Duty.STOP)
+            await _exists(work, hospital_id, scope, target)
+            newest = await work.leases.latest_opening(hospital_id, scope, target)
+            now = self._clock.now()
+            revocation = Revocation(
+                hospital_id=hospital_id,
+                scope=scope,
+                target=target,
+                at=now if newest is None else max(now, newest),
+                reason=why,
+                by=actor,
+            )
+            await work.revocations.insert(revocation)
+            subject = target or hospital_id
+            await work.emit(f"{scope.value}.cut", hospital_id, subject, {}, described(revocation))
+        return revocation
+
+    async def list(self, actor: PersonId, hospital_id: HospitalId, since: datetime) -> Sequence[Revocation]:
+        """Return the cuts made at the aware instant *since* or later, oldest first."""
+        async with self._database.read() as view:
+            await require(view, hospital_id, actor, Duty.READ)
+            return await view.revocations.list(hospital_id, since)
+
+
+async def _exists(view: View, hospital_id: HospitalId, scope: RevocationScope, target: str) -> None:
+    match scope:
+        case RevocationScope.ALL:
+            if target:
+                raise InvalidInput("target", "leave it empty to cut all sessions")
+        case RevocationScope.SESSION:
+            if not await view.leases.exists(hospital_id, SessionId(target)):
+                raise NotFound("session", target)
+        case RevocationScope.PERSON:
+            await view.people.get(hospital_id, PersonId(target))
+        case RevocationScope.SUPPLIER:
+            await view.suppliers.get(hospital_id, SupplierId(target))
+        case RevocationScope.DEVICE:
+            await view.devices.get(hospital_id, DeviceId(target))

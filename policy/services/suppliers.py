@@ -1,0 +1,109 @@
+"""Suppliers and the sites they declare."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from policy.clock import Clock
+from policy.domain.ids import HospitalId, PersonId, SupplierId, new_id
+from policy.domain.suppliers import Site, Supplier
+from policy.errors import Conflict
+from policy.services import inputs
+from policy.services.duties import Duty, require
+from policy.store.database import Database
+from policy.store.plain import described
+from policy.store.unit_of_work import View
+
+
+class SupplierService:
+    """The registry of suppliers (rules C1 to E4)."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        """Keep suppliers in *database*."""
+        self._database = database
+        self._clock = clock
+
+    async def create(
+        self, actor: PersonId, hospital_id: HospitalId, *, name: str, sites: Iterable[Site]
+    ) -> Supplier:
+        """Add a supplier, active. Raises InvalidInput, and Conflict for a name taken in this hospital."""
+        supplier = Supplier(
+            id=SupplierId(new_id()),
+            hospital_id=hospital_id,
+            name=inputs.line(name, "name"),
+            active=True,
+            sites=inputs.sites(sites),
+        )
+        async with self._database.unit_of_work(actor, self._clock) as work:
+            await require(work, hospital_id, actor, Duty.MANAGE)
+            await _free(work, supplier)
+            await work.suppliers.insert(supplier)
+            await work.emit("supplier.created", hospital_id, supplier.id, {}, described(supplier))
+        return supplier
+
+    async def update(
+        self,
+        actor: PersonId,
+        hospital_id: HospitalId,
+        supplier_id: SupplierId,
+        *,
+        name: str | None = None,
+        sites: Iterable[Site] | None = None,
+    ) -> Supplier:
+        """Change the name, or all the declared sites. Raises InvalidInput, Conflict for a name taken."""
+        declared = None if sites is None else inputs.sites(sites)
+        async with self._database.unit_of_work(actor, self._clock) as work:
+            await require(work, hospital_id, actor, Duty.MANAGE)
+            before = await work.suppliers.get(hospital_id, supplier_id)
+            after = replace(
+                before,
+                name=before.name if name is None else inputs.line(name, "name"),
+                sites=before.sites if declared is None else declared,
+            )
+            await _free(work, after)
+            await work.suppliers.update(after)
+            await work.emit("supplier.updated", hospital_id, supplier_id, described(before), described(after))
+        return after
+
+    async def suspend(
+        self, actor: PersonId, hospital_id: HospitalId, supplier_id: SupplierId, *, reason: str
+    ) -> Supplier:
+        """Let nobody of this supplier in, and end their sessions (E4)."""
+        return await self._turn(actor, hospital_id, supplier_id, active=False, reason=reason)
+
+    async def resume(
+        self, actor: PersonId, hospital_id: HospitalId, supplier_id: SupplierId, *, reason: str
+    ) -> Supplier:
+        """Let this supplier's people in again, as their windows say."""
+        return await self._turn(actor, hospital_id, supplier_id, active=True, reason=reason)
+
+    async def get(self, actor: PersonId, hospital_id: HospitalId, supplier_id: SupplierId) -> Supplier:
+        """Return one supplier; raises NotFound."""
+        async with self._database.read() as view:
+            await require(view, hospital_id, actor, Duty.READ)
+            return await view.suppliers.get(hospital_id, supplier_id)
+
+    async def list(self, actor: PersonId, hospital_id: HospitalId) -> Sequence[Supplier]:
+        """Return the hospital's suppliers, by name."""
+        async with self._database.read() as view:
+            await require(view, hospital_id, actor, Duty.READ)
+            return await view.suppliers.list(hospital_id)
+
+    async def _turn(
+        self, actor: PersonId, hospital_id: HospitalId, supplier_id: SupplierId, *, active: bool, reason: str
+    ) -> Supplier:
+        why = inputs.line(reason, "reason", longest=500)
+        async with self._database.unit_of_work(actor, self._clock) as work:
+            await require(work, hospital_id, actor, Duty.RESUME if active else Duty.STOP)
+            before = await work.suppliers.get(hospital_id, supplier_id)
+            after = replace(before, active=active)
+            await work.suppliers.update(after)
+            name = "supplier.resumed" if active else "supplier.suspended"
+            facts = {"active": active, "reason": why}
+            await work.emit(name, hospital_id, supplier_id, {"active": before.active}, facts)
+        return after
+
+
+async def _free(view: View, supplier: Supplier) -> None:
+    other = await view.suppliers.by_name(supplier.hospital_id, supplier.name)
+    if other is not None and other.id != supplier.id:
+        raise Conflict(f"there is a supplier called {supplier.name!r} already")

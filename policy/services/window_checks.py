@@ -1,0 +1,131 @@
+"""What a window may name, and what its planner should know before she asks for approval."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+from policy.domain.devices import Device
+from policy.domain.ids import DeviceId, HospitalId, PersonId
+from policy.domain.interventions import Intervention
+from policy.domain.people import Role
+from policy.domain.windows import Channel, IdleRule, Window
+from policy.errors import InvalidInput
+from policy.services import inputs
+from policy.store.unit_of_work import View
+
+LONGEST_SILENCE: Final = timedelta(hours=1)
+LONGEST_OUTPUT: Final = timedelta(hours=24)
+_DIRECTIONS: Final = frozenset({Channel.SFTP_UP, Channel.SFTP_DOWN})
+_COMMANDS: Final = frozenset({Channel.SHELL, Channel.EXEC})
+
+
+async def check_people(
+    view: View, hospital_id: HospitalId, people: Iterable[PersonId], intervention: Intervention
+) -> frozenset[PersonId]:
+    """Return the people of a window: active technicians of the intervention's supplier, at least one."""
+    found = frozenset(people)
+    if not found:
+        raise InvalidInput("people", "name at least one technician")
+    for person_id in sorted(found):
+        person = await view.people.get(hospital_id, person_id)
+        if Role.TECHNICIAN not in person.roles or person.supplier_id != intervention.supplier_id:
+            raise InvalidInput("people", f"{person.login} is no technician of the intervention's supplier")
+        if not person.active:
+            raise InvalidInput("people", f"{person.login} is suspended")
+    return found
+
+
+async def check_devices(
+    view: View, hospital_id: HospitalId, devices: Iterable[DeviceId], groups: Iterable[str]
+) -> tuple[frozenset[DeviceId], frozenset[str]]:
+    """Return what a window may reach: devices of this hospital, or groups; at least one of either."""
+    named = frozenset(devices)
+    grouped = frozenset(inputs.name(group, "groups") for group in groups)
+    if not named and not grouped:
+        raise InvalidInput("devices", "name at least one device or one group")
+    for device_id in sorted(named):
+        await view.devices.get(hospital_id, device_id)
+    return named, grouped
+
+
+def check_channels(channels: Iterable[Channel]) -> frozenset[Channel]:
+    """Return the channels, at least one."""
+    found = frozenset(Channel(channel) for channel in channels)
+    if not found:
+        raise InvalidInput(
+            "channels", "allow at least one of: " + ", ".join(channel.value for channel in Channel)
+        )
+    return found
+
+
+def check_idle(idle: IdleRule) -> IdleRule:
+    """Return the idle rule (T10): a delay always, and a ceiling where output counts as activity."""
+    if not timedelta(0) < idle.limit <= LONGEST_SILENCE:
+        raise InvalidInput("idle.limit", "write more than zero and at most an hour")
+    if not idle.output_counts:
+        if idle.ceiling is not None:
+            raise InvalidInput("idle.ceiling", "leave it out, or let output count")
+        return idle
+    if idle.ceiling is None or not idle.limit <= idle.ceiling <= LONGEST_OUTPUT:
+        raise InvalidInput("idle.ceiling", "write at least the idle limit and at most 24 hours")
+    return idle
+
+
+async def warnings(view: View, window: Window, intervention: Intervention) -> tuple[str, ...]:
+    """Return the message keys of what the planner should know of *window*; none of them refuses it."""
+    found: list[str] = []
+    if window.channels & _COMMANDS and len(window.channels & _DIRECTIONS) == 1:
+        found.append("warning.shell-makes-direction-moot")
+    reached = {
+        device.id: device for device in await view.devices.in_groups(window.hospital_id, list(window.groups))
+    }
+    if any(not any(group in device.groups for device in reached.values()) for group in window.groups):
+        found.append("warning.group-empty")
+    for device_id in window.devices:
+        reached[device_id] = await view.devices.get(window.hospital_id, device_id)
+    if any(not device.host_keys for device in reached.values()):
+        found.append("warning.no-host-key")
+    if await _account_missing(view, window, reached):
+        found.append("warning.no-account")
+    if await _others_there(view, window, intervention, reached.values()):
+        found.append("warning.other-supplier-at-same-time")
+    return tuple(found)
+
+
+async def _account_missing(view: View, window: Window, reached: Iterable[DeviceId]) -> bool:
+    for device_id in reached:
+        accounts = await view.accounts.list(window.hospital_id, device_id)
+        if not any(
+            account.active and account.vaulted and window.allows_account(account.name) for account in accounts
+        ):
+            return True
+    return False
+
+
+async def _others_there(
+    view: View, window: Window, intervention: Intervention, reached: Iterable[Device]
+) -> bool:
+    devices = list(reached)
+    groups = window.groups.union(*(device.groups for device in devices))
+    others = await view.windows.on_devices(
+        window.hospital_id,
+        [device.id for device in devices],
+        groups,
+        min(one.start for one in window.occurrences),
+        max(one.end for one in window.occurrences),
+    )
+    for other in others:
+        if other.id == window.id or not _overlap(window, other):
+            continue
+        theirs = await view.interventions.get(other.hospital_id, other.intervention_id)
+        if theirs.supplier_id != intervention.supplier_id:
+            return True
+    return False
+
+
+def _overlap(one: Window, other: Window) -> bool:
+    return any(
+        mine.start < theirs.end and theirs.start < mine.end
+        for mine in one.occurrences
+        for theirs in other.occurrences
+    )
