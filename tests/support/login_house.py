@@ -140,10 +140,16 @@ async def another_process(house: House) -> AsyncIterator[House]:
 
 
 @asynccontextmanager
-async def open_house(directory: Path, hashing: PasswordSettings = CHEAP) -> AsyncIterator[House]:
-    """A hospital whose supplier Imagix declared 192.0.2.0/24, with alice, bob, and mallory of no supplier."""
+async def open_house(
+    directory: Path, hashing: PasswordSettings = CHEAP, database_url: str | None = None
+) -> AsyncIterator[House]:
+    """A hospital whose supplier Imagix declared 192.0.2.0/24, with alice, bob, and mallory of no supplier.
+
+    On SQLite in *directory*, or on the empty database at *database_url*.
+    """
     settings = PolicySettings(
-        database_url=f"sqlite:///{directory / 'policy.sqlite'}", keyring_directory=directory / "keyring"
+        database_url=database_url or f"sqlite:///{directory / 'policy.sqlite'}",
+        keyring_directory=directory / "keyring",
     )
     clock = ManualClock(AT)
     database = await Database.open(settings.database_url, migrate=True)
