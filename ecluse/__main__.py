@@ -1,0 +1,6 @@
+"""``python -m ecluse`` is the ``ecluse`` command."""
+
+from ecluse.main import run
+
+if __name__ == "__main__":
+    run()

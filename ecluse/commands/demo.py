@@ -1,0 +1,134 @@
+"""``ecluse demo``: a bastion with two real devices, on this machine, in one command."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from ecluse.demo.errors import DemoError
+from ecluse.demo.rehearsal import Rehearsal, StepFailed
+from ecluse.demo.scene import CLOSED_DEVICE, HOST, OPEN_DEVICE, Scene
+from ecluse.desk import Desk
+from policy.clock import SystemClock
+
+REFRESH_SECONDS = 1.0
+
+
+def register(root: typer.Typer) -> None:
+    """Add the command to the tree."""
+    root.command("demo")(demo)
+
+
+def demo(
+    context: typer.Context,
+    once: Annotated[
+        bool, typer.Option("--once", help="Run the main job unattended; exit 0 only if all of it held.")
+    ] = False,
+    directory: Annotated[
+        Path, typer.Option("--directory", metavar="DIR", help="Where everything is put; removed at the end.")
+    ] = Path(".demo"),
+    port: Annotated[int, typer.Option("--port", help="SSH port of the gateway; 0 chooses a free one.")] = 0,
+) -> None:
+    """Start a bastion with two demo devices, an open window and a closed one, and say what to try.
+
+    Example: ecluse demo --once
+    """
+    desk = Desk.of(context)
+    if directory.exists():
+        raise DemoError(f"{directory} exists: is another demonstration running? If not, remove it")
+    status = asyncio.run(_play(desk, directory.resolve(), port, once=once))
+    if status:
+        sys.exit(status)
+
+
+async def _play(desk: Desk, directory: Path, port: int, *, once: bool) -> int:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    building = asyncio.ensure_future(Scene.build(directory, SystemClock(), desk.tell, port))
+    interrupted = asyncio.ensure_future(stopping.wait())
+    await asyncio.wait({building, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+    if not building.done():
+        building.cancel()
+        await asyncio.wait({building})
+        return 1
+    interrupted.cancel()
+    scene = building.result()
+    try:
+        if once:
+            return await _rehearse(desk, scene)
+        _explain(desk, scene)
+        await _show_codes(desk, scene, stopping)
+        return 0
+    finally:
+        desk.tell("demo.cleaning")
+        await scene.close()
+
+
+async def _rehearse(desk: Desk, scene: Scene) -> int:
+    rehearsal = Rehearsal(scene)
+    for key, step in rehearsal.steps:
+        try:
+            seen = await step()
+        except (StepFailed, DemoError, OSError, TimeoutError, LookupError) as failure:
+            desk.tell("demo.step.failed", promise=desk.say(key))
+            typer.echo(str(failure) or type(failure).__name__)
+            return 1
+        desk.tell("demo.step.held", promise=desk.say(key), seen=seen)
+    desk.tell("demo.held")
+    return 0
+
+
+def _explain(desk: Desk, scene: Scene) -> None:
+    alice = scene.troupe.alice
+    ssh = f"ssh -p {scene.ssh_port} -o UserKnownHostsFile={scene.known_hosts} alice+{OPEN_DEVICE}@{HOST}"
+    desk.tell("demo.ready")
+    lines = [
+        ("demo.say.ssh", ssh),
+        ("demo.say.password", alice.password),
+        ("demo.say.code", alice.shown_code(scene.clock)),
+        ("demo.say.closed", ssh.replace(OPEN_DEVICE, CLOSED_DEVICE)),
+        (
+            "demo.say.environment",
+            (
+                f"export ECLUSE_API_URL={scene.url} ECLUSE_API_CA={scene.data}/tls/ca.pem "
+                f"ECLUSE_API_TOKEN_FILE={scene.token_file}"
+            ),
+        ),
+        ("demo.say.why", f"{sys.argv[0]} why alice {CLOSED_DEVICE}"),
+        ("demo.say.sessions", f"{sys.argv[0]} sessions list"),
+        ("demo.say.cut", f"{sys.argv[0]} sessions cut SESSION --reason exercice"),
+        ("demo.say.replay", f"{sys.argv[0]} traces replay SESSION --reason exercice"),
+        ("demo.say.document", str(scene.data / "demo.json")),
+    ]
+    for key, value in lines:
+        # whole and on lines of their own, so that they can be copied
+        typer.echo(f"\n# {desk.say(key)}\n{value}")
+    typer.echo()
+
+
+async def _show_codes(desk: Desk, scene: Scene, stopping: asyncio.Event) -> None:
+    screen = Console(file=sys.stdout, highlight=False)
+    if not screen.is_terminal:
+        await stopping.wait()
+        return
+
+    def codes() -> Text:
+        people = (scene.troupe.alice, scene.troupe.bob)
+        shown = "   ".join(f"{person.login} {person.shown_code(scene.clock)}" for person in people)
+        return Text(desk.say("demo.codes", codes=shown))
+
+    with Live(codes(), console=screen, auto_refresh=False) as live:
+        while not stopping.is_set():
+            live.update(codes(), refresh=True)
+            try:
+                await asyncio.wait_for(stopping.wait(), REFRESH_SECONDS)
+            except TimeoutError:
+                continue

@@ -1,0 +1,68 @@
+"""``ecluse init``: a new installation in a new directory."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ecluse.desk import AsJson, Desk
+from ecluse.installation import Administrator, initialise
+from ecluse.settings import CONFIG_NAME
+from policy.clock import SystemClock
+
+
+def register(root: typer.Typer) -> None:
+    """Add the command to the tree."""
+    root.command("init")(init)
+
+
+def init(
+    context: typer.Context,
+    directory: Annotated[Path, typer.Argument(help="New or empty directory, such as /var/lib/ecluse.")],
+    hospital: Annotated[str, typer.Option("--hospital", help="The hospital's name, as people read it.")],
+    administrator: Annotated[
+        list[str],
+        typer.Option(
+            "--administrator",
+            metavar="LOGIN:NAME:E-MAIL",
+            help="Twice at least: nobody approves their own window.",
+        ),
+    ],
+    contact: Annotated[
+        str, typer.Option("--contact", help="Whom to call about security: shown on banners and refusals.")
+    ],
+    timezone: Annotated[str, typer.Option("--timezone", help="IANA name of the time zone.")] = "Europe/Paris",
+    name: Annotated[
+        list[str] | None,
+        typer.Option("--name", help="Further DNS name or address of the API, for its certificate."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a data directory, its keys, databases and CA, and invite the first two administrators.
+
+    Example: ecluse init /var/lib/ecluse --hospital "CH de Brive" --contact "RSSI, poste 4242"
+    --administrator "dsi:Denise Martin:dsi@hospital.example" --administrator "denis:Denis Leroy:denis@hospital.example"
+    """
+    desk = Desk.of(context, as_json)
+    administrators = [Administrator.parse(text) for text in administrator]
+    invitations = asyncio.run(
+        initialise(
+            directory,
+            hospital=hospital,
+            timezone=timezone,
+            security_contact=contact,
+            administrators=administrators,
+            clock=SystemClock(),
+            names=tuple(name or ()),
+        )
+    )
+    tokens = {login: token.reveal() for login, token in invitations.items()}
+    if as_json:
+        desk.show_json({"data_dir": str(directory.resolve()), "invitations": tokens})
+        return
+    desk.tell("init.done", directory=str(directory.resolve()))
+    for login, token in tokens.items():
+        desk.tell("init.invitation", login=login, token=token)
+    config = directory.resolve() / CONFIG_NAME
+    desk.tell("init.next", config=str(config), ca=str(directory.resolve() / "tls/ca.pem"))

@@ -1,0 +1,60 @@
+"""Hands each package its own settings type, out of the installation's settings."""
+
+from datetime import timedelta
+
+from admin_api.settings import ApiSettings
+from ecluse.settings import Settings
+from gateway.settings import GatewaySettings
+from policy.domain.ids import HospitalId
+from policy.settings import PolicySettings
+from recorder.settings import RecorderSettings
+
+
+def policy_settings(settings: Settings) -> PolicySettings:
+    """Return what policy is told. Raises SettingsError when the database password cannot be read."""
+    return PolicySettings(
+        database_url=settings.policy_url(),
+        keyring_directory=settings.keyring,
+        session_limit=settings.policy.session_limit,
+        horizon=timedelta(days=settings.policy.horizon_days),
+        invitation_validity=timedelta(days=settings.policy.invitation_days),
+    )
+
+
+def recorder_settings(settings: Settings) -> RecorderSettings:
+    """Return what the recorder is told. Raises SettingsError when the database password cannot be read."""
+    return RecorderSettings(
+        spool=settings.spool,
+        store=settings.store,
+        signing_key_path=settings.signing_key,
+        catalog_url=settings.trace_url(),
+        write_timeout_seconds=settings.recorder.write_timeout_seconds,
+        min_free_bytes=settings.recorder.min_free_bytes,
+        input_limit_bytes=settings.recorder.input_limit_bytes,
+    )
+
+
+def gateway_settings(settings: Settings) -> GatewaySettings:
+    """Return what the gateway is told."""
+    chosen = settings.gateway
+    return GatewaySettings(
+        host_keys=settings.host_keys,
+        hospital_id=HospitalId(settings.hospital_id),
+        node=settings.node,
+        host=chosen.host,
+        port=chosen.port,
+        login_grace_seconds=chosen.login_grace_seconds,
+        max_unauthenticated=chosen.max_unauthenticated,
+        max_unauthenticated_per_source=chosen.max_unauthenticated_per_source,
+        max_channels=chosen.max_channels,
+        drain_seconds=chosen.drain_seconds,
+    )
+
+
+def api_settings(settings: Settings) -> ApiSettings:
+    """Return what the API is told."""
+    return ApiSettings(
+        hospital_id=HospitalId(settings.hospital_id),
+        node=f"{settings.node}-console",
+        token_lifetime=timedelta(hours=settings.policy.token_hours),
+    )

@@ -1,0 +1,32 @@
+"""The gateway's own SSH host keys."""
+
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+from ecluse.certificates import write_private
+
+
+def make_host_keys(directory: Path) -> None:
+    """Make ``host_ed25519`` and ``host_ecdsa`` (P-256) with their ``.pub`` in *directory*, private ones 0600."""
+    _write(directory / "host_ed25519", ed25519.Ed25519PrivateKey.generate())
+    _write(directory / "host_ecdsa", ec.generate_private_key(ec.SECP256R1()))
+
+
+def known_hosts(directory: Path, host: str, port: int) -> str:
+    """Return the ``known_hosts`` lines of the keys in *directory* for a gateway at *host*, *port*."""
+    place = host if port == 22 else f"[{host}]:{port}"
+    lines = [f"{place} {path.read_text().strip()}" for path in sorted(directory.glob("host_*.pub"))]
+    return "\n".join(lines) + "\n"
+
+
+def _write(path: Path, key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> None:
+    write_private(
+        path,
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+        ),
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    path.with_name(path.name + ".pub").write_bytes(public + b"\n")

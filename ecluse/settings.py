@@ -1,0 +1,294 @@
+"""The installation's settings: one TOML file and ``ECLUSE_*`` variables, read once and handed over.
+
+Each package receives its own frozen settings type; nothing below this package reads the environment.
+Secrets are named by the path of a file, so that systemd credentials fit, and never written here.
+"""
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+from typing_extensions import override
+
+CONFIG_VARIABLE = "ECLUSE_CONFIG"
+CONFIG_NAME = "ecluse.toml"
+SYSTEM_CONFIG = Path("/etc/ecluse") / CONFIG_NAME
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+PositiveSeconds = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the message names each wrong key and what it accepts."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatabaseSection(_Section):
+    """One database: a SQLAlchemy URL without its password, which is read from ``password_file``."""
+
+    url: str | None = None
+    password_file: Path | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _no_password_in_the_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            url = make_url(value)
+        except ArgumentError as error:
+            raise ValueError(
+                "write a database URL: sqlite:////path/to/file or postgresql://user@host/name"
+            ) from error
+        if url.password is not None:
+            raise ValueError("holds a password: write it to a file and name that file in password_file")
+        if url.drivername not in {"sqlite", "postgresql"}:
+            raise ValueError(f"{url.drivername} is not supported: use sqlite or postgresql")
+        return value
+
+    def resolve(self, default: Path) -> str:
+        """Return the full URL, *default* being the SQLite file used where none is set.
+
+        Raises SettingsError when the password file cannot be read.
+        """
+        if self.url is None:
+            return f"sqlite:///{default}"
+        if self.password_file is None:
+            return self.url
+        try:
+            password = self.password_file.read_text().strip()
+        except OSError as error:
+            raise SettingsError(
+                f"password_file: cannot read {self.password_file}: {error.strerror}"
+            ) from error
+        scheme, _, rest = self.url.partition("://")
+        user, at, place = rest.partition("@")
+        if not at:
+            raise SettingsError("password_file: the url names no user: postgresql://USER@host/name")
+        return f"{scheme}://{user}:{quote(password, safe='')}@{place}"
+
+
+class PolicySection(_Section):
+    """Limits of people and their defaults."""
+
+    session_limit: Count = 4
+    horizon_days: Count = 400
+    invitation_days: Count = 7
+    token_hours: Count = 12
+
+
+class GatewaySection(_Section):
+    """The SSH side. Times are seconds."""
+
+    host: str = "127.0.0.1"
+    port: Port = 2222
+    host_keys: tuple[Path, ...] = ()
+    login_grace_seconds: PositiveSeconds = 60.0
+    max_unauthenticated: Count = 200
+    max_unauthenticated_per_source: Count = 20
+    max_channels: Count = 64
+    drain_seconds: PositiveSeconds = 10.0
+    user: str | None = None
+
+
+class ConsoleSection(_Section):
+    """The API's side. ``certificate`` and ``key`` are PEM files; unset, those made by ``init`` serve."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8443
+    certificate: Path | None = None
+    key: Path | None = None
+    user: str | None = None
+
+
+class RecorderSection(_Section):
+    """Where traces go, and how long a write may take. ``min_free_bytes`` left on the spool, or nothing opens."""
+
+    spool: Path | None = None
+    store: Path | None = None
+    signing_key: Path | None = None
+    write_timeout_seconds: PositiveSeconds = 2.0
+    min_free_bytes: Count = 256 * 1024 * 1024
+    input_limit_bytes: Count = 64 * 1024 * 1024
+
+
+class VaultSection(_Section):
+    """Where the vault's keys are: a folder of key files, readable by the gateway and console users only."""
+
+    keyring: Path | None = None
+
+
+class LogSection(_Section):
+    """How chatty the logs are."""
+
+    level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
+
+
+class Settings(BaseSettings):
+    """Everything an installation sets. Relative paths are taken from the data directory."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ECLUSE_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    data_dir: Path
+    hospital_id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+    node: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")] = "node1"
+    policy_database: DatabaseSection = DatabaseSection()
+    trace_database: DatabaseSection = DatabaseSection()
+    policy: PolicySection = PolicySection()
+    gateway: GatewaySection = GatewaySection()
+    console: ConsoleSection = ConsoleSection()
+    recorder: RecorderSection = RecorderSection()
+    vault: VaultSection = VaultSection()
+    log: LogSection = LogSection()
+
+    @classmethod
+    @override
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let a variable override the file, whose values come in as arguments."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+    def path(self, value: Path | None, default: str) -> Path:
+        """Return *value*, or *default*, taken from the data directory where it is relative."""
+        return self.data_dir / (value if value is not None else Path(default))
+
+    @property
+    def keyring(self) -> Path:
+        """The folder of the vault's keys."""
+        return self.path(self.vault.keyring, "keys/vault")
+
+    @property
+    def host_keys(self) -> tuple[Path, ...]:
+        """The gateway's SSH host key files, the preferred type first."""
+        chosen = self.gateway.host_keys or (Path("keys/host_ed25519"), Path("keys/host_ecdsa"))
+        return tuple(self.data_dir / path for path in chosen)
+
+    @property
+    def signing_key(self) -> Path:
+        """The Ed25519 key that signs manifests."""
+        return self.path(self.recorder.signing_key, "keys/trace-signing.pem")
+
+    @property
+    def spool(self) -> Path:
+        """Where live traces are written."""
+        return self.path(self.recorder.spool, "spool")
+
+    @property
+    def store(self) -> Path:
+        """Where closed traces are kept."""
+        return self.path(self.recorder.store, "traces")
+
+    @property
+    def certificate(self) -> Path:
+        """The API's certificate chain (PEM)."""
+        return self.path(self.console.certificate, "tls/api.pem")
+
+    @property
+    def certificate_key(self) -> Path:
+        """The API's private key (PEM)."""
+        return self.path(self.console.key, "tls/api.key")
+
+    @property
+    def authority(self) -> Path:
+        """The installation CA's certificate (PEM): what clients pin."""
+        return self.data_dir / "tls/ca.pem"
+
+    @property
+    def run_directory(self) -> Path:
+        """Where the processes write the ports they listen on."""
+        return self.data_dir / "run"
+
+    def policy_url(self) -> str:
+        """Return the policy database's full URL. Raises SettingsError when its password cannot be read."""
+        return self.policy_database.resolve(self.data_dir / "policy.db")
+
+    def trace_url(self) -> str:
+        """Return the trace database's full URL. Raises SettingsError when its password cannot be read."""
+        return self.trace_database.resolve(self.data_dir / "traces.db")
+
+    @property
+    def evaluation_stores(self) -> bool:
+        """Whether an embedded store is used, fit for evaluation and a small site only."""
+        return self.policy_database.url is None or self.trace_database.url is None
+
+
+def find(explicit: Path | None) -> Path:
+    """Return the settings file: *explicit*, or $ECLUSE_CONFIG, or ./ecluse.toml, or /etc/ecluse/ecluse.toml.
+
+    Raises SettingsError when there is none.
+    """
+    if explicit is not None:
+        return explicit
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named:
+        return Path(named)
+    for candidate in (Path(CONFIG_NAME), SYSTEM_CONFIG):
+        if candidate.exists():
+            return candidate
+    raise SettingsError(
+        f"no settings file: run 'ecluse init DIRECTORY', then name its {CONFIG_NAME} with --config "
+        f"or in {CONFIG_VARIABLE}"
+    )
+
+
+def load(path: Path) -> Settings:
+    """Read and check the settings in *path*, overridden by ``ECLUSE_*`` variables.
+
+    Raises SettingsError naming each wrong key.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: is not TOML: {error}") from error
+    values.setdefault("data_dir", str(path.resolve().parent))
+    return build(values, str(path))
+
+
+def build(values: dict[str, Any], origin: str) -> Settings:
+    """Check *values* and return them as settings; *origin* is named in the errors.
+
+    Raises SettingsError naming each wrong key.
+    """
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        lines = [f"{origin}: {_key(item['loc'])}: {_said(item)}" for item in error.errors()]
+        raise SettingsError("\n".join(lines)) from error
+    if not settings.data_dir.is_absolute():
+        raise SettingsError(f"{origin}: data_dir: write an absolute path, not {settings.data_dir}")
+    return settings
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location)
+
+
+def _said(item: Any) -> str:
+    if item["type"] == "extra_forbidden":
+        return "is not a setting: check its spelling, or remove it"
+    return str(item["msg"]).removeprefix("Value error, ")

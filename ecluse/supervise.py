@@ -1,0 +1,109 @@
+"""Runs the gateway and the console as two processes and keeps both alive.
+
+If one dies the other goes on: it is started again, after a pause that doubles while it keeps dying.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+log = structlog.get_logger()
+
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+STEADY_SECONDS = 60.0
+STOP_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A process to keep alive: its name, arguments, and the user it runs under (None: the supervisor's)."""
+
+    name: str
+    arguments: Sequence[str]
+    user: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def programs(config: Path, gateway_user: str | None, console_user: str | None) -> tuple[Program, Program]:
+    """Return the two programs of an installation whose settings are in *config*."""
+
+    def program(name: str, user: str | None) -> Program:
+        # -P: the folder one happens to stand in is never a place to import code from
+        arguments = (sys.executable, "-P", "-m", "ecluse", name, "--config", str(config.resolve()))
+        return Program(name=name, arguments=arguments, user=user)
+
+    return program("gateway", gateway_user), program("console", console_user)
+
+
+class Supervisor:
+    """Starts programs, starts again those that die, and stops them all together."""
+
+    def __init__(self, chosen: Sequence[Program]) -> None:
+        """Supervise *chosen*; nothing runs before ``run``."""
+        self._programs = chosen
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask for the end: each program gets SIGTERM and 20 s to drain before SIGKILL."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Keep the programs alive until ``stop``; returns when all have ended."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        async with asyncio.TaskGroup() as group:
+            for program in self._programs:
+                group.create_task(self._keep(program), name=program.name)
+
+    async def _keep(self, program: Program) -> None:
+        loop = asyncio.get_running_loop()
+        pause = FIRST_PAUSE_SECONDS
+        while not self._stopping.is_set():
+            started = loop.time()
+            process = await self._start(program)
+            log.info("process.started", program=program.name, pid=process.pid)
+            ended = asyncio.ensure_future(process.wait())
+            stopping = asyncio.ensure_future(self._stopping.wait())
+            await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            if self._stopping.is_set():
+                await self._end(program, process)
+                return
+            if loop.time() - started > STEADY_SECONDS:
+                pause = FIRST_PAUSE_SECONDS
+            log.error("process.died", program=program.name, status=process.returncode, again_in_seconds=pause)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    async def _start(self, program: Program) -> asyncio.subprocess.Process:
+        user = program.user if os.geteuid() == 0 else None
+        # its own session: a Ctrl-C in the terminal reaches the supervisor alone, which then drains both
+        return await asyncio.create_subprocess_exec(
+            *program.arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            env={**os.environ, **program.environment},
+            start_new_session=True,
+            user=user,
+        )
+
+    async def _end(self, program: Program, process: asyncio.subprocess.Process) -> None:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            log.warning("process.killed", program=program.name, after_seconds=STOP_SECONDS)
+            process.kill()
+            await process.wait()
+        log.info("process.stopped", program=program.name, status=process.returncode)
