@@ -45,7 +45,7 @@ class AccountService:
             hospital_id=hospital_id,
             device_id=device_id,
             name=inputs.name(name, "name"),
-            method=AccountMethod(method),
+            method=inputs.choice(AccountMethod, method, "method"),
             vaulted=True,
             active=True,
         )

@@ -43,7 +43,7 @@ class DeviceTaskService:
         task = DeviceTask(
             id=TaskId(new_id()),
             hospital_id=hospital_id,
-            kind=TaskKind(kind),
+            kind=inputs.choice(TaskKind, kind, "kind"),
             device_id=device_id,
             account_id=account_id,
             state=TaskState.ASKED,

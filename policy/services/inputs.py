@@ -3,11 +3,15 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from enum import StrEnum
 from ipaddress import ip_address, ip_network
+from typing import TypeVar
 
 from policy.domain.ids import is_name
 from policy.domain.suppliers import Site
 from policy.errors import InvalidInput
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _ALGORITHM = re.compile(r"[a-zA-Z0-9@.+_-]{1,64}")
@@ -20,6 +24,14 @@ _SHARED_MAILBOXES = frozenset(
         "support", "team", "tech", "technique", "webmaster",
     }
 )  # fmt: skip
+
+
+def choice(kind: type[Choice], value: str, field: str) -> Choice:
+    """Return *value* as a member of the enumeration *kind*."""
+    try:
+        return kind(value)
+    except ValueError:
+        raise InvalidInput(field, "write one of: " + ", ".join(member.value for member in kind)) from None
 
 
 def name(text: str, field: str) -> str:

@@ -139,7 +139,7 @@ async def add_intervention(
         id=InterventionId(new_id()),
         hospital_id=hospital_id,
         supplier_id=supplier_id,
-        kind=InterventionKind(kind),
+        kind=inputs.choice(InterventionKind, kind, "kind"),
         purpose=inputs.line(purpose, "purpose", longest=500),
         state=InterventionState.REQUESTED,
         requested_by=actor,

@@ -37,6 +37,7 @@ class RevocationService:
         NotFound for the target.
         """
         why = inputs.line(reason, "reason", longest=500)
+        scope = inputs.choice(RevocationScope, scope, "scope")
         async with self._database.unit_of_work(actor, self._clock) as work:
             await require(work, hospital_id, actor, Duty.STOP)
             await _exists(work, hospital_id, scope, target)

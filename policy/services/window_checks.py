@@ -50,7 +50,7 @@ async def check_devices(
 
 def check_channels(channels: Iterable[Channel]) -> frozenset[Channel]:
     """Return the channels, at least one."""
-    found = frozenset(Channel(channel) for channel in channels)
+    found = frozenset(inputs.choice(Channel, channel, "channels") for channel in channels)
     if not found:
         raise InvalidInput(
             "channels", "allow at least one of: " + ", ".join(channel.value for channel in Channel)
