@@ -24,9 +24,7 @@ class ManualClock:
 
     def __init__(self, at: datetime) -> None:
         """Start at the aware instant *at*; raises ValueError for a naive one."""
-        if at.tzinfo is None:
-            raise ValueError("a clock needs an aware instant")
-        self._at = at.astimezone(UTC)
+        self._at = _utc(at)
 
     def now(self) -> datetime:
         """Return the instant the clock stands at."""
@@ -37,5 +35,11 @@ class ManualClock:
         self._at += by
 
     def set(self, at: datetime) -> None:
-        """Move the clock to the aware instant *at*."""
-        self._at = at.astimezone(UTC)
+        """Move the clock to the aware instant *at*; raises ValueError for a naive one."""
+        self._at = _utc(at)
+
+
+def _utc(at: datetime) -> datetime:
+    if at.tzinfo is None:
+        raise ValueError("a clock needs an aware instant")
+    return at.astimezone(UTC)
