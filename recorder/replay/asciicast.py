@@ -135,10 +135,9 @@ def _head(header: TraceHeader, first: list[Frame]) -> dict[str, Any]:
 
 def _size(told: dict[str, Any]) -> tuple[int, int] | None:
     columns, rows = told.get("columns"), told.get("rows")
-    if isinstance(columns, int) and isinstance(rows, int):
-        if 0 < columns <= _LARGEST_SIDE and 0 < rows <= _LARGEST_SIDE:
-            return columns, rows
-    return None
+    if not isinstance(columns, int) or not isinstance(rows, int):
+        return None
+    return (columns, rows) if 0 < columns <= _LARGEST_SIDE and 0 < rows <= _LARGEST_SIDE else None
 
 
 def _json(value: object) -> str:

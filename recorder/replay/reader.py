@@ -126,6 +126,16 @@ class Verification:
         """Whether every byte is as it was signed."""
         return self.problem is None
 
+    @property
+    def what(self) -> str | None:
+        """`Problem.what`, or None."""
+        return None if self.problem is None else self.problem.what
+
+    @property
+    def record(self) -> int | None:
+        """`Problem.record`, or None."""
+        return None if self.problem is None else self.problem.record
+
 
 def verify(
     directory_or_file: Path, public_key: PublicKey | bytes, *, manifest_sha256: str | None = None
