@@ -1,0 +1,97 @@
+"""The settings file and its variables."""
+
+from pathlib import Path
+
+import pytest
+
+from ecluse import settings
+from ecluse.settings import SettingsError
+
+HOSPITAL = "0" * 32
+
+
+def write(folder: Path, text: str) -> Path:
+    """Write a settings file naming a hospital, then *text*."""
+    path = folder / "ecluse.toml"
+    path.write_text(f'hospital_id = "{HOSPITAL}"\n{text}')
+    return path
+
+
+def test_a_minimal_file_gives_every_default(tmp_path: Path) -> None:
+    """The hospital's id is enough: the data directory is the file's own."""
+    chosen = settings.load(write(tmp_path, ""))
+    assert chosen.data_dir == tmp_path
+    assert chosen.policy_url() == f"sqlite:///{tmp_path}/policy.db"
+    assert chosen.spool == tmp_path / "spool"
+    assert chosen.evaluation_stores
+
+
+def test_a_variable_overrides_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``ECLUSE_GATEWAY__PORT`` wins over the file's gateway.port, and leaves its neighbours alone."""
+    monkeypatch.setenv("ECLUSE_GATEWAY__PORT", "2022")
+    chosen = settings.load(write(tmp_path, '[gateway]\nport = 2200\nhost = "127.0.0.9"\n'))
+    assert (chosen.gateway.host, chosen.gateway.port) == ("127.0.0.9", 2022)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[gateway]\nprot = 22\n", "gateway.prot"),
+        ("[gateway]\nport = 70000\n", "gateway.port"),
+        ("[gateway]\nlogin_grace_seconds = 0\n", "gateway.login_grace_seconds"),
+        ('node = "Not A Node"\n', "node"),
+        ('[policy_database]\nurl = "mysql://h/d"\n', "policy_database.url"),
+        ('[policy_database]\nurl = "postgresql://u:hunter2@h/d"\n', "password_file"),
+    ],
+)
+def test_a_wrong_key_is_named(tmp_path: Path, text: str, named: str) -> None:
+    """The error says which key is wrong, and in which file."""
+    path = write(tmp_path, text)
+    with pytest.raises(SettingsError) as refused:
+        settings.load(path)
+    assert named in str(refused.value)
+    assert str(path) in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:
+    """Two mistakes give two lines."""
+    with pytest.raises(SettingsError) as refused:
+        settings.load(write(tmp_path, "[gateway]\nport = -1\n[console]\nport = -1\n"))
+    assert "gateway.port" in str(refused.value)
+    assert "console.port" in str(refused.value)
+
+
+@pytest.mark.parametrize("content", [b"[gateway\n", b"\xff\xfe"])
+def test_what_is_not_toml_is_said_so(tmp_path: Path, content: bytes) -> None:
+    """A broken file gives a sentence with its name."""
+    path = tmp_path / "ecluse.toml"
+    path.write_bytes(content)
+    with pytest.raises(SettingsError, match="is not TOML"):
+        settings.load(path)
+
+
+def test_no_file_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no settings file, the error names ``ecluse init``."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ECLUSE_CONFIG", raising=False)
+    monkeypatch.setattr(settings, "SYSTEM_CONFIG", tmp_path / "none.toml")
+    with pytest.raises(SettingsError, match="ecluse init"):
+        settings.find(None)
+
+
+def test_the_password_of_a_database_comes_from_its_file(tmp_path: Path) -> None:
+    """The URL keeps no password; what the file says is quoted into it."""
+    secret = tmp_path / "password"
+    secret.write_text("p@ss/word\n")
+    text = f'[policy_database]\nurl = "postgresql://ecluse@db/policy"\npassword_file = "{secret}"\n'
+    chosen = settings.load(write(tmp_path, text))
+    assert chosen.policy_url() == "postgresql://ecluse:p%40ss%2Fword@db/policy"
+    assert "p@ss" not in repr(chosen)
+
+
+def test_a_password_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """The error names the file that cannot be read."""
+    text = '[policy_database]\nurl = "postgresql://ecluse@db/policy"\npassword_file = "/nowhere/secret"\n'
+    with pytest.raises(SettingsError, match="/nowhere/secret"):
+        settings.load(write(tmp_path, text)).policy_url()
