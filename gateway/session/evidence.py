@@ -135,7 +135,7 @@ class EchoWatch:
                 at = self._line.follow(text, at, len(text))
                 continue
             line = self._waiting[0]
-            if line.echoed:  # what comes next is the echo of Enter
+            if line.matched >= len(line.typed):  # what comes next is the echo of Enter
                 self._decide()
                 at += text[at] == _NEW_LINE
                 continue
