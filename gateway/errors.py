@@ -13,8 +13,6 @@ GatewayError
     └── DeviceRefused       the device accepts the account and refuses the channel
 """
 
-from collections.abc import Mapping
-
 from policy.domain.access import Denial
 
 
@@ -49,13 +47,13 @@ class SessionEnded(GatewayError):
 
 
 class ChannelRefused(GatewayError):
-    """This channel is not allowed. ``key`` is the message for the person, ``arguments`` fill it."""
+    """This channel is not allowed. ``key`` is the message for the person, ``code`` the rule."""
 
-    def __init__(self, key: str, arguments: Mapping[str, str] | None = None) -> None:
-        """Name the message *key* and what fills it."""
+    def __init__(self, key: str, code: str) -> None:
+        """Name the message *key* and the rule's *code*."""
         super().__init__(key)
         self.key = key
-        self.arguments = dict(arguments or {})
+        self.code = code
 
 
 class DeviceError(GatewayError):

@@ -25,7 +25,11 @@ class Access(Protocol):
         ...
 
     async def session_opened(self, grant: Grant, node: str) -> None:
-        """Take a lease for the session of *grant*."""
+        """Take a lease for the session of *grant*; raises Conflict where it no longer holds or is one too many."""
+        ...
+
+    async def node_started(self, node: str) -> None:
+        """End the leases that an earlier process of this *node* left open."""
         ...
 
     async def session_closed(self, session_id: SessionId, reason: str) -> None:
@@ -87,7 +91,7 @@ class Recording(Protocol):
 class Recorder(Protocol):
     """Opens traces."""
 
-    def check_writable(self) -> None:
+    async def check_writable(self) -> None:
         """Raise SpoolUnavailable where no trace can be written now."""
         ...
 

@@ -1,0 +1,150 @@
+"""What the gateway writes into the security journal."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Protocol
+
+import structlog
+
+from policy.clock import Clock
+from policy.domain.access import AccessRequest, Denial, Grant
+from policy.domain.ids import HospitalId, PersonId
+from policy.domain.logins import LoginOutcome, LoginResult
+from recorder.audit.events import SecurityEvent
+from recorder.errors import RecorderError
+
+ACTOR = "gateway"
+
+_RESULTS = {
+    LoginResult.SUCCESS: "authentication.succeeded",
+    LoginResult.FAILURE: "authentication.failed",
+    LoginResult.LOCKED: "authentication.locked",
+    LoginResult.BUSY: "authentication.busy",
+}
+_log = structlog.get_logger()
+
+
+class Journal(Protocol):
+    """The recorder's journal."""
+
+    async def append(self, event: SecurityEvent) -> None:
+        """Keep *event*; when this returns it is durable. Raises JournalBroken."""
+        ...
+
+
+class GatewayJournal:
+    """Turns what happens at the gateway into security events. Details hold no secret."""
+
+    def __init__(self, journal: Journal, hospital_id: HospitalId, clock: Clock) -> None:
+        """Write to *journal* for *hospital_id*."""
+        self._journal = journal
+        self._hospital_id = hospital_id
+        self._clock = clock
+        self._alarms: set[asyncio.Task[None]] = set()
+
+    async def login(self, outcome: LoginOutcome) -> None:
+        """Write how a log-in ended, with its true cause; raises JournalBroken."""
+        await self._journal.append(
+            SecurityEvent(
+                name=_RESULTS[outcome.result],
+                hospital_id=outcome.hospital_id,
+                at=outcome.at,
+                actor=ACTOR,
+                person_id=outcome.person_id,
+                source=outcome.source,
+                details={
+                    "login": outcome.login,
+                    "reason": outcome.reason.value,
+                    "factors": sorted(factor.value for factor in outcome.factors),
+                    "key": outcome.key_fingerprint,
+                },
+            )
+        )
+
+    async def session(self, name: str, grant: Grant, facts: Mapping[str, object] | None = None) -> None:
+        """Write the event *name* about the session of *grant*; raises JournalBroken."""
+        await self._journal.append(
+            SecurityEvent(
+                name=name,
+                hospital_id=grant.hospital_id,
+                at=self._clock.now(),
+                actor=ACTOR,
+                person_id=grant.person_id,
+                device_id=grant.device_id,
+                session_id=grant.session_id,
+                source=grant.source,
+                details={"device": grant.device_name, "account": grant.account_name, **(facts or {})},
+            )
+        )
+
+    async def refused(self, request: AccessRequest, denial: Denial) -> None:
+        """Write that access was refused, with every rule that failed; raises JournalBroken."""
+        await self._journal.append(
+            SecurityEvent(
+                name="access.denied",
+                hospital_id=request.hospital_id,
+                at=self._clock.now(),
+                actor=ACTOR,
+                person_id=request.person_id,
+                source=request.source,
+                details={
+                    "device": request.device_name,
+                    "account": request.account_name,
+                    "failed": [f"{finding.code}:{finding.key}" for finding in denial.failed],
+                    "disclosed": denial.disclose,
+                },
+            )
+        )
+
+    async def person(
+        self, name: str, person_id: PersonId | None, source: str, facts: Mapping[str, object]
+    ) -> None:
+        """Write the event *name* about a person who is in no session; raises JournalBroken."""
+        await self._journal.append(
+            SecurityEvent(
+                name=name,
+                hospital_id=self._hospital_id,
+                at=self._clock.now(),
+                actor=ACTOR,
+                person_id=person_id,
+                source=source,
+                details=dict(facts),
+            )
+        )
+
+    def alarm(self, name: str, facts: Mapping[str, object]) -> None:
+        """Raise the alarm *name* now: into the log at once, into the journal as soon as it takes it."""
+        _log.critical(f"alarm.{name}", **facts)
+        event = SecurityEvent(
+            name=f"alarm.{name}",
+            hospital_id=self._hospital_id,
+            at=self._clock.now(),
+            actor=ACTOR,
+            session_id=_text(facts.get("session")),
+            details=dict(facts),
+        )
+        task = asyncio.get_running_loop().create_task(self._quietly(event))
+        self._alarms.add(task)
+        task.add_done_callback(self._alarms.discard)
+
+    async def quietly(self, name: str, grant: Grant, facts: Mapping[str, object]) -> None:
+        """Write about a session that is over; a journal that refuses is an error in the log, no more."""
+        try:
+            await self.session(name, grant, facts)
+        except RecorderError as error:
+            _log.error("journal.failed", event_name=name, error=str(error))
+
+    async def close(self) -> None:
+        """Wait for the alarms under way."""
+        while self._alarms:
+            await asyncio.wait(set(self._alarms))
+
+    async def _quietly(self, event: SecurityEvent) -> None:
+        try:
+            await self._journal.append(event)
+        except RecorderError as error:
+            _log.error("journal.failed", event_name=event.name, error=str(error))
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,108 @@
+"""Every sentence the gateway says, in the person's language, or in both before she is known."""
+
+from collections.abc import Sequence
+
+from gateway.session.forwarding import told
+from gateway.session.reasons import EndReason
+from gateway.session.transfer.command import Refused
+from policy.domain.access import Denial, Grant, Obligations
+from policy.domain.hospitals import Hospital
+from policy.domain.people import Language
+from policy.i18n import Catalog, load, refusal, sentence
+
+
+class Wording:
+    """The gateway's sentences for one hospital."""
+
+    def __init__(self, hospital: Hospital, catalog: Catalog | None = None) -> None:
+        """Speak for *hospital*: its name, its time zone, its security referent."""
+        self.hospital = hospital
+        self._catalog = catalog or load("gateway")
+
+    def say(self, key: str, language: Language, **arguments: object) -> str:
+        """Return the sentence *key*; instants are written in the hospital's time zone."""
+        return self._catalog.translate(key, language, timezone=self.hospital.timezone, **arguments)
+
+    def both(self, key: str, separator: str, **arguments: object) -> str:
+        """Return the sentence *key* in French, then in English."""
+        return separator.join(
+            self.say(key, language, **arguments) for language in (Language.FRENCH, Language.ENGLISH)
+        )
+
+    # --- before log-in ------------------------------------------------------------------------------------
+
+    def legal(self) -> str:
+        """The legal banner."""
+        text = self.both(
+            "banner.legal", "\n\n", hospital=self.hospital.name, contact=self.hospital.security_contact
+        )
+        return text.replace("\n", "\r\n") + "\r\n\r\n"
+
+    def instruction(self) -> str:
+        """What stands over every log-in dialogue, the first and the later ones alike (invariant 7)."""
+        return self.both("prompt.once", "\n")
+
+    def prompts(self, *, code_only: bool) -> list[tuple[str, bool]]:
+        """The prompts of a log-in dialogue, with whether each echoes."""
+        code = (self.both("prompt.code", " / ") + ": ", True)
+        return [code] if code_only else [(self.both("prompt.password", " / ") + ": ", False), code]
+
+    # --- after log-in -------------------------------------------------------------------------------------
+
+    def welcome(self, grant: Grant, obligations: Obligations) -> str:
+        """What a person reads on her terminal before the device's first line."""
+        language = grant.language
+        lines = [
+            self.say(
+                "welcome.device",
+                language,
+                person=grant.person_name,
+                device=grant.device_name,
+                account=grant.account_name,
+                end=obligations.hard_end,
+            ),
+            self.say("welcome.purpose", language, purpose=grant.purpose),
+            self.say("welcome.recorded", language, idle=obligations.idle_limit),
+        ]
+        return self._with_contact("\n".join(lines), language)
+
+    def denied(self, denial: Denial, language: Language) -> str:
+        """Policy's refusal."""
+        return "\n".join(refusal(denial, language, self.hospital.timezone, self.hospital.security_contact))
+
+    def refused(self, key: str, language: Language, **arguments: object) -> str:
+        """Another refusal, with whom to call."""
+        return self._with_contact(self.say(key, language, **arguments), language)
+
+    def channel_refused(self, refused: Refused, language: Language) -> str:
+        """Why a channel or request does not pass."""
+        return told(refused, self._catalog, language)
+
+    def ended(self, reason: EndReason, grant: Grant, denial: Denial | None = None) -> str:
+        """Why a session ends; where policy ended it, the rules' own sentences."""
+        if reason is EndReason.LEFT:
+            return ""
+        language = grant.language
+        failed = denial.failed if denial is not None else ()
+        cuts = (str(finding.arguments.get("reason", "")) for finding in failed)
+        lines = [
+            self.say(
+                f"end.{reason.value}",
+                language,
+                limit=grant.obligations.idle_limit,
+                device=grant.device_name,
+                reason=next((cut for cut in cuts if cut), ""),
+            )
+        ]
+        if reason is not EndReason.CUT:
+            lines += [f"  {sentence(finding, language, self.hospital.timezone)}" for finding in failed]
+        return self._with_contact("\n".join(lines), language)
+
+    def _with_contact(self, text: str, language: Language) -> str:
+        return f"{text}\n{self.say('contact', language, contact=self.hospital.security_contact)}"
+
+
+def lines_for(text: str | Sequence[str], *, terminal: bool) -> bytes:
+    """Return *text* as bytes, with the line ends that a terminal in raw mode needs."""
+    whole = text if isinstance(text, str) else "\n".join(text)
+    return (whole.replace("\n", "\r\n") + "\r\n" if terminal else whole + "\n").encode()

@@ -1,0 +1,278 @@
+"""One client connection: its log-in, then its channels; whatever else SSH can carry is refused here."""
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import NoReturn, Protocol, cast
+
+import asyncssh
+import structlog
+from asyncssh import (
+    DISC_BY_APPLICATION,
+    DISC_SERVICE_NOT_AVAILABLE,
+    OPEN_ADMINISTRATIVELY_PROHIBITED,
+    OPEN_RESOURCE_SHORTAGE,
+    ChannelOpenError,
+)
+from typing_extensions import override
+
+from gateway.context import GatewayContext
+from gateway.server.channel import PersonChannel
+from gateway.server.login import Dialogue, TooManyAttempts
+from gateway.server.selector import Selector
+from gateway.session.forwarding import refusal_of
+from gateway.session.request import ChannelRequest
+from gateway.sshfix import Proof, ServerConnection
+from policy.domain.people import Language, Person
+from policy.errors import PolicyError
+from recorder.errors import RecorderError
+
+_log = structlog.get_logger()
+
+
+class Door(Protocol):
+    """The list of connections, and the bounds on those that have not logged in."""
+
+    draining: bool
+
+    def arrived(self, front: "Front") -> bool:
+        """Count a new connection; False where there are too many."""
+        ...
+
+    def logged_in(self, front: "Front") -> None:
+        """It has logged in."""
+        ...
+
+    def left(self, front: "Front") -> None:
+        """It is gone."""
+        ...
+
+
+class Front(asyncssh.SSHServer):
+    """asyncssh's owner of one connection. ``quiet_since`` is when its last channel closed, in seconds."""
+
+    def __init__(self, context: GatewayContext, door: Door) -> None:
+        """Serve a connection that came through *door*."""
+        self._context = context
+        self._door = door
+        self._connection: ServerConnection | None = None
+        self._dialogue: Dialogue | None = None
+        self._selector: Selector | None = None
+        self._banner_sent = False
+        self._channels: list[PersonChannel] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.source = ""
+        self.quiet_since = context.monotonic()
+
+    @property
+    def connection(self) -> ServerConnection:
+        """The connection; raises RuntimeError before it is made."""
+        if self._connection is None:
+            raise RuntimeError("the connection is not made yet")
+        return self._connection
+
+    @property
+    def channels(self) -> list[PersonChannel]:
+        """The open channels."""
+        return self._channels
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is logged in and has neither a channel nor a session."""
+        return self._selector is not None and not self._channels and not self._selector.live
+
+    # --- the connection -----------------------------------------------------------------------------------
+
+    @override
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = cast(ServerConnection, conn)
+        self.source = str(conn.get_extra_info("peername", ("",))[0])
+        settings = self._context.settings
+        # Made here, for asyncssh announces no empty first user name to begin_auth.
+        self._dialogue = Dialogue(
+            self._context.logins, settings.hospital_id, self.source, settings.max_dialogues
+        )
+        if not self._door.arrived(self):
+            conn.abort()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._door.left(self)
+        if self._selector is not None:
+            self._selector.leave()
+
+    def hang_up(self) -> None:
+        """Close the connection, its channels having been closed before."""
+        if self._connection is not None and not self._connection.is_closed():
+            self._connection.disconnect(DISC_BY_APPLICATION, "closed by the gateway")
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # --- log-in -------------------------------------------------------------------------------------------
+
+    @property
+    def dialogue(self) -> Dialogue:
+        """The log-in's state."""
+        if self._dialogue is None:
+            raise RuntimeError("the connection is not made yet")
+        return self._dialogue
+
+    @override
+    async def begin_auth(self, username: str) -> bool:
+        if not self._banner_sent:
+            self._banner_sent = True
+            self.connection.send_auth_banner(self._context.wording.legal())
+        with _Fate(self._context):
+            await self.dialogue.begin(username)
+        return True
+
+    @override
+    def public_key_auth_supported(self) -> bool:
+        return not self.dialogue.key_proved
+
+    @override
+    def kbdint_auth_supported(self) -> bool:
+        return True
+
+    @override
+    def password_auth_supported(self) -> bool:
+        return False
+
+    @override
+    async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        with _Fate(self._context):
+            return await self.dialogue.offers_key(key.public_data)
+
+    @override
+    def get_kbdint_challenge(
+        self, username: str, lang: str, submethods: str
+    ) -> tuple[str, str, str, list[tuple[str, bool]]]:
+        wording = self._context.wording
+        return "", wording.instruction(), "", wording.prompts(code_only=self.dialogue.key_proved)
+
+    @override
+    async def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> bool:
+        with _Fate(self._context):
+            return await self.dialogue.answer(list(responses))
+
+    async def factor_proved(self, method: str, key: bytes | None) -> Proof:
+        """Take a verified factor; the connection is logged in only when this says COMPLETE."""
+        with _Fate(self._context):
+            proof = await self.dialogue.factor_proved(method, key)
+        person = self.dialogue.person
+        if proof is Proof.COMPLETE and person is not None:
+            self._enter(person)
+        return proof
+
+    def _enter(self, person: Person) -> None:
+        version = str(self.connection.get_extra_info("client_version", ""))
+        self._selector = Selector(
+            self._context,
+            name=self.dialogue.name,
+            person=person,
+            factors=self.dialogue.factors,
+            source=self.source,
+            client_version=version,
+            hang_up=self.hang_up,
+        )
+        self.quiet_since = self._context.monotonic()
+        self._door.logged_in(self)
+
+    # --- channels -----------------------------------------------------------------------------------------
+
+    @override
+    def session_requested(self) -> PersonChannel:
+        if self._selector is None:
+            raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, "not logged in")
+        if self._door.draining:
+            raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, self._say("refusal.drain"))
+        if len(self._channels) >= self._context.settings.max_channels:
+            raise ChannelOpenError(OPEN_RESOURCE_SHORTAGE, self._say("refusal.channels"))
+        channel = PersonChannel(self._requested, self._forwarding_refused, self._closed)
+        self._channels.append(channel)
+        return channel
+
+    def _requested(self, channel: PersonChannel, request: ChannelRequest) -> None:
+        if self._selector is not None:
+            self._spawn(self._selector.serve(channel, request))
+
+    def _closed(self, channel: PersonChannel) -> None:
+        if channel in self._channels:
+            self._channels.remove(channel)
+        self.quiet_since = self._context.monotonic()
+
+    # --- everything else ----------------------------------------------------------------------------------
+
+    def _forwarding_refused(self, channel: PersonChannel, kind: str) -> None:
+        wire = {"agent": "auth-agent-req@openssh.com", "x11": "x11-req"}[kind]
+        channel.tell(self._refuse(wire, {}))
+
+    def _refuse(self, wire_name: str, facts: Mapping[str, object]) -> str:
+        """Record and journal a refused *wire_name*; return what the person reads."""
+        refused = refusal_of(wire_name)
+        language = self._language()
+        if self._selector is not None:
+            self._spawn(self._selector.note_refusal({"request": wire_name, **facts}, refused))
+        return self._context.wording.channel_refused(refused, language)
+
+    def _refuse_open(self, wire_name: str, facts: Mapping[str, object]) -> NoReturn:
+        raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, self._refuse(wire_name, facts))
+
+    def _refuse_global(self, wire_name: str, facts: Mapping[str, object]) -> bool:
+        text = self._refuse(wire_name, facts)
+        if self._channels:  # the answer has no field for a reason
+            self._channels[-1].tell(text)
+        return False
+
+    @override
+    def connection_requested(
+        self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
+    ) -> NoReturn:
+        self._refuse_open("direct-tcpip", {"host": dest_host[:255], "port": dest_port})
+
+    @override
+    def unix_connection_requested(self, dest_path: str) -> NoReturn:
+        self._refuse_open("direct-streamlocal@openssh.com", {"path": dest_path[:255]})
+
+    @override
+    def server_requested(self, listen_host: str, listen_port: int) -> bool:
+        return self._refuse_global("tcpip-forward", {"host": listen_host[:255], "port": listen_port})
+
+    @override
+    def unix_server_requested(self, listen_path: str) -> bool:
+        return self._refuse_global("streamlocal-forward@openssh.com", {"path": listen_path[:255]})
+
+    @override
+    def tun_requested(self, unit: int | None) -> NoReturn:
+        self._refuse_open("tun@openssh.com", {"unit": unit})
+
+    @override
+    def tap_requested(self, unit: int | None) -> NoReturn:
+        self._refuse_open("tun@openssh.com", {"unit": unit})
+
+    def _language(self) -> Language:
+        person = self.dialogue.person
+        return person.language if person is not None else Language.FRENCH
+
+    def _say(self, key: str) -> str:
+        return self._context.wording.say(key, self._language())
+
+
+class _Fate:
+    """Turns what ends a log-in into the disconnection that SSH has for it."""
+
+    def __init__(self, context: GatewayContext) -> None:
+        self._context = context
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, TooManyAttempts):
+            raise asyncssh.PermissionDenied(self._context.wording.both("login.too-many", " / ")) from None
+        if isinstance(error, PolicyError | RecorderError):
+            _log.error("login.unavailable", error=str(error))
+            text = self._context.wording.both("login.unavailable", " / ")
+            raise asyncssh.DisconnectError(DISC_SERVICE_NOT_AVAILABLE, text) from None

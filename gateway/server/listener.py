@@ -1,0 +1,281 @@
+"""The gateway: listens, keeps its own list of connections, holds the caps, drains and stops."""
+
+import asyncio
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Protocol
+
+import asyncssh
+import structlog
+
+from gateway.context import GatewayContext
+from gateway.journal import GatewayJournal, Journal
+from gateway.ports import Access, Logins, Recorder, Vault
+from gateway.server.banners import Wording
+from gateway.server.front import Front
+from gateway.server.menu import Commands, Openings
+from gateway.session.lifecycle import Opener
+from gateway.session.reasons import EndReason
+from gateway.session.supervisor import Supervisor
+from gateway.settings import GatewaySettings
+from gateway.sshfix import ServerConnection, require_version
+from gateway.sshfix.algorithms import COMPRESSION, ENCRYPTION, KEX, MAC, RSA_HOST_SIGNATURES, SIGNATURE
+from gateway.target.dial import Dialler
+from policy.clock import Clock
+from policy.domain.hospitals import Hospital
+from policy.domain.ids import HospitalId
+from policy.i18n import Catalog, load
+
+SWEEP_SECONDS = 1.0
+BACKLOG = 200
+
+_log = structlog.get_logger()
+
+
+class AccessService(Access, Openings, Protocol):
+    """Decisions, leases, and what the menu lists."""
+
+
+class Hospitals(Protocol):
+    """Knows the hospital this gateway serves."""
+
+    async def get(self, hospital_id: HospitalId) -> Hospital:
+        """Return it; raises NotFound."""
+        ...
+
+
+class PolicyServices(Protocol):
+    """What the gateway uses of policy's services."""
+
+    @property
+    def access(self) -> AccessService:
+        """Decisions, leases and openings."""
+        ...
+
+    @property
+    def login(self) -> Logins:
+        """The log-in machine."""
+        ...
+
+    @property
+    def vault(self) -> Vault:
+        """The devices' secrets."""
+        ...
+
+    @property
+    def hospitals(self) -> Hospitals:
+        """The hospital."""
+        ...
+
+
+class _Door:
+    """Counts connections; those that have not logged in are few, in all and from one source."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._settings = settings
+        self._outside: set[Front] = set()
+        self._sources: Counter[str] = Counter()
+        self.fronts: set[Front] = set()
+        self.draining = False
+
+    def arrived(self, front: Front) -> bool:
+        settings, source = self._settings, front.source
+        if (
+            self.draining
+            or len(self._outside) >= settings.max_unauthenticated
+            or self._sources[source] >= settings.max_unauthenticated_per_source
+        ):
+            _log.warning("connection.turned_away", source=source, waiting=len(self._outside))
+            return False
+        self.fronts.add(front)
+        self._outside.add(front)
+        self._sources[source] += 1
+        return True
+
+    def logged_in(self, front: Front) -> None:
+        if front in self._outside:
+            self._outside.discard(front)
+            self._sources[front.source] -= 1
+            if not self._sources[front.source]:
+                del self._sources[front.source]
+
+    def left(self, front: Front) -> None:
+        self.logged_in(front)
+        self.fronts.discard(front)
+
+
+class Gateway:
+    """One gateway process. ``start``, then ``drain`` or ``stop``."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        services: PolicyServices,
+        recorder: Recorder,
+        journal: Journal,
+        clock: Clock,
+        *,
+        catalog: Catalog | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Serve SSH by *settings*; *monotonic* gives the seconds that idle limits are measured in."""
+        self._settings = settings
+        self._services = services
+        self._recorder = recorder
+        self._journal = GatewayJournal(journal, settings.hospital_id, clock)
+        self._clock = clock
+        self._catalog = catalog or load("gateway")
+        self._monotonic = monotonic
+        self._door = _Door(settings)
+        self._server: asyncio.Server | None = None
+        self._supervisor: Supervisor | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port listened on; raises RuntimeError before the start."""
+        if self._server is None or not self._server.sockets:
+            raise RuntimeError("the gateway does not listen")
+        return int(self._server.sockets[0].getsockname()[1])
+
+    @property
+    def connections(self) -> int:
+        """How many client connections there are."""
+        return len(self._door.fronts)
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions are open, opening or ending."""
+        return len(self._supervisor.sessions) if self._supervisor is not None else 0
+
+    async def start(self) -> None:
+        """Check the library, read the host keys, begin to supervise, then listen.
+
+        Raises UnsupportedLibrary, PolicyError, OSError, asyncssh.KeyImportError.
+        """
+        require_version()
+        context = await self._context()
+        self._supervisor = context.supervisor
+        options = await _server_options(self._settings, lambda: Front(context, self._door))
+        loop = asyncio.get_running_loop()
+        self._services.login.journal_to(self._journal.login)
+        await context.supervisor.start()
+        self._server = await loop.create_server(
+            lambda: ServerConnection(loop, options),
+            self._settings.host,
+            self._settings.port,
+            reuse_port=self._settings.reuse_port or None,
+            backlog=BACKLOG,
+            family=socket.AF_UNSPEC,
+        )
+        self._sweeper = asyncio.create_task(self._sweep())
+
+    async def drain(self) -> None:
+        """Take nobody in any more, tell those inside, and end what is left after ``drain_seconds``."""
+        self._door.draining = True
+        if self._server is not None:
+            self._server.close()
+        supervisor = self._supervisor
+        if supervisor is not None and supervisor.sessions:
+            remaining = timedelta(seconds=self._settings.drain_seconds)
+            for session in supervisor.sessions:
+                text = self._catalog.translate("warning.drain", session.grant.language, remaining=remaining)
+                supervisor.warn(session, text)
+            try:
+                async with asyncio.timeout(self._settings.drain_seconds):
+                    await asyncio.gather(*(session.ended.wait() for session in supervisor.sessions))
+            except TimeoutError:
+                pass
+        await self.stop()
+
+    async def stop(self) -> None:
+        """End every session now, close every connection, stop listening."""
+        self._door.draining = True
+        if self._server is not None:
+            self._server.close()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        if self._supervisor is not None:
+            await self._supervisor.end_all(EndReason.DRAIN)
+            await self._supervisor.stop()
+        for front in list(self._door.fronts):
+            front.hang_up()
+        await self._journal.close()
+
+    async def _sweep(self) -> None:
+        """Close connections that are logged in and open nothing."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            now = self._monotonic()
+            for front in list(self._door.fronts):
+                if front.idle and now - front.quiet_since > self._settings.idle_connection_seconds:
+                    front.hang_up()
+
+    async def _context(self) -> GatewayContext:
+        settings, services, clock = self._settings, self._services, self._clock
+        hospital = await services.hospitals.get(settings.hospital_id)
+        wording = Wording(hospital, self._catalog)
+        opener = Opener(
+            access=services.access,
+            recorder=self._recorder,
+            dialler=Dialler(services.vault, settings.connect_timeout_seconds),
+            notes=self._journal,
+            clock=clock,
+            node=settings.node,
+            monotonic=self._monotonic,
+        )
+        supervisor = Supervisor(
+            access=services.access,
+            journal=self._journal,
+            wording=wording,
+            clock=clock,
+            monotonic=self._monotonic,
+            node=settings.node,
+            poll_seconds=settings.poll_seconds,
+            policy_grace_seconds=settings.policy_grace_seconds,
+        )
+        return GatewayContext(
+            settings=settings,
+            logins=services.login,
+            openings=services.access,
+            commands=Commands(services.access, hospital, self._catalog),
+            catalog=self._catalog,
+            wording=wording,
+            journal=self._journal,
+            opener=opener,
+            supervisor=supervisor,
+            clock=clock,
+            monotonic=self._monotonic,
+        )
+
+
+async def _server_options(
+    settings: GatewaySettings, factory: Callable[[], Front]
+) -> asyncssh.SSHServerConnectionOptions:
+    keys = asyncssh.load_keypairs([str(path) for path in settings.host_keys])
+    for key in keys:
+        if key.algorithm == b"ssh-rsa" or key.algorithm.startswith(b"rsa-"):
+            key.host_key_algorithms = list(RSA_HOST_SIGNATURES)  # an RSA key offers SHA-1 unless told not to
+    options: asyncssh.SSHServerConnectionOptions = await asyncssh.SSHServerConnectionOptions.construct(
+        None,
+        config=None,
+        server_factory=factory,
+        server_host_keys=keys,
+        server_version="Ecluse",
+        kex_algs=list(KEX),
+        encryption_algs=list(ENCRYPTION),
+        mac_algs=list(MAC),
+        signature_algs=list(SIGNATURE),
+        compression_algs=list(COMPRESSION),
+        login_timeout=settings.login_grace_seconds,
+        encoding=None,
+        line_editor=False,
+        agent_forwarding=False,
+        x11_forwarding=False,
+        gss_host=None,
+        allow_scp=False,
+    )
+    return options

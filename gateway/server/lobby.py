@@ -1,0 +1,107 @@
+"""The menu on a person's terminal: what is open now, until she chooses, leaves, or nothing is left."""
+
+import asyncio
+
+from gateway.context import GatewayContext
+from gateway.server.channel import PersonChannel
+from gateway.server.menu import Menu, MenuStep
+from gateway.session.request import ChannelRequest
+from gateway.session.valve import Valve
+from policy.domain.access import Opening
+from policy.domain.people import Person
+from policy.errors import PolicyError
+
+LOOK_SECONDS = 1.0
+
+
+def _nothing() -> None:
+    return None
+
+
+class Lobby:
+    """Serves one channel without a device."""
+
+    def __init__(
+        self, context: GatewayContext, person: Person, channel: PersonChannel, request: ChannelRequest
+    ) -> None:
+        """Show the menu on *channel*."""
+        self._context = context
+        self._person = person
+        self._channel = channel
+        columns = request.pty.size[0] if request.pty is not None else 0
+        self._menu = Menu(person, context.wording.hospital, context.catalog, columns=columns)
+        self._steps: asyncio.Queue[MenuStep] = asyncio.Queue()
+        self._last_key = context.monotonic()
+        self.to_person = Valve(_nothing, _nothing)
+
+    async def choose(self) -> tuple[str, str] | None:
+        """Serve the menu until a device and account are chosen; None when she leaves or is silent too long."""
+        self._channel.accept()
+        self._channel.server = self
+        self._channel.write(self._menu.show(await self._openings()))
+        while not self._channel.closed:
+            step = await self._next()
+            self._channel.write(step.output)
+            if step.chosen is not None:
+                self._channel.server = None
+                return step.chosen
+            if step.quit:
+                return None
+            if step.refresh:
+                self._channel.write(self._menu.show(await self._openings()))
+        return None
+
+    async def _next(self) -> MenuStep:
+        while True:
+            try:
+                return await asyncio.wait_for(self._steps.get(), LOOK_SECONDS)
+            except TimeoutError:
+                step = self._look()
+                if step is not None:
+                    return step
+
+    def _look(self) -> MenuStep | None:
+        idle = self._context.monotonic() - self._last_key
+        if idle > self._context.settings.idle_connection_seconds:
+            text = self._context.wording.say("end.nothing-open", self._person.language)
+            return MenuStep(f"\r\n{text}\r\n".encode(), quit=True)
+        step = self._menu.tick(self._context.clock.now())
+        return step if step.quit or step.refresh or self._channel.closed else None
+
+    async def _openings(self) -> list[Opening] | None:
+        try:
+            return await self._context.openings.openings(self._person.hospital_id, self._person.id)
+        except PolicyError:
+            return None
+
+    # --- events of the channel ----------------------------------------------------------------------------
+
+    def typed(self, data: bytes) -> None:
+        """Take keystrokes."""
+        self._last_key = self._context.monotonic()
+        step = self._menu.feed(data)
+        if step != MenuStep():
+            self._steps.put_nowait(step)
+            if step.chosen is not None:
+                self._channel.channel.pause_reading()  # what follows is for the device
+
+    def person_eof(self) -> None:
+        """She sends no more: that is leaving."""
+        self._steps.put_nowait(MenuStep(quit=True))
+
+    def resized(self, width: int, height: int, pixel_width: int, pixel_height: int) -> None:
+        """Cut the next list to the new width."""
+        del height, pixel_width, pixel_height
+        self._menu.resize(width)
+
+    def signalled(self, name: str) -> None:
+        """A signal leaves the menu."""
+        del name
+        self._steps.put_nowait(MenuStep(quit=True))
+
+    def broke(self, milliseconds: int) -> None:
+        """A break means nothing to the menu."""
+
+    def person_closed(self) -> None:
+        """Her channel is gone."""
+        self._steps.put_nowait(MenuStep(quit=True))

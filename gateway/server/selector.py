@@ -1,0 +1,196 @@
+"""What becomes of a channel: the device that was named, the menu, a command, or a refusal."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from gateway.context import GatewayContext
+from gateway.errors import (
+    AccessRefused,
+    AccessUnavailable,
+    ChannelRefused,
+    DeviceError,
+    DeviceRefused,
+    SessionEnded,
+)
+from gateway.server.channel import PersonChannel
+from gateway.server.lobby import Lobby
+from gateway.server.login import LoginName
+from gateway.session.bridge import Relay
+from gateway.session.lifecycle import Session
+from gateway.session.reasons import EndReason
+from gateway.session.request import ChannelRequest
+from gateway.session.transfer.command import Refused
+from policy.domain.access import AccessRequest
+from policy.domain.people import Factor, Person
+from recorder.errors import RecorderError
+
+MAX_REFUSALS = 100
+"""Refused forwardings after which a connection is taken for an attack and closed."""
+
+_log = structlog.get_logger()
+_Target = tuple[str, str | None]
+
+
+class Selector:
+    """Serves the channels of one connection: one session a device, opened at the first channel."""
+
+    def __init__(
+        self,
+        context: GatewayContext,
+        *,
+        name: LoginName,
+        person: Person,
+        factors: frozenset[Factor],
+        source: str,
+        client_version: str,
+        hang_up: Callable[[], None],
+    ) -> None:
+        """Serve *person*, who logged in as *name* from *source*; *hang_up* closes her connection."""
+        self._context = context
+        self._name = name
+        self._person = person
+        self._factors = factors
+        self._source = source
+        self._client_version = client_version
+        self._hang_up = hang_up
+        self._opening: dict[_Target, asyncio.Task[Session]] = {}
+        self._sessions: list[Session] = []
+        self._refusals: list[tuple[Mapping[str, object], Refused]] = []
+        self._refused = 0
+
+    @property
+    def live(self) -> bool:
+        """Whether a session is open or opening."""
+        return any(not task.done() for task in self._opening.values()) or any(
+            not session.ended.is_set() for session in self._sessions
+        )
+
+    def leave(self) -> None:
+        """The person's connection is gone: her sessions end."""
+        for session in self._sessions:
+            session.end(EndReason.LEFT)
+
+    async def serve(self, channel: PersonChannel, request: ChannelRequest) -> None:
+        """Serve one channel to the point where its relay runs by itself; never raises."""
+        language, wording = self._person.language, self._context.wording
+        device = self._name.device or ""
+        try:
+            await self._serve(channel, request)
+        except AccessRefused as refused:
+            channel.refuse(wording.denied(refused.denial, language))
+        except AccessUnavailable as error:
+            channel.refuse(wording.refused(error.key, language))
+        except ChannelRefused as refused:
+            channel.refuse(wording.channel_refused(Refused(key=refused.key, code=refused.code), language))
+        except DeviceRefused as error:
+            if channel.server is not None or request.pty is not None:
+                channel.refuse(wording.refused(error.key, language, device=device))
+            else:
+                channel.decline()
+        except DeviceError as error:
+            channel.refuse(wording.refused(error.key, language, device=device))
+        except SessionEnded:
+            channel.leave(255)
+        except Exception as error:
+            _log.error("channel.failed", error=repr(error), person=self._person.id)
+            channel.refuse(wording.refused("end.failure", language))
+
+    async def _serve(self, channel: PersonChannel, request: ChannelRequest) -> None:
+        if self._name.device is not None:
+            await self._bridge(channel, request, (self._name.device, self._name.account))
+        elif request.kind == "shell" and request.pty is not None:
+            lobby = Lobby(self._context, self._person, channel, request)
+            chosen = await lobby.choose()
+            if chosen is None:
+                channel.leave(0)
+            else:
+                await self._bridge(channel, request, chosen)
+        elif request.kind == "subsystem":
+            login = self._person.login
+            channel.refuse(
+                self._context.wording.refused("refusal.no-device", self._person.language, login=login)
+            )
+        else:
+            await self._command(channel, request)
+
+    async def _command(self, channel: PersonChannel, request: ChannelRequest) -> None:
+        line = "list" if request.kind == "shell" else request.shown
+        result = await self._context.commands.run(self._person, line, self._source, self._factors)
+        channel.accept()
+        terminal = request.pty is not None
+        channel.write(result.out.replace("\n", "\r\n").encode() if terminal else result.out.encode())
+        if result.err:
+            channel.tell(result.err.rstrip("\n"))
+        channel.leave(result.status)
+
+    async def _bridge(self, channel: PersonChannel, request: ChannelRequest, target: _Target) -> None:
+        session = await self._session(target)
+        await self._flush_refusals(session)
+
+        def serve_from(relay: Relay) -> None:
+            channel.server = relay
+
+        relay = await self._context.opener.open_channel(session, channel.channel, request, serve_from)
+        channel.accept()
+        if request.kind == "shell" and request.pty is not None:
+            relay.greet(self._context.wording.welcome(session.grant, session.obligations))
+        relay.resume()
+
+    async def _session(self, target: _Target) -> Session:
+        """Return the live session with *target*, or open it: one request to policy for all of its channels."""
+        task = self._opening.get(target)
+        if task is None or (task.done() and _over(task)):
+            task = asyncio.ensure_future(self._open(target))
+            self._opening[target] = task
+        return await asyncio.shield(task)
+
+    async def _open(self, target: _Target) -> Session:
+        device, account = target
+        request = AccessRequest(
+            hospital_id=self._person.hospital_id,
+            person_id=self._person.id,
+            device_name=device,
+            account_name=account,
+            source=self._source,
+            factors=self._factors,
+        )
+
+        def register(session: Session) -> None:
+            self._sessions.append(session)
+            self._context.supervisor.register(session, self._hang_up)
+
+        opener = self._context.opener
+        return await opener.open_session(request, client_version=self._client_version, register=register)
+
+    # --- what is refused beside channels ------------------------------------------------------------------
+
+    async def note_refusal(self, facts: Mapping[str, object], refused: Refused) -> None:
+        """Record and journal a refused forwarding; a flood of them closes the connection."""
+        self._refused += 1
+        if self._refused > MAX_REFUSALS:
+            self._hang_up()
+            return
+        session = next((one for one in self._sessions if one.recorded and one.ending is None), None)
+        try:
+            if session is not None:
+                await self._context.opener.refuse(session, facts, refused)
+            else:
+                self._refusals.append((facts, refused))
+                told = {**facts, "reason": refused.key, "rule": refused.code}
+                await self._context.journal.person("channel.refused", self._person.id, self._source, told)
+        except (SessionEnded, AccessUnavailable, RecorderError) as error:
+            _log.error("refusal.unrecorded", error=repr(error))
+
+    async def _flush_refusals(self, session: Session) -> None:
+        """Put into the trace what was refused before there was one."""
+        refusals, self._refusals = self._refusals, []
+        for facts, refused in refusals:
+            await self._context.opener.refuse(session, facts, refused)
+
+
+def _over(task: "asyncio.Task[Session]") -> bool:
+    if task.cancelled() or task.exception() is not None:
+        return True
+    return task.result().ending is not None

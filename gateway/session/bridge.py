@@ -1,0 +1,424 @@
+"""One channel of a session: the person's, its twin on the device, and the trace between them."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+import asyncssh
+from asyncssh import EXTENDED_DATA_STDERR
+from typing_extensions import override
+
+from gateway.errors import SessionEnded
+from gateway.ports import Recording
+from gateway.session.idle import IdleMeter
+from gateway.session.lane import Lane, Piece
+from gateway.session.request import ChannelRequest
+from gateway.session.transfer.operation import FileOperation
+from gateway.session.transfer.sftp_wire import SftpViolation
+from gateway.session.valve import Valve
+from gateway.sshfix import ClientChannel, DeviceChannel, DeviceConnection, FlowControl
+from recorder.trace.frames import FrameType, canonical
+
+TERMINAL_WINDOW = 128 * 1024
+DATA_WINDOW = 2 * 1024 * 1024
+"""Bytes a device may send ahead: few on a terminal, so that an interrupt is soon seen to work."""
+
+ExitSignal = tuple[str, bool, str, str]
+
+
+class Tap(Protocol):
+    """Reads a file transfer in passing."""
+
+    def from_client(self, data: bytes) -> tuple[bytes, bytes]:
+        """Return what goes to the device and what goes back to the client."""
+        ...
+
+    def from_device(self, data: bytes) -> bytes:
+        """Return what goes to the client."""
+        ...
+
+    def end(self) -> None:
+        """The channel is over."""
+        ...
+
+
+class Watch(Protocol):
+    """Looks at what is typed and what is shown on a terminal."""
+
+    def typed(self, data: bytes) -> None:
+        """Keystrokes, before they pass."""
+        ...
+
+    def shown(self, data: bytes) -> None:
+        """Output, before it passes."""
+        ...
+
+    def end(self) -> None:
+        """The terminal closes."""
+        ...
+
+
+class _DeviceSide(asyncssh.SSHClientSession[bytes]):
+    """Hands asyncssh's callbacks of the device's channel to the relay."""
+
+    def __init__(self, relay: "Relay") -> None:
+        self._relay = relay
+
+    @override
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        self._relay.shown(data, error=datatype is not None)
+
+    @override
+    def eof_received(self) -> bool:
+        self._relay.device_eof()
+        return True  # the other direction stays open (half-close)
+
+    @override
+    def exit_status_received(self, status: int) -> None:
+        self._relay.exit = status
+
+    @override
+    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
+        self._relay.exit = (signal, core_dumped, msg, lang)
+
+    @override
+    def xon_xoff_requested(self, client_can_do: bool) -> None:
+        self._relay.person.set_xon_xoff(client_can_do)
+
+    @override
+    def pause_writing(self) -> None:
+        self._relay.to_device.hold("window")
+
+    @override
+    def resume_writing(self) -> None:
+        self._relay.to_device.release("window")
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._relay.device_closed(exc)
+
+
+class Relay:
+    """Relays bytes both ways, each recorded before it passes, with back-pressure from end to end.
+
+    ``exit`` is the process's exit status, or its exit signal (name, core dumped, message, language), or
+    None while it runs.
+    """
+
+    def __init__(
+        self,
+        *,
+        recording: Recording,
+        number: int,
+        person: ClientChannel,
+        request: ChannelRequest,
+        meter: IdleMeter,
+        monotonic: Callable[[], float],
+        on_closed: Callable[["Relay"], None],
+        on_violation: Callable[["Relay"], None],
+    ) -> None:
+        """Bridge *person*; call *on_closed* once both channels are gone, *on_violation* for a bad transfer."""
+        self.number = number
+        self.person = person
+        self.request = request
+        self.device: DeviceChannel | None = None
+        self.exit: int | ExitSignal | None = None
+        self.tap: Tap | None = None
+        self.watch: Watch | None = None
+        self.over = False
+        self._recording = recording
+        self._meter = meter
+        self._monotonic = monotonic
+        self._on_closed = on_closed
+        self._on_violation = on_violation
+        self._person_gone = False
+        self._started = False
+        self._noted: list[Piece] = []
+        self._connections: list[FlowControl] = []
+        self._home = _flow(person)
+        self.to_device = Valve(person.pause_reading, person.resume_reading)
+        self.to_person = Valve(self._pause_device, self._resume_device)
+        self._inward = Lane(recording, number, self.to_device)
+        self._outward = Lane(recording, number, self.to_person)
+
+    # --- opening ------------------------------------------------------------------------------------------
+
+    async def start(self, connection: DeviceConnection) -> None:
+        """Open the twin on *connection* and request the same of it, after the request is in the trace.
+
+        Raises ChannelOpenError with the device's refusal, SessionEnded where the person has left meanwhile;
+        ``resume`` lets the bytes flow.
+        """
+        window = DATA_WINDOW if self.request.pty is None else TERMINAL_WINDOW
+        channel = connection.new_channel(window)
+        await channel.start(
+            _DeviceSide(self),
+            self.request.kind,
+            self.request.argument,
+            environment=self.request.environment,
+            pty=self.request.pty,
+        )
+        self.device = channel
+        if self.over:  # the person left, or the session ended, while the device was asked
+            self.signal_end()
+            channel.close()
+            raise SessionEnded
+        self._connections = [self._home, connection]
+        for each in self._connections:
+            each.add_feeder(self)
+
+    def resume(self) -> None:
+        """Let bytes flow, after the person's request was answered (the answer resumes reading by itself)."""
+        self._started = True
+        self.to_device.apply()
+        if self.device is not None and not self.to_person.held:
+            self.device.resume_reading()
+
+    def _pause_device(self) -> None:
+        if self.device is not None:
+            self.device.pause_reading()
+
+    def _resume_device(self) -> None:
+        if self.device is not None and self._started:
+            self.device.resume_reading()
+
+    # --- congestion of a whole connection -----------------------------------------------------------------
+
+    def hold(self, connection: FlowControl) -> None:
+        """Stop what feeds *connection*."""
+        (self.to_person if connection.is_server() else self.to_device).hold("transport")
+
+    def release(self, connection: FlowControl) -> None:
+        """Go on feeding *connection*."""
+        (self.to_person if connection.is_server() else self.to_device).release("transport")
+
+    # --- from the person ----------------------------------------------------------------------------------
+
+    def typed(self, data: bytes) -> None:
+        """Take bytes from the person."""
+        if self.over:
+            return
+        self._meter.life(self._monotonic())
+        if self.tap is not None:
+            self._tapped(self.tap, data)
+            return
+        if self.request.pty is None:
+            pieces: list[Piece] = [(FrameType.INPUT, data)]
+        else:
+            if self.watch is not None:
+                self.watch.typed(data)
+            pieces = [*self._take_noted(), (FrameType.INPUT, canonical({"length": len(data)}))]
+        self._inward.pass_on(pieces, partial(self._write_device, data), len(data))
+
+    def _tapped(self, tap: Tap, data: bytes) -> None:
+        try:
+            onward, back = tap.from_client(data)
+        except SftpViolation as violation:
+            self._violated(violation)
+            return
+        pieces = self._take_noted()
+        if not getattr(tap, "parsed", True):
+            pieces.append((FrameType.INPUT, data))  # no longer understood: kept as what it is, data
+
+        def forward() -> None:
+            self._write_device(onward)
+            if back:
+                self._outward.pass_on((), partial(self._write_person, back))
+
+        self._inward.pass_on(pieces, forward, len(data))
+
+    def person_eof(self) -> None:
+        """The person sends no more."""
+        self._inward.pass_on([(FrameType.EOF, canonical({"from": "person"}))], self._device_eof)
+
+    def resized(self, width: int, height: int, pixel_width: int, pixel_height: int) -> None:
+        """The person's terminal has another size."""
+        facts = {"columns": width, "rows": height}
+
+        def forward() -> None:
+            if self.device is not None:
+                self.device.change_terminal_size(width, height, pixel_width, pixel_height)
+
+        self._inward.pass_on([(FrameType.RESIZE, canonical(facts))], forward)
+
+    def signalled(self, name: str) -> None:
+        """The person sends the process a signal."""
+        self._meter.life(self._monotonic())
+        self._inward.pass_on([(FrameType.SIGNAL, canonical({"signal": name}))], partial(self._signal, name))
+
+    def broke(self, milliseconds: int) -> None:
+        """The person sends a break (RFC 4335)."""
+        self._meter.life(self._monotonic())
+
+        def forward() -> None:
+            if self.device is not None:
+                self.device.send_break(milliseconds)
+
+        self._inward.pass_on([(FrameType.BREAK, canonical({"milliseconds": milliseconds}))], forward)
+
+    def person_closed(self) -> None:
+        """The person's channel is gone; a process that still runs is told to end, with or without terminal."""
+        self._person_gone = True
+        self.over = True
+        if self.device is not None:
+            self.signal_end()
+            self.device.close()
+        else:
+            self._closed()
+
+    # --- from the device ----------------------------------------------------------------------------------
+
+    def shown(self, data: bytes, *, error: bool) -> None:
+        """Take output from the device."""
+        if self.over:
+            return
+        now = self._monotonic()
+        if self.request.pty is None:
+            self._meter.life(now)
+        else:
+            self._meter.output(now)
+            if self.watch is not None and not error:
+                self.watch.shown(data)
+        datatype = EXTENDED_DATA_STDERR if error else None
+        kind = FrameType.ERROR_OUTPUT if error else FrameType.OUTPUT
+        onward = data
+        if self.tap is not None and not error:
+            try:
+                onward = self.tap.from_device(data)
+            except SftpViolation as violation:
+                self._violated(violation)
+                return
+            pieces = self._take_noted()
+            if not getattr(self.tap, "parsed", True):
+                pieces.append((kind, data))
+        else:
+            pieces = [*self._take_noted(), (kind, data)]
+        self._outward.pass_on(pieces, partial(self._write_person, onward, datatype), len(data))
+
+    def device_eof(self) -> None:
+        """The device sends no more."""
+        self._outward.pass_on([(FrameType.EOF, canonical({"from": "device"}))], self._person_eof)
+
+    def device_closed(self, error: Exception | None) -> None:
+        """The device's channel is gone: tell the person how the process ended, after all it said."""
+        for connection in self._connections:
+            connection.remove_feeder(self)
+        self.device = None
+        if self.tap is not None:
+            self.tap.end()
+        if self.watch is not None:
+            self.watch.end()
+        pieces = [*self._take_noted(), (FrameType.EXIT, canonical(self._exit_facts(error)))]
+        self._outward.pass_on(pieces, self._finish)
+        if self._person_gone or self.over:
+            self._closed()
+
+    def _exit_facts(self, error: Exception | None) -> dict[str, object]:
+        if isinstance(self.exit, int):
+            return {"status": self.exit}
+        if self.exit is not None:
+            return {"signal": self.exit[0], "core_dumped": self.exit[1]}
+        return {"lost": error is not None}
+
+    def _finish(self) -> None:
+        if self.over:
+            return
+        self.over = True
+        if isinstance(self.exit, int):
+            self.person.exit(self.exit)
+        elif self.exit is not None:
+            self.person.exit_with_signal(*self.exit)
+        else:
+            self.person.close()
+
+    # --- ending from elsewhere ----------------------------------------------------------------------------
+
+    def note(self, operation: FileOperation) -> None:
+        """Keep a file operation; it is written before the bytes that it is about pass."""
+        self._noted.append((FrameType.FILE, operation.payload()))
+
+    def mark(self, facts: dict[str, object]) -> None:
+        """Keep a marker; it is written before the next bytes pass."""
+        self._noted.append((FrameType.MARKER, canonical(facts)))
+
+    def signal_end(self) -> None:
+        """Send HUP then TERM to the process, and the end of its input to what cannot be signalled."""
+        if self.device is not None:
+            self._signal("HUP")
+            self._signal("TERM")
+            self._device_eof()
+
+    def terminate(self, message: str) -> None:
+        """Stop relaying at once: signals to the process, *message* to the person, her channel closed.
+
+        The device's channel stays until its process ends or the caller closes it.
+        """
+        if self.over:
+            return
+        self.over = True
+        self.signal_end()
+        if self.device is not None:
+            self.device.resume_reading()  # what it still says is dropped; unread, it could not close
+        self.say(message)
+        self.person.exit(255)
+
+    def say(self, text: str) -> None:
+        """Write *text* to the person: into her terminal if she has one, else to standard error."""
+        if self.request.pty is not None:
+            lines = text.replace("\n", "\r\n")
+            self._write_person(f"\r\n\x1b[7m{lines}\x1b[0m\r\n".encode())
+        else:
+            self._write_person(f"{text}\n".encode(), EXTENDED_DATA_STDERR)
+
+    def greet(self, text: str) -> None:
+        """Write the welcome on her terminal, before anything of the device's."""
+        self._write_person(text.replace("\n", "\r\n").encode() + b"\r\n")
+
+    def warn(self, text: str) -> None:
+        """Write *text* to the person once it is in the trace."""
+        self._outward.pass_on([(FrameType.WARNING, canonical({"text": text}))], partial(self.say, text))
+
+    def _violated(self, violation: SftpViolation) -> None:
+        self.mark({"kind": "protocol", "detail": str(violation)[:200]})
+        self._outward.pass_on(self._take_noted(), partial(self._on_violation, self))
+
+    def _closed(self) -> None:
+        on_closed, self._on_closed = self._on_closed, _nothing
+        on_closed(self)
+
+    # --- the channels, which may be gone ------------------------------------------------------------------
+
+    def _take_noted(self) -> list[Piece]:
+        noted, self._noted = self._noted, []
+        return noted
+
+    def _write_device(self, data: bytes) -> None:
+        if data and self.device is not None and self.device.can_write():
+            self.device.write(data)
+
+    def _write_person(self, data: bytes, datatype: int | None = None) -> None:
+        if data and not self._person_gone and self.person.can_write():
+            self.person.write(data, datatype)
+
+    def _device_eof(self) -> None:
+        if self.device is not None:
+            self.device.write_eof()
+
+    def _person_eof(self) -> None:
+        if not self._person_gone and not self.over:
+            self.person.write_eof()
+
+    def _signal(self, name: str) -> None:
+        if self.device is not None:
+            self.device.send_signal(name)
+
+
+def _nothing(_relay: Relay) -> None:
+    return None
+
+
+def _flow(channel: ClientChannel) -> FlowControl:
+    connection = channel.get_connection()
+    if not isinstance(connection, FlowControl):
+        raise TypeError("a relay needs connections with flow control")
+    return connection

@@ -1,0 +1,48 @@
+"""What a channel may be under a grant, and what watches it while it lasts."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from gateway.session.bridge import Relay
+from gateway.session.evidence import EchoWatch
+from gateway.session.request import ChannelRequest
+from gateway.session.transfer.command import Allowed, Refused, classify, classify_subsystem
+from gateway.session.transfer.scp import ScpTap
+from gateway.session.transfer.sftp import SftpTap
+from policy.domain.windows import Channel
+
+Alarm = Callable[[str, Mapping[str, object]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A channel that may open: what it is, and the directions its files may go."""
+
+    allowed: Allowed | None
+
+    def equip(self, relay: Relay, alarm: Alarm) -> None:
+        """Put on *relay* what reads its files in passing, or looks at its terminal; hidden lines go to *alarm*."""
+        if relay.request.pty is not None:
+
+            def unseen(lines: int) -> None:
+                relay.mark({"kind": "unseen-input", "lines": lines})
+                alarm("unseen_input", {"channel": relay.number, "lines": lines})
+
+            relay.watch = EchoWatch(unseen)
+        elif self.allowed is not None:
+            match self.allowed.kind:
+                case "sftp":
+                    relay.tap = SftpTap(self.allowed.directions, relay.note)
+                case "scp-up" | "scp-down" as kind:
+                    relay.tap = ScpTap(kind, relay.note, self.allowed.argv[-1])
+
+
+def plan(request: ChannelRequest, channels: frozenset[Channel]) -> Plan | Refused:
+    """Decide on *request* under the *channels* of the live grant."""
+    if request.kind == "shell":
+        return Plan(None) if Channel.SHELL in channels else Refused(key="refused.shell")
+    if request.kind == "exec":
+        decision = classify(request.argument, channels)
+    else:
+        decision = classify_subsystem(request.argument.decode("ascii", "replace"), channels)
+    return decision if isinstance(decision, Refused) else Plan(decision)

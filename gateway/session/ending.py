@@ -1,0 +1,101 @@
+"""The end of a session: signals, a word to the person, both legs closed, the trace signed; always bounded."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from gateway.journal import GatewayJournal
+from gateway.ports import Access
+from gateway.session.bridge import Relay
+from gateway.session.lifecycle import Session
+from gateway.session.reasons import EndReason
+from policy.errors import PolicyError
+from recorder.errors import RecorderError
+
+PROCESS_SECONDS = 1.0
+"""How long processes have to end after HUP and TERM, while the person already reads why."""
+CLIENT_SECONDS = 2.0
+"""How long a person's channel has to take its last words before it is aborted."""
+
+_log = structlog.get_logger()
+
+
+async def end_session(
+    session: Session,
+    reason: EndReason,
+    message: str,
+    *,
+    access: Access,
+    journal: GatewayJournal,
+    hang_up: Callable[[], None],
+) -> None:
+    """End *session*, whose ``ending`` is already set, and tell everybody.
+
+    *message* goes to each of the person's channels; *hang_up* closes her connection once they are closed.
+    Never raises: each step is taken whatever became of the one before.
+    """
+    relays = list(session.relays.values())
+    open_relays = [relay for relay in relays if relay.device is not None]
+    for relay in relays:
+        try:
+            relay.terminate(message)
+        except Exception as error:
+            _log.error("session.terminate_failed", error=repr(error))
+    try:
+        survivors = await _survivors(open_relays)
+        for connection in list(session.connections):
+            session.connections.clear()
+            connection.close()
+        for relay in survivors:
+            command = relay.request.shown or relay.request.kind
+            await journal.quietly(
+                "session.process_survived", session.grant, {"command": command, "channel": relay.number}
+            )
+        await _leave(relays)
+    except Exception as error:
+        _log.error("session.end_failed", session=session.grant.session_id, error=repr(error))
+    finally:
+        hang_up()
+        await _close_books(session, reason, access, journal)
+        session.ended.set()
+
+
+async def _survivors(relays: list[Relay]) -> list[Relay]:
+    waiting = [relay.device.wait_closed() for relay in relays if relay.device is not None]
+    if waiting:
+        tasks = [asyncio.ensure_future(wait) for wait in waiting]
+        _, late = await asyncio.wait(tasks, timeout=PROCESS_SECONDS)
+        for task in late:
+            task.cancel()
+    survivors = [relay for relay in relays if relay.device is not None]
+    for relay in survivors:
+        if relay.device is not None:
+            relay.device.abort()
+    return survivors
+
+
+async def _leave(relays: list[Relay]) -> None:
+    closing = [asyncio.ensure_future(relay.person.wait_closed()) for relay in relays]
+    if not closing:
+        return
+    _, late = await asyncio.wait(closing, timeout=CLIENT_SECONDS)
+    for task in late:
+        task.cancel()
+    if late:
+        for relay in relays:
+            relay.person.abort()
+
+
+async def _close_books(session: Session, reason: EndReason, access: Access, journal: GatewayJournal) -> None:
+    if session.recorded:
+        try:
+            await session.recording.close(reason.value)
+        except (RecorderError, OSError) as error:
+            _log.error("recording.close_failed", session=session.grant.session_id, error=str(error))
+    await journal.quietly("session.closed", session.grant, {"reason": reason.value})
+    try:
+        await access.session_closed(session.grant.session_id, reason.value)
+    except PolicyError as error:
+        # The lease then lapses by itself, and the session shows as lost until it does.
+        _log.error("session.lease_kept", session=session.grant.session_id, error=str(error))

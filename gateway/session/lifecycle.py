@@ -1,0 +1,372 @@
+"""A session from the decision to the first byte: nothing dials before a Grant, nothing passes unrecorded."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+import structlog
+from asyncssh import (
+    OPEN_REQUEST_PTY_FAILED,
+    OPEN_REQUEST_SESSION_FAILED,
+    ChannelOpenError,
+)
+
+from gateway.errors import (
+    AccessRefused,
+    AccessUnavailable,
+    ChannelRefused,
+    DeviceError,
+    DeviceRefused,
+    DeviceUnreachable,
+    HostKeyChanged,
+    SessionEnded,
+)
+from gateway.ports import Access, Recorder, Recording
+from gateway.session.bridge import Relay
+from gateway.session.channels import Plan, plan
+from gateway.session.idle import IdleMeter
+from gateway.session.reasons import EndReason
+from gateway.session.request import ChannelRequest
+from gateway.session.transfer.command import Refused
+from gateway.sshfix import ClientChannel, DeviceConnection
+from gateway.target.dial import Dialler
+from policy.clock import Clock
+from policy.domain.access import AccessRequest, Denial, Grant, Obligations
+from policy.errors import Conflict, PolicyError, PolicyUnavailable
+from recorder.errors import RecorderError, RecordingFailed
+from recorder.trace.frames import FrameType, canonical
+from recorder.trace.header import TraceHeader
+from recorder.trace.instants import text
+
+MAX_DEVICE_CONNECTIONS = 8
+"""Connections to the device for one session, where the device bounds channels a connection (MaxSessions)."""
+
+_log = structlog.get_logger()
+
+
+class Notes(Protocol):
+    """The security journal, as a session writes to it."""
+
+    async def session(self, name: str, grant: Grant, facts: Mapping[str, object] | None = None) -> None:
+        """Write the event *name* about the session of *grant*; raises RecorderError."""
+        ...
+
+    async def refused(self, request: AccessRequest, denial: Denial) -> None:
+        """Write that access was refused, with every finding; raises RecorderError."""
+        ...
+
+    def alarm(self, name: str, facts: Mapping[str, object]) -> None:
+        """Raise an alarm now; never fails."""
+        ...
+
+
+class Session:
+    """One client connection to one device: one grant, one trace, any number of channels."""
+
+    def __init__(self, grant: Grant, meter: IdleMeter, monotonic: Callable[[], float]) -> None:
+        """Begin under *grant*; the opener adds the recording and the connection."""
+        self.grant = grant
+        self.obligations: Obligations = grant.obligations
+        self.ask_again_at = grant.ask_again_at
+        self.meter = meter
+        self.relays: dict[int, Relay] = {}
+        self.connections: list[DeviceConnection] = []
+        self.ending: EndReason | None = None
+        self.ended = asyncio.Event()
+        self.warned: set[int] = set()
+        self.to_recheck = True
+        self._monotonic = monotonic
+        self._recording: Recording | None = None
+        self._last_number = 0
+        self.on_end: Callable[[Session, EndReason], None] = _nobody_asked
+        self.on_violation: Callable[[Relay], None] = _close_person
+
+    @property
+    def recording(self) -> Recording:
+        """The trace; raises SessionEnded before it is open."""
+        if self._recording is None:
+            raise SessionEnded
+        return self._recording
+
+    @recording.setter
+    def recording(self, recording: Recording) -> None:
+        self._recording = recording
+
+    @property
+    def recorded(self) -> bool:
+        """Whether a trace was opened."""
+        return self._recording is not None
+
+    def new_relay(self, person: ClientChannel, request: ChannelRequest) -> Relay:
+        """Make the relay of a new channel; raises SessionEnded."""
+        if self.ending is not None:
+            raise SessionEnded
+        self._last_number += 1
+        relay = Relay(
+            recording=self.recording,
+            number=self._last_number,
+            person=person,
+            request=request,
+            meter=self.meter,
+            monotonic=self._monotonic,
+            on_closed=self._forget,
+            on_violation=self.on_violation,
+        )
+        self.relays[relay.number] = relay
+        return relay
+
+    def _forget(self, relay: Relay) -> None:
+        self.relays.pop(relay.number, None)
+
+    async def keep(self, kind: FrameType, channel: int, facts: Mapping[str, object]) -> None:
+        """Record a frame and wait until it is written; raises SessionEnded where it cannot be."""
+        written = asyncio.get_running_loop().create_future()
+        try:
+            self.recording.record(kind, channel, canonical(dict(facts)), lambda: _settle(written))
+        except RecordingFailed:
+            raise SessionEnded from None
+        ended = asyncio.ensure_future(self.ended.wait())
+        try:
+            await asyncio.wait({written, ended}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ended.cancel()
+        if not written.done():
+            written.cancel()
+            raise SessionEnded
+
+    def end(self, reason: EndReason) -> None:
+        """Ask for the session to end; the first reason counts."""
+        self.on_end(self, reason)
+
+
+class Opener:
+    """Opens sessions and their channels: the one door of every kind of channel (invariant 8)."""
+
+    def __init__(
+        self,
+        *,
+        access: Access,
+        recorder: Recorder,
+        dialler: Dialler,
+        notes: Notes,
+        clock: Clock,
+        node: str,
+        monotonic: Callable[[], float],
+    ) -> None:
+        """Join policy, recorder, device side and journal."""
+        self._access = access
+        self._recorder = recorder
+        self._dialler = dialler
+        self._notes = notes
+        self._clock = clock
+        self._node = node
+        self._monotonic = monotonic
+
+    async def open_session(
+        self,
+        request: AccessRequest,
+        *,
+        client_version: str,
+        register: Callable[[Session], None],
+    ) -> Session:
+        """Decide, take a lease, record, dial, in this order; *register* is called as soon as there is a Grant.
+
+        Raises AccessRefused, AccessUnavailable, DeviceError; then nothing is left open.
+        """
+        decision = await self._decide(request)
+        session = Session(decision, IdleMeter(self._monotonic()), self._monotonic)
+        register(session)
+        try:
+            await self._lease(session)
+            await self._open_trace(session, client_version)
+            await self._connect(session)
+            await self._journalled(self._notes.session("session.opened", session.grant))
+        except Conflict as error:
+            # What changed between the decision and the lease is now a finding; asking again tells which.
+            await self._give_up(session, error)
+            await self._decide(request)
+            raise AccessUnavailable("refusal.policy") from error
+        except BaseException as error:
+            await asyncio.shield(self._give_up(session, error))
+            raise
+        if session.ending is not None:
+            raise SessionEnded
+        return session
+
+    async def open_channel(
+        self,
+        session: Session,
+        person: ClientChannel,
+        request: ChannelRequest,
+        on_relay: Callable[[Relay], None],
+    ) -> Relay:
+        """Open one channel of *session* and return its relay, not yet resumed.
+
+        Raises ChannelRefused where the grant does not allow it, DeviceRefused where the device does not,
+        DeviceError, SessionEnded.
+        """
+        allowed = plan(request, session.obligations.channels)
+        if isinstance(allowed, Refused):
+            await self.refuse(session, request.facts(), allowed)
+            raise ChannelRefused(allowed.key, allowed.code)
+        relay = session.new_relay(person, request)
+        on_relay(relay)
+        try:
+            await session.keep(FrameType.REQUEST, relay.number, request.facts())
+            self._equip(session, relay, allowed)
+            await self._start(session, relay)
+        except BaseException:
+            session.relays.pop(relay.number, None)
+            relay.over = True
+            raise
+        return relay
+
+    async def refuse(self, session: Session, facts: Mapping[str, object], refused: Refused) -> None:
+        """Record and journal a refused request."""
+        told = {**facts, "reason": refused.key, "rule": refused.code}
+        await session.keep(FrameType.REFUSED, 0, told)
+        await self._journalled(self._notes.session("channel.refused", session.grant, told))
+
+    async def _decide(self, request: AccessRequest) -> Grant:
+        try:
+            decision = await self._access.decide(request)
+        except PolicyError as error:
+            raise AccessUnavailable("refusal.policy") from error
+        if isinstance(decision, Denial):
+            await self._journalled(self._notes.refused(request, decision))
+            raise AccessRefused(decision)
+        return decision
+
+    # --- steps --------------------------------------------------------------------------------------------
+
+    async def _open_trace(self, session: Session, client_version: str) -> None:
+        header = _header(session.grant, self._node, self._clock, client_version)
+
+        def failed(error: Exception) -> None:
+            self._notes.alarm(
+                "recording_failed", {"session": session.grant.session_id, "detail": str(error)[:200]}
+            )
+            session.end(EndReason.RECORDER)
+
+        try:
+            await self._recorder.check_writable()
+            session.recording = await self._recorder.open(header, failed)
+        except (RecorderError, OSError) as error:
+            self._notes.alarm("recording_unavailable", {"detail": str(error)[:200]})
+            raise AccessUnavailable("refusal.recorder") from error
+
+    async def _lease(self, session: Session) -> None:
+        try:
+            await self._access.session_opened(session.grant, self._node)
+        except Conflict:
+            raise
+        except PolicyError as error:
+            raise AccessUnavailable("refusal.policy") from error
+
+    async def _connect(self, session: Session) -> DeviceConnection:
+        def lost(_error: Exception | None) -> None:
+            if connection in session.connections:
+                session.connections.remove(connection)
+            if not session.connections:
+                session.end(EndReason.DEVICE)
+
+        try:
+            connection = await self._dialler.dial(session.grant, lost)
+        except PolicyUnavailable as error:
+            raise AccessUnavailable("refusal.policy") from error
+        session.connections.append(connection)
+        return connection
+
+    def _equip(self, session: Session, relay: Relay, allowed: Plan | ChannelRefused) -> None:
+        if isinstance(allowed, Plan):
+            allowed.equip(
+                relay,
+                lambda name, facts: self._notes.alarm(name, {"session": session.grant.session_id, **facts}),
+            )
+
+    async def _start(self, session: Session, relay: Relay) -> None:
+        """Open the twin on the newest connection, or on one more where that one has no room."""
+        tried = 0
+        while True:
+            if not session.connections or session.ending is not None:
+                raise SessionEnded
+            try:
+                await relay.start(session.connections[-1])
+            except ChannelOpenError as error:
+                if error.code in {OPEN_REQUEST_SESSION_FAILED, OPEN_REQUEST_PTY_FAILED}:
+                    raise DeviceRefused(str(error)) from error
+                tried += 1
+                if tried > 1 or len(session.connections) >= MAX_DEVICE_CONNECTIONS:
+                    raise DeviceUnreachable(f"the device opens no channel: {error}") from error
+                await self._connect(session)
+            else:
+                return
+
+    async def _give_up(self, session: Session, error: BaseException) -> None:
+        if isinstance(error, DeviceError):
+            facts = {"error": type(error).__name__, "detail": error.detail[:400]}
+            name = "device.host_key_changed" if isinstance(error, HostKeyChanged) else "device.failed"
+            if isinstance(error, HostKeyChanged):
+                self._notes.alarm("host_key_changed", {"device": session.grant.device_name, **facts})
+            await self._quietly(self._notes.session(name, session.grant, facts))
+        session.end(EndReason.LEFT if not isinstance(error, DeviceError) else EndReason.DEVICE)
+
+    @staticmethod
+    async def _journalled(writing: Awaitable[None]) -> None:
+        try:
+            await writing
+        except RecorderError as error:
+            raise AccessUnavailable("refusal.recorder") from error
+
+    @staticmethod
+    async def _quietly(writing: Awaitable[None]) -> None:
+        try:
+            await writing
+        except RecorderError as error:
+            _log.error("journal.failed", error=str(error))
+
+
+def _header(grant: Grant, node: str, clock: Clock, client_version: str) -> TraceHeader:
+    return TraceHeader(
+        session_id=grant.session_id,
+        hospital_id=grant.hospital_id,
+        node=node,
+        started_at=clock.now(),
+        person={"id": grant.person_id, "login": grant.person_login, "full_name": grant.person_name},
+        supplier={"id": grant.supplier_id or "", "name": grant.supplier_name},
+        device={
+            "id": grant.device_id,
+            "name": grant.device_name,
+            "address": grant.address,
+            "port": grant.port,
+        },
+        account=grant.account_name,
+        intervention={"id": grant.intervention_id, "kind": grant.kind.value, "purpose": grant.purpose},
+        window={
+            "id": grant.window_id,
+            "start": text(grant.opened),
+            "end": text(grant.obligations.hard_end),
+        },
+        factors=sorted(factor.value for factor in grant.factors),
+        source=grant.source,
+        decision={
+            "issued_at": text(grant.issued_at),
+            "channels": sorted(channel.value for channel in grant.obligations.channels),
+            "idle_seconds": grant.obligations.idle_limit.total_seconds(),
+            "held": [finding.code for finding in grant.findings if finding.held],
+        },
+        client_version=client_version[:255],
+    )
+
+
+def _settle(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _nobody_asked(_session: Session, _reason: EndReason) -> None:
+    return None
+
+
+def _close_person(relay: Relay) -> None:
+    relay.person.close()

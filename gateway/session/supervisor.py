@@ -1,0 +1,226 @@
+"""Holds every live session to its obligations: idle limit, window end, cuts, an unreadable policy, drain."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from gateway.journal import GatewayJournal
+from gateway.ports import Access
+from gateway.server.banners import Wording
+from gateway.session.ending import end_session
+from gateway.session.lifecycle import Session
+from gateway.session.reasons import EndReason
+from policy.clock import Clock
+from policy.domain.access import Denial, Held
+from policy.errors import PolicyError
+
+WARNINGS = (10, 5, 1)
+"""Minutes before the window's end at which a person is warned."""
+TICK_SECONDS = 0.25
+HEARTBEAT_SECONDS = 3.0
+
+_log = structlog.get_logger()
+
+
+class Supervisor:
+    """One a gateway. One tick looks at all sessions; each end runs as its own task."""
+
+    def __init__(
+        self,
+        *,
+        access: Access,
+        journal: GatewayJournal,
+        wording: Wording,
+        clock: Clock,
+        monotonic: Callable[[], float],
+        node: str,
+        poll_seconds: float,
+        policy_grace_seconds: float,
+    ) -> None:
+        """Ask *access* about changes every *poll_seconds*; outlive an unreadable policy by the grace."""
+        self._access = access
+        self._journal = journal
+        self._wording = wording
+        self._clock = clock
+        self._monotonic = monotonic
+        self._node = node
+        self._poll_seconds = poll_seconds
+        self._grace = policy_grace_seconds
+        self._sessions: dict[Session, Callable[[], None]] = {}
+        self._ends: set[asyncio.Task[None]] = set()
+        self._loops: list[asyncio.Task[None]] = []
+        self._cursor: int | None = None
+        self._unreadable_since: float | None = None
+        self._woken = asyncio.Event()
+
+    @property
+    def sessions(self) -> list[Session]:
+        """The sessions that are open or opening."""
+        return list(self._sessions)
+
+    async def start(self) -> None:
+        """Read the outbox's head, then look after what is registered. Raises PolicyUnavailable."""
+        self._cursor, _ = await self._access.changes_since(None)
+        await self._access.node_started(self._node)
+        self._loops = [asyncio.create_task(loop()) for loop in (self._tick, self._poll, self._beat)]
+
+    async def stop(self) -> None:
+        """Stop looking; sessions must have ended before."""
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        if self._ends:
+            await asyncio.wait(set(self._ends))
+
+    def register(self, session: Session, hang_up: Callable[[], None]) -> None:
+        """Look after *session* from now on; it is asked about at the next poll whatever happened before."""
+        self._sessions[session] = hang_up
+        session.on_end = self.end
+        self._woken.set()
+
+    def end(self, session: Session, reason: EndReason, denial: Denial | None = None) -> None:
+        """End *session* unless it is ending already."""
+        if session.ending is not None:
+            return
+        session.ending = reason
+        hang_up = self._sessions.get(session, _nothing)
+        message = self._wording.ended(reason, session.grant, denial)
+        work = end_session(
+            session, reason, message, access=self._access, journal=self._journal, hang_up=hang_up
+        )
+        task = asyncio.get_running_loop().create_task(work)
+        self._ends.add(task)
+        task.add_done_callback(self._ends.discard)
+        task.add_done_callback(lambda _done: self._forget(session))
+
+    def _forget(self, session: Session) -> None:
+        self._sessions.pop(session, None)
+
+    async def end_all(self, reason: EndReason) -> None:
+        """End every session and wait until they have ended."""
+        for session in self.sessions:
+            self.end(session, reason)
+        if self._ends:
+            await asyncio.wait(set(self._ends))
+
+    # --- what needs no question ---------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now, instant = self._clock.now(), self._monotonic()
+            for session in self.sessions:
+                try:
+                    self._look(session, now, instant)
+                except Exception as error:
+                    _log.error("session.tick_failed", error=repr(error))
+                    self.end(session, EndReason.REFUSED)
+
+    def _look(self, session: Session, now: datetime, instant: float) -> None:
+        if session.ending is not None or not session.recorded:
+            return
+        remaining = session.obligations.hard_end - now
+        if remaining <= timedelta(0):
+            self.end(session, EndReason.WINDOW)
+            return
+        if session.connections and session.meter.remaining(instant, session.obligations) <= timedelta(0):
+            self.end(session, EndReason.IDLE)
+            return
+        self._warn(session, remaining)
+
+    def _warn(self, session: Session, remaining: timedelta) -> None:
+        due = [minutes for minutes in WARNINGS if remaining <= timedelta(minutes=minutes)]
+        session.warned &= set(due)  # a window that was extended warns again
+        fresh = [minutes for minutes in due if minutes not in session.warned]
+        if not fresh:
+            return
+        session.warned |= set(fresh)
+        remaining = timedelta(minutes=min(fresh))
+        self.warn(
+            session, self._wording.say("warning.window-end", session.grant.language, remaining=remaining)
+        )
+
+    @staticmethod
+    def warn(session: Session, text: str) -> None:
+        """Tell the person on each of her channels."""
+        for relay in list(session.relays.values()):
+            relay.warn(text)
+
+    # --- what policy must be asked ------------------------------------------------------------------------
+
+    async def _poll(self) -> None:
+        while True:
+            try:
+                await asyncio.wait_for(self._woken.wait(), self._poll_seconds)
+            except TimeoutError:
+                pass
+            self._woken.clear()
+            try:
+                await self._ask()
+            except PolicyError as error:
+                self._unreadable(error)
+            except Exception as error:
+                _log.error("policy.poll_failed", error=repr(error))
+                self._unreadable(error)
+
+    async def _ask(self) -> None:
+        changed = False
+        while True:
+            self._cursor, events = await self._access.changes_since(self._cursor)
+            changed = changed or bool(events)
+            if not events:
+                break
+        now = self._clock.now()
+        live = [session for session in self.sessions if session.ending is None]
+        everybody = changed or self._unreadable_since is not None
+        asked = [one for one in live if everybody or one.to_recheck or one.ask_again_at <= now]
+        if asked:
+            answers = await self._access.recheck([session.grant for session in asked])
+            for session in asked:
+                session.to_recheck = False
+                self._take(session, answers.get(session.grant.session_id))
+        if self._unreadable_since is not None:
+            self._unreadable_since = None
+            self._journal.alarm("policy_readable", {"node": self._node})
+
+    def _take(self, session: Session, answer: Held | Denial | None) -> None:
+        if isinstance(answer, Held):
+            if answer.obligations.hard_end != session.obligations.hard_end:
+                end, language = answer.obligations.hard_end, session.grant.language
+                self.warn(session, self._wording.say("warning.window-changed", language, end=end))
+            session.obligations = answer.obligations
+            session.ask_again_at = answer.ask_again_at
+        elif isinstance(answer, Denial):
+            self.end(session, _reason(answer), answer)
+        else:
+            self.end(session, EndReason.REFUSED)
+
+    def _unreadable(self, error: Exception) -> None:
+        now = self._monotonic()
+        if self._unreadable_since is None:
+            self._unreadable_since = now
+            self._journal.alarm("policy_unreadable", {"node": self._node, "detail": str(error)[:200]})
+        if now - self._unreadable_since >= self._grace:
+            for session in self.sessions:
+                self.end(session, EndReason.POLICY)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            try:
+                await self._access.heartbeat(self._node)
+            except PolicyError as error:
+                _log.warning("lease.heartbeat_failed", error=str(error))
+
+
+def _reason(denial: Denial) -> EndReason:
+    keys = {finding.key for finding in denial.failed}
+    if "finding.X35.cut" in keys:
+        return EndReason.CUT
+    return EndReason.WINDOW if keys == {"finding.O3.ended"} else EndReason.REFUSED
+
+
+def _nothing() -> None:
+    return None
