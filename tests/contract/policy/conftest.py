@@ -1,0 +1,5 @@
+"""The same promises on every database."""
+
+from tests.support.policy_databases import clock, copied_url, database_kind, database_url, world
+
+__all__ = ["clock", "copied_url", "database_kind", "database_url", "world"]

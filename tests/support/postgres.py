@@ -1,0 +1,133 @@
+"""A real PostgreSQL for the tests: Debian's binaries, an unprivileged user, a Unix socket, nothing kept."""
+
+import atexit
+import functools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+_USERS = ("postgres", "nobody")
+
+
+class Postgres:
+    """A server of our own, which dies with this process whatever happens to it."""
+
+    def __init__(self, binaries: Path) -> None:
+        """Make a cluster in a temporary directory and start it."""
+        self._binaries = binaries
+        self._directory = Path(tempfile.mkdtemp(prefix="ecluse-pg-"))
+        self._count = 0
+        self._as = _unprivileged(self._directory)
+        data = self._directory / "data"
+        self._run("initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
+        with (self._directory / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    *self._as,
+                    str(binaries / "postgres"),
+                    *("-D", str(data), "-k", str(self._directory), "-h", ""),
+                    *("-c", "fsync=off", "-c", "max_connections=100", "-c", "shared_buffers=32MB"),
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        atexit.register(self.stop)
+        self._wait()
+
+    def url(self, database: str) -> str:
+        """Return the address of *database*, as the settings take it."""
+        return f"postgresql://postgres@/{database}?host={self._directory}"
+
+    def create(self, *, like: str = "template1") -> str:
+        """Return the name of a fresh database, a copy of the one called *like*, which nobody may be using."""
+        self._count += 1
+        name = f"ecluse_{self._count}"
+        self._run("createdb", "-h", str(self._directory), "-U", "postgres", "-T", like, name)
+        return name
+
+    def pause(self) -> None:
+        """Let every process of the server stand still: it accepts nothing and answers nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Let the server go on."""
+        self._signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Stop the server at once and remove its files; a second time does nothing."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(20)
+        atexit.unregister(self.stop)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _signal(self, number: int) -> None:
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        for pid in (self._process.pid, *map(int, children)):
+            os.kill(pid, number)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [*self._as, str(self._binaries / program), *arguments], capture_output=True, check=False
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"{program}: {done.stderr.decode(errors='replace')}")
+
+    def _wait(self) -> None:
+        ready = [str(self._binaries / "pg_isready"), "-q", "-h", str(self._directory)]
+        deadline = time.monotonic() + 30
+        while subprocess.run(ready, check=False).returncode != 0:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError((self._directory / "log").read_text(errors="replace"))
+            time.sleep(0.05)
+
+
+def find_binaries() -> Path | None:
+    """Return the folder of the newest PostgreSQL server of this machine, None where there is none."""
+    folders = [*Path("/usr/lib/postgresql").glob("*/bin"), *Path("/usr/local/pgsql").glob("bin")]
+    found = [folder for folder in folders if (folder / "postgres").exists() and (folder / "initdb").exists()]
+    return max(
+        found, key=lambda folder: int(folder.parent.name) if folder.parent.name.isdigit() else 0, default=None
+    )
+
+
+def start() -> Postgres:
+    """Start a server of one's own; skips the test where this machine has none to start."""
+    binaries = find_binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL server on this machine: install the postgresql package to run this test")
+    return Postgres(binaries)
+
+
+@functools.cache
+def shared() -> Postgres:
+    """Return the server that all tests of this process share."""
+    return start()
+
+
+def _unprivileged(directory: Path) -> list[str]:
+    """Return what to put before a command so that it does not run as root, which the server refuses."""
+    if os.geteuid() != 0:
+        return []
+    for name in _USERS:
+        try:
+            user = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        os.chown(directory, user.pw_uid, user.pw_gid)
+        return [
+            "setpriv",
+            f"--reuid={user.pw_uid}",
+            f"--regid={user.pw_gid}",
+            "--clear-groups",
+            "--pdeathsig=QUIT",
+            "--",
+        ]
+    pytest.skip("this machine has no unprivileged user to run a PostgreSQL server as")
