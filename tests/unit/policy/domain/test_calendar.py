@@ -101,6 +101,14 @@ def test_monthly_by_position() -> None:
     ]
 
 
+def test_last_day_of_each_month() -> None:
+    """Days may be counted from the end of the month, short months and leap years included."""
+    rule = replace(EVENINGS, start=datetime(2028, 1, 31, 20), rule="FREQ=DAILY;BYMONTHDAY=-1")
+    validate_recurrence(rule, PARIS)
+    days = [start.day for start in starts(rule, utc(2028, 1, 1), utc(2028, 5, 1))]
+    assert days == [31, 29, 31, 30]
+
+
 def test_doubt_in_the_range_is_refused() -> None:
     """A rule that meets a doubled local time does not expand until the planner says which."""
     with pytest.raises(AmbiguousLocalTime, match="2026-10-25 02:15"):

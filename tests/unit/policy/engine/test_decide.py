@@ -164,6 +164,14 @@ def test_one_failure_refuses(key: str, spoil: Callable[[Facts], Facts]) -> None:
     assert keys(refused(spoil(FACTS))) == [key]
 
 
+@pytest.mark.parametrize(("ceiling", "opens"), [(4, False), (5, True), (60, True)])
+def test_ceiling_is_no_shorter_than_the_delay(ceiling: int, opens: bool) -> None:
+    """T10: where output counts, a ceiling below the idle delay contradicts it, and opens nothing."""
+    idle = IdleRule(limit=timedelta(minutes=5), output_counts=True, ceiling=timedelta(minutes=ceiling))
+    decision = decide(REQUEST, with_windows(replace(WINDOW, idle=idle)), DURING)
+    assert isinstance(decision, Grant) is opens
+
+
 def test_window_approved_by_its_requester_does_not_open() -> None:
     """Four eyes: whatever the store says, a window approved by who asked for it is not approved."""
     denial = refused(with_windows(replace(WINDOW, approved_by=WINDOW.requested_by)))
