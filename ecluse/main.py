@@ -3,38 +3,48 @@
 Exit codes: 0 done, 1 refused or failed with one clear sentence, 2 wrong usage.
 """
 
+import os
 import sys
 from importlib.metadata import version as installed_version
 from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
+from typing_extensions import override
 
+from ecluse import logs
 from ecluse.commands import NOUNS
+from ecluse.demo.errors import DemoError
 from ecluse.desk import Desk, desk_for
 from ecluse.errors import EcluseError
+from ecluse.installation import InstallationError
 from ecluse.settings import SettingsError
+from gateway.errors import GatewayError
+from policy.errors import PolicyError
+from recorder.errors import RecorderError
 
 _FAILED = 1
+_SPOKEN = (SettingsError, InstallationError, DemoError, PolicyError, RecorderError, GatewayError)
+"""Errors of a machine's own commands: their text is the sentence to show."""
 
 
 class Root(TyperGroup):
     """The root command: an error of ours is a sentence and exit code 1, never a stack trace."""
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+    @override
+    def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
         try:
             return super().invoke(ctx)
         except EcluseError as refused:
             desk = ctx.obj if isinstance(ctx.obj, Desk) else desk_for(None)
             desk.show_error(refused)
-        except SettingsError as wrong:
+        except _SPOKEN as wrong:
             sys.stderr.write(f"{wrong}\n")
         finally:
             if isinstance(ctx.obj, Desk):
                 ctx.obj.close()
-        raise click.exceptions.Exit(_FAILED)
+        raise typer.Exit(_FAILED)
 
 
 app = typer.Typer(
@@ -58,13 +68,15 @@ def _show_version(wanted: bool) -> None:
 def root(
     context: typer.Context,
     lang: Annotated[
-        str | None, typer.Option("--lang", metavar="fr|en", help="Language of the screen; by default the locale's.")
+        str | None,
+        typer.Option("--lang", metavar="fr|en", help="Language of the screen; by default the locale's."),
     ] = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Prepare the desk that every command works at."""
+    logs.configure("warning", sys.stderr)
     if lang is not None and lang not in ("fr", "en"):
         raise typer.BadParameter("write fr or en", param_hint="--lang")
     context.obj = desk_for(lang)
@@ -76,4 +88,6 @@ for _noun in NOUNS:
 
 def run() -> None:
     """Run the command line (the console script)."""
+    # what this program writes is its user's alone, databases and traces included
+    os.umask(0o077)
     app()

@@ -42,7 +42,7 @@ def init(
     """Make a data directory, its keys, databases and CA, and invite the first two administrators.
 
     Example: ecluse init /var/lib/ecluse --hospital "CH de Brive" --contact "RSSI, poste 4242"
-    --administrator "dsi:Denise Martin:dsi@hospital.example" --administrator "denis:Denis Leroy:denis@hospital.example"
+    --administrator "dsi:Denise Martin:denise.martin@hospital.example" --administrator "denis:Denis Leroy:denis.leroy@hospital.example"
     """
     desk = Desk.of(context, as_json)
     administrators = [Administrator.parse(text) for text in administrator]

@@ -47,3 +47,22 @@ async def _rotate(settings: PolicySettings) -> dict[str, object]:
     finally:
         await built.close()
     return {"key": rotation.key_id, "resealed": rotation.resealed, "resumed": rotation.resumed}
+
+
+@app.command()
+def prune(context: typer.Context, config: ConfigOption = None, as_json: AsJson = False) -> None:
+    """Remove the retired keys that seal nothing any more.
+
+    Example: ecluse vault prune --config /var/lib/ecluse/ecluse.toml
+    """
+    desk = Desk.of(context, as_json)
+    removed = asyncio.run(_prune(composition.policy_settings(load(config))))
+    desk.done({"removed": list(removed)}, "vault.pruned", keys=removed)
+
+
+async def _prune(settings: PolicySettings) -> tuple[str, ...]:
+    built = await services.build(settings, SystemClock())
+    try:
+        return await built.vault.prune()
+    finally:
+        await built.close()

@@ -23,7 +23,7 @@ class Actor:
         self.full_name = full_name
         self.roles = roles
         self.language = language
-        self.email = f"{login}@demo.example"
+        self.email = f"{login}.{login}@demo.example"
         self.password = "-".join(secrets.token_hex(3) for _ in range(4))
         self.totp_secret = ""
         self._used: set[str] = set()

@@ -221,7 +221,7 @@ class Rehearsal:
         return found[0].parent
 
     async def _verify(self) -> str:
-        public = self._scene.data / "keys/trace-signing.pub"
+        public = self._scene.data / "keys/trace-signing.pem.pub"
         result = await asyncio.to_thread(verify, self._trace(), public.read_bytes())
         _hold(result.intact, f"a fresh trace does not verify: {result}")
         return f"{result.records} records"
@@ -234,7 +234,7 @@ class Rehearsal:
         content = bytearray(trace.read_bytes())
         content[len(content) * 2 // 3] ^= 1
         trace.write_bytes(content)
-        public = self._scene.data / "keys/trace-signing.pub"
+        public = self._scene.data / "keys/trace-signing.pem.pub"
         result = await asyncio.to_thread(verify, copy, public.read_bytes())
         _hold(not result.intact, "a flipped bit was not found")
         return str(result.what)
