@@ -75,6 +75,7 @@ class TraceWriter:
         self._now = now
         self._input_limit = input_limit
         self._inputs: dict[int, _Input] = {}
+        self._terminals: set[int] = set()
         self._in_use = threading.Lock()  # a sync under way must not see its descriptor given to another file
         self._closed = False
         self.offset = offset
@@ -133,8 +134,10 @@ class TraceWriter:
         kept: list[Frame] = []
         beyond: dict[int, int] = {}
         for frame in batch:
-            if frame.type is not FrameType.INPUT:
-                kept.append(frame)
+            if frame.type is FrameType.REQUEST and isinstance(frames.facts(frame).get("pty"), dict):
+                self._terminals.add(frame.channel)
+            if frame.type is not FrameType.INPUT or frame.channel in self._terminals:
+                kept.append(frame)  # on a terminal only lengths are recorded: they are no data to limit
                 continue
             state = self._inputs.setdefault(frame.channel, _Input())
             room = self._input_limit - state.total
