@@ -17,8 +17,9 @@ from policy.domain.people import Language
 from policy.services import Services
 from policy.services.tokens import Principal
 from recorder.audit.journal import Journal
+from recorder.seal.signing import PublicKey
 from recorder.store.catalog import Catalog
-from recorder.store.folder import TraceStore
+from recorder.store.folder import FolderStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,8 @@ class Context:
     services: Services
     catalog: Catalog
     journal: Journal
-    traces: TraceStore
+    traces: FolderStore
+    trace_keys: tuple[PublicKey, ...]
     settings: ApiSettings
     clock: Clock
 

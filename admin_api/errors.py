@@ -2,6 +2,7 @@
 
 ApiError
 ├── Unauthenticated     no bearer token, or one that is not in force
+├── InvitationRefused   the invitation, or the first code, is not right
 ├── RoleMissing         the token's person lacks every role this route asks for
 ├── BodyTooLarge        the request body exceeds the limit
 ├── BadCursor           ``after`` is not a cursor that this list gave
@@ -16,6 +17,10 @@ class ApiError(Exception):
 
 class Unauthenticated(ApiError):
     """There is no bearer token, or it is not in force. Says nothing of which."""
+
+
+class InvitationRefused(ApiError):
+    """The invitation is not in force, or the first code is wrong. Says nothing of which."""
 
 
 class RoleMissing(ApiError):

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
@@ -17,9 +18,9 @@ from admin_api import errors as mine
 from admin_api.wording import knows, say
 from policy import errors as policy
 from policy.domain.people import Language
+from recorder import errors as recorder
 
 MEDIA_TYPE = "application/problem+json"
-_CHOICES = ("first", "second")
 
 
 class FieldError(BaseModel):
@@ -54,7 +55,7 @@ class Problem(BaseModel):
     next: str = Field(description="What the caller can do about it.")
     errors: list[FieldError] = Field(default_factory=list)
     choices: list[str] = Field(
-        default_factory=list, description="For a local time that exists twice or never: the values of `fold`."
+        default_factory=list, description="For a local time that exists twice (`fold`) or never (`shift`): what may be said of it."
     )
 
 
@@ -84,6 +85,10 @@ def refusal_of(error: Exception, language: Language, now: datetime) -> Refusal:
             return _of_edge(error, language)
         case policy.PolicyError():
             return _of_policy(error, language, now)
+        case recorder.RecorderError():
+            return _of_recorder(error, language)
+        case SQLAlchemyError():
+            return Refusal("recorder-unavailable", 503, headers={"Retry-After": "5"})
         case _:
             return INTERNAL
 
@@ -108,6 +113,8 @@ def _of_edge(error: mine.ApiError, language: Language) -> Refusal:
     match error:
         case mine.Unauthenticated():
             return Refusal("unauthenticated", 401, headers={"WWW-Authenticate": "Bearer"})
+        case mine.InvitationRefused():
+            return Refusal("invitation-refused", 401, headers={"WWW-Authenticate": "Bearer"})
         case mine.RoleMissing():
             spoken = ", ".join(say(f"role.{role}", language) for role in sorted(error.wanted))
             return Refusal("role-missing", 403, {"roles": spoken})
@@ -126,12 +133,13 @@ def _of_edge(error: mine.ApiError, language: Language) -> Refusal:
 def _of_policy(error: policy.PolicyError, language: Language, now: datetime) -> Refusal:
     match error:
         case policy.AmbiguousLocalTime():
-            return Refusal("ambiguous-local-time", 422, errors=[(error.field, error.message)], choices=_CHOICES)
+            choices = ("first", "second") if error.choices else ("shift",)
+            return Refusal("ambiguous-local-time", 422, errors=[(error.field, error.message)], choices=choices)
         case policy.InvalidInput():
             return Refusal("invalid-input", 422, errors=[(error.field, error.message)])
         case policy.NotFound():
             noun = say(f"noun.{error.noun}", language) if knows(f"noun.{error.noun}") else error.noun
-            return Refusal("not-found", 404, {"noun": noun, "key": error.key})
+            return Refusal("not-found", 404, {"noun": noun, "name": error.key})
         case policy.SecretReused():
             return Refusal("secret-reused", 409)
         case policy.Conflict():
@@ -149,6 +157,16 @@ def _of_policy(error: policy.PolicyError, language: Language, now: datetime) -> 
             return Refusal("vault-unavailable", 503)
         case _:
             return INTERNAL
+
+
+def _of_recorder(error: recorder.RecorderError, language: Language) -> Refusal:
+    match error:
+        case recorder.TraceNotFound():
+            return Refusal("not-found", 404, {"noun": say("noun.trace", language), "name": ""})
+        case recorder.TraceFormatError() | recorder.SignatureInvalid():
+            return Refusal("trace-unreadable", 409, {"why": str(error)})
+        case _:
+            return Refusal("recorder-unavailable", 503, headers={"Retry-After": "5"})
 
 
 def _of_routing(error: HTTPException) -> Refusal:

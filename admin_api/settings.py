@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from policy.domain.ids import HospitalId
 
@@ -11,13 +12,12 @@ class ApiSettings:
     """Settings of one console process.
 
     ``hospital_id`` is the hospital whose people log in here. ``body_limit`` is in bytes, of a request.
-    ``token_lifetime`` is how long a bearer token serves. ``ingest_interval`` is the pause between two looks at
-    the outbox. ``page_limit`` is the most items one page may hold.
+    ``token_lifetime`` is how long a bearer token serves. ``trace_public_keys`` are the PEM files of the gateways'
+    public keys, by which traces are verified.
     """
 
     hospital_id: HospitalId
     node: str = "console"
     body_limit: int = 1024 * 1024
     token_lifetime: timedelta = timedelta(hours=8)
-    ingest_interval: timedelta = timedelta(milliseconds=500)
-    page_limit: int = 500
+    trace_public_keys: tuple[Path, ...] = ()

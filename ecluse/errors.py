@@ -5,6 +5,7 @@ EcluseError
 ├── Unreachable         the API cannot be reached, or its certificate is not the installation's
 ├── Refused             the API answered with a problem; carries the document
 ├── NameUnknown         no person, device, supplier… of that name
+├── RecordingUnusable   an exported trace cannot be read as it lies
 └── FileUnusable        a file of the caller cannot be read or written as asked
 """
 
@@ -31,6 +32,10 @@ class Unreachable(EcluseError):
 
 class NameUnknown(EcluseError):
     """There is nothing of that name in the hospital."""
+
+
+class RecordingUnusable(EcluseError):
+    """An exported trace, or the key to verify it, cannot be read as it lies."""
 
 
 class FileUnusable(EcluseError):

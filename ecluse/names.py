@@ -48,8 +48,12 @@ def session(client: ApiClient, text: str) -> Json:
 
 
 def trace(client: ApiClient, text: str) -> Json:
-    """Return the trace of this identifier, or the only one that starts by it; raises NameUnknown."""
-    return _by_prefix(client, "traces", text)
+    """Return the trace of this identifier, or the only one that starts by it; raises NameUnknown.
+
+    First digits are looked up among the sessions of the last 90 days.
+    """
+    identifier = text if _IDENTIFIER.fullmatch(text) else _by_prefix(client, "sessions", text)["id"]
+    return client.get(f"/v1/traces/{identifier}")
 
 
 def people_by_id(client: ApiClient) -> dict[str, str]:

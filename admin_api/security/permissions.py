@@ -27,10 +27,14 @@ def roles(*wanted: Role) -> dict[str, Any]:
 
 
 EVERY_ROLE = roles(*Role)
+"""Also what a person may do for herself: policy refuses what she may not."""
+MANAGING = roles(Role.ADMINISTRATOR)
 PLANNING = roles(Role.PLANNER, Role.ADMINISTRATOR)
 READING = roles(Role.PLANNER, Role.SECURITY, Role.ADMINISTRATOR)
-ADMINISTRATION = roles(Role.ADMINISTRATOR)
-SECURITY = roles(Role.SECURITY)
+STOPPING = roles(Role.PLANNER, Role.SECURITY, Role.ADMINISTRATOR)
+RESUMING = roles(Role.SECURITY, Role.ADMINISTRATOR)
+VERIFYING = roles(Role.SECURITY, Role.ADMINISTRATOR)
+REPLAYING = roles(Role.SECURITY)
 
 
 def principal_of(request: Request) -> Principal:

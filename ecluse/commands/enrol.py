@@ -39,8 +39,7 @@ def enrol(
         password = Secret(
             typer.prompt(desk.say("enrol.password"), hide_input=True, confirmation_prompt=True, err=True)
         )
-    client.post("/v1/enrolment/password", {"invitation": token.reveal(), "password": password.reveal()})
-    shown = client.post("/v1/enrolment/totp", {"invitation": token.reveal()})
+    shown = client.post("/v1/enrolment/password", {"invitation": token.reveal(), "password": password.reveal()})
     if as_json:
         # a script cannot scan; the secret goes out once, and the code comes back on standard input
         desk.show_json(shown)

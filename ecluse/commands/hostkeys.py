@@ -26,8 +26,8 @@ def fetch(context: typer.Context, device: Device, as_json: AsJson = False) -> No
     found = names.device(desk.client, device)
     task = wait_for(desk, desk.client.post("/v1/tasks", {"kind": "fetch-host-keys", "device_id": found["id"]}))
     result = task.get("result") or {}
-    shown = [item for item in result.get("host_keys", []) if isinstance(item, dict)]
-    rows = [(item.get("algorithm"), item.get("fingerprint"), item.get("public_key")) for item in shown]
+    shown = result.get("host_keys", [])
+    rows = [(item["algorithm"], item["fingerprint"], item["public_key"]) for item in shown]
     desk.show_table(("field.algorithm", "field.fingerprint", "field.public_key"), rows, shown)
     desk.tell("hostkeys.compare", device=found["name"])
 

@@ -47,5 +47,5 @@ def wait_for(desk: Desk, task: Json) -> Json:
         task = desk.client.get(f"/v1/tasks/{task['id']}")
     if task["state"] == "failed":
         result = task.get("result") or {}
-        raise EcluseError("tasks.failed", why=str(result.get("reason") or result.get("error") or result))
+        raise EcluseError("tasks.failed", why=str(result.get("detail") or ""))
     return task

@@ -18,7 +18,10 @@ End = Annotated[str, typer.Option(metavar="[YYYY-MM-DD ]HH:MM", help="The end; i
 Fold = Annotated[
     str | None, typer.Option(metavar="first|second", help="Which one, where the clocks change and the time exists twice.")
 ]
-Occurrence = Annotated[str | None, typer.Option("--occurrence", help="Of a recurring window; by default the next.")]
+Shift = Annotated[bool, typer.Option("--shift", help="Where the time does not exist that night: move it forward.")]
+Rule = Annotated[str | None, typer.Option("--rrule", metavar="RULE", help='RFC 5545, such as "FREQ=WEEKLY;BYDAY=TU".')]
+Exceptions = Annotated[list[str] | None, typer.Option("--except", metavar="DATE", help="A day left out; repeat.")]
+Occurrence = Annotated[str | None, typer.Option("--occurrence", help="Which opening; by default the one open now, else the next.")]
 _CLOCK = 5
 
 
@@ -45,14 +48,15 @@ def plan(
     device: Annotated[list[str] | None, typer.Option(help="On what; repeat for several.")] = None,
     in_group: Annotated[list[str] | None, typer.Option("--group", help="On every device of this group.")] = None,
     account: Annotated[str | None, typer.Option(help="Dedicated account, where a device has several.")] = None,
-    rrule: Annotated[str | None, typer.Option(metavar="RULE", help='RFC 5545, such as "FREQ=WEEKLY;BYDAY=TU".')] = None,
-    except_: Annotated[list[str] | None, typer.Option("--except", metavar="DATE", help="A day left out.")] = None,
+    rrule: Rule = None,
+    except_: Exceptions = None,
     idle: Annotated[int | None, typer.Option(metavar="SECONDS", help="Silence after which the session is cut.")] = None,
     output_counts: Annotated[
         int | None, typer.Option(metavar="SECONDS", help="Let the device's output count as activity, up to this long.")
     ] = None,
     start_fold: Fold = None,
     end_fold: Fold = None,
+    shift: Shift = False,
     as_json: AsJson = False,
 ) -> None:
     """Plan a window. It opens nothing before somebody else approves it."""
@@ -65,10 +69,7 @@ def plan(
         "account": account,
         "channels": channel,
         "purpose": purpose,
-        "start": start,
-        "end": _whole_end(start, end),
-        "start_fold": start_fold,
-        "end_fold": end_fold,
+        **_times(start, end, rrule, except_, start_fold, end_fold, shift),
     }
     if intervention is not None:
         body["intervention_id"] = intervention
@@ -76,8 +77,6 @@ def plan(
         if supplier is None:
             raise typer.BadParameter("name the supplier, or the intervention", param_hint="--supplier")
         body |= {"kind": kind_of(kind), "supplier_id": names.supplier(client, supplier)["id"]}
-    if rrule is not None:
-        body["recurrence"] = {"rule": rrule, "exceptions": [_exception(day, start) for day in except_ or ()]}
     if idle is not None or output_counts is not None:
         body["idle"] = {
             "limit_seconds": idle if idle is not None else 600,
@@ -88,11 +87,19 @@ def plan(
 
 
 @group.command("approve", epilog="Example: ecluse windows approve 3f2a")
-def approve(context: typer.Context, window: Id, as_json: AsJson = False) -> None:
+def approve(
+    context: typer.Context,
+    window: Id,
+    version: Annotated[
+        int | None, typer.Option(min=1, help="The version you looked at; refused where it changed since.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Approve a window that somebody else asked for."""
     desk = Desk.of(context, as_json)
     found = names.window(desk.client, window)
-    _show_planned(desk, desk.client.post(f"/v1/windows/{found['id']}/approve"), "windows.approved")
+    body = {"version": version if version is not None else found["version"]}
+    _show_planned(desk, desk.client.post(f"/v1/windows/{found['id']}/approve", body), "windows.approved")
 
 
 @group.command("cancel", epilog='Example: ecluse windows cancel 3f2a --reason "Reportée"')
@@ -110,21 +117,17 @@ def move(
     window: Id,
     start: Start,
     end: End,
-    occurrence: Occurrence = None,
+    rrule: Rule = None,
+    except_: Exceptions = None,
     start_fold: Fold = None,
     end_fold: Fold = None,
+    shift: Shift = False,
     as_json: AsJson = False,
 ) -> None:
-    """Move a window to other times; it must be approved again."""
+    """Move a window to other times; it must be approved again, by somebody else than you."""
     desk = Desk.of(context, as_json)
     found = names.window(desk.client, window)
-    body = {
-        "start": start,
-        "end": _whole_end(start, end),
-        "start_fold": start_fold,
-        "end_fold": end_fold,
-        "occurrence_id": occurrence,
-    }
+    body = {"version": found["version"], **_times(start, end, rrule, except_, start_fold, end_fold, shift)}
     _show_planned(desk, desk.client.post(f"/v1/windows/{found['id']}/move", body), "windows.moved")
 
 
@@ -134,10 +137,44 @@ def extend(
     window: Id,
     minutes: Annotated[int, typer.Option(min=1, help="How many minutes to add.")],
     occurrence: Occurrence = None,
+    ask: Annotated[bool, typer.Option("--ask", help="You asked for the window: ask somebody else to decide.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Put off the end of a window, while it is open or before. Who asked for it cannot alone."""
-    _stretch(context, window, "extend", "windows.extended", minutes, occurrence, as_json)
+    if not ask:
+        _stretch(context, window, "extend", "windows.extended", minutes, occurrence, as_json)
+        return
+    desk = Desk.of(context, as_json)
+    found = names.window(desk.client, window)
+    body = {"minutes": minutes, "occurrence_id": occurrence}
+    asked = desk.client.post(f"/v1/windows/{found['id']}/extensions", body)
+    desk.done(asked, "windows.extension_asked", id=found["id"][:8], extension=asked["id"])
+
+
+@group.command("extensions", epilog="Example: ecluse windows extensions")
+def extensions(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the extensions that wait for a decision."""
+    desk = Desk.of(context, as_json)
+    found = list(desk.client.items("/v1/extensions"))
+    people = names.people_by_id(desk.client)
+    rows = [
+        (item["id"], item["window_id"][:8], item["end"], people.get(item["requested_by"], item["requested_by"]))
+        for item in found
+    ]
+    desk.show_table(("field.id", "field.window", "field.ended", "field.requested_by"), rows, found)
+
+
+@group.command("decide", epilog="Example: ecluse windows decide 77aa0f5e4f3a4ac5b0f6c0a9b1a2c3d4 --yes")
+def decide(
+    context: typer.Context,
+    extension: Annotated[str, typer.Argument(help="Identifier of the extension.")],
+    yes: Annotated[bool, typer.Option("--yes/--no", help="Grant it or refuse it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Decide on an extension that somebody else asked for."""
+    desk = Desk.of(context, as_json)
+    decided = desk.client.post(f"/v1/extensions/{extension}/decide", {"approve": yes})
+    desk.done(decided, "windows.extended" if yes else "windows.not_extended", id=decided["window_id"][:8])
 
 
 @group.command("shorten", epilog="Example: ecluse windows shorten 3f2a --minutes 30")
@@ -223,6 +260,7 @@ def _show_window(desk: Desk, item: Json) -> None:
         ("field.rule", item["rule"]),
         ("field.openings", openings[:12]),
         ("field.requested_by", people.get(item["requested_by"], item["requested_by"])),
+        ("field.version", item["version"]),
         ("field.approved_by", people.get(item["approved_by"] or "", item["approved_by"])),
     ]
     desk.show_record(fields, item)
@@ -232,6 +270,29 @@ def _span(occurrence: Json) -> str:
     start, end = str(occurrence["start_local"]), str(occurrence["end_local"])
     same_day = start[:10] == end[:10]
     return f"{start} – {end[11:] if same_day else end}"
+
+
+def _times(
+    start: str,
+    end: str,
+    rrule: str | None,
+    except_: list[str] | None,
+    start_fold: str | None,
+    end_fold: str | None,
+    shift: bool,
+) -> Json:
+    times: Json = {
+        "start": start,
+        "end": _whole_end(start, end),
+        "start_fold": start_fold,
+        "end_fold": end_fold,
+        "shift": shift,
+    }
+    if rrule is not None:
+        times["recurrence"] = {"rule": rrule, "exceptions": [_exception(day, start) for day in except_ or ()]}
+    elif except_:
+        raise typer.BadParameter("only a recurring window has days left out", param_hint="--except")
+    return times
 
 
 def _whole_end(start: str, end: str) -> str:

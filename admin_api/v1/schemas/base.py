@@ -1,6 +1,8 @@
 """What every shape of version 1 has in common."""
 
+from datetime import datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -19,6 +21,11 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 def example(**values: Any) -> dict[str, Any]:
     """Return the schema extra that shows *values* as the example."""
     return {"examples": [values]}
+
+
+def wall(at: datetime, timezone: str) -> str:
+    """Return the aware instant *at* as the wall time of *timezone* (an IANA name), to the minute."""
+    return at.astimezone(ZoneInfo(timezone)).strftime("%Y-%m-%d %H:%M")
 
 
 class Input(BaseModel):

@@ -1,11 +1,15 @@
 """Shapes of zones, devices, dedicated accounts, host keys and device tasks."""
 
+import base64
+import binascii
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from admin_api.v1.schemas.base import Identifier, Input, Name, Text, example
+from policy.authn import ssh_keys
 from policy.domain.devices import AccountMethod, Algorithms, DedicatedAccount, Device, Zone
+from policy.domain.tasks import DeviceTask, TaskKind, TaskState
 
 
 class ZoneOut(BaseModel):
@@ -211,22 +215,63 @@ class TaskIn(Input):
         json_schema_extra=example(kind="fetch-host-keys", device_id="d1c00f5e4f3a4ac5b0f6c0a9b1a2c3d4"),
     )
 
-    kind: str = Field(pattern=r"^(fetch-host-keys|try-account)$")
+    kind: TaskKind
     device_id: Identifier
     account_id: Identifier | None = None
+
+
+class ShownKey(BaseModel):
+    """A host key that a device showed: a proposal to compare, trusted by nobody yet."""
+
+    algorithm: str
+    fingerprint: str
+    public_key: str
+
+
+class TaskResultOut(BaseModel):
+    """What a gateway found."""
+
+    ok: bool
+    host_keys: list[ShownKey]
+    detail: str
 
 
 class TaskOut(BaseModel):
     """A device task and, once a gateway has done it, its result."""
 
     id: str
-    kind: str
+    kind: TaskKind
     device_id: str
     account_id: str | None
-    state: str
-    result: dict[str, object] | None
-    requested_at: datetime | None = None
-    finished_at: datetime | None = None
+    state: TaskState
+    requested_by: str
+    requested_at: datetime
+    node: str | None
+    finished_at: datetime | None
+    result: TaskResultOut | None
+
+    @classmethod
+    def of(cls, task: DeviceTask) -> "TaskOut":
+        """Show *task*, with the fingerprints of the host keys it brought."""
+        result = task.result
+        return cls(
+            id=task.id,
+            kind=task.kind,
+            device_id=task.device_id,
+            account_id=task.account_id,
+            state=task.state,
+            requested_by=task.requested_by,
+            requested_at=task.requested_at,
+            node=task.node,
+            finished_at=task.finished_at,
+            result=TaskResultOut(
+                ok=result.ok,
+                host_keys=[_shown_key(line) for line in result.host_keys],
+                detail=result.detail,
+            )
+            if result is not None
+            else None,
+        )
 
 
 class TasksPage(BaseModel):
@@ -234,3 +279,12 @@ class TasksPage(BaseModel):
 
     items: list[TaskOut]
     next: str | None = None
+
+
+def _shown_key(line: str) -> ShownKey:
+    algorithm, _, encoded = line.partition(" ")
+    try:
+        fingerprint = ssh_keys.fingerprint(base64.b64decode(encoded.partition(" ")[0], validate=True))
+    except binascii.Error:
+        fingerprint = ""
+    return ShownKey(algorithm=algorithm, fingerprint=fingerprint, public_key=line)

@@ -5,6 +5,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from admin_api.v1.schemas.base import Identifier, Input, Name, Text, example
+from policy.domain.credentials import EnrolledKey
 from policy.domain.people import Language, Person, Role
 
 _ALICE = {
@@ -76,7 +77,7 @@ class Invitation(BaseModel):
     )
 
     token: str
-    expires: datetime | None = None
+    expires: datetime
 
 
 class KeyIn(Input):
@@ -92,9 +93,25 @@ class KeyIn(Input):
 class KeyOut(BaseModel):
     """A public key on file."""
 
-    id: str
     algorithm: str
     fingerprint: str
+    label: str
+    added_at: datetime
+
+    @classmethod
+    def of(cls, key: EnrolledKey) -> "KeyOut":
+        """Show *key*."""
+        return cls(
+            algorithm=key.algorithm, fingerprint=key.fingerprint, label=key.label, added_at=key.added_at
+        )
+
+
+class KeyChoice(Input):
+    """One of a person's keys, by its fingerprint."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(fingerprint="SHA256:…"))
+
+    fingerprint: str = Field(min_length=8, max_length=100)
 
 
 class KeysPage(BaseModel):

@@ -5,9 +5,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from admin_api.v1.schemas.base import Identifier, Input, Name, Text, example
+from admin_api.v1.schemas.base import Identifier, Input, Name, Text, example, wall
 from policy.domain.interventions import Intervention, InterventionKind, InterventionState
-from policy.domain.windows import Channel, Occurrence, Window, WindowState
+from policy.domain.windows import Channel, Extension, Occurrence, Window, WindowState
 
 LOCAL_TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?$"
 """A wall-clock time in the hospital's time zone, with no offset: the zone is the hospital's own."""
@@ -73,6 +73,17 @@ class OccurrenceOut(BaseModel):
     start_local: str
     end_local: str
 
+    @classmethod
+    def of(cls, occurrence: Occurrence, timezone: str) -> "OccurrenceOut":
+        """Show *occurrence*, also as the wall time of *timezone* (an IANA name)."""
+        return cls(
+            id=occurrence.id,
+            start=occurrence.start,
+            end=occurrence.end,
+            start_local=wall(occurrence.start, timezone),
+            end_local=wall(occurrence.end, timezone),
+        )
+
 
 class IdleBody(Input):
     """Rule T10 as agreed, in seconds. ``ceiling_seconds``: how long output alone may keep a session alive."""
@@ -105,6 +116,7 @@ class WindowOut(BaseModel):
     requested_by: str
     approved_by: str | None
     rule: str | None
+    version: int
     occurrences: list[OccurrenceOut]
 
     @classmethod
@@ -129,6 +141,7 @@ class WindowOut(BaseModel):
             requested_by=window.requested_by,
             approved_by=window.approved_by,
             rule=window.recurrence.rule if window.recurrence is not None else None,
+            version=window.version,
             occurrences=occurrences,
         )
 
@@ -140,7 +153,7 @@ class WindowsPage(BaseModel):
     next: str | None = None
 
 
-class Warning_(BaseModel):
+class PlannerNote(BaseModel):
     """Something the planner should know; it refuses nothing."""
 
     key: str
@@ -151,7 +164,7 @@ class Planned(BaseModel):
     """The window as it now stands, and what the planner should know of it."""
 
     window: WindowOut
-    warnings: list[Warning_]
+    warnings: list[PlannerNote]
 
 
 class LocalTimes(Input):
@@ -159,8 +172,13 @@ class LocalTimes(Input):
 
     start: str = Field(pattern=LOCAL_TIME, examples=["2026-11-23 20:00"])
     end: str = Field(pattern=LOCAL_TIME, examples=["2026-11-23 22:00"])
-    start_fold: Fold | None = Field(default=None, description="For a start that exists twice or never.")
-    end_fold: Fold | None = Field(default=None, description="For an end that exists twice or never.")
+    start_fold: Fold | None = Field(default=None, description="Which one, for a start that exists twice.")
+    end_fold: Fold | None = Field(default=None, description="Which one, for an end that exists twice.")
+    shift: bool = Field(default=False, description="Moves a time that does not exist forward by the gap.")
+
+    def folds(self) -> tuple[int | None, int | None]:
+        """Return what was said of start and end as policy reads it: 0 the first, 1 the second."""
+        return _fold(self.start_fold), _fold(self.end_fold)
 
 
 class WindowIn(LocalTimes):
@@ -196,17 +214,16 @@ class WindowIn(LocalTimes):
     recurrence: RecurrenceBody | None = None
 
 
-class Extension(Input):
-    """How many minutes to add to the end of the occurrence, by default the one open now or the next."""
+class Approval(Input):
+    """Which version of the window was looked at: one changed since is not approved unseen."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(minutes=30))
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(version=1))
 
-    minutes: int = Field(ge=1, le=1440)
-    occurrence_id: Identifier | None = None
+    version: int = Field(ge=1)
 
 
-class Shortening(Input):
-    """How many minutes to take off the end of the occurrence, by default the one open now or the next."""
+class Stretch(Input):
+    """By how many minutes the end of an occurrence moves; by default of the one open now, else the next."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=example(minutes=30))
 
@@ -215,17 +232,58 @@ class Shortening(Input):
 
 
 class Move(LocalTimes):
-    """New times. A recurring window names the occurrence to move."""
+    """New times for the version looked at, with the recurrence where there is one."""
 
-    occurrence_id: Identifier | None = None
-
-
-def occurrence_out(occurrence: Occurrence, local: "tuple[str, str]") -> OccurrenceOut:
-    """Show *occurrence* with its start and end already written on the hospital's clock."""
-    return OccurrenceOut(
-        id=occurrence.id,
-        start=occurrence.start,
-        end=occurrence.end,
-        start_local=local[0],
-        end_local=local[1],
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra=example(version=2, start="2026-11-24 20:00", end="2026-11-24 22:00"),
     )
+
+    version: int = Field(ge=1)
+    recurrence: RecurrenceBody | None = None
+
+
+class ExtensionOut(BaseModel):
+    """An extension asked for, which somebody else than its requester decides on."""
+
+    id: str
+    window_id: str
+    occurrence_id: str
+    end: datetime
+    requested_by: str
+    requested_at: datetime
+    decided_by: str | None
+    approved: bool | None
+
+    @classmethod
+    def of(cls, extension: Extension) -> "ExtensionOut":
+        """Show *extension*."""
+        return cls(
+            id=extension.id,
+            window_id=extension.window_id,
+            occurrence_id=extension.occurrence_id,
+            end=extension.end,
+            requested_by=extension.requested_by,
+            requested_at=extension.requested_at,
+            decided_by=extension.decided_by,
+            approved=extension.approved,
+        )
+
+
+class ExtensionsPage(BaseModel):
+    """Extensions that wait for a decision."""
+
+    items: list[ExtensionOut]
+    next: str | None = None
+
+
+class Decision(Input):
+    """Yes or no."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(approve=True))
+
+    approve: bool
+
+
+def _fold(choice: Fold | None) -> int | None:
+    return None if choice is None else ("first", "second").index(choice)

@@ -1,0 +1,126 @@
+"""The API as one application: made from what it needs, with nothing opened at import."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from admin_api.deps import Context, language_of
+from admin_api.edge import BodyLimit, Envelope, Gate
+from admin_api.errors import ApiError
+from admin_api.evidence import journal_logins
+from admin_api.problems import MEDIA_TYPE, Problem, problem_response, refusal_of
+from admin_api.security.permissions import EVERY_ROLE, GuardedRoute
+from admin_api.settings import ApiSettings
+from admin_api.v1 import ROUTERS
+from policy.clock import Clock
+from policy.errors import PolicyError
+from policy.services import Services
+from recorder.audit.journal import Journal
+from recorder.errors import RecorderError
+from recorder.seal.signing import PublicKey
+from recorder.store.catalog import Catalog
+from recorder.store.folder import FolderStore
+
+_PREFIX = "/v1"
+
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": Problem, "description": "A refusal: what, which fields, and the next step (RFC 9457)."},
+    "5XX": {"model": Problem, "description": "The service cannot answer now; nothing was changed."},
+}
+
+
+def create_app(
+    services: Services,
+    catalog: Catalog,
+    journal: Journal,
+    trace_store: FolderStore,
+    settings: ApiSettings,
+    clock: Clock,
+) -> FastAPI:
+    """Build the application. The caller owns what it is given, and closes it after the server has stopped.
+
+    Raises SignatureInvalid where a public key of the settings cannot be read.
+    """
+    context = Context(
+        services=services,
+        catalog=catalog,
+        journal=journal,
+        traces=trace_store,
+        trace_keys=tuple(PublicKey.load(path) for path in settings.trace_public_keys),
+        settings=settings,
+        clock=clock,
+    )
+    journal_logins(services.login, journal, settings.node)
+    # no page of documentation: it would need scripts from elsewhere; /openapi.json is there for tools
+    app = FastAPI(
+        title="Écluse",
+        version="1",
+        summary="Interventions on a hospital's devices: planned, approved, recorded.",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=_PROBLEMS,
+    )
+    app.state.context = context
+    app.router.route_class = GuardedRoute
+    for router in ROUTERS:
+        app.include_router(router, prefix=_PREFIX)
+    app.add_api_route("/openapi.json", _description, openapi_extra=EVERY_ROLE, include_in_schema=False)
+    public = _public_routes()
+    # the last added is the outermost
+    app.add_middleware(BodyLimit, context=context, public=public)
+    app.add_middleware(Gate, context=context, public=public)
+    app.add_middleware(Envelope)
+    for kind in (ApiError, PolicyError, RecorderError, RequestValidationError, HTTPException, SQLAlchemyError):
+        app.add_exception_handler(kind, _refuse)
+    return app
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    context: Context = request.app.state.context
+    language = language_of(request)
+    return problem_response(refusal_of(error, language, context.clock.now()), language)
+
+
+async def _description(request: Request) -> JSONResponse:
+    """Describe the API (OpenAPI 3.1)."""
+    return JSONResponse(describe(request.app))
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document, with the bearer scheme and problems under their own media type."""
+    if app.openapi_schema is None:
+        document = app.openapi()
+        document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                _retype_problems(operation["responses"])
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def _retype_problems(responses: dict[str, Any]) -> None:
+    # FastAPI documents its own 422 shape wherever there is input; here every refusal is a problem
+    responses.pop("422", None)
+    for status in ("4XX", "5XX"):
+        content = responses[status]["content"]
+        content[MEDIA_TYPE] = content.pop("application/json")
+
+
+def routes() -> Iterator[tuple[str, GuardedRoute]]:
+    """Yield every route of version 1 with its whole path; raises TypeError for one that says nothing of its callers."""
+    for router in ROUTERS:
+        for route in router.routes:
+            if not isinstance(route, GuardedRoute):
+                raise TypeError(f"{route!r} does not say who may call it")
+            yield f"{_PREFIX}{route.path}", route
+
+
+def _public_routes() -> frozenset[tuple[str, str]]:
+    return frozenset((method, path) for path, route in routes() if route.public for method in route.methods)

@@ -1,0 +1,142 @@
+"""Evidence: everything that is done on the hospital's side ends in the security journal.
+
+What changes policy is in its outbox, and is ingested from there, once, by id. What changes nothing (a log-in, a trace
+that was read) is written before it is answered: if the journal cannot take it, it does not happen.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from admin_api.deps import Context
+from policy.clock import Clock
+from policy.domain.events import PolicyEvent
+from policy.domain.logins import LoginOutcome, LoginResult
+from policy.errors import PolicyUnavailable
+from policy.services import Services
+from policy.services.login import LoginService
+from policy.services.tokens import Principal
+from recorder.audit.events import SecurityEvent
+from recorder.audit.journal import Journal
+from recorder.errors import JournalBroken
+
+log = structlog.get_logger()
+
+_LOGIN_EVENTS = {
+    LoginResult.SUCCESS: "authentication.succeeded",
+    LoginResult.FAILURE: "authentication.failed",
+    LoginResult.LOCKED: "authentication.locked",
+    LoginResult.BUSY: "authentication.busy",
+}
+_PLACES = {"session": "session_id", "device": "device_id", "person": "person_id"}
+
+
+class OutboxIngest:
+    """Copies the outbox into the journal. Any number may run: each change is kept once.
+
+    A new one starts from the first change ever made: what is in the journal already is passed over by its id, so
+    that no cursor is kept that could be wrong.
+    """
+
+    def __init__(self, services: Services, journal: Journal, clock: Clock, *, interval: float = 0.5) -> None:
+        """Prepare to look at the outbox every *interval* seconds."""
+        self._services = services
+        self._journal = journal
+        self._clock = clock
+        self._interval = interval
+        self._cursor = 0
+        self._failing_since: str | None = None
+
+    async def run(self) -> None:
+        """Ingest until cancelled. A failure is logged, and tried again from where it was."""
+        while True:
+            try:
+                while await self.step():
+                    pass
+                self._failing_since = None
+            except (PolicyUnavailable, JournalBroken, SQLAlchemyError) as error:
+                if self._failing_since is None:
+                    self._failing_since = self._clock.now().isoformat()
+                log.error("evidence.ingest_failed", error=str(error), since=self._failing_since)
+            await asyncio.sleep(self._interval)
+
+    async def step(self) -> int:
+        """Ingest what one look at the outbox shows, and return how many changes that was.
+
+        Raises PolicyUnavailable where the outbox cannot be read, JournalBroken where the journal takes nothing;
+        the cursor then stays.
+        """
+        cursor, changes = await self._services.access.changes_since(self._cursor)
+        # handed over together, so that the journal keeps them in one transaction and in their order
+        await asyncio.gather(*(self._journal.ingest(change.id, event_of(change)) for change in changes))
+        self._cursor = cursor
+        return len(changes)
+
+
+def event_of(change: PolicyEvent) -> SecurityEvent:
+    """Return what the journal says of a policy *change*."""
+    noun = change.name.partition(".")[0]
+    place = _PLACES.get(noun)
+    return SecurityEvent(
+        name=change.name,
+        hospital_id=change.hospital_id,
+        at=change.at,
+        actor=change.actor if change.actor is not None else "ecluse",
+        details={"subject": change.subject, "before": dict(change.before), "after": dict(change.after)},
+        event_id=change.id,
+        person_id=change.subject if place == "person_id" else None,
+        device_id=change.subject if place == "device_id" else None,
+        session_id=change.subject if place == "session_id" else None,
+    )
+
+
+def journal_logins(login: LoginService, journal: Journal, node: str) -> None:
+    """Have every log-in at this door written to *journal* before it is answered."""
+
+    async def told(outcome: LoginOutcome) -> None:
+        await journal.append(
+            SecurityEvent(
+                name=_LOGIN_EVENTS[outcome.result],
+                hospital_id=outcome.hospital_id,
+                at=outcome.at,
+                actor=outcome.person_id,
+                person_id=outcome.person_id,
+                source=outcome.source,
+                details={
+                    "door": "api",
+                    "node": node,
+                    "login": outcome.login,
+                    "reason": outcome.reason.value,
+                    "factors": sorted(factor.value for factor in outcome.factors),
+                },
+            )
+        )
+
+    login.journal_to(told)
+
+
+async def note(
+    context: Context,
+    who: Principal,
+    name: str,
+    *,
+    session_id: str | None = None,
+    device_id: str | None = None,
+    person_id: str | None = None,
+    details: Mapping[str, object] | None = None,
+) -> None:
+    """Write to the journal that *who* did something that changes nothing; raises JournalBroken."""
+    await context.journal.append(
+        SecurityEvent(
+            name=name,
+            hospital_id=who.hospital_id,
+            at=context.clock.now(),
+            actor=who.person.id,
+            session_id=session_id,
+            device_id=device_id,
+            person_id=person_id,
+            details=dict(details or {}),
+        )
+    )

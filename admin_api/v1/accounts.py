@@ -1,0 +1,50 @@
+"""Dedicated accounts of devices. Their secrets are written here, and read nowhere (rule T9)."""
+
+from fastapi import APIRouter
+
+from admin_api.deps import Ctx, Paging, Who, cut_page
+from admin_api.security.permissions import MANAGING, READING, GuardedRoute
+from admin_api.v1.schemas.devices import AccountIn, AccountOut, AccountsPage, SecretIn
+from policy.domain.ids import AccountId, DeviceId
+from policy.errors import NotFound
+from policy.vault.secret import Secret
+
+router = APIRouter(prefix="/devices/{device_id}/accounts", tags=["accounts"], route_class=GuardedRoute)
+
+
+@router.get("", openapi_extra=READING)
+async def list_accounts(context: Ctx, who: Who, device_id: str, page: Paging) -> AccountsPage:
+    """List a device's dedicated accounts."""
+    rows = await context.services.devices.accounts(who.person.id, who.hospital_id, DeviceId(device_id))
+    part, after = cut_page(rows, page, lambda row: row.id)
+    return AccountsPage(items=[AccountOut.of(row) for row in part], next=after)
+
+
+@router.post("", status_code=201, openapi_extra=MANAGING)
+async def add_account(context: Ctx, who: Who, device_id: str, body: AccountIn) -> AccountOut:
+    """Put a dedicated account into the vault. A secret that serves another account is refused."""
+    made = await context.services.devices.add_account(
+        who.person.id,
+        who.hospital_id,
+        DeviceId(device_id),
+        name=body.name,
+        method=body.method,
+        secret=Secret(body.secret.get_secret_value()),
+    )
+    return AccountOut.of(made)
+
+
+@router.put("/{account_id}/secret", openapi_extra=MANAGING)
+async def replace_secret(
+    context: Ctx, who: Who, device_id: str, account_id: str, body: SecretIn
+) -> AccountOut:
+    """Replace an account's secret by the one now set on the device."""
+    rows = await context.services.devices.accounts(who.person.id, who.hospital_id, DeviceId(device_id))
+    account = next((row for row in rows if row.id == account_id), None)
+    if account is None:
+        raise NotFound("account", account_id)
+    secret = Secret(body.secret.get_secret_value())
+    changed = await context.services.devices.replace_secret(
+        who.person.id, who.hospital_id, AccountId(account_id), secret
+    )
+    return AccountOut.of(changed)

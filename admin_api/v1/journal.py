@@ -1,0 +1,128 @@
+"""The security journal: read, and proved. Proving it is itself an entry."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from admin_api.deps import Context, Ctx, Paging, Who, instant
+from admin_api.errors import BadCursor
+from admin_api.evidence import note
+from admin_api.security.permissions import VERIFYING, GuardedRoute
+from policy.domain.ids import HospitalId, PersonId
+from policy.errors import NotFound
+from recorder.audit.entries import JournalEntry
+from recorder.audit.journal import JournalFilters
+from recorder.errors import JournalBroken
+
+router = APIRouter(prefix="/journal", tags=["journal"], route_class=GuardedRoute)
+
+
+class EntryOut(BaseModel):
+    """One entry of one writer's chain. ``actor`` is a person's login where it was a person."""
+
+    writer: str
+    seq: int
+    at: datetime
+    name: str
+    actor: str | None
+    person: str | None
+    device: str | None
+    session_id: str | None
+    source: str | None
+    details: dict[str, Any]
+    digest: str
+
+
+class JournalPage(BaseModel):
+    """One page of the journal."""
+
+    items: list[EntryOut]
+    next: str | None = None
+
+
+class JournalProof(BaseModel):
+    """What a walk over the chains found; ``why`` names the first bad entry."""
+
+    valid: bool
+    entries: int
+    why: str | None
+
+
+@router.get("", openapi_extra=VERIFYING)
+async def list_entries(
+    context: Ctx,
+    who: Who,
+    page: Paging,
+    name: Annotated[str | None, Query(max_length=100, description="Also all names below it.")] = None,
+    person: Annotated[str | None, Query(max_length=64, description="Login.")] = None,
+    device: Annotated[str | None, Query(max_length=64, description="Name.")] = None,
+    session: Annotated[str | None, Query(max_length=64)] = None,
+    from_: Annotated[str | None, Query(alias="from")] = None,
+    to: Annotated[str | None, Query()] = None,
+) -> JournalPage:
+    """List the journal, the newest first."""
+    people, devices = await _names(context, who.person.id, who.hospital_id)
+    filters = JournalFilters(
+        hospital_id=who.hospital_id,
+        name=name,
+        person_id=_id_of(people, person, "person"),
+        device_id=_id_of(devices, device, "device"),
+        session_id=session,
+        since=instant(from_, "from"),
+        until=instant(to, "to"),
+        newest_first=True,
+    )
+    try:
+        found = await context.journal.entries(filters, after=page.after, limit=page.limit)
+    except JournalBroken as refused:
+        if page.after is None:
+            raise
+        raise BadCursor from refused
+    return JournalPage(items=[_shown(entry, people, devices) for entry in found.entries], next=found.after)
+
+
+@router.post("/verify", openapi_extra=VERIFYING)
+async def verify_journal(context: Ctx, who: Who) -> JournalProof:
+    """Walk this hospital's chains and name the first entry that was changed, taken away or put in."""
+    found = await context.journal.verify(hospital_id=who.hospital_id)
+    await note(context, who, "journal.verified", details={"intact": found.intact, "entries": found.entries})
+    bad = found.bad
+    return JournalProof(
+        valid=found.intact,
+        entries=found.entries,
+        why=f"{bad.writer} #{bad.seq}: {bad.detail}" if bad is not None else None,
+    )
+
+
+async def _names(context: Context, actor: PersonId, hospital_id: HospitalId) -> tuple[dict[str, str], dict[str, str]]:
+    people = await context.services.people.list(actor, hospital_id)
+    devices = await context.services.devices.list(actor, hospital_id)
+    return {row.id: row.login for row in people}, {row.id: row.name for row in devices}
+
+
+def _id_of(names: dict[str, str], wanted: str | None, noun: str) -> str | None:
+    if wanted is None:
+        return None
+    found = next((key for key, name in names.items() if wanted in (key, name)), None)
+    if found is None:
+        raise NotFound(noun, wanted)
+    return found
+
+
+def _shown(entry: JournalEntry, people: dict[str, str], devices: dict[str, str]) -> EntryOut:
+    event = entry.event
+    return EntryOut(
+        writer=entry.writer,
+        seq=entry.seq,
+        at=event.at,
+        name=event.name,
+        actor=people.get(event.actor or "", event.actor),
+        person=people.get(event.person_id or "", event.person_id),
+        device=devices.get(event.device_id or "", event.device_id),
+        session_id=event.session_id,
+        source=event.source,
+        details=dict(event.details),
+        digest=entry.digest,
+    )

@@ -1,0 +1,127 @@
+"""People, their invitations and their public keys."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from admin_api.deps import Ctx, Paging, Who, cut_page
+from admin_api.security.permissions import EVERY_ROLE, MANAGING, READING, RESUMING, STOPPING, GuardedRoute
+from admin_api.v1.schemas.base import Reason
+from admin_api.v1.schemas.people import (
+    Invitation,
+    KeyChoice,
+    KeyIn,
+    KeyOut,
+    KeysPage,
+    PeoplePage,
+    PersonIn,
+    PersonOut,
+)
+from policy.domain.ids import PersonId, SupplierId
+
+router = APIRouter(prefix="/people", tags=["people"], route_class=GuardedRoute)
+
+
+@router.get("", openapi_extra=READING)
+async def list_people(
+    context: Ctx,
+    who: Who,
+    page: Paging,
+    login: Annotated[str | None, Query(max_length=200)] = None,
+    supplier_id: Annotated[str | None, Query(max_length=64)] = None,
+) -> PeoplePage:
+    """List the people, by login; ``login`` keeps the one of that login, ``supplier_id`` those of a supplier."""
+    supplier = SupplierId(supplier_id) if supplier_id is not None else None
+    rows = await context.services.people.list(who.person.id, who.hospital_id, supplier_id=supplier)
+    if login is not None:
+        rows = [row for row in rows if row.login == login]
+    part, after = cut_page(rows, page, lambda row: row.id)
+    return PeoplePage(items=[PersonOut.of(row) for row in part], next=after)
+
+
+@router.post("", status_code=201, openapi_extra=MANAGING)
+async def add_person(context: Ctx, who: Who, body: PersonIn) -> PersonOut:
+    """Add a person. She comes in only after an invitation that she finished."""
+    made = await context.services.people.create(
+        who.person.id,
+        who.hospital_id,
+        login=body.login,
+        full_name=body.full_name,
+        email=body.email,
+        language=body.language,
+        roles=frozenset(body.roles),
+        supplier_id=SupplierId(body.supplier_id) if body.supplier_id is not None else None,
+    )
+    return PersonOut.of(made)
+
+
+@router.get("/{person_id}", openapi_extra=READING)
+async def get_person(context: Ctx, who: Who, person_id: str) -> PersonOut:
+    """Show one person."""
+    return PersonOut.of(await context.services.people.get(who.person.id, who.hospital_id, PersonId(person_id)))
+
+
+@router.post("/{person_id}/invitation", status_code=201, openapi_extra=MANAGING)
+async def invite_person(context: Ctx, who: Who, person_id: str) -> Invitation:
+    """Make a one-time invitation, shown this once; one before it is void."""
+    made = await context.services.people.invite(who.person.id, who.hospital_id, PersonId(person_id))
+    return Invitation(token=made.token.reveal(), expires=made.expires_at)
+
+
+@router.post("/{person_id}/renewal", status_code=201, openapi_extra=MANAGING)
+async def renew_person(context: Ctx, who: Who, person_id: str, body: Reason) -> Invitation:
+    """Invite again somebody who lost a factor: password, TOTP secret, keys and tokens are forgotten at once."""
+    made = await context.services.people.renew(
+        who.person.id, who.hospital_id, PersonId(person_id), reason=body.reason
+    )
+    return Invitation(token=made.token.reveal(), expires=made.expires_at)
+
+
+@router.post("/{person_id}/suspend", openapi_extra=STOPPING)
+async def suspend_person(context: Ctx, who: Who, person_id: str, body: Reason) -> PersonOut:
+    """Suspend a person: she comes in no more, and her sessions are cut."""
+    changed = await context.services.people.suspend(
+        who.person.id, who.hospital_id, PersonId(person_id), reason=body.reason
+    )
+    return PersonOut.of(changed)
+
+
+@router.post("/{person_id}/resume", openapi_extra=RESUMING)
+async def resume_person(context: Ctx, who: Who, person_id: str, body: Reason) -> PersonOut:
+    """Let a suspended person come in again."""
+    changed = await context.services.people.resume(
+        who.person.id, who.hospital_id, PersonId(person_id), reason=body.reason
+    )
+    return PersonOut.of(changed)
+
+
+@router.post("/{person_id}/unlock", openapi_extra=RESUMING)
+async def unlock_person(context: Ctx, who: Who, person_id: str) -> PersonOut:
+    """Lift a lock-out that failures brought about."""
+    changed = await context.services.people.unlock(who.person.id, who.hospital_id, PersonId(person_id))
+    return PersonOut.of(changed)
+
+
+@router.get("/{person_id}/keys", openapi_extra=EVERY_ROLE)
+async def list_keys(context: Ctx, who: Who, person_id: str, page: Paging) -> KeysPage:
+    """List a person's public keys."""
+    rows = await context.services.people.keys(who.person.id, who.hospital_id, PersonId(person_id))
+    part, after = cut_page(rows, page, lambda row: row.fingerprint)
+    return KeysPage(items=[KeyOut.of(row) for row in part], next=after)
+
+
+@router.post("/{person_id}/keys", status_code=201, openapi_extra=EVERY_ROLE)
+async def add_key(context: Ctx, who: Who, person_id: str, body: KeyIn) -> KeyOut:
+    """Add a public key; with it a code is still needed. One key never serves two people."""
+    made = await context.services.people.add_key(
+        who.person.id, who.hospital_id, PersonId(person_id), body.public_key
+    )
+    return KeyOut.of(made)
+
+
+@router.post("/{person_id}/keys/remove", status_code=204, openapi_extra=EVERY_ROLE)
+async def remove_key(context: Ctx, who: Who, person_id: str, body: KeyChoice) -> None:
+    """Take a public key away."""
+    await context.services.people.remove_key(
+        who.person.id, who.hospital_id, PersonId(person_id), body.fingerprint
+    )

@@ -1,0 +1,179 @@
+"""Sessions: live ones as policy counts them, past ones as they were recorded, and the cut."""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from admin_api.deps import Context, Ctx, Paging, Who, cut_page
+from admin_api.errors import BadCursor
+from admin_api.security.permissions import READING, STOPPING, GuardedRoute
+from admin_api.v1.schemas.base import Input, Reason, Text, example
+from policy.domain.access import Revocation, RevocationScope
+from policy.domain.ids import HospitalId, SessionId
+from policy.domain.sessions import LiveSession
+from policy.domain.sessions import SessionState as State
+from recorder.errors import TraceNotFound
+from recorder.store.catalog import CatalogedSession, SessionFilters, SessionState
+
+router = APIRouter(tags=["sessions"], route_class=GuardedRoute)
+
+_REMEMBERED = timedelta(days=90)
+
+
+class Wanted(StrEnum):
+    """Which sessions to list."""
+
+    LIVE = "live"
+    PAST = "past"
+
+
+class SessionOut(BaseModel):
+    """One continuous connection through the gateway. ``lost``: its gateway no longer answers."""
+
+    id: str
+    person_id: str
+    person_login: str
+    device_id: str
+    device_name: str
+    account_name: str
+    window_id: str
+    node: str
+    source: str
+    started: datetime
+    ended: datetime | None
+    state: State
+    reason: str | None = Field(description="Why it ended.")
+
+    @classmethod
+    def of_policy(cls, session: LiveSession) -> "SessionOut":
+        """Show a session as policy counts it."""
+        return cls(
+            id=session.session_id,
+            person_id=session.person_id,
+            person_login=session.person_login,
+            device_id=session.device_id,
+            device_name=session.device_name,
+            account_name=session.account_name,
+            window_id=session.window_id,
+            node=session.node,
+            source=session.source,
+            started=session.opened_at,
+            ended=session.closed_at,
+            state=session.state,
+            reason=session.end_reason,
+        )
+
+    @classmethod
+    def of_catalog(cls, session: CatalogedSession) -> "SessionOut":
+        """Show a session as it was recorded."""
+        header, closing = session.header, session.closing
+        return cls(
+            id=header.session_id,
+            person_id=header.person["id"],
+            person_login=header.person["login"],
+            device_id=header.device["id"],
+            device_name=header.device["name"],
+            account_name=header.account,
+            window_id=header.window["id"],
+            node=header.node,
+            source=header.source,
+            started=header.started_at,
+            ended=closing.closed_at if closing is not None else None,
+            state=State(session.state.value),
+            reason=closing.end_reason if closing is not None else None,
+        )
+
+
+class SessionsPage(BaseModel):
+    """One page of sessions."""
+
+    items: list[SessionOut]
+    next: str | None = None
+
+
+class CutIn(Input):
+    """What to cut. ``target`` is the id of a session, person, supplier or device, empty for all."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra=example(
+            scope="person", target="9a1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4", reason="Demande du service"
+        ),
+    )
+
+    scope: RevocationScope
+    target: str = Field(default="", max_length=64)
+    reason: Text
+
+
+class CutOut(BaseModel):
+    """A cut, committed: gateways act on it within two seconds."""
+
+    scope: RevocationScope
+    target: str
+    at: datetime
+    reason: str
+
+
+@router.get("/sessions", openapi_extra=READING)
+async def list_sessions(
+    context: Ctx,
+    who: Who,
+    page: Paging,
+    state: Wanted = Wanted.LIVE,
+    prefix: Annotated[str | None, Query(pattern="^[0-9a-f]{1,32}$", description="Of the last 90 days.")] = None,
+) -> SessionsPage:
+    """List the sessions open now (or lost), or with ``state=past`` those that ended, the newest first."""
+    if prefix is not None:
+        since = context.clock.now() - _REMEMBERED
+        rows = await context.services.access.sessions(who.hospital_id, ended_since=since)
+        rows = [row for row in rows if row.session_id.startswith(prefix)]
+    elif state is Wanted.PAST:
+        return await _past(context, who.hospital_id, page.after, page.limit)
+    else:
+        rows = await context.services.access.sessions(who.hospital_id)
+    part, after = cut_page(rows, page, lambda row: row.session_id)
+    return SessionsPage(items=[SessionOut.of_policy(row) for row in part], next=after)
+
+
+@router.get("/sessions/{session_id}", openapi_extra=READING)
+async def get_session(context: Ctx, who: Who, session_id: str) -> SessionOut:
+    """Show one session."""
+    return SessionOut.of_policy(await context.services.access.session(who.hospital_id, SessionId(session_id)))
+
+
+@router.post("/sessions/{session_id}/cut", openapi_extra=STOPPING)
+async def cut_session(context: Ctx, who: Who, session_id: str, body: Reason) -> CutOut:
+    """Cut one session, wherever it is."""
+    session = await context.services.access.session(who.hospital_id, SessionId(session_id))
+    revocation = await context.services.revocations.cut(
+        who.person.id, who.hospital_id, RevocationScope.SESSION, session.session_id, body.reason
+    )
+    return _cut(revocation)
+
+
+@router.post("/cuts", status_code=201, openapi_extra=STOPPING)
+async def cut(context: Ctx, who: Who, body: CutIn) -> CutOut:
+    """Cut every session of a person, a supplier, a device, or of the hospital."""
+    revocation = await context.services.revocations.cut(
+        who.person.id, who.hospital_id, body.scope, body.target, body.reason
+    )
+    return _cut(revocation)
+
+
+async def _past(context: Context, hospital_id: HospitalId, after: str | None, limit: int) -> SessionsPage:
+    filters = SessionFilters(hospital_id=hospital_id, state=SessionState.ENDED)
+    try:
+        found = await context.catalog.sessions(filters, after=after, limit=limit)
+    except TraceNotFound as refused:
+        raise BadCursor from refused
+    return SessionsPage(items=[SessionOut.of_catalog(row) for row in found.sessions], next=found.after)
+
+
+def _cut(revocation: Revocation) -> CutOut:
+    return CutOut(
+        scope=revocation.scope, target=revocation.target, at=revocation.at, reason=revocation.reason
+    )

@@ -1,0 +1,171 @@
+"""Traces: listed, proved, and read. Reading one needs the security role and a reason, and is itself an entry."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import StreamingResponse
+
+from admin_api.deps import Context, Ctx, Paging, Who, instant
+from admin_api.errors import BadCursor, TraceUnreadable
+from admin_api.evidence import note
+from admin_api.security.permissions import READING, REPLAYING, VERIFYING, GuardedRoute
+from admin_api.v1.schemas.traces import TraceOut, TraceProof, TracesPage
+from admin_api.v1.tarball import pack
+from policy.errors import Conflict, NotFound
+from policy.services.tokens import Principal
+from recorder.errors import RecorderError, TraceNotFound
+from recorder.replay import asciicast, transcript
+from recorder.replay.reader import TraceReader, read_manifest, verify
+from recorder.store.catalog import CatalogedSession, SessionFilters
+
+router = APIRouter(prefix="/traces", tags=["traces"], route_class=GuardedRoute)
+
+Reason = Annotated[str, Query(min_length=3, max_length=500, description="Why it is read: the journal keeps it.")]
+Renderer = Callable[[TraceReader], Iterator[str]]
+
+
+@router.get("", openapi_extra=READING)
+async def list_traces(
+    context: Ctx,
+    who: Who,
+    page: Paging,
+    person_id: Annotated[str | None, Query(max_length=64)] = None,
+    device_id: Annotated[str | None, Query(max_length=64)] = None,
+    from_: Annotated[str | None, Query(alias="from")] = None,
+    to: Annotated[str | None, Query()] = None,
+) -> TracesPage:
+    """List the traces by what is known of their sessions, the newest first."""
+    filters = SessionFilters(
+        hospital_id=who.hospital_id,
+        person_id=person_id,
+        device_id=device_id,
+        since=instant(from_, "from"),
+        until=instant(to, "to"),
+    )
+    try:
+        found = await context.catalog.sessions(filters, after=page.after, limit=page.limit)
+    except TraceNotFound as refused:
+        raise BadCursor from refused
+    return TracesPage(items=[TraceOut.of(row) for row in found.sessions], next=found.after)
+
+
+@router.get("/{trace_id}", openapi_extra=READING)
+async def get_trace(context: Ctx, who: Who, trace_id: str) -> TraceOut:
+    """Show what is known of one trace."""
+    return TraceOut.of(await _cataloged(context, who, trace_id))
+
+
+@router.post("/{trace_id}/verify", openapi_extra=VERIFYING)
+async def verify_trace(context: Ctx, who: Who, trace_id: str) -> TraceProof:
+    """Prove that nobody touched the trace, or name the first bad record."""
+    session = await _cataloged(context, who, trace_id)
+    proof = await asyncio.to_thread(_prove, context, session, _folder(context, session))
+    await note(
+        context,
+        who,
+        "trace.verified",
+        session_id=session.header.session_id,
+        details={"intact": proof.valid, "why": proof.why},
+    )
+    return proof
+
+
+@router.get("/{trace_id}/asciicast", openapi_extra=REPLAYING, response_class=StreamingResponse)
+async def asciicast_of(context: Ctx, who: Who, trace_id: str, reason: Reason) -> StreamingResponse:
+    """Stream the trace as asciicast v3, for players. Its output is the device's own: play it, never print it."""
+    return await _rendered(context, who, trace_id, reason, asciicast.export, "application/x-asciicast")
+
+
+@router.get("/{trace_id}/transcript", openapi_extra=REPLAYING, response_class=StreamingResponse)
+async def transcript_of(context: Ctx, who: Who, trace_id: str, reason: Reason) -> StreamingResponse:
+    """Stream the trace as plain text in which no control sequence is left."""
+    return await _rendered(context, who, trace_id, reason, transcript.render, "text/plain; charset=utf-8")
+
+
+@router.get("/{trace_id}/files", openapi_extra=REPLAYING, response_class=StreamingResponse)
+async def files_of(context: Ctx, who: Who, trace_id: str, reason: Reason) -> StreamingResponse:
+    """Stream the trace's files as they are stored, in a tar: what the offline verifier and replay read."""
+    session = await _cataloged(context, who, trace_id)
+    folder = _folder(context, session)
+    await _note_reading(context, who, session, reason, "files")
+    name = f"{session.header.session_id}.tar"
+    return StreamingResponse(
+        pack(folder),
+        media_type="application/x-tar",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+async def _rendered(
+    context: Context, who: Principal, trace_id: str, reason: str, render: Renderer, media_type: str
+) -> StreamingResponse:
+    session = await _cataloged(context, who, trace_id)
+    folder = _folder(context, session)
+    await _note_reading(context, who, session, reason, render.__name__)
+    lines = await asyncio.to_thread(_opened, folder, render)
+    return StreamingResponse(lines, media_type=media_type)
+
+
+def _opened(folder: Path, render: Renderer) -> Iterator[str]:
+    """Return the lines, the first of which is read already: what cannot be read at all is refused, not cut off."""
+    lines = _lines(folder, render)
+    try:
+        first = next(lines, None)
+    except RecorderError as broken:
+        raise TraceUnreadable(str(broken)) from broken
+    return chain([first] if first is not None else [], lines)
+
+
+def _lines(folder: Path, render: Renderer) -> Iterator[str]:
+    with TraceReader(folder) as reader:
+        for line in render(reader):
+            yield f"{line}\n"
+
+
+async def _cataloged(context: Context, who: Principal, trace_id: str) -> CatalogedSession:
+    try:
+        return await context.catalog.session(who.hospital_id, trace_id)
+    except TraceNotFound as missing:
+        raise NotFound("trace", trace_id) from missing
+
+
+def _folder(context: Context, session: CatalogedSession) -> Path:
+    header = session.header
+    try:
+        return context.traces.open(header.hospital_id, header.session_id, header.started_at)
+    except TraceNotFound as missing:
+        if session.closing is None:
+            raise Conflict("the session is not over: its trace is still with the gateway") from missing
+        raise NotFound("trace", header.session_id) from missing
+
+
+def _prove(context: Context, session: CatalogedSession, folder: Path) -> TraceProof:
+    keys = {key.key_id: key for key in context.trace_keys}
+    if not keys:
+        raise TraceUnreadable("no public key of a gateway is known here")
+    try:
+        signer = read_manifest(folder).signer
+    except RecorderError:
+        signer = ""
+    # a signer that nobody knows is judged by a key that is known, and fails
+    key = keys.get(signer) or context.trace_keys[0]
+    known = session.closing.manifest_sha256 if session.closing is not None else None
+    return TraceProof.of(verify(folder, key, manifest_sha256=known))
+
+
+async def _note_reading(
+    context: Context, who: Principal, session: CatalogedSession, reason: str, form: str
+) -> None:
+    await note(
+        context,
+        who,
+        "trace.read",
+        session_id=session.header.session_id,
+        device_id=session.header.device["id"],
+        person_id=session.header.person["id"],
+        details={"reason": reason, "form": form},
+    )

@@ -1,0 +1,237 @@
+"""``ecluse traces``: what was recorded. Each reading needs a reason, which the journal keeps."""
+
+import io
+import sys
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ecluse import names
+from ecluse.client import Json
+from ecluse.desk import AsJson, Desk
+from ecluse.errors import FileUnusable, RecordingUnusable
+from ecluse.playback import RESTORE, play
+from recorder.errors import RecorderError
+from recorder.replay import asciicast, transcript
+from recorder.replay.reader import TraceReader, verify
+from recorder.seal.signing import PublicKey
+
+group = typer.Typer(no_args_is_help=True, help="Traces of sessions: list, replay, export, verify.")
+
+Trace = Annotated[str, typer.Argument(help="Identifier or its first digits, or the path of an exported trace.")]
+Why = Annotated[str | None, typer.Option("--reason", help="Why you read it: the journal keeps it.")]
+_BROKEN = 1
+
+
+def register(root: typer.Typer) -> None:
+    """Add the noun to *root*."""
+    root.add_typer(group, name="traces")
+
+
+@group.command("list", epilog="Example: ecluse traces list --person alice --limit 20")
+def list_(
+    context: typer.Context,
+    person: Annotated[str | None, typer.Option(help="Only those of this person.")] = None,
+    device: Annotated[str | None, typer.Option(help="Only those on this device.")] = None,
+    since: Annotated[str | None, typer.Option("--from", metavar="INSTANT", help="With its offset.")] = None,
+    until: Annotated[str | None, typer.Option("--to", metavar="INSTANT", help="With its offset.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10000, help="At most this many.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List the traces, the newest first."""
+    desk = Desk.of(context, as_json)
+    query = {
+        "person_id": names.person(desk.client, person)["id"] if person else None,
+        "device_id": names.device(desk.client, device)["id"] if device else None,
+        "from": since,
+        "to": until,
+    }
+    found = list(desk.client.items("/v1/traces", at_most=limit, **query))
+    rows = [
+        (
+            item["id"][:8],
+            item["started"],
+            item["ended"],
+            item["person_login"],
+            item["device_name"],
+            item["account_name"],
+            item["purpose"],
+            item["size"],
+            item["end_reason"],
+        )
+        for item in found
+    ]
+    nouns = ("id", "started", "ended", "person", "device", "account", "purpose", "bytes", "reason")
+    desk.show_table([f"field.{noun}" for noun in nouns], rows, found)
+
+
+@group.command("replay", epilog='Example: ecluse traces replay 8c1d --reason "Incident 42" --speed 4 --idle-cut 1')
+def replay(
+    context: typer.Context,
+    trace: Trace,
+    reason: Why = None,
+    speed: Annotated[float, typer.Option(min=0.05, max=1000, help="How many times faster.")] = 1.0,
+    idle_cut: Annotated[float | None, typer.Option(min=0, help="No pause longer than so many seconds.")] = None,
+    seek: Annotated[float, typer.Option(min=0, help="Start so many seconds in.")] = 0.0,
+) -> None:
+    """Play a trace in this terminal. Ctrl-C ends it."""
+    desk = Desk.of(context)
+
+    def show(text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+    with _rendered(desk, trace, reason, "asciicast") as lines:
+        try:
+            play(lines, show, time.sleep, speed=speed, idle_cut=idle_cut, seek=seek)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            show(RESTORE if sys.stdout.isatty() else "\n")
+    desk.note("traces.end")
+
+
+@group.command("transcript", epilog='Example: ecluse traces transcript 8c1d --reason "Incident 42"')
+def transcript_(context: typer.Context, trace: Trace, reason: Why = None) -> None:
+    """Print a trace as plain text in which no control sequence is left."""
+    desk = Desk.of(context)
+    with _rendered(desk, trace, reason, "transcript") as lines:
+        for line in lines:
+            sys.stdout.write(line + "\n")
+
+
+@group.command("export", epilog='Example: ecluse traces export 8c1d session.cast --reason "Incident 42"')
+def export(
+    context: typer.Context,
+    trace: Trace,
+    target: Annotated[Path, typer.Argument(help="New file; with --format files, a new folder.")],
+    reason: Why = None,
+    form: Annotated[
+        str, typer.Option("--format", metavar="asciicast|transcript|files", help="What to write.")
+    ] = "asciicast",
+    as_json: AsJson = False,
+) -> None:
+    """Write a trace to a file: for a player, as text, or its own files for the offline verifier."""
+    desk = Desk.of(context, as_json)
+    if form not in ("asciicast", "transcript", "files"):
+        raise typer.BadParameter("write asciicast, transcript or files", param_hint="--format")
+    if target.exists():
+        raise FileUnusable("file.exists", path=str(target))
+    if form == "files":
+        _export_files(desk, trace, target, reason)
+    else:
+        with _rendered(desk, trace, reason, form) as lines, _new_file(target) as stream:
+            for line in lines:
+                stream.write(line + "\n")
+    desk.done({"trace": trace, "path": str(target), "format": form}, "traces.exported", id=trace, path=str(target))
+
+
+@group.command("verify", epilog="Example: ecluse traces verify ./8c1d --public-key trace-signing.pem.pub")
+def verify_(
+    context: typer.Context,
+    trace: Trace,
+    public_key: Annotated[
+        Path | None, typer.Option(help="Verify files offline by this public key; nothing is asked of the API.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that nobody touched a trace, or name the first bad record. Exit code 1: it was touched."""
+    desk = Desk.of(context, as_json)
+    found = _verify_files(Path(trace), public_key) if public_key is not None else _verify_stored(desk, trace)
+    if found["valid"]:
+        desk.done(found, "traces.valid", id=trace, records=found["records"])
+        return
+    desk.done(found, "traces.broken", id=trace, why=str(found["why"]))
+    raise typer.Exit(_BROKEN)
+
+
+def _verify_stored(desk: Desk, trace: str) -> Json:
+    return desk.client.post(f"/v1/traces/{names.trace(desk.client, trace)['id']}/verify")
+
+
+def _verify_files(path: Path, public_key: Path) -> Json:
+    try:
+        found = verify(path, PublicKey.load(public_key))
+    except RecorderError as broken:
+        raise RecordingUnusable("traces.unusable", why=str(broken)) from broken
+    problem = found.problem
+    return {
+        "valid": found.intact,
+        "records": found.records,
+        "what": problem.what if problem is not None else None,
+        "record": problem.record if problem is not None else None,
+        "why": problem.detail if problem is not None else None,
+    }
+
+
+def _export_files(desk: Desk, trace: str, target: Path, reason: str | None) -> None:
+    identifier = names.trace(desk.client, trace)["id"]
+    with desk.client.stream(f"/v1/traces/{identifier}/files", reason=_reason(desk, reason)) as pieces:
+        try:
+            target.mkdir(mode=0o700, parents=True)
+            with tarfile.open(fileobj=_Stream(pieces), mode="r|") as tar:
+                tar.extractall(target, filter="data")
+        except (OSError, tarfile.TarError) as broken:
+            raise FileUnusable("file.unwritable", path=str(target)) from broken
+
+
+@contextmanager
+def _rendered(desk: Desk, trace: str, reason: str | None, form: str) -> Iterator[Iterator[str]]:
+    """Open the lines of a trace: of exported files where *trace* is a path, else of the API."""
+    path = Path(trace)
+    if path.exists():
+        render: Callable[[TraceReader], Iterator[str]] = (
+            asciicast.export if form == "asciicast" else transcript.render
+        )
+        try:
+            with TraceReader(path) as reader:
+                yield render(reader)
+        except RecorderError as broken:
+            raise RecordingUnusable("traces.unusable", why=str(broken)) from broken
+        return
+    identifier = names.trace(desk.client, trace)["id"]
+    with desk.client.stream(f"/v1/traces/{identifier}/{form}", reason=_reason(desk, reason)) as pieces:
+        with io.TextIOWrapper(io.BufferedReader(_Stream(pieces)), encoding="utf-8", newline="\n") as lines:
+            yield (line.removesuffix("\n") for line in lines)
+
+
+def _reason(desk: Desk, reason: str | None) -> str:
+    return reason if reason is not None else str(typer.prompt(desk.say("traces.reason"), err=True))
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[io.TextIOBase]:
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as stream:
+            path.chmod(0o600)
+            yield stream
+    except FileExistsError as exists:
+        raise FileUnusable("file.exists", path=str(path)) from exists
+    except OSError as broken:
+        raise FileUnusable("file.unwritable", path=str(path)) from broken
+
+
+class _Stream(io.RawIOBase):
+    """Pieces that arrive, as a file to read."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed asks for any writable buffer
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._rest = piece
+        size = min(len(buffer), len(self._rest))
+        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size

@@ -1,0 +1,181 @@
+"""The fixture hospital behind the real API: uvicorn on loopback, TLS by a CA made for it, both databases on disk."""
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import uvicorn
+
+from admin_api.app import create_app
+from admin_api.evidence import OutboxIngest
+from admin_api.server import server_config
+from admin_api.settings import ApiSettings
+from ecluse.certificates import make_authority, make_server_certificate
+from ecluse.profile import Profile
+from policy.clock import ManualClock
+from policy.domain.people import Role
+from policy.vault.secret import Secret
+from recorder.audit.journal import Journal
+from recorder.seal.signing import SigningKey, generate_key
+from recorder.store.catalog import Catalog
+from recorder.store.database import Database, migrate
+from recorder.store.folder import FolderStore
+from tests.support.policy_world import World, make_world
+
+T = TypeVar("T")
+
+START = datetime(2026, 11, 23, 19, 0, tzinfo=UTC)
+"""20:00 in Paris, a Monday."""
+STAFF = {"dsi": Role.ADMINISTRATOR, "denis": Role.ADMINISTRATOR, "rssi": Role.SECURITY, "alice": Role.TECHNICIAN}
+_PATIENCE = 20.0
+
+
+@dataclass
+class House:
+    """What tests reach: the address, the world behind it, and its journal and store. ``run`` works in its loop."""
+
+    url: str
+    ca: Path
+    directory: Path
+    world: World
+    clock: ManualClock
+    journal: Journal
+    catalog: Catalog
+    store: FolderStore
+    signing_key: SigningKey
+    ingest: OutboxIngest
+    loop: asyncio.AbstractEventLoop
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do *work* in the server's own loop and return what it gives."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(_PATIENCE)
+
+    def token(self, login: str, *, roles: frozenset[Role] | None = None) -> Secret:
+        """Return a token of that person, with her own roles or fewer."""
+        person = self.world.people[login]
+        wanted = person.roles if roles is None else roles
+        issue = self.world.services.tokens.issue(person, wanted, timedelta(days=300), "test")
+        return self.run(issue)
+
+    def client(self, login: str | None = None, language: str = "en") -> httpx.Client:
+        """Return a client that speaks as *login*, or as nobody."""
+        headers = {"Accept-Language": language}
+        if login is not None:
+            headers["Authorization"] = f"Bearer {self.token(login).reveal()}"
+        trust = ssl.create_default_context(cafile=str(self.ca))
+        return httpx.Client(base_url=self.url, verify=trust, headers=headers, timeout=_PATIENCE, trust_env=False)
+
+    def profile(self, login: str | None = None) -> Profile:
+        """Return what the command line knows of this house."""
+        return Profile(url=self.url, ca=self.ca, token=self.token(login) if login is not None else None)
+
+    def next_code(self, login: str) -> str:
+        """Return a code that was not used yet: the clock moves on by one step."""
+        self.clock.advance(timedelta(seconds=30))
+        return self.world.code(login)
+
+    def ingest_all(self) -> None:
+        """Bring the journal up to the outbox."""
+
+        async def work() -> None:
+            while await self.ingest.step():
+                pass
+
+        self.run(work())
+
+
+class _Server(uvicorn.Server):
+    def install_signal_handlers(self) -> None:
+        """Leave the signals to pytest."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to pytest."""
+        yield
+
+
+@contextmanager
+def open_house(directory: Path) -> Iterator[House]:
+    """Build the hospital in *directory* and serve it until the block ends."""
+    ready = threading.Event()
+    kept: dict[str, Any] = {}
+    thread = threading.Thread(target=lambda: asyncio.run(_live(directory, ready, kept)), name="api-house")
+    thread.start()
+    try:
+        if not ready.wait(_PATIENCE * 2) or "house" not in kept:
+            raise RuntimeError(f"the house did not open: {kept.get('error')!r}")
+        yield kept["house"]
+    finally:
+        if "stop" in kept:
+            kept["loop"].call_soon_threadsafe(kept["stop"].set)
+        thread.join(_PATIENCE)
+
+
+async def _live(directory: Path, ready: threading.Event, kept: dict[str, Any]) -> None:
+    kept["loop"] = asyncio.get_running_loop()
+    kept["stop"] = asyncio.Event()
+    try:
+        await _serve(directory, ready, kept)
+    except BaseException as error:
+        kept["error"] = error
+        raise
+    finally:
+        ready.set()
+
+
+async def _serve(directory: Path, ready: threading.Event, kept: dict[str, Any]) -> None:
+    clock = ManualClock(START)
+    tls = directory / "tls"
+    tls.mkdir()
+    # the certificate is judged by the machine's clock, whatever the hospital's says
+    make_authority(tls, "CH de Test", datetime.now(UTC))
+    make_server_certificate(tls, ["127.0.0.1", "localhost"], datetime.now(UTC))
+    signing = generate_key(directory / "trace-signing.pem")
+    traces = f"sqlite:///{directory}/traces.db"
+    await migrate(traces)
+    database = Database(traces)
+    world = await make_world(f"sqlite:///{directory}/policy.db", clock, keyring_directory=directory / "keyring")
+    journal = Journal(database, node="console", now=clock.now)
+    catalog, store = Catalog(database), FolderStore(directory / "store")
+    settings = ApiSettings(
+        hospital_id=world.id, trace_public_keys=(directory / "trace-signing.pem.pub",), body_limit=64 * 1024
+    )
+    app = create_app(world.services, catalog, journal, store, settings, clock)
+    config = server_config(
+        app, host="127.0.0.1", port=0, certificate=tls / "api.pem", key=tls / "api.key"
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve())
+    try:
+        while not server.started:
+            if serving.done():
+                await serving
+            await asyncio.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        kept["house"] = House(
+            url=f"https://127.0.0.1:{port}",
+            ca=tls / "ca.pem",
+            directory=directory,
+            world=world,
+            clock=clock,
+            journal=journal,
+            catalog=catalog,
+            store=store,
+            signing_key=signing,
+            ingest=OutboxIngest(world.services, journal, clock),
+            loop=asyncio.get_running_loop(),
+        )
+        ready.set()
+        await kept["stop"].wait()
+    finally:
+        server.should_exit = True
+        await serving
+        await world.close()
+        await database.dispose()
