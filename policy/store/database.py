@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from typing import Self
 
-from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy import Connection, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -19,7 +19,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from policy.clock import Clock
 from policy.domain.ids import PersonId
 from policy.errors import Conflict, InvalidInput, PolicyUnavailable
-from policy.store.migrations.upgrade import upgrade
+from policy.store.migrations.upgrade import check_version, upgrade
 from policy.store.unit_of_work import UnitOfWork, View
 
 BUSY_TIMEOUT_MS = 5000
@@ -79,7 +79,8 @@ class Database:
     async def open(cls, url: str, *, migrate: bool = False) -> Self:
         """Open the database at *url*, after bringing its schema up to date if *migrate*.
 
-        Raises InvalidInput for a URL not supported, PolicyUnavailable where it cannot be reached.
+        Raises InvalidInput for a URL not supported, PolicyUnavailable where it cannot be reached or its schema is
+        another version's.
         """
         if migrate:
             await _migrate(url)
@@ -96,10 +97,10 @@ class Database:
         await self._engine.dispose()
 
     async def check(self) -> None:
-        """Return where the database answers; raises PolicyUnavailable otherwise."""
+        """Return where the database answers, with the schema of this version; raises PolicyUnavailable otherwise."""
         with failures_mean_unavailable():
             async with self._engine.begin() as connection:
-                await connection.execute(text("SELECT 1"))
+                await connection.run_sync(check_version)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[View]:
