@@ -12,7 +12,9 @@ from ecluse.presence import announced
 from ecluse.settings import Settings
 from ecluse.stopping import stop_requested
 from gateway.server.listener import Gateway
-from policy import services
+from gateway.target.dial import Dialler
+from gateway.target.tasks import TaskRunner
+from policy import i18n, services
 from policy.clock import SystemClock
 from recorder.audit.journal import Journal
 from recorder.capture.spool import Recorder
@@ -43,20 +45,23 @@ async def _serve(settings: Settings) -> None:
         composition.recorder_settings(settings), node=settings.node, now=clock.now, on_alarm=alarms
     )
     journal = alarms.journal = Journal(recorder.database, node=settings.node, now=clock.now)
-    running = Gateway(
-        composition.gateway_settings(settings),
-        services=built,
-        recorder=recorder,
-        journal=journal,
-        catalog=recorder.catalog,
-        clock=clock,
+    told = composition.gateway_settings(settings)
+    running = Gateway(told, built, recorder, journal, clock)
+    tasks = TaskRunner(
+        built.device_tasks,
+        Dialler(built.vault, told.connect_timeout_seconds),
+        journal,
+        i18n.load("gateway"),
+        clock,
+        node=settings.node,
     )
     await recorder.start()
     await running.start()
-    log.info("gateway.ready", host=settings.gateway.host, port=running.port)
+    tasks.start()
+    log.info("gateway.ready", host=told.host, port=running.port)
     with announced(settings.run_directory, "gateway", running.port):
         await stop_requested()
-        await running.drain("drain")
-    await running.stop()
+        await tasks.stop()
+        await running.drain()
     await recorder.stop()
     await built.close()
