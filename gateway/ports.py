@@ -7,6 +7,7 @@ from policy.domain.access import AccessRequest, Denial, Grant, Held
 from policy.domain.events import PolicyEvent
 from policy.domain.ids import HospitalId, SessionId
 from policy.domain.logins import LoginOutcome
+from policy.domain.tasks import TaskGrant
 from policy.services.login_attempt import LoginAttempt
 from policy.vault.credentials import Credential
 from recorder.trace.frames import FrameType
@@ -48,7 +49,7 @@ class Access(Protocol):
 class Vault(Protocol):
     """Releases secrets to a grant."""
 
-    async def release(self, grant: Grant) -> Credential:
+    async def release(self, grant: Grant | TaskGrant) -> Credential:
         """Return what opens the account of *grant*; raises VaultError."""
         ...
 

@@ -13,6 +13,7 @@ from gateway.sshfix import DeviceConnection, connect
 from gateway.sshfix.algorithms import COMPRESSION, ENCRYPTION, KEX, MAC, SIGNATURE
 from policy.domain.access import Grant
 from policy.domain.devices import AccountMethod
+from policy.domain.tasks import TaskGrant
 from policy.errors import VaultError
 from policy.vault.credentials import Credential
 
@@ -34,14 +35,14 @@ class _DeviceOwner(asyncssh.SSHClient):
 
 
 class Dialler:
-    """Connects to devices on the strength of a Grant, and of nothing else (invariant 1)."""
+    """Connects to devices on the strength of a grant, and of nothing else (invariant 1)."""
 
     def __init__(self, vault: Vault, timeout: float) -> None:
         """Ask *vault* for secrets; give a device *timeout* seconds to let us in."""
         self._vault = vault
         self._timeout = timeout
 
-    async def dial(self, grant: Grant, on_lost: OnLost) -> DeviceConnection:
+    async def dial(self, grant: Grant | TaskGrant, on_lost: OnLost) -> DeviceConnection:
         """Connect to the device of *grant* under its account; *on_lost* is called when the connection ends.
 
         Raises HostKeyChanged, SecretRefused, DeviceUnreachable; PolicyUnavailable from the vault.
@@ -76,7 +77,11 @@ def pinned(lines: Sequence[str]) -> list[asyncssh.SSHKey]:
 
 
 def _options(
-    grant: Grant, credential: Credential, keys: list[asyncssh.SSHKey], timeout: float, on_lost: OnLost
+    grant: Grant | TaskGrant,
+    credential: Credential,
+    keys: list[asyncssh.SSHKey],
+    timeout: float,
+    on_lost: OnLost,
 ) -> dict[str, Any]:
     algorithms = grant.algorithms
     host_key_algorithms = algorithms.host_key or _modern(keys)
@@ -86,7 +91,7 @@ def _options(
         "config": None,  # never ~/.ssh/config of the service account
         "host": grant.address,
         "port": grant.port,
-        "username": grant.account_name,
+        "username": _account_name(grant),
         "client_factory": lambda: _DeviceOwner(on_lost),
         "known_hosts": lambda _host, _address, _port: (keys, [], []),
         "server_host_key_algs": list(host_key_algorithms),
@@ -108,6 +113,14 @@ def _options(
         "keepalive_interval": KEEPALIVE_SECONDS,
         "keepalive_count_max": KEEPALIVE_COUNT,
     }
+
+
+def _account_name(grant: Grant | TaskGrant) -> str:
+    if isinstance(grant, Grant):
+        return grant.account_name
+    if grant.account is None:
+        raise SecretRefused("this task logs in nowhere")
+    return grant.account.name
 
 
 def _modern(keys: list[asyncssh.SSHKey]) -> list[str]:

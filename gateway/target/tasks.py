@@ -1,0 +1,142 @@
+"""Device tasks: what the hospital asks a gateway to do with SSH on its behalf, done one at a time."""
+
+import asyncio
+from typing import Protocol
+
+import structlog
+
+from gateway.errors import DeviceError
+from gateway.journal import ACTOR, Journal
+from gateway.target.dial import Dialler
+from gateway.target.hostkeys import fetch
+from policy.clock import Clock
+from policy.domain.people import Language
+from policy.domain.tasks import DeviceTask, TaskGrant, TaskKind, TaskResult
+from policy.errors import PolicyError
+from policy.i18n import Catalog
+from recorder.audit.events import SecurityEvent
+from recorder.errors import RecorderError
+
+_log = structlog.get_logger()
+
+
+class DeviceTasks(Protocol):
+    """What the runner asks of policy. Both may raise PolicyUnavailable."""
+
+    async def claim(self, node: str) -> TaskGrant | None:
+        """Hand a waiting task to *node*, None where none waits."""
+        ...
+
+    async def finish(self, grant: TaskGrant, result: TaskResult) -> DeviceTask:
+        """Write what was found."""
+        ...
+
+
+class TaskRunner:
+    """Claims tasks and does them, until it is stopped. A device is dialled after the journal has it."""
+
+    def __init__(
+        self,
+        tasks: DeviceTasks,
+        dialler: Dialler,
+        journal: Journal,
+        catalog: Catalog,
+        clock: Clock,
+        *,
+        node: str,
+        poll_seconds: float = 1.0,
+        timeout_seconds: float = 20.0,
+    ) -> None:
+        """Work for *node*: look for tasks every *poll_seconds*, give each *timeout_seconds* in all."""
+        self._tasks = tasks
+        self._dialler = dialler
+        self._journal = journal
+        self._catalog = catalog
+        self._clock = clock
+        self._node = node
+        self._poll = poll_seconds
+        self._timeout = timeout_seconds
+        self._loop: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to look for tasks."""
+        self._loop = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Stop; a task under way is given up, and is claimed again once its claim has lapsed."""
+        if self._loop is not None:
+            self._loop.cancel()
+            await asyncio.gather(self._loop, return_exceptions=True)
+            self._loop = None
+
+    async def run_one(self) -> bool:
+        """Do one task, if one waits; tell whether there was one. Raises PolicyError."""
+        grant = await self._tasks.claim(self._node)
+        if grant is None:
+            return False
+        result = await self._done(grant)
+        await self._tasks.finish(grant, result)
+        _log.info("task.finished", ok=result.ok, **grant.described())
+        return True
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                worked = await self.run_one()
+            except PolicyError as error:
+                _log.warning("task.policy_error", error=str(error))
+                worked = False
+            except Exception as error:  # one task that breaks must not end all the later ones
+                _log.error("task.failed", error=repr(error))
+                worked = False
+            if not worked:
+                await asyncio.sleep(self._poll)
+
+    async def _done(self, grant: TaskGrant) -> TaskResult:
+        try:
+            await self._journal.append(self._event(grant))
+        except RecorderError as error:
+            _log.error("journal.failed", event_name="device.task_begun", error=str(error))
+            return TaskResult(ok=False, detail=self._say("refusal.recorder"))
+        try:
+            async with asyncio.timeout(self._timeout):
+                if grant.kind is TaskKind.FETCH_HOST_KEYS:
+                    return await self._host_keys(grant)
+                return await self._account(grant)
+        except DeviceError as error:
+            _log.warning("task.device_error", error=error.detail, **grant.described())
+            return TaskResult(ok=False, detail=self._say(error.key, device=grant.device_name))
+        except TimeoutError:
+            return TaskResult(ok=False, detail=self._say("device.unreachable", device=grant.device_name))
+
+    async def _host_keys(self, grant: TaskGrant) -> TaskResult:
+        lines = await fetch(
+            grant.address, grant.port, grant.source_address, grant.algorithms, timeout=self._timeout
+        )
+        return TaskResult(
+            ok=True, host_keys=tuple(lines), detail=self._say("task.host-keys", count=str(len(lines)))
+        )
+
+    async def _account(self, grant: TaskGrant) -> TaskResult:
+        connection = await self._dialler.dial(grant, lambda _lost: None)
+        connection.close()
+        await connection.wait_closed()
+        return TaskResult(ok=True, detail=self._say("task.account-ok"))
+
+    def _say(self, key: str, **arguments: str) -> str:
+        """Return the sentence in both languages: a result is read by whoever looks, not by one person."""
+        return " / ".join(self._catalog.translate(key, language, **arguments) for language in Language)
+
+    def _event(self, grant: TaskGrant) -> SecurityEvent:
+        return SecurityEvent(
+            name="device.task_begun",
+            hospital_id=grant.hospital_id,
+            at=self._clock.now(),
+            actor=ACTOR,
+            device_id=grant.device_id,
+            details={
+                **grant.described(),
+                "account": grant.account.name if grant.account is not None else None,
+                "node": self._node,
+            },
+        )
