@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, Select, insert, literal, select, tuple_
+from sqlalchemy import Row, Select, insert, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,7 +16,6 @@ from recorder.audit.events import SecurityEvent, new_event_id
 from recorder.audit.verify import JournalVerification, verify_chains
 from recorder.errors import JournalBroken, TraceFormatError
 from recorder.ports import Now
-from recorder.store.columns import Instant
 from recorder.store.database import Database
 from recorder.store.tables import journal_entries
 from recorder.trace import instants
@@ -272,10 +271,10 @@ def _cursor(row: Row[Any]) -> str:
     return f"{row.seq}@{instants.text(row.at)}@{row.writer}"
 
 
-def _place(after: str) -> tuple[BindParameter[datetime], BindParameter[str], BindParameter[int]]:
+def _place(after: str) -> tuple[datetime, str, int]:
     seq, _, rest = after.partition("@")
     at, _, writer = rest.partition("@")
     try:
-        return literal(instants.parse(at), Instant), literal(writer), literal(int(seq))
+        return instants.parse(at), writer, int(seq)
     except (TraceFormatError, ValueError) as error:
         raise JournalBroken("this cursor was not given by the list") from error

@@ -8,12 +8,11 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, Select, Table, and_, false, literal, select, tuple_
+from sqlalchemy import Row, Select, Table, and_, false, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recorder.errors import TraceFormatError, TraceNotFound
-from recorder.store.columns import Instant
 from recorder.store.database import Database
 from recorder.store.tables import sessions_closed, sessions_opened
 from recorder.trace import instants
@@ -232,10 +231,10 @@ def _cursor(row: Row[Any]) -> str:
     return f"{instants.text(row.started_at)}/{row.session_id}"
 
 
-def _place(after: str) -> tuple[BindParameter[datetime], BindParameter[str]]:
+def _place(after: str) -> tuple[datetime, str]:
     at, _, session_id = after.partition("/")
     try:
-        return literal(instants.parse(at), Instant), literal(session_id)
+        return instants.parse(at), session_id
     except TraceFormatError as error:
         raise TraceNotFound("this cursor was not given by the list") from error
 

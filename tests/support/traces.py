@@ -39,7 +39,7 @@ class SteppingClock:
 def header(session_id: str | None = None, **changes: Any) -> TraceHeader:
     """A header as the gateway builds it."""
     made = TraceHeader(
-        session_id=session_id or uuid4().hex,
+        session_id=uuid4().hex if session_id is None else session_id,
         hospital_id=HOSPITAL,
         node=NODE,
         started_at=EPOCH,

@@ -1,0 +1,153 @@
+"""The catalogue and the store: what can be found, and by whom."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from recorder.errors import RecorderError, TraceFormatError, TraceNotFound
+from recorder.store.catalog import Catalog, SessionFilters, SessionState
+from recorder.store.database import Database, migrate
+from recorder.store.folder import FolderStore
+from recorder.trace.manifest import Manifest
+from tests.support.traces import EPOCH, HOSPITAL, NODE, header
+
+pytestmark = pytest.mark.integration
+OTHER = "f" * 32
+
+
+def manifest(session_id: str, hospital_id: str = HOSPITAL) -> Manifest:
+    """The manifest of a session of one record."""
+    return Manifest(
+        session_id=session_id,
+        hospital_id=hospital_id,
+        node=NODE,
+        suite=0,
+        header_digest="0" * 64,
+        records=1,
+        size=100,
+        last_chain="1" * 64,
+        opened_at=EPOCH,
+        closed_at=EPOCH + timedelta(hours=1),
+        end_reason="client_left",
+        interrupted=False,
+        trimmed_bytes=0,
+        files=(),
+        signer="2" * 16,
+    )
+
+
+@pytest.fixture
+async def catalog(tmp_path: Path) -> AsyncIterator[Catalog]:
+    """An empty catalogue."""
+    url = f"sqlite:///{tmp_path}/traces.db"
+    await migrate(url)
+    await migrate(url)
+    database = Database(url)
+    yield Catalog(database)
+    await database.dispose()
+
+
+async def listed(catalog: Catalog, **filters: object) -> list[str]:
+    """Identifiers that a filter finds."""
+    made = SessionFilters(**{"hospital_id": HOSPITAL, **filters})  # type: ignore[arg-type]  # the test's own values
+    return [each.header.session_id for each in (await catalog.sessions(made)).sessions]
+
+
+async def test_sessions_are_found_by_what_they_were(catalog: Catalog) -> None:
+    """Person, device, time and state each narrow the list, newest first."""
+    person = {"id": "1" * 32, "login": "bob", "full_name": "Bob"}
+    await catalog.opened(header("s1"))
+    await catalog.opened(header("s2", started_at=EPOCH + timedelta(hours=1), person=person))
+    await catalog.opened(header("s3", started_at=EPOCH + timedelta(hours=2), node="gateway-2"))
+    await catalog.closed(manifest("s1"), "3" * 64)
+    assert await listed(catalog) == ["s3", "s2", "s1"]
+    assert await listed(catalog, person_id="1" * 32) == ["s2"]
+    assert await listed(catalog, device_id="nobody") == []
+    assert await listed(catalog, since=EPOCH + timedelta(hours=1), until=EPOCH + timedelta(hours=2)) == ["s2"]
+    assert await listed(catalog, state=SessionState.ENDED) == ["s1"]
+    assert await listed(catalog, state=SessionState.LIVE) == ["s3", "s2"]
+    assert await listed(catalog, state=SessionState.LOST) == []
+    assert await listed(catalog, state=SessionState.LOST, live_nodes=[NODE]) == ["s3"]
+    assert await listed(catalog, state=SessionState.LIVE, live_nodes=[NODE]) == ["s2"]
+    lost = await catalog.session(HOSPITAL, "s3", live_nodes=[NODE])
+    assert (lost.state, lost.header.node) == (SessionState.LOST, "gateway-2")
+    ended = await catalog.session(HOSPITAL, "s1")
+    assert ended.closing is not None
+    assert (ended.closing.end_reason, ended.closing.manifest_sha256) == ("client_left", "3" * 64)
+
+
+async def test_what_is_noted_is_never_changed(catalog: Catalog) -> None:
+    """A second opening or closing of a session changes nothing: the first stands."""
+    await catalog.opened(header("s1"))
+    await catalog.opened(header("s1", account="other"))
+    await catalog.closed(manifest("s1"), "3" * 64)
+    await catalog.closed(manifest("s1"), "4" * 64)
+    found = await catalog.session(HOSPITAL, "s1")
+    assert found.header.account == "maint-alice"
+    assert found.closing is not None
+    assert found.closing.manifest_sha256 == "3" * 64
+
+
+async def test_hospitals_are_apart(catalog: Catalog) -> None:
+    """One hospital's session, or end of session, never shows in another's."""
+    await catalog.opened(header("s1"))
+    await catalog.opened(header("s1", hospital_id=OTHER))
+    await catalog.closed(manifest("s1", OTHER), "3" * 64)
+    assert (await catalog.session(HOSPITAL, "s1")).state is SessionState.LIVE
+    assert (await catalog.session(OTHER, "s1")).state is SessionState.ENDED
+    with pytest.raises(TraceNotFound):
+        await catalog.session("e" * 32, "s1")
+
+
+async def test_pages_follow_one_another(catalog: Catalog) -> None:
+    """Every session is on exactly one page, though many opened at one instant."""
+    for number in range(11):
+        await catalog.opened(header(f"s{number}", started_at=EPOCH + timedelta(seconds=number % 3)))
+    seen, after = [], None
+    while True:
+        page = await catalog.sessions(SessionFilters(hospital_id=HOSPITAL), after=after, limit=4)
+        seen += [each.header.session_id for each in page.sessions]
+        after = page.after
+        if after is None:
+            break
+    assert sorted(seen) == sorted(f"s{number}" for number in range(11))
+    with pytest.raises(TraceNotFound, match="cursor"):
+        await catalog.sessions(SessionFilters(hospital_id=HOSPITAL), after="'; DROP TABLE")
+
+
+@pytest.mark.parametrize("bad", ["../x", "..", "", "a/b", ".incoming", "a\0b", "x" * 65, "*", "é"])
+async def test_no_identifier_leaves_the_store(tmp_path: Path, bad: str) -> None:
+    """Identifiers that could walk through the file system are refused everywhere."""
+    store = FolderStore(tmp_path)
+    with pytest.raises(TraceNotFound):
+        store.open(HOSPITAL, bad)
+    with pytest.raises(TraceNotFound):
+        store.open(bad, "s1", EPOCH)
+    with pytest.raises(TraceFormatError):
+        store.list(bad)
+    with pytest.raises(TraceFormatError):
+        store.put(tmp_path, manifest(bad))
+    with pytest.raises(TraceFormatError):
+        header(bad)
+
+
+def test_another_trace_of_the_same_session_is_not_written_over(tmp_path: Path) -> None:
+    """The store keeps the first trace of a session; a second one stays where it is."""
+    store = FolderStore(tmp_path / "store")
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.json").write_text(name)
+    kept = store.put(tmp_path / "one", manifest("s1"))
+    with pytest.raises(TraceFormatError, match="another trace"):
+        store.put(tmp_path / "two", manifest("s1"))
+    assert (kept / "manifest.json").read_text() == "one"
+    assert (tmp_path / "two").exists()
+
+
+@pytest.mark.parametrize("url", ["mysql://x/y", "sqlite://", "nonsense", "sqlite:///:memory:"])
+def test_an_unfit_database_url_is_refused(url: str) -> None:
+    """The message names the setting and what to write."""
+    with pytest.raises(RecorderError, match="catalog_url"):
+        Database(url)
