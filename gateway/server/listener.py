@@ -122,7 +122,7 @@ class Gateway:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Serve SSH by *settings*; *monotonic* gives the seconds that idle limits are measured in."""
-        self._settings = settings
+        self.settings = settings
         self._services = services
         self._recorder = recorder
         self._journal = GatewayJournal(journal, settings.hospital_id, clock)
@@ -159,15 +159,15 @@ class Gateway:
         require_version()
         context = await self._context()
         self._supervisor = context.supervisor
-        options = await _server_options(self._settings, lambda: Front(context, self._door))
+        options = await _server_options(self.settings, lambda: Front(context, self._door))
         loop = asyncio.get_running_loop()
         self._services.login.journal_to(self._journal.login)
         await context.supervisor.start()
         self._server = await loop.create_server(
             lambda: ServerConnection(loop, options),
-            self._settings.host,
-            self._settings.port,
-            reuse_port=self._settings.reuse_port or None,
+            self.settings.host,
+            self.settings.port,
+            reuse_port=self.settings.reuse_port or None,
             backlog=BACKLOG,
             family=socket.AF_UNSPEC,
         )
@@ -180,12 +180,12 @@ class Gateway:
             self._server.close()
         supervisor = self._supervisor
         if supervisor is not None and supervisor.sessions:
-            remaining = timedelta(seconds=self._settings.drain_seconds)
+            remaining = timedelta(seconds=self.settings.drain_seconds)
             for session in supervisor.sessions:
                 text = self._catalog.translate("warning.drain", session.grant.language, remaining=remaining)
                 supervisor.warn(session, text)
             try:
-                async with asyncio.timeout(self._settings.drain_seconds):
+                async with asyncio.timeout(self.settings.drain_seconds):
                     await asyncio.gather(*(session.ended.wait() for session in supervisor.sessions))
             except TimeoutError:
                 pass
@@ -211,11 +211,11 @@ class Gateway:
             await asyncio.sleep(SWEEP_SECONDS)
             now = self._monotonic()
             for front in list(self._door.fronts):
-                if front.idle and now - front.quiet_since > self._settings.idle_connection_seconds:
+                if front.idle and now - front.quiet_since > self.settings.idle_connection_seconds:
                     front.hang_up()
 
     async def _context(self) -> GatewayContext:
-        settings, services, clock = self._settings, self._services, self._clock
+        settings, services, clock = self.settings, self._services, self._clock
         hospital = await services.hospitals.get(settings.hospital_id)
         wording = Wording(hospital, self._catalog)
         opener = Opener(

@@ -1,0 +1,172 @@
+"""The whole gateway in this process: fixture hospital, recorder, journal, and a real sshd as the device."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+
+from ecluse.demo.device import DemoDevice
+from gateway.server.listener import Gateway
+from gateway.settings import GatewaySettings
+from policy.clock import ManualClock
+from policy.domain.devices import AccountMethod
+from policy.vault.secret import Secret
+from recorder.audit.entries import JournalEntry
+from recorder.audit.journal import Journal, JournalFilters
+from recorder.capture.spool import Recorder
+from recorder.replay.reader import TraceReader
+from recorder.seal.signing import PublicKey
+from recorder.trace.frames import Frame, FrameType
+from tests.support.policy_world import World, make_world
+from tests.support.ssh_client import SshClient
+from tests.support.traces import prepare
+from tests.support.waiting import eventually
+
+NOON = datetime(2026, 3, 17, 11, 0, tzinfo=UTC)
+NODE = "node1"
+
+
+@dataclass(kw_only=True)
+class Bastion:
+    """A running gateway and everything around it. The clock stands still until it is moved."""
+
+    clock: ManualClock
+    world: World
+    device: DemoDevice
+    recorder: Recorder
+    journal: Journal
+    gateway: Gateway
+    client: SshClient
+    public_key: PublicKey
+    directory: Path
+
+    def answers(self, login: str = "alice") -> list[str]:
+        """Return the password and a code that was not used yet (the clock moves to the next time step)."""
+        self.clock.advance(timedelta(seconds=30))
+        return [self.world.passwords[login].reveal(), self.world.code(login)]
+
+    def code(self, login: str = "alice") -> list[str]:
+        """Return a fresh code alone, for who proved a key."""
+        return self.answers(login)[1:]
+
+    async def events(self, name: str | None = None) -> list[JournalEntry]:
+        """Return the journal's entries, oldest first; those of *name* and below if it is given."""
+        page = await self.journal.entries(JournalFilters(hospital_id=self.world.id, name=name))
+        return list(page.entries)
+
+    def sessions(self) -> list[str]:
+        """Return the ids of the closed traces."""
+        return list(self.recorder.store.list(self.world.id))
+
+    async def frames(self, session_id: str | None = None) -> list[Frame]:
+        """Return the frames of a closed trace, of the only one if no id is given; waits for its close."""
+        if session_id is None:
+            await eventually(lambda: len(self.sessions()) == 1)
+            session_id = self.sessions()[0]
+        folder = self.recorder.store.open(self.world.id, session_id)
+        with TraceReader(folder) as reader:
+            return list(reader.frames())
+
+    async def closed(self) -> None:
+        """Wait until no session is left."""
+        await eventually(lambda: self.gateway.sessions == 0)
+
+    async def restart_gateway(self, **settings: Any) -> None:
+        """Stop the gateway and start another with changed *settings*, on the same port."""
+        port = self.gateway.port
+        old = self.gateway
+        await old.stop()
+        self.gateway = make_gateway(self, replace(old.settings, port=port, **settings))
+        await self.gateway.start()
+
+
+def make_gateway(
+    bastion: Bastion, settings: GatewaySettings, monotonic: Callable[[], float] | None = None
+) -> Gateway:
+    """Make a gateway over the parts of *bastion*, whose idle time follows the manual clock."""
+    clock = bastion.clock
+    return Gateway(
+        settings,
+        bastion.world.services,
+        bastion.recorder,
+        bastion.journal,
+        clock,
+        monotonic=monotonic or (lambda: clock.now().timestamp()),
+    )
+
+
+def output(frames: list[Frame], kind: FrameType = FrameType.OUTPUT) -> bytes:
+    """Return the payloads of all frames of one raw kind, joined."""
+    return b"".join(frame.payload for frame in frames if frame.type is kind)
+
+
+@asynccontextmanager
+async def running_bastion(
+    directory: Path,
+    *,
+    by_key: bool = False,
+    sshd_config: str = "",
+    networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128"),
+    recorder_settings: dict[str, Any] | None = None,
+    **gateway_settings: Any,
+) -> AsyncIterator[Bastion]:
+    """Start everything in *directory* and stop it at the end, the device with its processes last."""
+    clock = ManualClock(NOON)
+    directory.mkdir(parents=True, exist_ok=True)
+    device = await DemoDevice.start(directory / "scan01", "scan01", extra_config=sshd_config)
+    secret = device.account.private_key if by_key else device.account.password
+    world = await make_world(
+        f"sqlite:///{directory}/policy.sqlite",
+        clock,
+        keyring_directory=directory / "keyring",
+        networks=networks,
+        address=device.host,
+        port=device.port,
+        host_key=device.host_key_public,
+        method=AccountMethod.KEY if by_key else AccountMethod.PASSWORD,
+        secret=Secret(secret or ""),
+    )
+    made = await prepare(directory / "traces", **(recorder_settings or {}))
+    recorder = Recorder(made, node=NODE, now=clock.now)
+    await recorder.start()
+    journal = Journal(recorder.database, node=NODE, now=clock.now)
+    host_key = asyncssh.generate_private_key("ssh-ed25519")
+    host_key_file = directory / "gateway_host_key"
+    host_key.write_private_key(host_key_file)
+    settings = GatewaySettings(
+        **{
+            "host_keys": (host_key_file,),
+            "hospital_id": world.id,
+            "node": NODE,
+            "port": 0,
+            "poll_seconds": 0.2,
+            **gateway_settings,
+        }
+    )
+    gateway = Gateway(
+        settings, world.services, recorder, journal, clock, monotonic=lambda: clock.now().timestamp()
+    )
+    await gateway.start()
+    public = host_key.export_public_key().decode().strip()
+    bastion = Bastion(
+        clock=clock,
+        world=world,
+        device=device,
+        recorder=recorder,
+        journal=journal,
+        gateway=gateway,
+        client=SshClient("127.0.0.1", gateway.port, public, directory),
+        public_key=PublicKey.load(made.signing_key_path.with_name("signing.pem.pub")),
+        directory=directory,
+    )
+    try:
+        yield bastion
+    finally:
+        await bastion.gateway.stop()
+        await recorder.stop()
+        await world.close()
+        await device.stop()
