@@ -1,0 +1,195 @@
+"""Invariant 11: two hospitals with the same names in one database, and neither ever sees or changes the other's rows."""
+
+import inspect
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+from sqlalchemy import Table, select
+
+from policy.clock import ManualClock
+from policy.domain.access import AccessRequest, RevocationScope
+from policy.domain.attempts import Attempt, AttemptKind, AttemptOutcome
+from policy.domain.ids import new_id
+from policy.domain.people import Factor
+from policy.domain.tasks import TaskKind
+from policy.errors import PolicyError
+from policy.services.bearers import digest
+from policy.store.tables import metadata
+from policy.store.unit_of_work import View
+from tests.support.policy_world import HALF_AN_HOUR, World, host_key_line, make_world
+
+NOT_A_QUESTION: Final = {"hold", "hold_person"}
+
+
+@pytest.fixture
+async def neighbour(world: World, clock: ManualClock) -> AsyncIterator[World]:
+    """A second hospital in the same database: same logins, same devices, same addresses, one of everything."""
+    other = await make_world(
+        world.services.settings.database_url,
+        clock,
+        keyring_directory=world.services.settings.keyring_directory,
+        further=True,
+    )
+    yield other
+    await other.close()
+
+
+async def furnish(world: World) -> Mapping[str, Any]:
+    """Put one row into every table of this hospital, and return its keys by the names repositories give them."""
+    services, dsi, here, alice = world.services, world.who("dsi"), world.id, world.who("alice")
+    token = await services.tokens.issue(world.people["dsi"], world.people["dsi"].roles, HALF_AN_HOUR, "essai")
+    key = await services.people.add_key(dsi, here, alice, host_key_line())
+    task = await services.device_tasks.request(dsi, here, TaskKind.FETCH_HOST_KEYS, world.device.id)
+    grant = await world.grant()
+    await services.access.session_opened(grant, "gw1")
+    end = world.window.occurrences[0].end + HALF_AN_HOUR
+    extension = await services.windows.request_extension(dsi, here, world.window.id, end=end)
+    await services.revocations.cut(dsi, here, RevocationScope.DEVICE, world.device.id, "essai")
+    await world.add_window(people=["bob"], devices=[], groups=["imagerie"])
+    invited = await services.people.invite(dsi, here, world.who("bob"))
+    now = world.clock.now()
+    async with services.database.unit_of_work(None, world.clock) as work:
+        await work.attempts.insert(
+            Attempt(
+                id=new_id(),
+                hospital_id=here,
+                login="alice",
+                source="192.0.2.1",
+                origin="192.0.2.1",
+                at=now,
+                outcome=AttemptOutcome.PENDING,
+                kind=AttemptKind.PASSWORD_AND_CODE,
+            )
+        )
+    tokens = await services.tokens.list(dsi, here)
+    return {
+        "person_id": alice,
+        "supplier_id": world.supplier.id,
+        "device_id": world.device.id,
+        "account_id": world.account.id,
+        "zone_id": world.zone.id,
+        "intervention_id": world.window.intervention_id,
+        "window_id": world.window.id,
+        "occurrence_id": world.window.occurrences[0].id,
+        "session_id": grant.session_id,
+        "extension_id": extension.id,
+        "task_id": task.id,
+        "token_id": tokens[0].id,
+        "fingerprint": key.fingerprint,
+        "token_hash": digest(invited.token),
+        "secret_hash": digest(token),
+        "login": "alice",
+        "name": "scan01",
+        "email": "alice.martin@imagix.example",
+        "origin": "192.0.2.1",
+        "groups": ["imagerie"],
+        "devices": [world.device.id],
+        "people": [alice],
+        "names": ["scan01"],
+        "occurrences": [],
+        "scope": RevocationScope.DEVICE,
+        "target": world.device.id,
+        "sealed": "ecv1:stolen",
+        "at": now,
+        "since": now - timedelta(days=1),
+        "until": now + timedelta(days=1),
+        "start": now - timedelta(days=1),
+        "end": now + timedelta(days=1),
+        "after": now - timedelta(days=1),
+        "beat_since": now - timedelta(days=1),
+        "ended_since": now - timedelta(days=1),
+        "revoked_since": now - timedelta(days=1),
+        "lease": timedelta(seconds=15),
+        "session_limit": 5,
+        "limit": 100,
+        "hold": False,
+    }
+
+
+async def test_one_row_of_everything_is_there_to_be_stolen(world: World, neighbour: World) -> None:
+    """The two tests below mean something: every table that belongs to a hospital has rows of both."""
+    await furnish(world)
+    await furnish(neighbour)
+    for table in metadata.sorted_tables:
+        if "hospital_id" in table.c:
+            assert await rows_of(world, table, world), table.name
+            assert await rows_of(world, table, neighbour), table.name
+
+
+async def test_no_repository_returns_or_changes_another_hospital_s_rows(
+    world: World, neighbour: World
+) -> None:
+    """Every method of every repository that takes a hospital, called with its neighbour's keys, leaves it alone."""
+    await furnish(world)
+    stolen = await furnish(neighbour)
+    before = {table.name: await rows_of(world, table, neighbour) for table in metadata.sorted_tables}
+    called = 0
+    for noun, method in questions():
+        arguments = {
+            name: stolen[name]
+            for name in list(inspect.signature(method).parameters)[1:]
+            if name != "hospital_id" and (name in stolen or _needed(method, name))
+        }
+        try:
+            async with world.services.database.unit_of_work(None, world.clock) as work:
+                answer = await getattr(getattr(work, noun), method.__name__)(world.id, **arguments)
+                assert not leaks(answer, neighbour), f"{noun}.{method.__name__} returned {answer}"
+        except PolicyError:
+            pass  # not found, as it should be
+        called += 1
+    assert called > 40
+    for table in metadata.sorted_tables:
+        assert await rows_of(world, table, neighbour) == before[table.name], table.name
+
+
+async def test_what_is_known_next_door_opens_nothing_here(world: World, neighbour: World) -> None:
+    """A person of one hospital is unknown to the other, and its device's name reaches the own device only."""
+    grant = await world.grant()
+    assert grant.device_id == world.device.id
+    request = AccessRequest(
+        hospital_id=world.id,
+        person_id=neighbour.who("alice"),
+        device_name="scan01",
+        account_name=None,
+        source="127.0.0.1",
+        factors=frozenset({Factor.PASSWORD, Factor.TOTP}),
+    )
+    with pytest.raises(PolicyError):
+        await world.services.access.decide(request)
+    await neighbour.services.revocations.cut(
+        neighbour.who("dsi"), neighbour.id, RevocationScope.ALL, "", "là-bas seulement"
+    )
+    answers = await world.services.access.recheck([grant])
+    assert type(answers[grant.session_id]).__name__ == "Held"
+
+
+def questions() -> list[tuple[str, Any]]:
+    """Return every repository method whose first argument is the hospital, with the repository's name."""
+    view = View(connection=None)  # type: ignore[arg-type]  # only its shape is looked at
+    found = []
+    for noun, repository in vars(view).items():
+        for name, method in inspect.getmembers(type(repository), inspect.iscoroutinefunction):
+            parameters = list(inspect.signature(method).parameters)
+            if not name.startswith("_") and parameters[1:2] == ["hospital_id"] and name not in NOT_A_QUESTION:
+                found.append((noun, method))
+    return found
+
+
+def leaks(answer: object, neighbour: World) -> bool:
+    """Tell whether the neighbour's id is anywhere in what was answered."""
+    return neighbour.id in repr(answer)
+
+
+async def rows_of(reader: World, table: Table, owner: World) -> list[tuple[object, ...]]:
+    """Return the rows of *table* that belong to *owner*'s hospital."""
+    if "hospital_id" not in table.c:
+        return []
+    async with reader.services.database.read() as view:
+        query = select(table).where(table.c.hospital_id == owner.id).order_by(*table.primary_key.columns)
+        return [tuple(row) for row in await view.connection.execute(query)]
+
+
+def _needed(method: Any, name: str) -> bool:
+    return inspect.signature(method).parameters[name].default is inspect.Parameter.empty
