@@ -120,11 +120,12 @@ async def closed_trace(
     """A closed trace of what ``fill`` records, and the key to verify it with."""
     async with studio(folder, **settings) as made:
         opened = header()
-        recording = await made.recorder.open(opened, _unexpected)
+        recording = await made.recorder.open(opened, unexpected)
         fill(recording)
         await recording.close("client_left")
         return made.trace(opened.session_id), made.public_key
 
 
-def _unexpected(error: Exception) -> None:
+def unexpected(error: Exception) -> None:
+    """For `on_failure`, where a recording must not fail."""
     raise AssertionError(f"the recording failed: {error}")

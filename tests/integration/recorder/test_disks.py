@@ -15,7 +15,7 @@ from recorder.errors import RecordingFailed, SpoolFull, SpoolUnavailable
 from recorder.replay.reader import TraceReader, verify
 from recorder.trace.frames import FrameType, facts
 from tests.support.disks import FreezableDisk, freezable_disk, small_disk
-from tests.support.traces import HOSPITAL, Studio, header, passed, studio
+from tests.support.traces import HOSPITAL, Studio, header, passed, studio, unexpected
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -68,7 +68,7 @@ async def test_a_stuck_disk_ends_only_the_session_that_waits_for_it(
     async with studio(tmp_path / "made", write_timeout_seconds=TIMEOUT) as made:
         failure = Failure()
         stuck = await made.recorder.open(header(), failure)
-        other = await made.recorder.open(header(), pytest.fail)
+        other = await made.recorder.open(header(), unexpected)
         move_to(stuck, disk.path / "trace.ecl")
         quiet = sorted(await keystrokes(other, 100))
         disk.freeze()
@@ -119,7 +119,7 @@ async def test_a_stuck_spool_opens_nothing_and_its_traces_are_closed_later(
                 with pytest.raises(SpoolUnavailable, match="did not answer"):
                     await made.recorder.check_writable()
             with pytest.raises(SpoolUnavailable):
-                await made.recorder.open(header(), pytest.fail)
+                await made.recorder.open(header(), unexpected)
         finally:
             disk.thaw()
         await recording.close("cut")
@@ -197,7 +197,7 @@ async def test_too_little_room_opens_no_session(tmp_path: Path) -> None:
         with pytest.raises(SpoolFull, match="min_free_bytes"):
             await made.recorder.check_writable()
         with pytest.raises(SpoolFull):
-            await made.recorder.open(header(), pytest.fail)
+            await made.recorder.open(header(), unexpected)
 
 
 async def test_a_spool_that_is_gone_opens_no_session(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ async def test_a_spool_that_is_gone_opens_no_session(tmp_path: Path) -> None:
     async with studio(tmp_path) as made:
         made.settings.spool.rmdir()
         with pytest.raises(SpoolUnavailable):
-            await made.recorder.open(header(), pytest.fail)
+            await made.recorder.open(header(), unexpected)
         assert not made.settings.spool.exists()
         made.settings.spool.mkdir()
 
@@ -215,7 +215,7 @@ async def test_a_trace_moves_between_file_systems(tmp_path: Path) -> None:
     with small_disk(tmp_path, 8 << 20) as spool:
         async with studio(tmp_path / "made", spool=spool / "spool") as made:
             opened = header()
-            recording = await made.recorder.open(opened, pytest.fail)
+            recording = await made.recorder.open(opened, unexpected)
             await passed(recording, FrameType.OUTPUT, 1, b"far")
             await recording.close("client_left")
             trace = made.trace(opened.session_id)
@@ -230,4 +230,4 @@ async def test_a_recorder_that_is_not_started_opens_nothing(tmp_path: Path) -> N
     async with studio(tmp_path) as made:
         other = Recorder(made.settings, node="n", now=lambda: header().started_at)
         with pytest.raises(SpoolUnavailable, match="not started"):
-            await other.open(header(), pytest.fail)
+            await other.open(header(), unexpected)

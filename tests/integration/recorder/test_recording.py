@@ -10,7 +10,7 @@ from recorder.errors import RecordingFailed, SpoolUnavailable, TraceFormatError
 from recorder.replay.reader import TraceReader, verify
 from recorder.store.database import Database
 from recorder.trace.frames import MAX_PAYLOAD, FrameType, canonical, facts
-from tests.support.traces import header, passed, studio
+from tests.support.traces import header, passed, studio, unexpected
 
 pytestmark = pytest.mark.integration
 
@@ -19,7 +19,7 @@ async def test_nothing_passes_before_it_is_in_the_spool(tmp_path: Path) -> None:
     """When `then` is called, a reader of the spool finds the frame, whole and chained; the order is kept."""
     async with studio(tmp_path) as made:
         opened = header()
-        recording = await made.recorder.open(opened, pytest.fail)
+        recording = await made.recorder.open(opened, unexpected)
         forwarded: list[bytes] = []
         unseen: list[bytes] = []
         done = asyncio.Event()
@@ -49,7 +49,7 @@ async def test_nothing_passes_before_it_is_in_the_spool(tmp_path: Path) -> None:
 async def test_recording_never_calls_back_at_once(tmp_path: Path) -> None:
     """`then` is never called from inside `record`: nothing passes on the recorder's word alone."""
     async with studio(tmp_path) as made:
-        recording = await made.recorder.open(header(), pytest.fail)
+        recording = await made.recorder.open(header(), unexpected)
         called: list[int] = []
         recording.record(FrameType.OUTPUT, 1, b"x", lambda: called.append(1))
         assert called == []
@@ -60,7 +60,7 @@ async def test_recording_never_calls_back_at_once(tmp_path: Path) -> None:
 async def test_a_forwarding_error_does_not_stop_the_others(tmp_path: Path) -> None:
     """A `then` that raises is reported to the loop; later frames pass."""
     async with studio(tmp_path) as made:
-        recording = await made.recorder.open(header(), pytest.fail)
+        recording = await made.recorder.open(header(), unexpected)
         told: list[dict[str, object]] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
 
@@ -77,7 +77,7 @@ async def test_a_closed_recording_takes_no_more(tmp_path: Path) -> None:
     """After `close` begins, `record` refuses; a second `close` waits for the first; END is the last frame."""
     async with studio(tmp_path) as made:
         opened = header()
-        recording = await made.recorder.open(opened, pytest.fail)
+        recording = await made.recorder.open(opened, unexpected)
         closing = asyncio.ensure_future(recording.close("cut", by="the planner"))
         await asyncio.sleep(0)
         with pytest.raises(RecordingFailed, match="closing"):
@@ -91,7 +91,7 @@ async def test_a_closed_recording_takes_no_more(tmp_path: Path) -> None:
 async def test_a_frame_too_large_is_refused_at_once(tmp_path: Path) -> None:
     """The largest frame is recorded; a larger one is refused in the caller, and the recording lives on."""
     async with studio(tmp_path) as made:
-        recording = await made.recorder.open(header(), pytest.fail)
+        recording = await made.recorder.open(header(), unexpected)
         with pytest.raises(TraceFormatError, match="at most"):
             recording.record(FrameType.OUTPUT, 1, bytes(MAX_PAYLOAD + 1))
         await passed(recording, FrameType.OUTPUT, 1, bytes(range(256)) * (MAX_PAYLOAD // 256))
@@ -102,7 +102,7 @@ async def test_input_beyond_the_limit_is_hashed_and_said_so(tmp_path: Path) -> N
     """The first bytes of a channel's input are kept, the rest leaves its length and digest before it passes."""
     async with studio(tmp_path, input_limit_bytes=1000) as made:
         opened = header()
-        recording = await made.recorder.open(opened, pytest.fail)
+        recording = await made.recorder.open(opened, unexpected)
         sent = {1: b"", 2: b""}
         for number in range(30):
             for channel in (1, 2):
@@ -131,7 +131,7 @@ async def test_lengths_of_keystrokes_are_never_cut(tmp_path: Path) -> None:
     """On a terminal input frames are lengths, not data: the limit does not touch them."""
     async with studio(tmp_path, input_limit_bytes=20) as made:
         opened = header()
-        recording = await made.recorder.open(opened, pytest.fail)
+        recording = await made.recorder.open(opened, unexpected)
         pty = {"term": "xterm", "columns": 80, "rows": 24}
         await passed(recording, FrameType.REQUEST, 1, canonical({"request": "shell", "pty": pty}))
         for _ in range(5):
@@ -147,7 +147,7 @@ async def test_stop_closes_what_is_live(tmp_path: Path) -> None:
     """A recorder that stops leaves signed traces, not interrupted ones."""
     opened = header()
     async with studio(tmp_path) as made:
-        recording = await made.recorder.open(opened, pytest.fail)
+        recording = await made.recorder.open(opened, unexpected)
         recording.record(FrameType.OUTPUT, 1, b"last words")
     found = verify(made.trace(opened.session_id), made.public_key)
     assert found.intact
@@ -159,7 +159,7 @@ async def test_an_unknown_suite_opens_nothing(tmp_path: Path) -> None:
     """A header that names a suite we lack is refused before anything is written."""
     async with studio(tmp_path) as made:
         with pytest.raises(TraceFormatError, match="suite 7"):
-            await made.recorder.open(header(suite=7), pytest.fail)
+            await made.recorder.open(header(suite=7), unexpected)
         assert list(made.settings.spool.iterdir()) == []
 
 
@@ -172,7 +172,7 @@ async def test_a_session_that_nobody_could_find_is_not_opened(
         monkeypatch.setattr(made.recorder.catalog, "_database", broken)
         opened = header()
         with pytest.raises(SpoolUnavailable, match="catalogue"):
-            await made.recorder.open(opened, pytest.fail)
+            await made.recorder.open(opened, unexpected)
         monkeypatch.undo()
         await broken.dispose()
     async with studio(tmp_path) as made:
@@ -184,9 +184,9 @@ async def test_the_same_session_is_not_recorded_twice(tmp_path: Path) -> None:
     """A second trace of a live session is refused, and the first is untouched."""
     async with studio(tmp_path) as made:
         opened = header()
-        recording = await made.recorder.open(opened, pytest.fail)
+        recording = await made.recorder.open(opened, unexpected)
         with pytest.raises(SpoolUnavailable, match="already"):
-            await made.recorder.open(opened, pytest.fail)
+            await made.recorder.open(opened, unexpected)
         await passed(recording, FrameType.OUTPUT, 1, b"x")
         await recording.close("client_left")
         assert verify(made.trace(opened.session_id), made.public_key).intact

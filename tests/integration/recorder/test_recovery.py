@@ -14,7 +14,7 @@ from recorder.capture.folder import SpoolFolder
 from recorder.replay.reader import TraceReader, verify
 from recorder.store.catalog import SessionFilters, SessionState
 from recorder.trace.frames import FrameType, facts
-from tests.support.traces import HOSPITAL, header, passed, prepare, studio
+from tests.support.traces import HOSPITAL, header, passed, prepare, studio, unexpected
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).resolve().parents[3]
@@ -71,7 +71,7 @@ async def left_in_spool(folder: Path, session_id: str) -> Path:
     """A live trace of three records as a dead process leaves it in the spool of ``folder``."""
     settings = await prepare(folder)
     async with studio(folder / "elsewhere") as made:
-        recording = await made.recorder.open(header(session_id), pytest.fail)
+        recording = await made.recorder.open(header(session_id), unexpected)
         for payload in (b"one", b"two", b"three"):
             await passed(recording, FrameType.OUTPUT, 1, payload)
         settings.spool.mkdir(mode=0o700)
@@ -109,7 +109,7 @@ async def test_a_trace_with_its_end_is_closed_as_it_ended(tmp_path: Path) -> Non
     settings = await prepare(tmp_path)
     session_id = uuid4().hex
     async with studio(tmp_path / "elsewhere") as made:
-        recording = await made.recorder.open(header(session_id), pytest.fail)
+        recording = await made.recorder.open(header(session_id), unexpected)
         await passed(recording, FrameType.OUTPUT, 1, b"bye")
         await recording.close("window_ended")
         settings.spool.mkdir(mode=0o700)
@@ -125,7 +125,7 @@ async def test_a_trace_with_its_end_is_closed_as_it_ended(tmp_path: Path) -> Non
 async def test_a_living_trace_is_left_alone(tmp_path: Path) -> None:
     """A second gateway on the same spool does not touch a trace whose process lives."""
     async with studio(tmp_path) as first:
-        recording = await first.recorder.open(header("e" * 32), pytest.fail)
+        recording = await first.recorder.open(header("e" * 32), unexpected)
         async with studio(tmp_path) as second:
             assert second.recovered == []
         await passed(recording, FrameType.OUTPUT, 1, b"still here")
@@ -141,7 +141,7 @@ async def test_an_unreadable_trace_is_left_and_told_of(tmp_path: Path) -> None:
     (bad / "trace.ecl").write_bytes(data)
     good = bad.with_name("b" * 32)
     async with studio(tmp_path / "elsewhere") as made:
-        recording = await made.recorder.open(header(good.name), pytest.fail)
+        recording = await made.recorder.open(header(good.name), unexpected)
         await passed(recording, FrameType.OUTPUT, 1, b"fine")
         shutil.copytree(made.settings.spool / good.name, good)
     async with studio(tmp_path) as made:
@@ -168,7 +168,7 @@ async def test_a_trace_that_arrived_before_the_crash_is_only_cleared_away(tmp_pa
     """A crash between arriving in the store and leaving the spool is made good, once."""
     session_id = uuid4().hex
     async with studio(tmp_path) as made:
-        recording = await made.recorder.open(header(session_id), pytest.fail)
+        recording = await made.recorder.open(header(session_id), unexpected)
         await recording.close("client_left")
         shutil.copytree(made.trace(session_id), made.settings.spool / session_id)
     async with studio(tmp_path) as made:

@@ -12,7 +12,7 @@ from recorder.replay.reader import TraceReader, verify
 from recorder.seal.signing import PublicKey, generate_key
 from recorder.trace import chain, records
 from recorder.trace.frames import FrameType
-from tests.support.traces import closed_trace, header, passed, studio
+from tests.support.traces import closed_trace, header, passed, studio, unexpected
 
 pytestmark = pytest.mark.integration
 
@@ -22,7 +22,7 @@ async def small(tmp_path: Path) -> tuple[Path, PublicKey]:
     """A trace of five records and the END record, one keystroke a record."""
     async with studio(tmp_path / "made") as made:
         opened = header()
-        recording = await made.recorder.open(opened, pytest.fail)
+        recording = await made.recorder.open(opened, unexpected)
         for text in (b"login: ", b"alice", b"\r\n", b"$ ", b"exit"):
             await passed(recording, FrameType.OUTPUT, 1, text)
         await recording.close("client_left")

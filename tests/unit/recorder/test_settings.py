@@ -25,5 +25,5 @@ def test_a_bound_that_cannot_be_is_refused_by_name(name: str, value: int) -> Non
             store=Path("t"),
             signing_key_path=Path("k"),
             catalog_url="sqlite:///x",
-            **{name: value},  # type: ignore[arg-type]  # one of the numbers
+            **{name: value},
         )
