@@ -1,6 +1,5 @@
 """The catalogue and the store: what can be found, and by whom."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 
 from recorder.errors import RecorderError, TraceFormatError, TraceNotFound
 from recorder.store.catalog import Catalog, SessionFilters, SessionState
-from recorder.store.database import Database, migrate
+from recorder.store.database import Database
 from recorder.store.folder import FolderStore
 from recorder.trace.manifest import Manifest
 from tests.support.traces import EPOCH, HOSPITAL, NODE, header
@@ -39,14 +38,9 @@ def manifest(session_id: str, hospital_id: str = HOSPITAL) -> Manifest:
 
 
 @pytest.fixture
-async def catalog(tmp_path: Path) -> AsyncIterator[Catalog]:
+def catalog(database: Database) -> Catalog:
     """An empty catalogue."""
-    url = f"sqlite:///{tmp_path}/traces.db"
-    await migrate(url)
-    await migrate(url)
-    database = Database(url)
-    yield Catalog(database)
-    await database.dispose()
+    return Catalog(database)
 
 
 async def listed(catalog: Catalog, **filters: object) -> list[str]:

@@ -1,18 +1,16 @@
 """The security journal on a real database: durable, chained, ingested once, and tamper evident."""
 
 import asyncio
-import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
+from recorder.audit.entries import digest
 from recorder.audit.events import SecurityEvent
 from recorder.audit.journal import Journal, JournalFilters
 from recorder.errors import JournalBroken
-from recorder.store.database import Database, migrate
+from recorder.store.database import Database
 from tests.support.traces import EPOCH, HOSPITAL, SteppingClock
 
 pytestmark = pytest.mark.integration
@@ -26,25 +24,15 @@ def event(name: str = "access.granted", number: int = 0, **changes: object) -> S
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    """A migrated SQLite file."""
-    url = f"sqlite:///{tmp_path}/traces.db"
-    await migrate(url)
-    made = Database(url)
-    yield made
-    await made.dispose()
-
-
-@pytest.fixture
 def journal(database: Database) -> Journal:
     """One writer."""
     return Journal(database, node="gateway-1", now=SteppingClock())
 
 
-def tamper(tmp_path: Path, statement: str, *values: object) -> None:
+async def tamper(database: Database, statement: str, **values: object) -> None:
     """Change the database behind everybody's back."""
-    with closing(sqlite3.connect(tmp_path / "traces.db")) as connection, connection:
-        changed = connection.execute(statement, values).rowcount
+    async with database.write() as connection:
+        changed = (await connection.execute(text(statement), values)).rowcount
     assert changed == 1, "the attack itself must work"
 
 
@@ -59,12 +47,16 @@ async def test_concurrent_events_form_one_whole_chain(journal: Journal) -> None:
     assert [(entry.seq, entry.previous) for entry in first] == [(1, "0" * 64)]
 
 
-async def test_an_event_is_on_the_disk_when_append_returns(journal: Journal, tmp_path: Path) -> None:
+async def test_an_event_is_on_the_disk_when_append_returns(journal: Journal, database_url: str) -> None:
     """Another connection sees the event as soon as the caller goes on."""
     await journal.append(event(name="session.cut", session_id="1" * 32))
-    with closing(sqlite3.connect(tmp_path / "traces.db")) as connection:
-        rows = connection.execute("SELECT name FROM journal_entries ORDER BY seq").fetchall()
-    assert rows == [("journal.opened",), ("session.cut",)]
+    other = Database(database_url)
+    async with other.read() as connection:
+        rows = (
+            (await connection.execute(text("SELECT name FROM journal_entries ORDER BY seq"))).scalars().all()
+        )
+    await other.dispose()
+    assert rows == ["journal.opened", "session.cut"]
 
 
 @pytest.mark.parametrize(
@@ -88,12 +80,12 @@ async def test_an_event_is_on_the_disk_when_append_returns(journal: Journal, tmp
     ],
 )
 async def test_a_changed_entry_is_named(
-    journal: Journal, tmp_path: Path, statement: str, seq: int, what: str
+    journal: Journal, database: Database, statement: str, seq: int, what: str
 ) -> None:
     """Changed, deleted or moved: the first bad entry is named by writer and number."""
     for number in range(5):
         await journal.append(event(number=number))
-    tamper(tmp_path, statement)
+    await tamper(database, statement)
     bad = (await journal.verify()).bad
     assert bad is not None
     assert (bad.writer, bad.seq, bad.what) == (journal.writer, seq, what)
@@ -102,22 +94,21 @@ async def test_a_changed_entry_is_named(
 
 
 async def test_an_entry_rewritten_with_its_digest_is_found_by_the_next(
-    journal: Journal, tmp_path: Path
+    journal: Journal, database: Database
 ) -> None:
     """Who recomputes an entry's own digest breaks the entry after it."""
-    from recorder.audit.entries import digest
-
     for number in range(4):
         await journal.append(event(number=number))
-    with closing(sqlite3.connect(tmp_path / "traces.db")) as connection:
-        (content,) = connection.execute("SELECT content FROM journal_entries WHERE seq = 3").fetchone()
+    async with database.read() as connection:
+        found = await connection.execute(text("SELECT content FROM journal_entries WHERE seq = 3"))
+        content = str(found.scalar_one())
     forged = content.replace('"actor":null', '"actor":"nobody"')
     assert forged != content
-    tamper(
-        tmp_path,
-        "UPDATE journal_entries SET content = ?, digest = ?, actor = 'nobody' WHERE seq = 3",
-        forged,
-        digest(forged.encode()),
+    await tamper(
+        database,
+        "UPDATE journal_entries SET content = :forged, digest = :digest, actor = 'nobody' WHERE seq = 3",
+        forged=forged,
+        digest=digest(forged.encode()),
     )
     bad = (await journal.verify()).bad
     assert bad is not None
@@ -159,18 +150,16 @@ async def test_an_event_that_cannot_be_kept_does_not_sink_its_neighbours(journal
     assert found.entries == 4
 
 
-async def test_a_database_that_refuses_stops_the_caller(
-    journal: Journal, database: Database, tmp_path: Path
-) -> None:
+async def test_a_database_that_refuses_stops_the_caller(journal: Journal, database: Database) -> None:
     """Without the table nothing is kept and the caller is told; afterwards a new chain begins."""
     await journal.append(event())
     before = journal.writer
-    with closing(sqlite3.connect(tmp_path / "traces.db")) as connection, connection:
-        connection.execute("ALTER TABLE journal_entries RENAME TO hidden")
+    async with database.write() as connection:
+        await connection.execute(text("ALTER TABLE journal_entries RENAME TO hidden"))
     with pytest.raises(JournalBroken, match="cannot be written"):
         await journal.append(event(number=1))
-    with closing(sqlite3.connect(tmp_path / "traces.db")) as connection, connection:
-        connection.execute("ALTER TABLE hidden RENAME TO journal_entries")
+    async with database.write() as connection:
+        await connection.execute(text("ALTER TABLE hidden RENAME TO journal_entries"))
     await journal.append(event(number=2))
     assert journal.writer != before
     found = await journal.verify()
