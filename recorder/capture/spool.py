@@ -156,7 +156,7 @@ class Recorder:
             header.session_id,
             writer,
             self._pool,
-            on_failure=lambda error: self._failed(recording, error, on_failure),
+            on_failure=lambda error: self._failed(recording, header, error, on_failure),
             on_busy=self._watch.busy,
             on_close=self._close,
             close_timeout=self.settings.write_timeout_seconds,
@@ -196,10 +196,14 @@ class Recorder:
             raise SpoolUnavailable(f"the catalogue cannot be written: {error}") from error
 
     def _failed(
-        self, recording: Recording, error: Exception, on_failure: Callable[[Exception], None]
+        self,
+        recording: Recording,
+        header: TraceHeader,
+        error: Exception,
+        on_failure: Callable[[Exception], None],
     ) -> None:
         self._watch.idle(recording)
-        self._alarm("alarm.recording_failed", {"session_id": recording.session_id, "error": str(error)})
+        self._alarm("alarm.recording_failed", _about(header, error))
         on_failure(error)
 
     async def _close(self, recording: Recording, reason: str) -> None:
@@ -223,7 +227,7 @@ class Recorder:
             )
         except Exception as error:
             self._reasons[recording.session_id] = reason
-            self._alarm("alarm.trace_not_shipped", {"session_id": recording.session_id, "error": str(error)})
+            self._alarm("alarm.trace_not_shipped", _about(live.header, error))
         finally:
             await self._run(recording.writer.close)
 
@@ -282,6 +286,10 @@ class Recorder:
             raise SpoolUnavailable(
                 f"the spool {self.settings.spool} did not answer within {seconds} s"
             ) from error
+
+
+def _about(header: TraceHeader, error: Exception) -> dict[str, Any]:
+    return {"session_id": header.session_id, "hospital_id": header.hospital_id, "error": str(error)}
 
 
 def _give_back(creating: asyncio.Future[OpenTrace]) -> None:

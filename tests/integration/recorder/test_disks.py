@@ -98,7 +98,8 @@ async def test_a_stuck_disk_ends_only_the_session_that_waits_for_it(
         await eventually(lambda: not stuck.writing)
         assert forwarded == []
         assert len(failure.errors) == 1
-        assert made.alarms[0][0] == "alarm.recording_failed"
+        name, told = made.alarms[0]
+        assert (name, told["hospital_id"]) == ("alarm.recording_failed", HOSPITAL)
         await other.close("client_left")
 
 
