@@ -240,19 +240,20 @@ class Scene:
                         "description": f"Appareil de démonstration {device.name}",
                     },
                 )
-                password = device.account.password
+                account = device.account
+                method, secret = "password", account.password
+                if secret is None:
+                    method, secret = "key", account.private_key
                 api.post(
                     f"/v1/devices/{row['id']}/accounts",
-                    {"name": ACCOUNT, "password": password}
-                    if password is not None
-                    else {"name": ACCOUNT, "private_key": device.account.private_key},
+                    {"name": ACCOUNT, "method": method, "secret": secret},
                 )
                 self._pin(api, row["id"], device)
 
     def _pin(self, api: ApiClient, device_id: str, device: DemoDevice) -> None:
         task = api.post("/v1/tasks", {"kind": "fetch-host-keys", "device_id": device_id})
         shown = _finished(api, task["id"])
-        offered = [str(key).split()[:2] for key in shown["result"]["host_keys"]]
+        offered = [key["public_key"].split()[:2] for key in shown["result"]["host_keys"]]
         true_key = device.host_key_public.split()[:2]
         if true_key not in offered:
             raise DemoError(f"{device.name} showed the gateway another host key than its own: {offered}")
@@ -269,7 +270,7 @@ class Scene:
             supplier = next(iter(dsi.items("/v1/suppliers")))
             people = {item["login"]: item["id"] for item in dsi.items("/v1/people")}
             devices = {item["name"]: item["id"] for item in dsi.items("/v1/devices")}
-            answer = dsi.post(
+            window = dsi.post(
                 "/v1/windows",
                 {
                     "supplier_id": supplier["id"],
@@ -285,9 +286,8 @@ class Scene:
                     "start_fold": _fold(start),
                     "end_fold": _fold(end),
                 },
-            )
-            window = answer.get("window", answer)
-            denis.post(f"/v1/windows/{window['id']}/approve")
+            )["window"]
+            denis.post(f"/v1/windows/{window['id']}/approve", {"version": window["version"]})
             self.windows[device] = window
 
     def _write_documents(self) -> None:
@@ -314,11 +314,11 @@ def _finished(api: ApiClient, task_id: str) -> dict[str, Any]:
     deadline = time.monotonic() + START_SECONDS
     while True:
         task = api.get(f"/v1/tasks/{task_id}")
-        if task["state"] in {"done", "failed"}:
+        if task["result"] is not None:
             break
         if time.monotonic() > deadline:
             raise DemoError("no gateway took the device task")
         time.sleep(POLL_SECONDS)
-    if task["state"] != "done":
+    if not task["result"]["ok"]:
         raise DemoError(f"the device task failed: {task.get('result')}")
     return task
