@@ -41,6 +41,10 @@ class Server(Protocol):
         """She sends a break."""
         ...
 
+    def person_hung_up(self) -> None:
+        """She closed her channel; it takes an exit status still."""
+        ...
+
     def person_closed(self) -> None:
         """Her channel is gone."""
         ...
@@ -133,6 +137,13 @@ class PersonChannel(asyncssh.SSHServerSession[bytes]):
     def forwarding_refused(self, kind: str) -> None:
         """A key agent or a display was refused on this channel."""
         self._on_refused(self, kind)
+
+    def peer_closed(self) -> None:
+        """She closed her channel."""
+        if self.server is not None:
+            self.server.person_hung_up()
+        else:
+            self.channel.close()
 
     @override
     def data_received(self, data: bytes, datatype: int | None) -> None:

@@ -102,6 +102,10 @@ class Lobby:
     def broke(self, milliseconds: int) -> None:
         """A break means nothing to the menu."""
 
+    def person_hung_up(self) -> None:
+        """She closed her channel."""
+        self._steps.put_nowait(MenuStep(quit=True))
+
     def person_closed(self) -> None:
         """Her channel is gone."""
         self._steps.put_nowait(MenuStep(quit=True))

@@ -23,6 +23,8 @@ TERMINAL_WINDOW = 128 * 1024
 DATA_WINDOW = 2 * 1024 * 1024
 """Bytes a device may send ahead: few on a terminal, so that an interrupt is soon seen to work."""
 
+_BOTH = 2
+
 ExitSignal = tuple[str, bool, str, str]
 
 
@@ -133,6 +135,7 @@ class Relay:
         self._on_violation = on_violation
         self._person_gone = False
         self._started = False
+        self._ends_of_file = 0
         self._noted: list[Piece] = []
         self._connections: list[FlowControl] = []
         self._home = _flow(person)
@@ -229,6 +232,7 @@ class Relay:
 
     def person_eof(self) -> None:
         """The person sends no more."""
+        self._ends_of_file += 1
         self._inward.pass_on([(FrameType.EOF, canonical({"from": "person"}))], self._device_eof)
 
     def resized(self, width: int, height: int, pixel_width: int, pixel_height: int) -> None:
@@ -255,6 +259,12 @@ class Relay:
                 self.device.send_break(milliseconds)
 
         self._inward.pass_on([(FrameType.BREAK, canonical({"milliseconds": milliseconds}))], forward)
+
+    def person_hung_up(self) -> None:
+        """She closed her channel. After both ends of file she only waits for the exit status; else she leaves."""
+        if self._ends_of_file < _BOTH and self.device is not None:
+            self.signal_end()
+            self.device.close()
 
     def person_closed(self) -> None:
         """The person's channel is gone; a process that still runs is told to end, with or without terminal."""
@@ -297,6 +307,7 @@ class Relay:
 
     def device_eof(self) -> None:
         """The device sends no more."""
+        self._ends_of_file += 1
         self._outward.pass_on([(FrameType.EOF, canonical({"from": "device"}))], self._person_eof)
 
     def device_closed(self, error: Exception | None) -> None:

@@ -14,6 +14,7 @@ Defects mended here:
 - partial success (RFC 4252 section 5.1) cannot be offered
 - ``signature_algs`` is announced and not enforced: SHA-1 signatures pass
 - an exec request that is not UTF-8 is refused
+- a channel closed by its client is closed at once, and the exit status that it waits for is lost
 - agent and X11 requests, environment and queued requests have no hook and no bound
 - SSH_MSG_IGNORE is sent before every packet, which only CBC needs, and some devices choke on it
 """

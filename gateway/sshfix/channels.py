@@ -13,7 +13,7 @@ from asyncssh import (
     SSHServerChannel,
 )
 from asyncssh.channel import SSHChannel
-from asyncssh.constants import MSG_CHANNEL_REQUEST, MSG_CHANNEL_WINDOW_ADJUST, PTY_OP_END
+from asyncssh.constants import MSG_CHANNEL_CLOSE, MSG_CHANNEL_REQUEST, MSG_CHANNEL_WINDOW_ADJUST, PTY_OP_END
 from asyncssh.misc import ProtocolError
 from asyncssh.packet import Byte, SSHPacket, String, UInt32
 from typing_extensions import override
@@ -41,6 +41,9 @@ class RequestOwner(Protocol):
     def forwarding_refused(self, kind: str) -> None:
         """A request for *kind* (``agent``, ``x11``) was refused."""
 
+    def peer_closed(self) -> None:
+        """The peer closed the channel; it still takes an exit status, and waits for our close."""
+
 
 class _HonestWindow(SSHChannel[bytes]):
     """Counts what still waits in the receive buffer as part of the window granted.
@@ -66,7 +69,38 @@ class _HonestWindow(SSHChannel[bytes]):
 
 
 class ClientChannel(_HonestWindow, SSHServerChannel[bytes]):
-    """A person's session channel."""
+    """A person's session channel.
+
+    A client that has seen both ends of file closes the channel at once and takes the exit status that still
+    comes (ssh with ControlMaster does); asyncssh answers the close at once, and the status is lost.
+    """
+
+    _peer_has_closed = False
+
+    @override
+    def can_write(self) -> bool:
+        """Tell whether data can still be sent."""
+        return super().can_write() and not self._peer_has_closed
+
+    @override
+    def close(self) -> None:
+        """Close our side; where the peer has closed before, the channel is over."""
+        if self._peer_has_closed and self._recv_state != "closed":
+            self._recv_state = "close_pending"
+        super().close()
+
+    def _process_patient_close(self, pkttype: int, pktid: int, packet: SSHPacket) -> None:
+        if self._send_state in {"close_pending", "closed"} or self._session is None:
+            self._process_close(pkttype, pktid, packet)
+            return
+        if self._peer_has_closed:
+            raise ProtocolError("Channel closed twice")
+        packet.check_end()
+        self._peer_has_closed = True
+        self._send_buf = []
+        self._send_buf_len = 0
+        self._pause_resume_writing()
+        self._owner().peer_closed()
 
     def answer(self, *, accepted: bool) -> None:
         """Answer the shell, exec or subsystem request whose callback returned None (deferred).
@@ -126,6 +160,7 @@ class ClientChannel(_HonestWindow, SSHServerChannel[bytes]):
     _packet_handlers = {  # noqa: RUF012 - asyncssh looks its handlers up in a plain class attribute
         **SSHServerChannel._packet_handlers,  # noqa: SLF001 - overriding the method alone is not enough
         MSG_CHANNEL_REQUEST: _process_bounded_request,
+        MSG_CHANNEL_CLOSE: _process_patient_close,
     }
 
 

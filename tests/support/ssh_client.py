@@ -64,7 +64,7 @@ class SshClient:
     ) -> list[str]:
         """Return the ``ssh`` command line for *user* and the remote *arguments*."""
         target = [f"{user}@{self.host}"]
-        return ["ssh", *self.options(key), *options, "-p", str(self.port), *target, *arguments]
+        return ["ssh", *options, *self.options(key), "-p", str(self.port), *target, *arguments]
 
     async def run(
         self,
