@@ -35,9 +35,7 @@ class Actor:
 
     def enrol(self, client: ApiClient, invitation: str, clock: Clock) -> None:
         """Answer the *invitation* as a person would: password, authenticator, first code."""
-        shown = client.post(
-            "/v1/enrolment/password", {"invitation": invitation, "password": self.password}
-        )
+        shown = client.post("/v1/enrolment/password", {"invitation": invitation, "password": self.password})
         self.totp_secret = str(shown["secret"])
         client.post("/v1/enrolment/confirm", {"invitation": invitation, "code": self.code(clock)})
 

@@ -194,9 +194,7 @@ class Rehearsal:
                     raise StepFailed("the traces of the two sessions were not closed")
                 time.sleep(POLL_SECONDS)
             for trace in api.items("/v1/traces"):
-                with api.stream(
-                    f"/v1/traces/{trace['session_id']}/transcript", reason="demonstration"
-                ) as body:
+                with api.stream(f"/v1/traces/{trace['id']}/transcript", reason="demonstration") as body:
                     pieces.extend(body)
         return b"".join(pieces).decode("utf-8", "replace")
 
@@ -245,9 +243,15 @@ class Rehearsal:
     def _read_journal(self) -> str:
         with self._scene.client(self._scene.troupe.operator) as api:
             outcome = api.post("/v1/journal/verify")
-            _hold(bool(outcome["intact"]), f"the journal does not verify: {outcome}")
+            _hold(bool(outcome["valid"]), f"the journal does not verify: {outcome}")
             names = {str(item["name"]) for item in api.items("/v1/journal", at_most=1000)}
-        for expected in ("access.granted", "access.denied", "authentication.failed", "session.ended"):
+        for expected in (
+            "session.opened",
+            "access.denied",
+            "authentication.failed",
+            "session.cut",
+            "session.closed",
+        ):
             _hold(expected in names, f"the journal has no {expected}: {sorted(names)}")
         return f"{len(names)} kinds of entry"
 
