@@ -19,6 +19,7 @@ from tests.support.policy_world import World
 
 PARIS: Final = ZoneInfo("Europe/Paris")
 HOUR: Final = timedelta(hours=1)
+EIGHT: Final = datetime(2026, 3, 4, 8, 0)  # noqa: DTZ001 - wall time
 
 
 async def plan(world: World, **changes: Any) -> Any:
@@ -218,7 +219,7 @@ async def test_a_window_to_come_is_cancelled_not_shortened_to_nothing(world: Wor
         ("end", {"end": datetime(2026, 3, 6, 21, 0, tzinfo=PARIS)}),
         (
             "start",
-            {"recurrence": Recurrence(start=datetime.min, duration=HOUR, rule="FREQ=DAILY")},
+            {"recurrence": Recurrence(start=EIGHT, duration=HOUR, rule="FREQ=DAILY")},
         ),
         ("intervention_id", {"kind": None}),
         ("intervention_id", {"intervention_id": "both"}),
