@@ -77,7 +77,14 @@ def create_app(
     app.add_middleware(BodyLimit, context=context, public=public)
     app.add_middleware(Gate, context=context, public=public)
     app.add_middleware(Envelope)
-    for kind in (ApiError, PolicyError, RecorderError, RequestValidationError, HTTPException, SQLAlchemyError):
+    for kind in (
+        ApiError,
+        PolicyError,
+        RecorderError,
+        RequestValidationError,
+        HTTPException,
+        SQLAlchemyError,
+    ):
         app.add_exception_handler(kind, _refuse)
     return app
 
@@ -113,14 +120,15 @@ def _retype_problems(responses: dict[str, Any]) -> None:
         content[MEDIA_TYPE] = content.pop("application/json")
 
 
-def routes() -> Iterator[tuple[str, GuardedRoute]]:
-    """Yield every route of version 1 with its whole path; raises TypeError for one that says nothing of its callers."""
+def routes() -> Iterator[tuple[str, str, GuardedRoute]]:
+    """Yield method, whole path and route of all of version 1; raises TypeError for one that names no callers."""
     for router in ROUTERS:
         for route in router.routes:
             if not isinstance(route, GuardedRoute):
                 raise TypeError(f"{route!r} does not say who may call it")
-            yield f"{_PREFIX}{route.path}", route
+            for method in sorted(route.methods or ()):
+                yield method, f"{_PREFIX}{route.path}", route
 
 
 def _public_routes() -> frozenset[tuple[str, str]]:
-    return frozenset((method, path) for path, route in routes() if route.public for method in route.methods)
+    return frozenset((method, path) for method, path, route in routes() if route.public)

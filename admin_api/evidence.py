@@ -59,7 +59,8 @@ class OutboxIngest:
             except (PolicyUnavailable, JournalBroken, SQLAlchemyError) as error:
                 if self._failing_since is None:
                     self._failing_since = self._clock.now().isoformat()
-                log.error("evidence.ingest_failed", error=str(error), since=self._failing_since)
+                # an alarm, not a fault of ours: the sentence is enough, and a trace each half second too much
+                log.warning("alarm.ingest_failed", error=str(error), since=self._failing_since)
             await asyncio.sleep(self._interval)
 
     async def step(self) -> int:

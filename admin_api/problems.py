@@ -55,7 +55,8 @@ class Problem(BaseModel):
     next: str = Field(description="What the caller can do about it.")
     errors: list[FieldError] = Field(default_factory=list)
     choices: list[str] = Field(
-        default_factory=list, description="For a local time that exists twice (`fold`) or never (`shift`): what may be said of it."
+        default_factory=list,
+        description="For a local time that exists twice (`fold`) or never (`shift`): what may be said of it.",
     )
 
 
@@ -134,7 +135,9 @@ def _of_policy(error: policy.PolicyError, language: Language, now: datetime) -> 
     match error:
         case policy.AmbiguousLocalTime():
             choices = ("first", "second") if error.choices else ("shift",)
-            return Refusal("ambiguous-local-time", 422, errors=[(error.field, error.message)], choices=choices)
+            return Refusal(
+                "ambiguous-local-time", 422, errors=[(error.field, error.message)], choices=choices
+            )
         case policy.InvalidInput():
             return Refusal("invalid-input", 422, errors=[(error.field, error.message)])
         case policy.NotFound():
@@ -171,7 +174,7 @@ def _of_recorder(error: recorder.RecorderError, language: Language) -> Refusal:
 
 def _of_routing(error: HTTPException) -> Refusal:
     known = {404: "no-such-route", 405: "method-not-allowed"}
-    slug = known.get(error.status_code, "bad-request" if error.status_code < 500 else "internal")  # noqa: PLR2004 - HTTP
+    slug = known.get(error.status_code, "bad-request" if error.status_code < 500 else "internal")
     return Refusal(slug, error.status_code, headers=error.headers or {})
 
 

@@ -8,7 +8,7 @@ _CATALOG = i18n.load("admin_api")
 
 def say(key: str, language: Language, **arguments: object) -> str:
     """Return the sentence under *key* in *language*, with its arguments in place."""
-    return _CATALOG.translate(key, language, **arguments)
+    return _CATALOG.translate(key, language, timezone="UTC", **arguments)
 
 
 def knows(key: str) -> bool:

@@ -53,7 +53,7 @@ class ApiClient:
         self._http.close()
 
     def get(self, path: str, **query: object) -> Json:
-        """Return the document at *path*; a query value of None is left out."""
+        """Return the document at *path*; a query value of None is left out, ``from_`` is written ``from``."""
         return self._send("GET", path, params=_query(query))
 
     def post(self, path: str, body: Mapping[str, object] | None = None, **query: object) -> Json:
@@ -110,7 +110,7 @@ class ApiClient:
 
 
 def _query(values: Mapping[str, object]) -> dict[str, str]:
-    return {name: str(value) for name, value in values.items() if value is not None}
+    return {name.removesuffix("_"): str(value) for name, value in values.items() if value is not None}
 
 
 def _document(answer: httpx.Response) -> Json:

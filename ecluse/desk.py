@@ -72,9 +72,8 @@ class Desk:
             self._client = None
 
     def say(self, key: str, **arguments: object) -> str:
-        """Return the sentence under *key* in the desk's language; text in its arguments is neutralised."""
-        safe = {name: clean(value) if isinstance(value, str) else value for name, value in arguments.items()}
-        return _CATALOG.translate(key, self.language, **safe)
+        """Return the sentence under *key* in the desk's language; the catalogue neutralises its arguments."""
+        return _CATALOG.translate(key, self.language, timezone="UTC", **arguments)
 
     def tell(self, key: str, **arguments: object) -> None:
         """Write one sentence for people; scripts that asked for JSON don't get it."""
@@ -142,7 +141,9 @@ class Desk:
         for item in _mappings(document.get("errors")):
             screen.print(Text(f"  {clean(item.get('field'))}: {clean(item.get('message'))}"))
         if document.get("choices"):
-            screen.print(Text("  " + self.say("refused.choices", choices=", ".join(_texts(document["choices"])))))
+            screen.print(
+                Text("  " + self.say("refused.choices", choices=", ".join(_texts(document["choices"]))))
+            )
         if document.get("next"):
             screen.print(Text("→ " + clean(document["next"])))
 
@@ -167,7 +168,9 @@ def desk_for(wish: str | None) -> Desk:
 
 
 def _out() -> Console:
-    return Console(file=sys.stdout, highlight=False, emoji=False, markup=False, soft_wrap=not sys.stdout.isatty())
+    return Console(
+        file=sys.stdout, highlight=False, emoji=False, markup=False, soft_wrap=not sys.stdout.isatty()
+    )
 
 
 def _err() -> Console:

@@ -131,7 +131,7 @@ def _event(line: str, number: int) -> tuple[float, str, str] | None:
     try:
         found = json.loads(line)
         if number == 0:
-            if found["version"] != 3:  # noqa: PLR2004 - the version of asciicast that is written here
+            if found["version"] != 3:
                 raise EcluseError("traces.not_asciicast")
             return None
         interval, code, data = found

@@ -83,7 +83,11 @@ def _read(path: Path) -> dict[str, str]:
         return {}
     except (OSError, ValueError) as broken:
         raise FileUnusable("file.unreadable", path=str(path)) from broken
-    return {key: value for key, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}
+    return (
+        {key: value for key, value in found.items() if isinstance(value, str)}
+        if isinstance(found, dict)
+        else {}
+    )
 
 
 def _token_of(path: Path) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from typing_extensions import override
 
 from admin_api.errors import RoleMissing, Unauthenticated
 from policy.domain.people import Role
@@ -64,6 +65,7 @@ class GuardedRoute(APIRoute):
         """The roles of which one is needed; empty for a public route."""
         return frozenset((self.openapi_extra or {})[ROLES])
 
+    @override
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Wrap FastAPI's handler in the check of roles."""
         handler = super().get_route_handler()

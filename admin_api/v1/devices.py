@@ -7,7 +7,15 @@ from fastapi import APIRouter, Query
 from admin_api.deps import Ctx, Paging, Who, cut_page
 from admin_api.security.permissions import MANAGING, READING, RESUMING, STOPPING, GuardedRoute
 from admin_api.v1.schemas.base import Reason
-from admin_api.v1.schemas.devices import DeviceIn, DeviceOut, DevicesPage, HostKeyIn, ZoneIn, ZoneOut, ZonesPage
+from admin_api.v1.schemas.devices import (
+    DeviceIn,
+    DeviceOut,
+    DevicesPage,
+    HostKeyIn,
+    ZoneIn,
+    ZoneOut,
+    ZonesPage,
+)
 from policy.domain.ids import DeviceId, ZoneId
 
 zones = APIRouter(prefix="/zones", tags=["zones"], route_class=GuardedRoute)
@@ -38,7 +46,9 @@ async def add_zone(context: Ctx, who: Who, body: ZoneIn) -> ZoneOut:
 @zones.get("/{zone_id}", openapi_extra=READING)
 async def get_zone(context: Ctx, who: Who, zone_id: str) -> ZoneOut:
     """Show one zone."""
-    return ZoneOut.of(await context.services.devices.get_zone(who.person.id, who.hospital_id, ZoneId(zone_id)))
+    return ZoneOut.of(
+        await context.services.devices.get_zone(who.person.id, who.hospital_id, ZoneId(zone_id))
+    )
 
 
 @router.get("", openapi_extra=READING)
@@ -73,7 +83,9 @@ async def add_device(context: Ctx, who: Who, body: DeviceIn) -> DeviceOut:
 @router.get("/{device_id}", openapi_extra=READING)
 async def get_device(context: Ctx, who: Who, device_id: str) -> DeviceOut:
     """Show one device."""
-    return DeviceOut.of(await context.services.devices.get(who.person.id, who.hospital_id, DeviceId(device_id)))
+    return DeviceOut.of(
+        await context.services.devices.get(who.person.id, who.hospital_id, DeviceId(device_id))
+    )
 
 
 @router.post("/{device_id}/suspend", openapi_extra=STOPPING)

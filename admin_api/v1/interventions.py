@@ -35,5 +35,7 @@ async def add_intervention(context: Ctx, who: Who, body: InterventionIn) -> Inte
 async def get_intervention(context: Ctx, who: Who, intervention_id: str) -> InterventionOut:
     """Show one intervention."""
     return InterventionOut.of(
-        await context.services.interventions.get(who.person.id, who.hospital_id, InterventionId(intervention_id))
+        await context.services.interventions.get(
+            who.person.id, who.hospital_id, InterventionId(intervention_id)
+        )
     )

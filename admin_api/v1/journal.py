@@ -96,7 +96,9 @@ async def verify_journal(context: Ctx, who: Who) -> JournalProof:
     )
 
 
-async def _names(context: Context, actor: PersonId, hospital_id: HospitalId) -> tuple[dict[str, str], dict[str, str]]:
+async def _names(
+    context: Context, actor: PersonId, hospital_id: HospitalId
+) -> tuple[dict[str, str], dict[str, str]]:
     people = await context.services.people.list(actor, hospital_id)
     devices = await context.services.devices.list(actor, hospital_id)
     return {row.id: row.login for row in people}, {row.id: row.name for row in devices}

@@ -58,7 +58,9 @@ async def add_person(context: Ctx, who: Who, body: PersonIn) -> PersonOut:
 @router.get("/{person_id}", openapi_extra=READING)
 async def get_person(context: Ctx, who: Who, person_id: str) -> PersonOut:
     """Show one person."""
-    return PersonOut.of(await context.services.people.get(who.person.id, who.hospital_id, PersonId(person_id)))
+    return PersonOut.of(
+        await context.services.people.get(who.person.id, who.hospital_id, PersonId(person_id))
+    )
 
 
 @router.post("/{person_id}/invitation", status_code=201, openapi_extra=MANAGING)

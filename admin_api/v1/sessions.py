@@ -124,7 +124,9 @@ async def list_sessions(
     who: Who,
     page: Paging,
     state: Wanted = Wanted.LIVE,
-    prefix: Annotated[str | None, Query(pattern="^[0-9a-f]{1,32}$", description="Of the last 90 days.")] = None,
+    prefix: Annotated[
+        str | None, Query(pattern="^[0-9a-f]{1,32}$", description="Of the last 90 days.")
+    ] = None,
 ) -> SessionsPage:
     """List the sessions open now (or lost), or with ``state=past`` those that ended, the newest first."""
     if prefix is not None:

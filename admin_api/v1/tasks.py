@@ -35,4 +35,6 @@ async def ask_task(context: Ctx, who: Who, body: TaskIn) -> TaskOut:
 @router.get("/{task_id}", openapi_extra=READING)
 async def get_task(context: Ctx, who: Who, task_id: str) -> TaskOut:
     """Show one task and, once a gateway has done it, its result."""
-    return TaskOut.of(await context.services.device_tasks.get(who.person.id, who.hospital_id, TaskId(task_id)))
+    return TaskOut.of(
+        await context.services.device_tasks.get(who.person.id, who.hospital_id, TaskId(task_id))
+    )

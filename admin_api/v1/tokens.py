@@ -49,7 +49,9 @@ async def login(request: Request, context: Ctx, body: LoginIn) -> TokenOut:
     """Exchange password and code for a token. The lock-out is the one of the SSH door."""
     services, settings = context.services, context.settings
     attempt = await services.login.begin(body.login, source_of(request), hospital_id=settings.hospital_id)
-    person = await attempt.check_password_and_code(Secret(body.password.get_secret_value()), body.code.strip())
+    person = await attempt.check_password_and_code(
+        Secret(body.password.get_secret_value()), body.code.strip()
+    )
     expires = context.clock.now() + settings.token_lifetime
     token = await services.tokens.issue(person, person.roles, settings.token_lifetime, "log-in")
     return TokenOut(token=token.reveal(), expires=expires, person=PersonOut.of(person))

@@ -24,7 +24,9 @@ from recorder.store.catalog import CatalogedSession, SessionFilters
 
 router = APIRouter(prefix="/traces", tags=["traces"], route_class=GuardedRoute)
 
-Reason = Annotated[str, Query(min_length=3, max_length=500, description="Why it is read: the journal keeps it.")]
+Reason = Annotated[
+    str, Query(min_length=3, max_length=500, description="Why it is read: the journal keeps it.")
+]
 Renderer = Callable[[TraceReader], Iterator[str]]
 
 

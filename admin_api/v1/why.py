@@ -69,15 +69,24 @@ async def why(
     person: Annotated[str, Query(max_length=64, description="Login.")],
     device: Annotated[str, Query(max_length=64, description="Name.")],
     account: Annotated[str | None, Query(max_length=64)] = None,
-    at: Annotated[str | None, Query(max_length=64, description="Instant with its offset; default: now.")] = None,
-    source: Annotated[IPvAnyAddress | None, Query(alias="from", description="Where she would come from.")] = None,
+    at: Annotated[
+        str | None, Query(max_length=64, description="Instant with its offset; default: now.")
+    ] = None,
+    source: Annotated[
+        IPvAnyAddress | None, Query(alias="from", description="Where she would come from.")
+    ] = None,
 ) -> ExplanationOut:
     """Explain, without opening anything: all rules in gate order, to the hospital's staff."""
     hospital = await context.services.hospitals.get(who.hospital_id)
     zone = hospital.timezone
     moment = instant(at, "at") or context.clock.now()
     found = await context.services.access.explain(
-        who.hospital_id, person, device, account, at=moment, source=str(source) if source is not None else None
+        who.hospital_id,
+        person,
+        device,
+        account,
+        at=moment,
+        source=str(source) if source is not None else None,
     )
     opening = found.next_opening
     return ExplanationOut(

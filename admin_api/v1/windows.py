@@ -24,7 +24,15 @@ from admin_api.v1.schemas.windows import (
 )
 from admin_api.wording import knows, say
 from policy.domain.hospitals import Hospital
-from policy.domain.ids import DeviceId, HospitalId, InterventionId, OccurrenceId, PersonId, SupplierId, WindowId
+from policy.domain.ids import (
+    DeviceId,
+    HospitalId,
+    InterventionId,
+    OccurrenceId,
+    PersonId,
+    SupplierId,
+    WindowId,
+)
 from policy.domain.people import Language
 from policy.domain.windows import IdleRule, Occurrence, Recurrence, Window
 from policy.errors import InvalidInput, NotFound
@@ -42,7 +50,9 @@ async def list_windows(
     page: Paging,
     from_: Annotated[str | None, Query(alias="from", description="Default: now.")] = None,
     to: Annotated[str | None, Query(description="Default: 30 days after `from`.")] = None,
-    prefix: Annotated[str | None, Query(pattern="^[0-9a-f]{1,32}$", description="Whatever their time.")] = None,
+    prefix: Annotated[
+        str | None, Query(pattern="^[0-9a-f]{1,32}$", description="Whatever their time.")
+    ] = None,
     intervention_id: Annotated[str | None, Query(max_length=64)] = None,
 ) -> WindowsPage:
     """List the windows that are open, or open, between two instants, the soonest first."""
@@ -102,9 +112,7 @@ async def get_window(context: Ctx, who: Who, window_id: str) -> WindowOut:
 
 
 @router.post("/{window_id}/approve", openapi_extra=PLANNING)
-async def approve_window(
-    context: Ctx, who: Who, language: Spoken, window_id: str, body: Approval
-) -> Planned:
+async def approve_window(context: Ctx, who: Who, language: Spoken, window_id: str, body: Approval) -> Planned:
     """Approve a window that somebody else asked for, as it stood in the version looked at."""
     hospital = await context.services.hospitals.get(who.hospital_id)
     window = await context.services.windows.approve(
@@ -247,6 +255,4 @@ def _between(window: Window, hospital: Hospital, start: datetime, end: datetime)
     touching = sorted(
         (one for one in window.occurrences if one.start < end and one.end > start), key=lambda one: one.start
     )
-    return WindowOut.of(
-        window, [OccurrenceOut.of(one, hospital.timezone) for one in touching[:_SHOWN]]
-    )
+    return WindowOut.of(window, [OccurrenceOut.of(one, hospital.timezone) for one in touching[:_SHOWN]])

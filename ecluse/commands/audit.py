@@ -36,13 +36,13 @@ def list_(
         (
             item["at"],
             item["name"],
-            item["outcome"],
             item["actor"],
+            item["person"],
             " ".join(f"{clean(key)}={clean(value)}" for key, value in item["details"].items()),
         )
         for item in found
     ]
-    desk.show_table(("field.at", "field.event", "field.outcome", "field.actor", "field.details"), rows, found)
+    desk.show_table(("field.at", "field.event", "field.actor", "field.person", "field.details"), rows, found)
 
 
 @group.command("verify", epilog="Example: ecluse audit verify")

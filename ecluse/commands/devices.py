@@ -12,10 +12,14 @@ group = typer.Typer(no_args_is_help=True, help="Devices that suppliers intervene
 
 Name = Annotated[str, typer.Argument(help="Name of the device.")]
 Why = Annotated[str, typer.Option("--reason", help="Kept in the journal.")]
-Groups = Annotated[list[str] | None, typer.Option("--group", help="A group it belongs to; repeat for several.")]
+Groups = Annotated[
+    list[str] | None, typer.Option("--group", help="A group it belongs to; repeat for several.")
+]
 Legacy = Annotated[
     list[str] | None,
-    typer.Option("--legacy", metavar="kex|host_key|encryption|mac=NAME", help="An old algorithm, for this device only."),
+    typer.Option(
+        "--legacy", metavar="kex|host_key|encryption|mac=NAME", help="An old algorithm, for this device only."
+    ),
 ]
 
 
@@ -24,7 +28,9 @@ def register(root: typer.Typer) -> None:
     root.add_typer(group, name="devices")
 
 
-@group.command("add", epilog="Example: ecluse devices add scan01 --zone admin --address 127.0.0.1 --port 2222")
+@group.command(
+    "add", epilog="Example: ecluse devices add scan01 --zone admin --address 127.0.0.1 --port 2222"
+)
 def add(
     context: typer.Context,
     name: Name,
@@ -115,6 +121,8 @@ def _algorithms(wishes: list[str]) -> Json:
     for wish in wishes:
         kind, separator, algorithm = wish.partition("=")
         if kind not in found or not separator or not algorithm:
-            raise typer.BadParameter("write kex=NAME, host_key=NAME, encryption=NAME or mac=NAME", param_hint="--legacy")
+            raise typer.BadParameter(
+                "write kex=NAME, host_key=NAME, encryption=NAME or mac=NAME", param_hint="--legacy"
+            )
         found[kind].append(algorithm)
     return dict(found)

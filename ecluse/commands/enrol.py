@@ -15,7 +15,9 @@ from policy.vault.secret import Secret
 
 def register(root: typer.Typer) -> None:
     """Add the command to *root*."""
-    root.command("enrol", epilog="Example: ecluse enrol invitation.txt --url https://127.0.0.1:8443 --ca ca.pem")(enrol)
+    root.command(
+        "enrol", epilog="Example: ecluse enrol invitation.txt --url https://127.0.0.1:8443 --ca ca.pem"
+    )(enrol)
 
 
 def enrol(
@@ -39,7 +41,9 @@ def enrol(
         password = Secret(
             typer.prompt(desk.say("enrol.password"), hide_input=True, confirmation_prompt=True, err=True)
         )
-    shown = client.post("/v1/enrolment/password", {"invitation": token.reveal(), "password": password.reveal()})
+    shown = client.post(
+        "/v1/enrolment/password", {"invitation": token.reveal(), "password": password.reveal()}
+    )
     if as_json:
         # a script cannot scan; the secret goes out once, and the code comes back on standard input
         desk.show_json(shown)

@@ -24,7 +24,9 @@ def fetch(context: typer.Context, device: Device, as_json: AsJson = False) -> No
     """Ask a gateway which host keys the device shows. Compare the fingerprints at the device before you pin."""
     desk = Desk.of(context, as_json)
     found = names.device(desk.client, device)
-    task = wait_for(desk, desk.client.post("/v1/tasks", {"kind": "fetch-host-keys", "device_id": found["id"]}))
+    task = wait_for(
+        desk, desk.client.post("/v1/tasks", {"kind": "fetch-host-keys", "device_id": found["id"]})
+    )
     result = task.get("result") or {}
     shown = result.get("host_keys", [])
     rows = [(item["algorithm"], item["fingerprint"], item["public_key"]) for item in shown]

@@ -30,7 +30,10 @@ def register(root: typer.Typer) -> None:
     root.add_typer(group, name="interventions")
 
 
-@group.command("add", epilog='Example: ecluse interventions add --supplier Imagix --kind maintenance --purpose "Mise à jour 4.2"')
+@group.command(
+    "add",
+    epilog='Example: ecluse interventions add --supplier Imagix --kind maintenance --purpose "Mise à jour 4.2"',
+)
 def add(
     context: typer.Context,
     supplier: Annotated[str, typer.Option(help="Its supplier.")],

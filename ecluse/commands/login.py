@@ -13,7 +13,8 @@ from policy.vault.secret import Secret
 def register(root: typer.Typer) -> None:
     """Add the commands to *root*."""
     root.command(
-        "login", epilog="Example: ecluse login --url https://127.0.0.1:8443 --ca /var/lib/ecluse/ca.pem --login denis"
+        "login",
+        epilog="Example: ecluse login --url https://127.0.0.1:8443 --ca /var/lib/ecluse/ca.pem --login denis",
     )(login)
     root.command("logout", epilog="Example: ecluse logout")(logout)
     root.command("whoami", epilog="Example: ecluse whoami --json")(whoami)

@@ -24,17 +24,22 @@ def register(root: typer.Typer) -> None:
 
 
 @group.command(
-    "invite", epilog='Example: ecluse people invite alice --supplier Imagix --name "Alice Martin" --email alice@imagix.example'
+    "invite",
+    epilog='Example: ecluse people invite alice --supplier Imagix --name "Alice Martin" --email alice@imagix.example',
 )
 def invite(
     context: typer.Context,
     login: Login,
     name: Annotated[str | None, typer.Option("--name", help="Full name, for somebody new.")] = None,
     email: Annotated[str | None, typer.Option(help="Mail address, for somebody new.")] = None,
-    supplier: Annotated[str | None, typer.Option(help="Her supplier; none for the hospital's own staff.")] = None,
+    supplier: Annotated[
+        str | None, typer.Option(help="Her supplier; none for the hospital's own staff.")
+    ] = None,
     role: Annotated[
         list[str] | None,
-        typer.Option("--role", metavar="technician|planner|security|administrator", help="Repeat for several."),
+        typer.Option(
+            "--role", metavar="technician|planner|security|administrator", help="Repeat for several."
+        ),
     ] = None,
     language: Annotated[str, typer.Option(metavar="fr|en", help="Language of her screens.")] = "fr",
     as_json: AsJson = False,
@@ -172,9 +177,7 @@ def remove_key(
     desk.done({"removed": fingerprint}, "people.key_removed", login=found["login"], fingerprint=fingerprint)
 
 
-def _act(
-    context: typer.Context, login: str, verb: str, key: str, body: Json | None, as_json: bool
-) -> None:
+def _act(context: typer.Context, login: str, verb: str, key: str, body: Json | None, as_json: bool) -> None:
     desk = Desk.of(context, as_json)
     found = names.person(desk.client, login)
     changed = desk.client.post(f"/v1/people/{found['id']}/{verb}", body)

@@ -76,7 +76,9 @@ def show(
 def cut(
     context: typer.Context,
     reason: Why,
-    session: Annotated[str | None, typer.Argument(help="One session: its identifier, or its first digits.")] = None,
+    session: Annotated[
+        str | None, typer.Argument(help="One session: its identifier, or its first digits.")
+    ] = None,
     person: Annotated[str | None, typer.Option(help="Every session of this person.")] = None,
     supplier: Annotated[str | None, typer.Option(help="Every session of this supplier.")] = None,
     device: Annotated[str | None, typer.Option(help="Every session on this device.")] = None,

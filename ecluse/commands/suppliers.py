@@ -13,7 +13,9 @@ group = typer.Typer(no_args_is_help=True, help="Suppliers and their declared sit
 Supplier = Annotated[str, typer.Argument(help="Name of the supplier.")]
 Sites = Annotated[
     list[str] | None,
-    typer.Option("--site", metavar="NAME,COUNTRY,NETWORK[,NETWORK…]", help="A declared site; repeat for several."),
+    typer.Option(
+        "--site", metavar="NAME,COUNTRY,NETWORK[,NETWORK…]", help="A declared site; repeat for several."
+    ),
 ]
 Why = Annotated[str, typer.Option("--reason", help="Kept in the journal.")]
 
@@ -27,7 +29,9 @@ def register(root: typer.Typer) -> None:
 def add(context: typer.Context, name: Supplier, site: Sites = None, as_json: AsJson = False) -> None:
     """Add a supplier with its declared sites."""
     desk = Desk.of(context, as_json)
-    made = desk.client.post("/v1/suppliers", {"name": name, "sites": [read_site(text) for text in site or ()]})
+    made = desk.client.post(
+        "/v1/suppliers", {"name": name, "sites": [read_site(text) for text in site or ()]}
+    )
     desk.done(made, "suppliers.added", name=made["name"])
 
 
@@ -85,8 +89,10 @@ def resume(context: typer.Context, name: Supplier, reason: Why, as_json: AsJson 
 def read_site(text: str) -> Json:
     """Read ``NAME,COUNTRY,NETWORK[,NETWORK…]``; raises typer.BadParameter where it is something else."""
     parts = [part.strip() for part in text.split(",")]
-    if len(parts) < 3 or not all(parts):  # noqa: PLR2004 - a name, a country and at least one network
-        raise typer.BadParameter("write NAME,COUNTRY,NETWORK such as Lyon,FR,192.0.2.0/24", param_hint="--site")
+    if len(parts) < 3 or not all(parts):
+        raise typer.BadParameter(
+            "write NAME,COUNTRY,NETWORK such as Lyon,FR,192.0.2.0/24", param_hint="--site"
+        )
     return {"name": parts[0], "country": parts[1].upper(), "networks": parts[2:]}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typing_extensions import Buffer, override
 
 from ecluse import names
 from ecluse.client import Json
@@ -23,7 +24,9 @@ from recorder.seal.signing import PublicKey
 
 group = typer.Typer(no_args_is_help=True, help="Traces of sessions: list, replay, export, verify.")
 
-Trace = Annotated[str, typer.Argument(help="Identifier or its first digits, or the path of an exported trace.")]
+Trace = Annotated[
+    str, typer.Argument(help="Identifier or its first digits, or the path of an exported trace.")
+]
 Why = Annotated[str | None, typer.Option("--reason", help="Why you read it: the journal keeps it.")]
 _BROKEN = 1
 
@@ -70,13 +73,17 @@ def list_(
     desk.show_table([f"field.{noun}" for noun in nouns], rows, found)
 
 
-@group.command("replay", epilog='Example: ecluse traces replay 8c1d --reason "Incident 42" --speed 4 --idle-cut 1')
+@group.command(
+    "replay", epilog='Example: ecluse traces replay 8c1d --reason "Incident 42" --speed 4 --idle-cut 1'
+)
 def replay(
     context: typer.Context,
     trace: Trace,
     reason: Why = None,
     speed: Annotated[float, typer.Option(min=0.05, max=1000, help="How many times faster.")] = 1.0,
-    idle_cut: Annotated[float | None, typer.Option(min=0, help="No pause longer than so many seconds.")] = None,
+    idle_cut: Annotated[
+        float | None, typer.Option(min=0, help="No pause longer than so many seconds.")
+    ] = None,
     seek: Annotated[float, typer.Option(min=0, help="Start so many seconds in.")] = 0.0,
 ) -> None:
     """Play a trace in this terminal. Ctrl-C ends it."""
@@ -128,7 +135,9 @@ def export(
         with _rendered(desk, trace, reason, form) as lines, _new_file(target) as stream:
             for line in lines:
                 stream.write(line + "\n")
-    desk.done({"trace": trace, "path": str(target), "format": form}, "traces.exported", id=trace, path=str(target))
+    desk.done(
+        {"trace": trace, "path": str(target), "format": form}, "traces.exported", id=trace, path=str(target)
+    )
 
 
 @group.command("verify", epilog="Example: ecluse traces verify ./8c1d --public-key trace-signing.pem.pub")
@@ -136,7 +145,8 @@ def verify_(
     context: typer.Context,
     trace: Trace,
     public_key: Annotated[
-        Path | None, typer.Option(help="Verify files offline by this public key; nothing is asked of the API.")
+        Path | None,
+        typer.Option(help="Verify files offline by this public key; nothing is asked of the API."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -195,9 +205,11 @@ def _rendered(desk: Desk, trace: str, reason: str | None, form: str) -> Iterator
             raise RecordingUnusable("traces.unusable", why=str(broken)) from broken
         return
     identifier = names.trace(desk.client, trace)["id"]
-    with desk.client.stream(f"/v1/traces/{identifier}/{form}", reason=_reason(desk, reason)) as pieces:
-        with io.TextIOWrapper(io.BufferedReader(_Stream(pieces)), encoding="utf-8", newline="\n") as lines:
-            yield (line.removesuffix("\n") for line in lines)
+    with (
+        desk.client.stream(f"/v1/traces/{identifier}/{form}", reason=_reason(desk, reason)) as pieces,
+        io.TextIOWrapper(io.BufferedReader(_Stream(pieces)), encoding="utf-8", newline="\n") as lines,
+    ):
+        yield (line.removesuffix("\n") for line in lines)
 
 
 def _reason(desk: Desk, reason: str | None) -> str:
@@ -223,15 +235,18 @@ class _Stream(io.RawIOBase):
         self._pieces = pieces
         self._rest = b""
 
+    @override
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed asks for any writable buffer
+    @override
+    def readinto(self, buffer: Buffer) -> int:
         while not self._rest:
             piece = next(self._pieces, None)
             if piece is None:
                 return 0
             self._rest = piece
-        size = min(len(buffer), len(self._rest))
-        buffer[:size], self._rest = self._rest[:size], self._rest[size:]
+        room = memoryview(buffer).cast("B")
+        size = min(len(room), len(self._rest))
+        room[:size], self._rest = self._rest[:size], self._rest[size:]
         return size

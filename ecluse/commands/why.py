@@ -21,11 +21,16 @@ def why(
     context: typer.Context,
     person: Annotated[str, typer.Argument(help="Login of the person.")],
     device: Annotated[str, typer.Argument(help="Name of the device.")],
-    account: Annotated[str | None, typer.Option(help="Dedicated account, where the device has several.")] = None,
-    at: Annotated[
-        str | None, typer.Option(metavar="INSTANT", help="With its offset; without one, on this machine's clock.")
+    account: Annotated[
+        str | None, typer.Option(help="Dedicated account, where the device has several.")
     ] = None,
-    source: Annotated[str | None, typer.Option("--from", metavar="IP", help="Where she would come from.")] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="INSTANT", help="With its offset; without one, on this machine's clock."),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option("--from", metavar="IP", help="Where she would come from.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say whether a person could reach a device, and why: every rule that holds or fails. Exit code 1: refused."""
@@ -35,9 +40,18 @@ def why(
     if desk.as_json:
         desk.show_json(found)
     else:
-        desk.tell("why.allowed" if found["allowed"] else "why.refused", person=person, device=device, at=found["at_local"])
+        desk.tell(
+            "why.allowed" if found["allowed"] else "why.refused",
+            person=person,
+            device=device,
+            at=found["at_local"],
+        )
         for finding in found["findings"]:
-            desk.tell("why.held" if finding["held"] else "why.failed", code=finding["code"], sentence=finding["sentence"])
+            desk.tell(
+                "why.held" if finding["held"] else "why.failed",
+                code=finding["code"],
+                sentence=finding["sentence"],
+            )
             if finding["next_step"]:
                 desk.tell("why.next_step", sentence=finding["next_step"])
         if found["next_opening"]:
@@ -55,5 +69,7 @@ def _instant(text: str | None) -> str | None:
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter("write an instant such as 2026-11-23T20:30:00+01:00", param_hint="--at") from None
+        raise typer.BadParameter(
+            "write an instant such as 2026-11-23T20:30:00+01:00", param_hint="--at"
+        ) from None
     return found.astimezone().isoformat()

@@ -14,14 +14,28 @@ group = typer.Typer(no_args_is_help=True, help="Intervention windows.")
 Id = Annotated[str, typer.Argument(help="Identifier of the window, or its first digits.")]
 Why = Annotated[str, typer.Option("--reason", help="Kept in the journal.")]
 Start = Annotated[str, typer.Option(metavar="YYYY-MM-DD HH:MM", help="On the hospital's own clock.")]
-End = Annotated[str, typer.Option(metavar="[YYYY-MM-DD ]HH:MM", help="The end; it is not part of the window.")]
-Fold = Annotated[
-    str | None, typer.Option(metavar="first|second", help="Which one, where the clocks change and the time exists twice.")
+End = Annotated[
+    str, typer.Option(metavar="[YYYY-MM-DD ]HH:MM", help="The end; it is not part of the window.")
 ]
-Shift = Annotated[bool, typer.Option("--shift", help="Where the time does not exist that night: move it forward.")]
-Rule = Annotated[str | None, typer.Option("--rrule", metavar="RULE", help='RFC 5545, such as "FREQ=WEEKLY;BYDAY=TU".')]
-Exceptions = Annotated[list[str] | None, typer.Option("--except", metavar="DATE", help="A day left out; repeat.")]
-Occurrence = Annotated[str | None, typer.Option("--occurrence", help="Which opening; by default the one open now, else the next.")]
+Fold = Annotated[
+    str | None,
+    typer.Option(
+        metavar="first|second", help="Which one, where the clocks change and the time exists twice."
+    ),
+]
+Shift = Annotated[
+    bool, typer.Option("--shift", help="Where the time does not exist that night: move it forward.")
+]
+Rule = Annotated[
+    str | None, typer.Option("--rrule", metavar="RULE", help='RFC 5545, such as "FREQ=WEEKLY;BYDAY=TU".')
+]
+Exceptions = Annotated[
+    list[str] | None, typer.Option("--except", metavar="DATE", help="A day left out; repeat.")
+]
+Occurrence = Annotated[
+    str | None,
+    typer.Option("--occurrence", help="Which opening; by default the one open now, else the next."),
+]
 _CLOCK = 5
 
 
@@ -40,19 +54,30 @@ def plan(
     person: Annotated[list[str], typer.Option(help="Who may come; repeat for several.")],
     start: Start,
     end: End,
-    channel: Annotated[list[str], typer.Option(metavar="shell|exec|sftp-up|sftp-down", help="Repeat for several.")],
+    channel: Annotated[
+        list[str], typer.Option(metavar="shell|exec|sftp-up|sftp-down", help="Repeat for several.")
+    ],
     purpose: Annotated[str, typer.Option(help="What it is for: the technician reads it.")],
     supplier: Annotated[str | None, typer.Option(help="Supplier of the intervention.")] = None,
     kind: Annotated[str, typer.Option(metavar="monitoring|maintenance|assistance")] = "maintenance",
-    intervention: Annotated[str | None, typer.Option(help="Instead of supplier and kind: an intervention's id.")] = None,
+    intervention: Annotated[
+        str | None, typer.Option(help="Instead of supplier and kind: an intervention's id.")
+    ] = None,
     device: Annotated[list[str] | None, typer.Option(help="On what; repeat for several.")] = None,
-    in_group: Annotated[list[str] | None, typer.Option("--group", help="On every device of this group.")] = None,
-    account: Annotated[str | None, typer.Option(help="Dedicated account, where a device has several.")] = None,
+    in_group: Annotated[
+        list[str] | None, typer.Option("--group", help="On every device of this group.")
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option(help="Dedicated account, where a device has several.")
+    ] = None,
     rrule: Rule = None,
     except_: Exceptions = None,
-    idle: Annotated[int | None, typer.Option(metavar="SECONDS", help="Silence after which the session is cut.")] = None,
+    idle: Annotated[
+        int | None, typer.Option(metavar="SECONDS", help="Silence after which the session is cut.")
+    ] = None,
     output_counts: Annotated[
-        int | None, typer.Option(metavar="SECONDS", help="Let the device's output count as activity, up to this long.")
+        int | None,
+        typer.Option(metavar="SECONDS", help="Let the device's output count as activity, up to this long."),
     ] = None,
     start_fold: Fold = None,
     end_fold: Fold = None,
@@ -137,7 +162,9 @@ def extend(
     window: Id,
     minutes: Annotated[int, typer.Option(min=1, help="How many minutes to add.")],
     occurrence: Occurrence = None,
-    ask: Annotated[bool, typer.Option("--ask", help="You asked for the window: ask somebody else to decide.")] = False,
+    ask: Annotated[
+        bool, typer.Option("--ask", help="You asked for the window: ask somebody else to decide.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Put off the end of a window, while it is open or before. Who asked for it cannot alone."""
@@ -158,7 +185,12 @@ def extensions(context: typer.Context, as_json: AsJson = False) -> None:
     found = list(desk.client.items("/v1/extensions"))
     people = names.people_by_id(desk.client)
     rows = [
-        (item["id"], item["window_id"][:8], item["end"], people.get(item["requested_by"], item["requested_by"]))
+        (
+            item["id"],
+            item["window_id"][:8],
+            item["end"],
+            people.get(item["requested_by"], item["requested_by"]),
+        )
         for item in found
     ]
     desk.show_table(("field.id", "field.window", "field.ended", "field.requested_by"), rows, found)
@@ -192,14 +224,17 @@ def shorten(
 @group.command("list", epilog="Example: ecluse windows list --from 2026-11-23T00:00:00+01:00")
 def list_(
     context: typer.Context,
-    from_: Annotated[str | None, typer.Option("--from", metavar="INSTANT", help="With its offset; default: now.")] = None,
-    to: Annotated[str | None, typer.Option(metavar="INSTANT", help="With its offset; default: in 30 days.")] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="INSTANT", help="With its offset; default: now.")
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option(metavar="INSTANT", help="With its offset; default: in 30 days.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the windows that are open or will open."""
     desk = Desk.of(context, as_json)
-    query = {"from": from_, "to": to}
-    found = list(desk.client.items("/v1/windows", **query))
+    found = list(desk.client.items("/v1/windows", from_=from_, to=to))
     people, devices = names.people_by_id(desk.client), names.devices_by_id(desk.client)
     rows = [
         (
@@ -213,7 +248,15 @@ def list_(
         )
         for item in found
     ]
-    columns = ("field.id", "field.state", "field.next", "field.people", "field.devices", "field.channels", "field.purpose")
+    columns = (
+        "field.id",
+        "field.state",
+        "field.next",
+        "field.people",
+        "field.devices",
+        "field.channels",
+        "field.purpose",
+    )
     desk.show_table(columns, rows, found)
 
 
@@ -225,7 +268,13 @@ def show(context: typer.Context, window: Id, as_json: AsJson = False) -> None:
 
 
 def _stretch(
-    context: typer.Context, window: str, verb: str, key: str, minutes: int, occurrence: str | None, as_json: bool
+    context: typer.Context,
+    window: str,
+    verb: str,
+    key: str,
+    minutes: int,
+    occurrence: str | None,
+    as_json: bool,
 ) -> None:
     desk = Desk.of(context, as_json)
     found = names.window(desk.client, window)

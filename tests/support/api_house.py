@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import httpx
 import uvicorn
+from typing_extensions import override
 
 from admin_api.app import create_app
 from admin_api.evidence import OutboxIngest
@@ -33,7 +34,12 @@ T = TypeVar("T")
 
 START = datetime(2026, 11, 23, 19, 0, tzinfo=UTC)
 """20:00 in Paris, a Monday."""
-STAFF = {"dsi": Role.ADMINISTRATOR, "denis": Role.ADMINISTRATOR, "rssi": Role.SECURITY, "alice": Role.TECHNICIAN}
+STAFF = {
+    "dsi": Role.ADMINISTRATOR,
+    "denis": Role.ADMINISTRATOR,
+    "rssi": Role.SECURITY,
+    "alice": Role.TECHNICIAN,
+}
 _PATIENCE = 20.0
 
 
@@ -70,7 +76,9 @@ class House:
         if login is not None:
             headers["Authorization"] = f"Bearer {self.token(login).reveal()}"
         trust = ssl.create_default_context(cafile=str(self.ca))
-        return httpx.Client(base_url=self.url, verify=trust, headers=headers, timeout=_PATIENCE, trust_env=False)
+        return httpx.Client(
+            base_url=self.url, verify=trust, headers=headers, timeout=_PATIENCE, trust_env=False
+        )
 
     def profile(self, login: str | None = None) -> Profile:
         """Return what the command line knows of this house."""
@@ -92,10 +100,8 @@ class House:
 
 
 class _Server(uvicorn.Server):
-    def install_signal_handlers(self) -> None:
-        """Leave the signals to pytest."""
-
     @contextmanager
+    @override
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to pytest."""
         yield
@@ -141,16 +147,16 @@ async def _serve(directory: Path, ready: threading.Event, kept: dict[str, Any]) 
     traces = f"sqlite:///{directory}/traces.db"
     await migrate(traces)
     database = Database(traces)
-    world = await make_world(f"sqlite:///{directory}/policy.db", clock, keyring_directory=directory / "keyring")
+    world = await make_world(
+        f"sqlite:///{directory}/policy.db", clock, keyring_directory=directory / "keyring"
+    )
     journal = Journal(database, node="console", now=clock.now)
     catalog, store = Catalog(database), FolderStore(directory / "store")
     settings = ApiSettings(
         hospital_id=world.id, trace_public_keys=(directory / "trace-signing.pem.pub",), body_limit=64 * 1024
     )
     app = create_app(world.services, catalog, journal, store, settings, clock)
-    config = server_config(
-        app, host="127.0.0.1", port=0, certificate=tls / "api.pem", key=tls / "api.key"
-    )
+    config = server_config(app, host="127.0.0.1", port=0, certificate=tls / "api.pem", key=tls / "api.key")
     server = _Server(config)
     serving = asyncio.create_task(server.serve())
     try:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from admin_api.v1.schemas.base import Identifier, Input, Name, Text, example
+from admin_api.v1.schemas.base import Identifier, Input, Name, example
 from policy.authn import ssh_keys
 from policy.domain.devices import AccountMethod, Algorithms, DedicatedAccount, Device, Zone
 from policy.domain.tasks import DeviceTask, TaskKind, TaskState
@@ -193,7 +193,8 @@ class AccountIn(Input):
     """A dedicated account to make. The secret is written only: no answer ever shows it."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra=example(name="maint", method="password", secret="…")  # noqa: S106 - an example
+        extra="forbid",
+        json_schema_extra=example(name="maint", method="password", secret="…"),  # noqa: S106 - an example
     )
 
     name: Name

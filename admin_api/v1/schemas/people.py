@@ -84,7 +84,8 @@ class KeyIn(Input):
     """A public key, as one OpenSSH line."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra=example(public_key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA… alice@post")
+        extra="forbid",
+        json_schema_extra=example(public_key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA… alice@post"),
     )
 
     public_key: str = Field(min_length=20, max_length=16384)
@@ -125,7 +126,8 @@ class EnrolmentPassword(Input):
     """The first step: the invitation and the password chosen."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra=example(invitation="…", password="une phrase assez longue")  # noqa: S106 - an example
+        extra="forbid",
+        json_schema_extra=example(invitation="…", password="une phrase assez longue"),  # noqa: S106 - an example
     )
 
     invitation: SecretStr = Field(max_length=200)

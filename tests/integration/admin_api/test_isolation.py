@@ -28,7 +28,11 @@ def test_nothing_of_the_other_hospital_can_be_read_or_changed(house: House, othe
     """Every route that takes an identifier answers 404 for the other hospital's, and changes nothing there."""
     why = {"reason": "Attaque"}
     key = {"public_key": other.device.host_keys[0]}
-    person, device, supplier = f"/v1/people/{other.who('alice')}", f"/v1/devices/{other.device.id}", other.supplier.id
+    person, device, supplier = (
+        f"/v1/people/{other.who('alice')}",
+        f"/v1/devices/{other.device.id}",
+        other.supplier.id,
+    )
     window = f"/v1/windows/{other.window.id}"
     attempts: list[tuple[str, str, dict[str, object] | None]] = [
         ("GET", f"/v1/hospitals/{other.id}", None),
@@ -84,8 +88,25 @@ def test_nothing_of_the_other_hospital_can_be_read_or_changed(house: House, othe
 def test_lists_hold_the_own_hospital_only(house: House, other: World) -> None:
     """No list of one hospital holds an identifier of the other."""
     house.ingest_all()
-    theirs = {other.id, other.supplier.id, other.device.id, other.zone.id, other.window.id, *map(other.who, other.people)}
-    paths = ("hospitals", "suppliers", "people", "zones", "devices", "interventions", "windows", "tasks", "journal")
+    theirs = {
+        other.id,
+        other.supplier.id,
+        other.device.id,
+        other.zone.id,
+        other.window.id,
+        *map(other.who, other.people),
+    }
+    paths = (
+        "hospitals",
+        "suppliers",
+        "people",
+        "zones",
+        "devices",
+        "interventions",
+        "windows",
+        "tasks",
+        "journal",
+    )
     with house.client("dsi") as client:
         for path in paths:
             text = client.get(f"/v1/{path}", params={"limit": 500}).text

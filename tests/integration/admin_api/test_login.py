@@ -80,7 +80,9 @@ def test_an_invited_person_enrols_herself(house: House) -> None:
         chosen = "trois vaches bleues au plafond"
         weak = stranger.post("/v1/enrolment/password", json={"invitation": invited, "password": "court"})
         assert weak.json()["errors"][0]["field"] == "password"
-        shown = stranger.post("/v1/enrolment/password", json={"invitation": invited, "password": chosen}).json()
+        shown = stranger.post(
+            "/v1/enrolment/password", json={"invitation": invited, "password": chosen}
+        ).json()
         totp = pyotp.TOTP(shown["secret"])
         assert shown["uri"].startswith("otpauth://totp/")
         wrong = stranger.post("/v1/enrolment/confirm", json={"invitation": invited, "code": "000000"})

@@ -9,7 +9,8 @@ def _problem(answer: object) -> dict[str, object]:
     document: dict[str, object] = answer.json()  # type: ignore[attr-defined]  # an httpx.Response
     assert answer.headers["content-type"] == "application/problem+json"  # type: ignore[attr-defined]  # the same
     assert {"type", "title", "status", "detail", "next", "errors"} <= set(document)
-    assert document["detail"] and document["next"]
+    assert document["detail"]
+    assert document["next"]
     return document
 
 
@@ -19,7 +20,9 @@ def test_wrong_path_wrong_method_wrong_body_are_problems(house: House) -> None:
         assert _problem(client.get("/v1/nothing"))["status"] == 404
         refused = client.delete("/v1/me")
         assert _problem(refused)["status"] == 405
-        wrong = _problem(client.post("/v1/suppliers", content=b"{", headers={"Content-Type": "application/json"}))
+        wrong = _problem(
+            client.post("/v1/suppliers", content=b"{", headers={"Content-Type": "application/json"})
+        )
         assert wrong["status"] == 422
 
 
@@ -102,6 +105,8 @@ def test_lists_are_read_page_by_page(house: House) -> None:
                 break
         assert seen == whole
         for path in ("/v1/suppliers", "/v1/sessions?state=past", "/v1/traces"):
-            stray = client.get(path, params={"after": "stray", **({"state": "past"} if "state" in path else {})})
+            stray = client.get(
+                path, params={"after": "stray", **({"state": "past"} if "state" in path else {})}
+            )
             assert _problem(stray)["errors"][0]["field"] == "after"  # type: ignore[index]  # a list
         assert client.get("/v1/suppliers", params={"limit": 501}).status_code == 422

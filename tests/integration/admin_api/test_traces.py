@@ -18,7 +18,9 @@ HOSTILE = "\x1b]52;c;cGlyYXRl\x07 bonjour \x1b[31mrouge\x1b[0m\r\n"
 def _readings(house: House, session_id: str) -> list[dict[str, object]]:
     filters = JournalFilters(hospital_id=house.world.id, session_id=session_id, name="trace")
     entries = house.run(house.journal.entries(filters)).entries
-    return [{"name": entry.event.name, "actor": entry.event.actor, **entry.event.details} for entry in entries]
+    return [
+        {"name": entry.event.name, "actor": entry.event.actor, **entry.event.details} for entry in entries
+    ]
 
 
 def test_a_trace_is_listed_with_what_is_known_of_it(house: House) -> None:
@@ -133,7 +135,9 @@ def test_the_journal_holds_each_change_once_and_verifies(house: House) -> None:
         house.ingest_all()
         again = type(house.ingest)(house.world.services, house.journal, house.clock)
         house.run(again.step())
-        listed = security.get("/v1/journal", params={"name": "supplier.created", "limit": 500}).json()["items"]
+        listed = security.get("/v1/journal", params={"name": "supplier.created", "limit": 500}).json()[
+            "items"
+        ]
         assert [item["details"]["after"]["name"] for item in listed].count("Une fois") == 1
         assert {item["actor"] for item in listed} == {"dsi"}
         assert security.post("/v1/journal/verify").json()["valid"] is True

@@ -1,0 +1,266 @@
+"""The command line against the real API: a planner's day, from an empty hospital to a cut."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyotp
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from ecluse.certificates import make_authority
+from ecluse.main import app
+from tests.support.api_house import House, open_house
+from tests.support.policy_world import host_key_line
+from tests.support.recorded import record, speak
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One house for the day."""
+    with open_house(tmp_path_factory.mktemp("house")) as opened:
+        yield opened
+
+
+class Desk:
+    """Somebody's own machine: her token file and nothing else."""
+
+    def __init__(self, house: House, folder: Path, login: str | None) -> None:
+        self.environment = {"ECLUSE_STATE": str(folder / "state"), "LANG": "en_GB.UTF-8", "COLUMNS": "200"}
+        if login is not None:
+            token = folder / f"{login}.token"
+            token.write_text(house.token(login).reveal())
+            self.environment |= {
+                "ECLUSE_API_URL": house.url,
+                "ECLUSE_API_CA": str(house.ca),
+                "ECLUSE_API_TOKEN_FILE": str(token),
+            }
+
+    def run(self, *arguments: str, typed: str | None = None) -> Result:
+        """Run ``ecluse`` with *arguments*."""
+        return CliRunner().invoke(app, list(arguments), env=self.environment, input=typed)
+
+    def json(self, *arguments: str) -> Any:
+        """Run it for a script: exit code 0, and JSON."""
+        done = self.run(*arguments, "--json")
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+
+@pytest.fixture
+def desks(house: House, tmp_path: Path) -> tuple[Desk, Desk, Desk]:
+    """The machines of dsi, denis and rssi."""
+    dsi, denis, rssi = (Desk(house, tmp_path, login) for login in ("dsi", "denis", "rssi"))
+    return dsi, denis, rssi
+
+
+def test_log_in_keeps_a_token_for_its_owner_only(house: House, tmp_path: Path) -> None:
+    """``login`` prompts for both factors and writes a 0600 file that the next commands use; ``logout`` voids it."""
+    desk = Desk(house, tmp_path, None)
+    typed = f"{house.world.passwords['denis'].reveal()}\n{house.next_code('denis')}\n"
+    place = ("--url", house.url, "--ca", str(house.ca))
+    done = desk.run("login", "--login", "denis", *place, typed=typed)
+    assert done.exit_code == 0, done.output
+    kept = tmp_path / "state" / "token.json"
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert house.world.passwords["denis"].reveal() not in done.output
+    assert "Denis Blanc" in desk.run("whoami").output
+    assert desk.run("logout").exit_code == 0
+    again = desk.run("whoami")
+    assert (again.exit_code, again.output.count("ecluse login")) == (1, 1)
+
+
+def test_a_token_file_that_others_may_read_is_refused(house: House, tmp_path: Path) -> None:
+    """A token file open to others is not used, and the sentence says how to close it."""
+    desk = Desk(house, tmp_path, None)
+    (tmp_path / "state").mkdir()
+    kept = tmp_path / "state" / "token.json"
+    kept.write_text(json.dumps({"url": house.url, "ca": str(house.ca), "token": "x"}))
+    kept.chmod(0o644)
+    done = desk.run("whoami")
+    assert done.exit_code == 1
+    assert "chmod 600" in done.output
+
+
+def test_a_server_of_another_ca_gets_nothing(house: House, tmp_path: Path) -> None:
+    """Where the certificate is not this installation's, nothing is sent and the sentence says so."""
+    (tmp_path / "other").mkdir()
+    make_authority(tmp_path / "other", "Another", house.clock.now())
+    desk = Desk(house, tmp_path, "dsi")
+    desk.environment["ECLUSE_API_CA"] = str(tmp_path / "other" / "ca.pem")
+    done = desk.run("whoami")
+    assert done.exit_code == 1
+    assert "certificate" in done.output
+
+
+def test_a_day_from_a_new_supplier_to_an_open_door(
+    house: House, desks: tuple[Desk, Desk, Desk], tmp_path: Path
+) -> None:
+    """Supplier, person, enrolment, device, account, host key, window, approval by another: then ``why`` allows her."""
+    dsi, denis, _ = desks
+    assert dsi.run("suppliers", "add", "Radiolux", "--site", "Lyon,FR,192.0.2.0/24").exit_code == 0
+    invited = dsi.json(
+        *("people", "invite", "chloe", "--supplier", "Radiolux", "--name", "Chloé Roy"),
+        *("--email", "chloe@radiolux.example"),
+    )
+    token = tmp_path / "invitation.txt"
+    token.write_text(invited["invitation"]["token"] + "\n")
+    _enrol(house, tmp_path, token)
+    dsi.json("zones", "add", "admin")
+    dsi.json("devices", "add", "irm01", "--zone", "admin", "--address", "127.0.0.1", "--port", "2222")
+    secret = tmp_path / "secret.txt"
+    secret.write_text("Un-secret-qui-ne-sert-qu-ici\n")
+    added = dsi.run("accounts", "add", "irm01", "maint", "--password-file", str(secret))
+    assert added.exit_code == 0, added.output
+    reused = dsi.run("accounts", "add", "scan01", "autre", "--password-file", str(secret))
+    assert (reused.exit_code, "T9" in reused.output) == (1, True)
+    assert dsi.run("hostkeys", "pin", "irm01", host_key_line()).exit_code == 0
+    planned = dsi.json(
+        *("windows", "plan", "--supplier", "Radiolux", "--person", "chloe", "--device", "irm01"),
+        *("--start", "2026-11-24 20:00", "--end", "22:00", "--channel", "shell", "--channel", "sftp-up"),
+        *("--purpose", "Mise à jour 4.2", "--kind", "maintenance"),
+    )
+    window = planned["window"]["id"][:8]
+    own = dsi.run("windows", "approve", window)
+    assert own.exit_code == 1
+    assert "four eyes" in own.output
+    at = ("why", "chloe", "irm01", "--at", "2026-11-24T20:30:00+01:00", "--from", "192.0.2.9")
+    before = denis.run(*at)
+    assert (before.exit_code, "✗ O3" in before.output, "✓ C2" in before.output) == (1, True, True)
+    assert denis.run("windows", "approve", window).exit_code == 0
+    after = denis.run(*at)
+    assert (after.exit_code, "✗" in after.output) == (0, False)
+    stranger = denis.run(*at[:-1], "203.0.113.9")
+    assert (stranger.exit_code, "✗ C2" in stranger.output) == (1, True)
+    closed = denis.run("why", "chloe", "irm01")
+    assert "2026-11-24 20:00" in closed.output
+    assert "chloe" in denis.run("windows", "list").output
+
+
+def _enrol(house: House, folder: Path, token: Path) -> None:
+    """Chloé, at her own machine: the program shows a secret, and she types the code that it gives."""
+    password = folder / "password.txt"
+    password.write_text("trois vaches bleues au plafond\n")
+    environment = {"ECLUSE_STATE": str(folder / "hers"), "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-m", "ecluse", "enrol", str(token), "--json", "--url", house.url]
+    command += ["--ca", str(house.ca), "--password-file", str(password)]
+    with subprocess.Popen(  # noqa: S603 - the program under test, with arguments made here
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        shown = ""
+        while "}" not in shown:
+            line = program.stdout.readline()
+            assert line, program.stderr.read() if program.stderr else ""
+            shown += line
+        program.stdin.write(pyotp.TOTP(json.loads(shown)["secret"]).at(house.clock.now()) + "\n")
+        program.stdin.flush()
+        assert program.wait(30) == 0
+
+
+def test_an_ambiguous_hour_is_asked_back_and_settled(desks: tuple[Desk, Desk, Desk]) -> None:
+    """The planner reads which field, which choices; with the choice the window is planned."""
+    dsi, _, _ = desks
+    plan = (
+        *("windows", "plan", "--supplier", "Imagix", "--person", "alice", "--device", "scan01"),
+        *("--start", "2027-10-31 02:30", "--end", "05:00", "--channel", "shell", "--purpose", "Nuit"),
+    )
+    refused = dsi.run(*plan)
+    assert (refused.exit_code, "first, second" in refused.output, "start:" in refused.output) == (1, True, True)
+    assert dsi.run(*plan, "--start-fold", "second").exit_code == 0
+
+
+def test_a_recurring_window_with_a_day_left_out(desks: tuple[Desk, Desk, Desk]) -> None:
+    """``--rrule`` and ``--except DATE`` plan every Tuesday but one."""
+    dsi, _, _ = desks
+    planned = dsi.json(
+        *("windows", "plan", "--supplier", "Imagix", "--person", "alice", "--device", "scan01"),
+        *("--start", "2026-11-24 06:00", "--end", "07:00", "--channel", "exec", "--purpose", "Relevé"),
+        *("--kind", "monitoring", "--rrule", "FREQ=WEEKLY;BYDAY=TU", "--except", "2026-12-01"),
+    )
+    starts = [one["start_local"] for one in planned["window"]["occurrences"]]
+    assert starts[:2] == ["2026-11-24 06:00", "2026-12-08 06:00"]
+
+
+def test_names_that_do_not_exist_are_said(desks: tuple[Desk, Desk, Desk]) -> None:
+    """An unknown name is one sentence and exit code 1; wrong usage is exit code 2; help is 0 with an example."""
+    dsi, _, _ = desks
+    unknown = dsi.run("devices", "show", "scan99")
+    assert (unknown.exit_code, "scan99" in unknown.output) == (1, True)
+    assert dsi.run("suppliers", "add", "X", "--site", "Lyon").exit_code == 2
+    assert dsi.run("sessions", "cut", "--reason", "Rien").exit_code == 2
+    assert "Traceback" not in unknown.output
+    assert "Example:" in dsi.run("windows", "plan", "--help").output
+
+
+def test_refusals_come_in_the_language_asked_for(desks: tuple[Desk, Desk, Desk]) -> None:
+    """``--lang fr`` speaks French on the screen and asks the API to."""
+    dsi, _, rssi = desks
+    spoken = rssi.run("--lang", "fr", "suppliers", "add", "Y")
+    assert (spoken.exit_code, "administrateur" in spoken.output) == (1, True)
+    assert "Nothing to show" in dsi.run("tasks", "list").output
+    assert "Rien à montrer" in dsi.run("--lang", "fr", "tasks", "list").output
+
+
+def test_live_sessions_are_listed_and_cut_by_their_first_digits(
+    house: House, desks: tuple[Desk, Desk, Desk]
+) -> None:
+    """``sessions list`` shows who is inside; ``sessions cut DIGITS`` makes her grant fall."""
+    _, _, rssi = desks
+    access = house.world.services.access
+    house.run(access.node_started("gateway-1"))
+    grant = house.run(house.world.grant())
+    house.run(access.session_opened(grant, "gateway-1"))
+    assert "alice" in rssi.run("sessions", "list").output
+    assert rssi.run("sessions", "cut", grant.session_id[:8], "--reason", "Doute").exit_code == 0
+    assert type(house.run(access.recheck([grant]))[grant.session_id]).__name__ == "Denial"
+
+
+def test_traces_are_proved_exported_and_read(
+    house: House, desks: tuple[Desk, Desk, Desk], tmp_path: Path
+) -> None:
+    """By the API: list, transcript, replay, export; offline: verify the exported files, then with one byte flipped."""
+    _, _, rssi = desks
+    session = record(house, lambda recording: speak(recording, "bonjour \x1b]0;titre\x07le monde\r\n"))
+    assert session[:8] in rssi.run("traces", "list").output
+    assert rssi.run("traces", "verify", session).exit_code == 0
+    text = rssi.run("traces", "transcript", session, "--reason", "Incident 42")
+    assert "bonjour" in text.output
+    played = rssi.run("traces", "replay", session, "--reason", "Incident 42", "--speed", "1000")
+    assert "bonjour le monde" in played.output
+    assert "titre" not in played.output
+    cast = tmp_path / "session.cast"
+    assert rssi.run("traces", "export", session, str(cast), "--reason", "Incident 42").exit_code == 0
+    assert json.loads(cast.read_text().splitlines()[0])["version"] == 3
+    folder = tmp_path / "files"
+    exported = rssi.run("traces", "export", session, str(folder), "--format", "files", "--reason", "Expertise")
+    assert exported.exit_code == 0, exported.output
+    offline = Desk(house, tmp_path, None)
+    key = ("--public-key", str(house.directory / "trace-signing.pem.pub"))
+    assert offline.run("traces", "verify", str(folder), *key).exit_code == 0
+    assert "bonjour" in offline.run("traces", "replay", str(folder), "--speed", "1000").output
+    stored = bytearray((folder / "trace.ecl").read_bytes())
+    stored[-2] ^= 1
+    (folder / "trace.ecl").chmod(0o600)
+    (folder / "trace.ecl").write_bytes(stored)
+    broken = offline.run("traces", "verify", str(folder), *key)
+    assert broken.exit_code == 1
+    assert "record" in broken.output
+
+
+def test_the_journal_is_listed_and_proved(house: House, desks: tuple[Desk, Desk, Desk]) -> None:
+    """``audit list`` shows what was done and by whom; ``audit verify`` says that the chains hold."""
+    dsi, _, rssi = desks
+    dsi.run("zones", "add", "audite")
+    house.ingest_all()
+    listed = rssi.json("audit", "list", "--name", "zone.created")
+    assert "audite" in [item["details"]["after"]["name"] for item in listed]
+    proof = rssi.run("audit", "verify")
+    assert (proof.exit_code, "intact" in proof.output) == (0, True)
