@@ -1,0 +1,55 @@
+"""Deny by default: a route that does not say who may call it cannot be built."""
+
+from collections.abc import Callable
+
+import pytest
+
+from admin_api.deps import PageRequest, cut_page, instant
+from admin_api.errors import BadCursor, BadTimestamp, Unauthenticated
+from admin_api.security.permissions import GuardedRoute, roles
+from admin_api.security.tokens import bearer
+
+
+async def _endpoint() -> None:
+    """Answer nothing."""
+
+
+def test_a_route_without_roles_cannot_be_built() -> None:
+    """Forgetting the declaration stops the process at start."""
+    with pytest.raises(ValueError, match="who may call"):
+        GuardedRoute("/open", _endpoint)
+    with pytest.raises(ValueError, match="at least one role"):
+        roles()
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Basic abc", "Bearer é", "Bearer " + "x" * 513])
+def test_what_is_no_bearer_token_is_refused(header: str | None) -> None:
+    """Another scheme, none, too long or not ASCII: no token."""
+    with pytest.raises(Unauthenticated):
+        bearer(header)
+
+
+def test_pages_hold_each_row_once() -> None:
+    """The cursor of a page is its last row; the last page has none; a row that is gone refuses."""
+    rows = ["a", "b", "c", "d", "e"]
+    key: Callable[[str], str] = str
+    assert cut_page(rows, PageRequest(2, None), key) == (["a", "b"], "b")
+    assert cut_page(rows, PageRequest(2, "b"), key) == (["c", "d"], "d")
+    assert cut_page(rows, PageRequest(2, "d"), key) == (["e"], None)
+    assert cut_page(rows, PageRequest(5, None), key) == (rows, None)
+    with pytest.raises(BadCursor):
+        cut_page(rows, PageRequest(2, "z"), key)
+
+
+@pytest.mark.parametrize("text", ["", "now", "2026-11-23", "2026-11-23T20:00:00", "2026-13-01T00:00:00Z"])
+def test_an_instant_needs_its_offset(text: str) -> None:
+    """A time of the query without an offset, or none at all, is refused by its field's name."""
+    with pytest.raises(BadTimestamp, match="from"):
+        instant(text, "from")
+
+
+def test_a_plus_that_became_a_space_is_read() -> None:
+    """An offset whose plus sign was not escaped in the address is understood."""
+    found = instant("2026-11-23T20:00:00 01:00", "at")
+    assert found is not None
+    assert found.isoformat() == "2026-11-23T20:00:00+01:00"

@@ -1,0 +1,118 @@
+"""The desk: languages, cells that cannot act on a terminal, and the catalogues behind every sentence."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from ecluse.commands.suppliers import read_site
+from ecluse.commands.windows import _exception, _whole_end
+from ecluse.desk import Desk, language_of
+from ecluse.errors import EcluseError, NotLoggedIn, Refused
+from ecluse.profile import load
+from policy import i18n
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.parametrize(
+    ("environment", "wish", "language"),
+    [
+        ({"LANG": "fr_FR.UTF-8"}, None, "fr"),
+        ({"LANG": "de_DE.UTF-8"}, None, "en"),
+        ({"LANG": "fr_FR.UTF-8", "LC_ALL": "C"}, None, "en"),
+        ({"LANG": "fr_FR.UTF-8"}, "en", "en"),
+        ({}, None, "en"),
+    ],
+)
+def test_the_language_is_the_option_s_then_the_locale_s(
+    environment: dict[str, str], wish: str | None, language: str
+) -> None:
+    """``--lang`` wins, then LC_ALL, LC_MESSAGES and LANG in POSIX order; English where none is spoken here."""
+    assert language_of(environment, wish) == language
+
+
+def test_text_of_a_device_in_a_table_is_harmless(capsys: pytest.CaptureFixture[str]) -> None:
+    """Escape sequences and markup in a cell are shown, not obeyed."""
+    Desk({}, "en").show_table(["field.name"], [["\x1b]0;pwn\x07[red]scan[/red]\u202e"]], [])
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert "[red]scan[/red]" in shown
+
+
+def test_json_is_printed_whole_and_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    """For scripts the document comes out as it is, with control characters as JSON escapes."""
+    desk = Desk({}, "fr")
+    desk.as_json = True
+    desk.show_table(["field.name"], [["x"]], [{"name": "\x1b[31mé"}])
+    shown = capsys.readouterr().out
+    assert "\x1b" not in shown
+    assert json.loads(shown) == [{"name": "\x1b[31mé"}]
+
+
+def test_a_problem_is_shown_with_fields_choices_and_next_step(capsys: pytest.CaptureFixture[str]) -> None:
+    """The refusal of the API reaches standard error whole, and neutralised."""
+    problem = {
+        "detail": "Refusé \x1b[2J",
+        "errors": [{"field": "start", "message": "existe deux fois"}],
+        "choices": ["first", "second"],
+        "next": "Dites laquelle.",
+    }
+    Desk({}, "fr").show_error(Refused(422, problem))
+    shown = capsys.readouterr().err
+    assert "\x1b" not in shown
+    assert "start: existe deux fois" in shown
+    assert "first, second" in shown
+    assert "→ Dites laquelle." in shown
+
+
+def test_every_sentence_that_the_code_names_is_in_the_catalogues() -> None:
+    """Each key given to say, tell, note, done or an error exists in both languages."""
+    catalog = i18n.load("ecluse")
+    pattern = re.compile(
+        r'(?:say|tell|note|Unknown|LoggedIn|Unreachable|Unusable|EcluseError)\(\s*f?"([a-z_]+\.[a-z0-9_]+)"'
+    )
+    named = {
+        key
+        for path in (ROOT / "ecluse").rglob("*.py")
+        for key in pattern.findall(path.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 30
+    assert [key for key in sorted(named) if not catalog.knows(key)] == []
+
+
+def test_headings_are_in_the_catalogues() -> None:
+    """Each column and field heading exists in both languages."""
+    catalog = i18n.load("ecluse")
+    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "ecluse" / "commands").glob("*.py"))
+    named = set(re.findall(r'"(field\.[a-z_]+)"', text))
+    assert [key for key in sorted(named) if not catalog.knows(key)] == []
+
+
+def test_an_address_must_be_https_and_known() -> None:
+    """Without an address, or with one in the clear, the sentence says how to log in; no connection is tried."""
+    with pytest.raises(NotLoggedIn):
+        load({"ECLUSE_STATE": "/nonexistent"})
+    with pytest.raises(EcluseError) as refused:
+        load(
+            {"ECLUSE_STATE": "/nonexistent", "ECLUSE_API_URL": "http://127.0.0.1", "ECLUSE_API_CA": "ca.pem"}
+        )
+    assert refused.value.key == "login.https"
+
+
+def test_short_ends_and_days_left_out_take_the_start_s_day_and_hour() -> None:
+    """``--end 22:00`` is of the start's day; ``--except DATE`` is that day's occurrence."""
+    assert _whole_end("2026-11-23 20:00", "22:00") == "2026-11-23 22:00"
+    assert _whole_end("2026-11-23 20:00", "2026-11-24 02:00") == "2026-11-24 02:00"
+    assert _exception("2026-12-01", "2026-11-24 20:00") == "2026-12-01 20:00"
+
+
+def test_a_site_is_a_name_a_country_and_networks() -> None:
+    """One option gives the whole site, several networks included."""
+    assert read_site("Lyon, fr, 192.0.2.0/24, 2001:db8::/32") == {
+        "name": "Lyon",
+        "country": "FR",
+        "networks": ["192.0.2.0/24", "2001:db8::/32"],
+    }
