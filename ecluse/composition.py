@@ -57,4 +57,5 @@ def api_settings(settings: Settings) -> ApiSettings:
         hospital_id=HospitalId(settings.hospital_id),
         node=f"{settings.node}-console",
         token_lifetime=timedelta(hours=settings.policy.token_hours),
+        trace_public_keys=settings.trace_public_keys,
     )

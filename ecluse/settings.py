@@ -106,12 +106,16 @@ class GatewaySection(_Section):
 
 
 class ConsoleSection(_Section):
-    """The API's side. ``certificate`` and ``key`` are PEM files; unset, those made by ``init`` serve."""
+    """The API's side. ``certificate`` and ``key`` are PEM files; unset, those made by ``init`` serve.
+
+    ``trace_public_keys`` are PEM files of the gateways' public keys; unset, that of this node.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 8443
     certificate: Path | None = None
     key: Path | None = None
+    trace_public_keys: tuple[Path, ...] = ()
     user: str | None = None
 
 
@@ -190,6 +194,13 @@ class Settings(BaseSettings):
     def signing_key(self) -> Path:
         """The Ed25519 key that signs manifests."""
         return self.path(self.recorder.signing_key, "keys/trace-signing.pem")
+
+    @property
+    def trace_public_keys(self) -> tuple[Path, ...]:
+        """The public keys of the gateways whose traces the console verifies: by default this node's own."""
+        if self.console.trace_public_keys:
+            return tuple(self.data_dir / path for path in self.console.trace_public_keys)
+        return (self.signing_key.with_name(self.signing_key.name + ".pub"),)
 
     @property
     def spool(self) -> Path:
