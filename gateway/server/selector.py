@@ -92,7 +92,7 @@ class Selector:
         except DeviceError as error:
             channel.refuse(wording.refused(error.key, language, device=device))
         except SessionEnded:
-            channel.leave(255)
+            channel.refuse(wording.refused("end.refused", language), 255)
         except Exception as error:
             _log.error("channel.failed", error=repr(error), person=self._person.id)
             channel.refuse(wording.refused("end.failure", language))
@@ -187,7 +187,7 @@ class Selector:
         """Put into the trace what was refused before there was one."""
         refusals, self._refusals = self._refusals, []
         for facts, refused in refusals:
-            await self._context.opener.refuse(session, facts, refused)
+            await self._context.opener.keep_refused(session, facts, refused)
 
 
 def _over(task: "asyncio.Task[Session]") -> bool:

@@ -56,7 +56,8 @@ async def end_session(
     except Exception as error:
         _log.error("session.end_failed", session=session.grant.session_id, error=repr(error))
     finally:
-        hang_up()
+        if session.opened:  # else the person reads on her channel why nothing opened
+            hang_up()
         await _close_books(session, reason, access, journal)
         session.ended.set()
 

@@ -75,6 +75,7 @@ class Session:
         self.ended = asyncio.Event()
         self.warned: set[int] = set()
         self.to_recheck = True
+        self.opened = False
         self._monotonic = monotonic
         self._recording: Recording | None = None
         self._last_number = 0
@@ -191,6 +192,7 @@ class Opener:
             raise
         if session.ending is not None:
             raise SessionEnded
+        session.opened = True
         return session
 
     async def open_channel(
@@ -221,10 +223,14 @@ class Opener:
             raise
         return relay
 
+    async def keep_refused(self, session: Session, facts: Mapping[str, object], refused: Refused) -> None:
+        """Record a refused request that is in the journal already."""
+        await session.keep(FrameType.REFUSED, 0, {**facts, "reason": refused.key, "rule": refused.code})
+
     async def refuse(self, session: Session, facts: Mapping[str, object], refused: Refused) -> None:
         """Record and journal a refused request."""
+        await self.keep_refused(session, facts, refused)
         told = {**facts, "reason": refused.key, "rule": refused.code}
-        await session.keep(FrameType.REFUSED, 0, told)
         await self._journalled(self._notes.session("channel.refused", session.grant, told))
 
     async def _decide(self, request: AccessRequest) -> Grant:
