@@ -85,7 +85,7 @@ class SftpTap:
         self,
         channels: frozenset[Channel],
         on_operation: Callable[[FileOperation], None],
-        refusal: str = "Refused by the hospital's gateway",
+        refusal: str = "Refusé par la passerelle / Refused by the gateway",
     ) -> None:
         """Hold to the directions in *channels*; *refusal* is the text a denied request is answered with."""
         self._channels = channels
