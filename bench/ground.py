@@ -1,0 +1,197 @@
+"""What is measured: one device, an OpenSSH jump host before it, and the bastion before it, all on loopback."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import Enum
+from pathlib import Path
+
+from bench.clients import Entry, askpass
+from bench.errors import BenchError
+from bench.technicians import Planning, Technician, Tell
+from ecluse import composition, settings
+from ecluse.demo.device import HOST, DemoDevice
+from ecluse.demo.processes import descendants
+from ecluse.demo.scene import Scene
+from policy import services
+from policy.clock import SystemClock
+
+CIPHER = "aes128-gcm@openssh.com"
+DEVICE = "bench01"
+ACCOUNT = "maint"
+JUMP_ACCOUNT = "jump"
+PROMPT = f"{ACCOUNT}@{DEVICE}:".encode()
+RAM_DISK = Path("/dev/shm")  # noqa: S108 - memory on every Linux; our folder in it has a name of its own
+MANY_SESSIONS = f"Ciphers {CIPHER}\nMaxStartups 2000\nMaxSessions 2000"
+
+
+class Route(Enum):
+    """The three ways to the device: a column each."""
+
+    DIRECT = "direct"
+    JUMP = "jump"
+    ECLUSE = "ecluse"
+
+
+class By(Enum):
+    """The first factor of a log-in."""
+
+    PASSWORD = "password"  # noqa: S105 - a word of the clients' configuration
+    KEY = "key"
+
+
+class Ground:
+    """Everything that runs while we measure. Made by ``ground``.
+
+    ``directory`` is on a disk, ``fast`` is memory: the files that are sent and fetched lie there, so that only the
+    recorder's own writes meet the disk.
+    """
+
+    def __init__(
+        self, directory: Path, fast: Path, device: DemoDevice, jump: DemoDevice, scene: Scene
+    ) -> None:
+        self.directory = directory
+        self.fast = fast
+        self._device = device
+        self._jump = jump
+        self._scene = scene
+        self._crowd: list[Technician] = []
+        self._config = directory / "ssh_config"
+        self._answers = {
+            "SSH_ASKPASS": str(askpass(directory / "askpass")),
+            "BENCH_DEVICE_PASSWORD": device.account.password or "",
+            "BENCH_JUMP_PASSWORD": jump.account.password or "",
+        }
+
+    @property
+    def gateway_pid(self) -> int:
+        """The bastion's SSH process."""
+        return self._announced("gateway")
+
+    def between(self, route: Route) -> set[int]:
+        """Return the processes that stand between client and device on *route*."""
+        match route:
+            case Route.DIRECT:
+                return set()
+            case Route.JUMP:
+                return {self._jump.pid} | descendants(self._jump.pid)
+            case Route.ECLUSE:
+                return {self.gateway_pid, self._announced("console")}
+
+    def entry(self, route: Route, by: By = By.PASSWORD) -> Entry:
+        """Return a log-in by *route*; through the bastion each one is another person's, for a code serves once."""
+        host = f"{route.value}-{by.value}"
+        if route is not Route.ECLUSE:
+            return Entry(config=str(self._config), host=host, answers=self._answers)
+        if not self._crowd:
+            raise BenchError("fewer technicians were enrolled than log-ins are measured")
+        person = self._crowd.pop()
+        return Entry(
+            config=str(self._config),
+            host=host,
+            answers={**self._answers, "BENCH_PASSWORD": person.password},
+            options=("-o", f"User={person.login}+{DEVICE}", "-o", f"IdentityFile={person.key}"),
+            totp_secret=person.totp_secret,
+        )
+
+    async def prepare(self, people: int, tell: Tell, clock: SystemClock) -> None:
+        """Declare the device, enrol *people* technicians for a window that is open, write the clients' files."""
+        self._write_config()
+        configured = composition.policy_settings(settings.load(self._scene.config))
+        built = await services.build(configured, clock)
+        try:
+            self._crowd = await Planning(built, clock, self.directory / "keys").prepare(
+                self._device, people, tell
+            )
+        finally:
+            await built.close()
+
+    def _announced(self, program: str) -> int:
+        said = json.loads((self._scene.data / "run" / f"{program}.json").read_text())
+        return int(said["pid"])
+
+    def _write_config(self) -> None:
+        device, jump = (self._private_key(each) for each in (self._device, self._jump))
+        known = [f"[{HOST}]:{each.port} {each.host_key_public}\n" for each in (self._device, self._jump)]
+        known_hosts = self.directory / "known_hosts"
+        known_hosts.write_text("".join(known) + self._scene.known_hosts.read_text())
+        methods = {By.PASSWORD: "password", By.KEY: "publickey"}
+        stanzas = [
+            f"""
+Host direct-{by.value} jump-{by.value} first-{by.value}
+    PreferredAuthentications {method}
+Host direct-{by.value} jump-{by.value}
+    Port {self._device.port}
+    User {ACCOUNT}
+    IdentityFile {device}
+Host jump-{by.value}
+    ProxyJump first-{by.value}
+Host first-{by.value}
+    Port {self._jump.port}
+    User {JUMP_ACCOUNT}
+    IdentityFile {jump}
+"""
+            for by, method in methods.items()
+        ]
+        self._config.write_text(f"""{"".join(stanzas)}
+Host ecluse-password
+    PreferredAuthentications keyboard-interactive
+Host ecluse-key
+    PreferredAuthentications publickey,keyboard-interactive
+Host ecluse-*
+    Port {self._scene.ssh_port}
+Host *
+    HostName {HOST}
+    Ciphers {CIPHER}
+    Compression no
+    UserKnownHostsFile {known_hosts}
+    GlobalKnownHostsFile none
+    StrictHostKeyChecking yes
+    IdentityAgent none
+    IdentitiesOnly yes
+    NumberOfPasswordPrompts 1
+    LogLevel ERROR
+    # newer clients blur the times of keystrokes on purpose, which is not what is measured
+    IgnoreUnknown ObscureKeystrokeTiming
+    ObscureKeystrokeTiming no
+""")
+
+    def _private_key(self, device: DemoDevice) -> Path:
+        path = self.directory / f"{device.name}.key"
+        path.touch(mode=0o600)
+        path.write_text(device.account.private_key or "")
+        return path
+
+
+@asynccontextmanager
+async def ground(people: int, tell: Tell) -> AsyncIterator[Ground]:
+    """Start everything, with *people* technicians who may each log in; all of it is stopped and removed after."""
+    clock = SystemClock()
+    directory = Path(tempfile.mkdtemp(prefix="ecluse-bench-"))
+    fast = Path(tempfile.mkdtemp(prefix="ecluse-bench-", dir=RAM_DISK if RAM_DISK.is_dir() else directory))
+    started: list[DemoDevice] = []
+    scene: Scene | None = None
+
+    async def sshd(name: str, account: str) -> DemoDevice:
+        started.append(
+            await DemoDevice.start(directory / name, name, account_name=account, extra_config=MANY_SESSIONS)
+        )
+        return started[-1]
+
+    try:
+        tell("device and jump host")
+        device, jump = await sshd(DEVICE, ACCOUNT), await sshd("gate", JUMP_ACCOUNT)
+        tell("the bastion")
+        scene = await Scene.build(directory / "bastion", clock, lambda _key: None)
+        built = Ground(directory, fast, device, jump, scene)
+        await built.prepare(people, tell, clock)
+        yield built
+    finally:
+        if scene is not None:
+            await scene.close()
+        for each in started:
+            await each.stop()
+        for folder in (directory, fast):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,156 @@
+"""The whole run: what is asked for, in which order, with what progress, and how it is shown."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from bench import bulk, echo, logins, memory
+from bench.errors import BenchError
+from bench.ground import CIPHER, Ground, ground
+from bench.processes import machine
+from bench.results import Results
+from ecluse.demo.errors import DemoError
+
+
+class Choice(Enum):
+    """The rows one may ask for; those of CPU come with their transfers."""
+
+    DOWN = "down"
+    UP = "up"
+    NOISE = "noise"
+    GET = "get"
+    PUT = "put"
+    LOGIN_PASSWORD = "login-password"  # noqa: S105 - a row's name
+    LOGIN_KEY = "login-key"
+    ECHO = "echo"
+    BUSY = "busy"
+    MEMORY = "memory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How much of everything: *size* in bytes a transfer; the rest are counts."""
+
+    rows: tuple[str, ...]
+    size: int
+    rounds: int
+    logins: int
+    strokes: int
+    busy: int
+    idle: int
+
+    @property
+    def people(self) -> int:
+        """How many log-ins there are through the bastion: each needs a code of its own."""
+        needed = {
+            "login-password": self.logins,
+            "login-key": self.logins,
+            "echo": 1,
+            "busy": self.busy + 1,
+            "memory": self.idle + 1,
+        }
+        return sum(needed.get(row, 1) for row in self.rows)
+
+    @property
+    def steps(self) -> int:
+        """How often the progress bar moves."""
+        each = {"login-password": self.logins * 3, "login-key": self.logins * 3, "memory": 2}
+        return sum(each.get(row, self.rounds * 3 if row in bulk.TRANSFERS else 3) for row in self.rows)
+
+
+FULL = {"size": bulk.GIB, "rounds": 3, "logins": 20, "strokes": 400, "busy": 100, "idle": 500}
+QUICK = {"size": 64 * bulk.MIB, "rounds": 1, "logins": 3, "strokes": 60, "busy": 20, "idle": 20}
+
+PAGE_WIDTH = 120
+
+
+async def run(plan: Plan, results: Results, progress: Progress) -> None:
+    """Build the ground, take every row of *plan*, remove the ground; a row that fails does not stop the others."""
+    task = progress.add_task("starting", total=plan.steps)
+
+    def tell(text: str) -> None:
+        progress.update(task, description=text)
+
+    def step(text: str) -> None:
+        progress.update(task, description=text, advance=1)
+
+    async with ground(plan.people, tell) as built:
+        for row, measurement in _measurements(plan, built, results, step):
+            try:
+                await measurement()
+            except (BenchError, OSError, TimeoutError) as error:
+                results.fail(row, error)
+
+
+def _measurements(
+    plan: Plan, built: Ground, results: Results, step: Callable[[str], None]
+) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
+    known: dict[str, Callable[[], Awaitable[None]]] = {
+        row: partial(bulk.measure, built, results, row, plan.size, plan.rounds, step)
+        for row in bulk.TRANSFERS
+    }
+    for row in ("login-password", "login-key"):
+        known[row] = partial(logins.measure, built, results, row, plan.logins, step)
+    known["echo"] = partial(echo.alone, built, results, "echo", plan.strokes, step)
+    known["busy"] = partial(echo.among, built, results, "busy", plan.strokes, plan.busy, step)
+    known["memory"] = partial(memory.measure, built, results, "memory", plan.idle, step)
+    return [(row, known[row]) for row in plan.rows]
+
+
+def bench(
+    *,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="64 MiB, 20 sessions, one round: to see that it works.")
+    ] = False,
+    only: Annotated[
+        list[Choice] | None, typer.Option("--only", metavar="ROW", help="This row alone; may be repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every sample as JSON.")] = False,
+) -> None:
+    """Measure a direct sshd, OpenSSH's ssh -J and Écluse with recording, side by side on this machine."""
+    rows = tuple(choice.value for choice in Choice if not only or choice in only)
+    plan = Plan(rows=rows, **(QUICK if quick else FULL))
+    facts = machine()
+    results = Results(plan.busy, plan.idle)
+    screen = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    # a slow bar: what it costs is measured with everything else
+    with Progress(*columns, console=screen, refresh_per_second=1, transient=True) as progress:
+        try:
+            asyncio.run(run(plan, results, progress))
+        except (BenchError, DemoError) as error:
+            screen.print(f"the measurement could not begin: {error}", markup=False)
+            sys.exit(1)
+    if as_json:
+        typer.echo(json.dumps({"machine": facts, "cipher": CIPHER, **results.document()}, indent=2))
+    else:
+        _show(plan, results, facts)
+    sys.exit(1 if results.failures else 0)
+
+
+def _show(plan: Plan, results: Results, facts: dict[str, str]) -> None:
+    screen = Console()
+    if not screen.is_terminal:
+        screen = Console(width=PAGE_WIDTH)
+    title = f"{plan.size // bulk.MIB} MiB a transfer, median of {plan.rounds}; {CIPHER} on every leg; all on loopback"
+    screen.print(results.table(title))
+    for name, fact in facts.items():
+        screen.print(f"{name}: {fact}", markup=False, highlight=False)
+    for failure in results.failures:
+        screen.print(f"failed: {failure}", markup=False, highlight=False)
+
+
+def main() -> None:
+    """Run the command."""
+    command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    command.command()(bench)
+    command()
