@@ -6,14 +6,15 @@ write lock at once (BEGIN IMMEDIATE), so that it never finds out too late that i
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from typing import Self
 
 from sqlalchemy import Connection, event, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from policy.clock import Clock
@@ -24,6 +25,9 @@ from policy.store.unit_of_work import UnitOfWork, View
 
 BUSY_TIMEOUT_MS = 5000
 """How long a writer waits for another process's write lock, on either database."""
+
+_STEP_MS = 100
+"""How long one try for SQLite's write lock lasts; between tries, whoever waits can be told to stop."""
 
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -59,7 +63,7 @@ async def migrate(url: str) -> None:
     engine = _engine(database_url(url), pooled=False)
     try:
         with failures_mean_unavailable():
-            async with engine.execution_options(writes=True).begin() as connection:
+            async with _writing(engine.execution_options(writes=True)) as connection:
                 await connection.run_sync(upgrade)
     finally:
         await engine.dispose()
@@ -71,7 +75,7 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         """Serve from *engine*; use ``Database.open``."""
         self._engine = engine
-        self._writing = engine.execution_options(writes=True)
+        self._writers = engine.execution_options(writes=True)
         self._embedded = engine.dialect.name == "sqlite"
         self._turn = asyncio.Lock()
 
@@ -119,7 +123,7 @@ class Database:
         turn: AbstractAsyncContextManager[object] = self._turn if self._embedded else nullcontext()
         with failures_mean_unavailable():
             # one writer at a time on SQLite anyway: queue here, in order, rather than poll for its lock
-            async with turn, self._writing.begin() as connection:
+            async with turn, _writing(self._writers) as connection:
                 work = UnitOfWork(connection, actor, clock)
                 yield work
                 await work.flush()
@@ -148,6 +152,38 @@ def failures_mean_unavailable() -> Iterator[None]:
 
 
 _migrate = migrate  # ``Database.open`` has a parameter of that name
+
+
+@asynccontextmanager
+async def _writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Open a writing transaction; on SQLite wait for another process's lock in small steps.
+
+    SQLite's own wait blocks the connection's thread, which nothing can cancel: a caller whose time is up would
+    still sit through all of it.
+    """
+    async with engine.connect() as connection:
+        async with asyncio.timeout(BUSY_TIMEOUT_MS / 1000):
+            transaction = await _begin(connection)
+        try:
+            yield connection
+        except BaseException:
+            await transaction.rollback()
+            raise
+        await transaction.commit()
+
+
+async def _begin(connection: AsyncConnection) -> AsyncTransaction:
+    while True:
+        try:
+            return await connection.begin()
+        except OperationalError as error:
+            if not _locked(error):
+                raise
+
+
+def _locked(error: OperationalError) -> bool:
+    code: int = getattr(error.orig, "sqlite_errorcode", 0)
+    return code & 0xFF == sqlite3.SQLITE_BUSY  # the low byte, the rest says why it is busy
 
 
 def _engine(url: URL, *, pooled: bool) -> AsyncEngine:
@@ -188,5 +224,11 @@ def _prepare_sqlite(connection: object, _entry: ConnectionPoolEntry) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if not connection.get_execution_options().get("writes", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={_STEP_MS}")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")

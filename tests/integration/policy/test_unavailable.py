@@ -79,8 +79,10 @@ async def test_another_process_that_writes_keeps_writers_waiting_and_readers_not
     try:
         holder.execute("BEGIN IMMEDIATE")
         assert isinstance(await world.services.access.decide(world.request()), Grant)
+        began = time.monotonic()
         with pytest.raises(PolicyUnavailable):
             await world.services.access.session_opened(grant, "gw1")
+        assert time.monotonic() - began < 4
         waiting = asyncio.create_task(world.services.access.heartbeat("gw1"))
         await asyncio.sleep(0)
         holder.execute("ROLLBACK")
