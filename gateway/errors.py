@@ -60,6 +60,8 @@ class DeviceError(GatewayError):
     """Something on the device's side. ``detail`` is for the journal and the log, never for the terminal."""
 
     key = "device.unreachable"
+    device = ""
+    """The device as the person named it."""
 
     def __init__(self, detail: str) -> None:
         """Keep the *detail* for those who look after the device."""

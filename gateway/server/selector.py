@@ -75,7 +75,6 @@ class Selector:
     async def serve(self, channel: PersonChannel, request: ChannelRequest) -> None:
         """Serve one channel to the point where its relay runs by itself; never raises."""
         language, wording = self._person.language, self._context.wording
-        device = self._name.device or ""
         try:
             await self._serve(channel, request)
         except AccessRefused as refused:
@@ -86,11 +85,11 @@ class Selector:
             channel.refuse(wording.channel_refused(Refused(key=refused.key, code=refused.code), language))
         except DeviceRefused as error:
             if channel.server is not None or request.pty is not None:
-                channel.refuse(wording.refused(error.key, language, device=device))
+                channel.refuse(wording.refused(error.key, language, device=error.device))
             else:
                 channel.decline()
         except DeviceError as error:
-            channel.refuse(wording.refused(error.key, language, device=device))
+            channel.refuse(wording.refused(error.key, language, device=error.device))
         except SessionEnded:
             channel.refuse(wording.refused("end.refused", language), 255)
         except Exception as error:
@@ -126,6 +125,13 @@ class Selector:
         channel.leave(result.status)
 
     async def _bridge(self, channel: PersonChannel, request: ChannelRequest, target: _Target) -> None:
+        try:
+            await self._bridged(channel, request, target)
+        except DeviceError as error:
+            error.device = target[0]
+            raise
+
+    async def _bridged(self, channel: PersonChannel, request: ChannelRequest, target: _Target) -> None:
         session = await self._session(target)
         await self._flush_refusals(session)
 

@@ -173,7 +173,10 @@ class Relay:
     def resume(self) -> None:
         """Let bytes flow, after the person's request was answered (the answer resumes reading by itself)."""
         self._started = True
-        self.to_device.apply()
+        if self.to_device.held:
+            self.to_device.apply()
+        else:
+            self.person.resume_reading()
         if self.device is not None and not self.to_person.held:
             self.device.resume_reading()
 
