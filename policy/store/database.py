@@ -194,6 +194,7 @@ def _engine(url: URL, *, pooled: bool) -> AsyncEngine:
     else:
         options["connect_args"] = {
             "timeout": 2,
+            "command_timeout": 2 * BUSY_TIMEOUT_MS / 1000 if pooled else None,
             "server_settings": {
                 "application_name": "ecluse",
                 "lock_timeout": str(BUSY_TIMEOUT_MS),
