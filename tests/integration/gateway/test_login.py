@@ -1,12 +1,13 @@
 """Nothing opens with a factor missing, and nothing before log-in tells who exists (invariants 7 and 8)."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import asyncssh
 import pytest
+from typing_extensions import override
 
 from tests.support.bastion import Bastion, running_bastion
 
@@ -129,22 +130,25 @@ async def test_what_was_proved_under_one_name_is_nothing_under_another(bastion: 
     private = asyncssh.read_private_key(key)
 
     class Turncoat(asyncssh.SSHClient):
+        connection: asyncssh.SSHClientConnection
+
+        @override
+        def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+            self.connection = conn
+
+        @override
         def kbdint_auth_requested(self) -> str:
-            connection._username = "dsi+scan01"  # the attack: another name after the first factor
+            self.connection._username = "dsi+scan01"  # the attack: another name after the first factor
             return ""
 
+        @override
         def kbdint_challenge_received(
-            self, name: str, instructions: str, lang: str, prompts: list[tuple[str, bool]]
+            self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]
         ) -> list[str]:
             asked.append(len(prompts))
             return bastion.code("dsi") * len(prompts)
 
-        def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
-            nonlocal connection
-            connection = conn
-
     asked: list[int] = []
-    connection: asyncssh.SSHClientConnection
     with pytest.raises(asyncssh.PermissionDenied):
         await asyncssh.connect(
             "127.0.0.1",
