@@ -23,6 +23,8 @@ _PATIENCE = 1024
 """Characters shown, none of them the one awaited, after which a line is not echoed."""
 _PATIENCE_AHEAD = 64 * 1024
 """The same for a line typed ahead: a shell shows it only after what the lines before it print."""
+_ONE_KEY = 4
+"""Bytes of input that one key makes, as opposed to a paste."""
 _PIECE = 16 * 1024
 _KEYSTROKES = 64
 """Pieces of input, with no output at all, after which a finished line is not echoed."""
@@ -33,7 +35,6 @@ _ENTER = b"\r\n"
 _ERASE = b"\x7f\x08"
 _KILL = b"\x03\x04\x15\x1a\x1c"
 _WORD = 0x17
-_NEW_LINE = 0x0A
 _ESCAPE = 0x1B
 
 
@@ -70,6 +71,10 @@ class _Line:
             at = found + 1
         return at
 
+    def ends(self, shown: bytes) -> bool:
+        """Tell whether the line *shown* ends with what was still awaited, blanks of a wrapped line apart."""
+        return shown.replace(b" ", b"").endswith(bytes(self.typed[self.matched :]).replace(b" ", b""))
+
     def cut(self, length: int) -> None:
         for at in range(length, len(self.typed)):
             self.typed[at] = 0
@@ -92,6 +97,8 @@ class EchoWatch:
         self._waiting: deque[_Line] = deque()
         self._waiting_bytes = 0
         self._escape = b""
+        self._shown = b""
+        self._answered = True
         self._allowance = 1
         self._questions = 0
         self._unseen = 0
@@ -101,16 +108,19 @@ class EchoWatch:
         for line in self._waiting:
             line.age += 1
         while self._waiting and self._waiting[0].age > _KEYSTROKES:
-            self._decide()
+            self._decide(echoed=False)
         if self._screen.alternate:
             self._forget()
             return
+        if self._answered and len(data) <= _ONE_KEY and self._screen.prompt():
+            self._all_unseen()  # the device asks again, so that it has taken all that was typed ahead
         for byte in data:
             self._key(byte)
 
     def shown(self, data: bytes) -> None:
         """Take *data* from the device, after the input before it."""
         self._screen.show(data)
+        self._answered = True
         if self._screen.alternate:
             self._forget()
             return
@@ -121,8 +131,7 @@ class EchoWatch:
 
     def end(self) -> None:
         """Judge what still waits; to be called once, when the terminal closes."""
-        while self._waiting:
-            self._decide()
+        self._all_unseen()
         self._forget()
 
     def _awaiting(self) -> bool:
@@ -134,17 +143,28 @@ class EchoWatch:
             if not self._waiting:
                 at = self._line.follow(text, at, len(text))
                 continue
-            line = self._waiting[0]
-            if line.matched >= len(line.typed):  # what comes next is the echo of Enter
-                self._decide()
-                at += text[at] == _NEW_LINE
-                continue
-            # at the first new line, the echo of Enter, what was to be shown has been
-            end = -1 if line.ahead else text.find(b"\n", at)
-            at = line.follow(text, at, len(text) if end < 0 else end)
-            if not line.echoed and (end >= 0 or line.lost):
-                self._decide()
-                at += end >= 0
+            end = text.find(b"\n", at)
+            self._shown = (self._shown + text[at : len(text) if end < 0 else end])[-2 * MAX_LINE :]
+            self._waiting[0].skipped += (len(text) if end < 0 else end + 1) - at
+            if end < 0:
+                at = len(text)
+            else:
+                at = end + 1
+                self._line_shown()
+            if self._waiting and self._waiting[0].lost:
+                self._decide(echoed=False)
+
+    def _line_shown(self) -> None:
+        """Judge the first line that waits by a whole line of output; one that Enter was not alone with may wait.
+
+        Output of the very command that was hidden must not pass for its echo: the echo of a finished line is a
+        line that ends with it.
+        """
+        line = self._waiting[0]
+        echoed = line.ends(self._shown)
+        self._shown = b""
+        if echoed or not line.ahead:
+            self._decide(echoed=echoed)
 
     def _key(self, byte: int) -> None:
         if self._escape or byte == _ESCAPE:
@@ -161,6 +181,7 @@ class EchoWatch:
         elif byte >= 0x20:
             if not self._line.typed:
                 self._line = _Line(self._screen.prompt())
+                self._line.ahead = not self._answered
             if len(self._line.typed) < MAX_LINE:
                 self._line.typed.append(byte)
 
@@ -177,23 +198,27 @@ class EchoWatch:
         if not line.typed:
             return
         line.prompt = line.prompt or self._screen.prompt()
-        line.ahead = bool(self._waiting)
+        line.ahead = line.ahead or bool(self._waiting)
         self._screen.forget_prompt()
+        self._answered = False
         if not self._waiting and (line.echoed or line.lost):
-            self._judge(line)
+            self._judge(line, echoed=line.echoed)
         elif self._waiting_bytes + len(line.typed) > MAX_WAITING:
             line.cut(0)
         else:
             self._waiting.append(line)
             self._waiting_bytes += len(line.typed)
 
-    def _decide(self) -> None:
+    def _decide(self, *, echoed: bool) -> None:
         line = self._waiting.popleft()
         self._waiting_bytes -= len(line.typed)
-        self._judge(line)
+        self._judge(line, echoed=echoed)
 
-    def _judge(self, line: _Line) -> None:
-        echoed = line.echoed
+    def _all_unseen(self) -> None:
+        while self._waiting:
+            self._decide(echoed=False)
+
+    def _judge(self, line: _Line, *, echoed: bool) -> None:
         line.cut(0)
         if echoed:
             self._allowance, self._questions, self._unseen = 1, 0, 0
@@ -211,7 +236,7 @@ class EchoWatch:
 
     def _forget(self) -> None:
         self._line.cut(0)
-        self._escape = b""
+        self._escape = self._shown = b""
         while self._waiting:
             self._waiting.popleft().cut(0)
         self._waiting_bytes = 0

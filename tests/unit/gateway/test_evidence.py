@@ -73,13 +73,24 @@ def test_hidden_commands_at_a_shell_are_told(terminal: Terminal) -> None:
     assert terminal.alarms == [1, 2]
 
 
+def test_what_a_hidden_command_prints_is_not_its_echo(terminal: Terminal) -> None:
+    """With echo off even Enter is not shown: output that happens to hold the command's letters is no echo."""
+    terminal.line(b"stty -echo")
+    terminal.hidden(b"id", b"uid=0(root) gid=0(root)\r\n$ ")
+    terminal.hidden(b"id", b"uid=0(root) gid=0(root)\r\n$ ")
+    terminal.hidden(b"uname -a", b"Linux scan01 6.1.0 uname -a x86_64 GNU\r\n$ ")
+    terminal.hidden(b"cat /etc/hosts", b"127.0.0.1 localhost\r\n$ ")
+    terminal.watch.end()
+    assert terminal.alarms == [1, 2, 3]
+
+
 def test_hidden_lines_with_no_prompt_are_told(terminal: Terminal) -> None:
-    """Lines fed to a silent program are told when the device next says something."""
+    """Lines fed to a silent program are told at the next key after the device asks again."""
     terminal.line(b"stty -echo; cat > run.sh", b"\r\n")
     for line in (b"one", b"two", b"three"):
         terminal.hidden(line, b"")
     terminal.watch.shown(b"\r\n\r\n\r\n\r\n$ ")
-    terminal.watch.end()
+    terminal.watch.typed(b"i")
     assert terminal.alarms == [1, 2]
 
 
