@@ -70,11 +70,13 @@ class Envelope:
         try:
             await self._app(scope, receive, dressed)
         except Exception:
-            # whatever it is, the caller learns nothing of it; the log keeps all of it
+            # whatever it is, the caller learns nothing of it; the log keeps all of it, and a log that
+            # cannot be written changes no answer
+            if not started:
+                await problem_response(INTERNAL, _language(scope))(scope, receive, dressed)
             log.exception("api.internal_error", method=scope["method"], path=scope["path"])
             if started:
                 raise
-            await problem_response(INTERNAL, _language(scope))(scope, receive, dressed)
 
 
 class Gate:

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from admin_api import errors as mine
+from admin_api.sayings import said
 from admin_api.wording import knows, say
 from policy import errors as policy
 from policy.domain.people import Language
@@ -126,7 +127,7 @@ def _of_edge(error: mine.ApiError, language: Language) -> Refusal:
         case mine.BadTimestamp():
             return Refusal("invalid-input", 422, errors=[(error.field, say("invalid.timestamp", language))])
         case mine.TraceUnreadable():
-            return Refusal("trace-unreadable", 409, {"why": error.why})
+            return Refusal("trace-unreadable", 409, {"why": said(error.why, language)})
         case _:
             return INTERNAL
 
@@ -136,19 +137,22 @@ def _of_policy(error: policy.PolicyError, language: Language, now: datetime) -> 
         case policy.AmbiguousLocalTime():
             choices = ("first", "second") if error.choices else ("shift",)
             return Refusal(
-                "ambiguous-local-time", 422, errors=[(error.field, error.message)], choices=choices
+                "ambiguous-local-time",
+                422,
+                errors=[(error.field, said(error.message, language))],
+                choices=choices,
             )
         case policy.InvalidInput():
-            return Refusal("invalid-input", 422, errors=[(error.field, error.message)])
+            return Refusal("invalid-input", 422, errors=[(error.field, said(error.message, language))])
         case policy.NotFound():
             noun = say(f"noun.{error.noun}", language) if knows(f"noun.{error.noun}") else error.noun
             return Refusal("not-found", 404, {"noun": noun, "name": error.key})
         case policy.SecretReused():
             return Refusal("secret-reused", 409)
         case policy.Conflict():
-            return Refusal("conflict", 409, {"why": str(error)})
+            return Refusal("conflict", 409, {"why": said(str(error), language)})
         case policy.Forbidden():
-            return Refusal("forbidden", 403, {"why": str(error)})
+            return Refusal("forbidden", 403, {"why": said(str(error), language)})
         case policy.LockedOut():
             seconds = max(1, int((error.until - now).total_seconds()) + 1)
             return Refusal("locked-out", 429, {"seconds": seconds}, headers={"Retry-After": str(seconds)})

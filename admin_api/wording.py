@@ -1,5 +1,7 @@
 """The words of this package, in the language that the caller asked for."""
 
+from collections.abc import Mapping
+
 from policy import i18n
 from policy.domain.people import Language
 
@@ -14,6 +16,11 @@ def say(key: str, language: Language, **arguments: object) -> str:
 def knows(key: str) -> bool:
     """Tell whether the catalogues hold a sentence under *key*."""
     return _CATALOG.knows(key)
+
+
+def templates(prefix: str, language: Language) -> Mapping[str, str]:
+    """Return the sentences whose key starts with *prefix*, by key, their placeholders still in braces."""
+    return _CATALOG.templates(prefix, language)
 
 
 def preferred(accept_language: str | None, fallback: Language) -> Language:

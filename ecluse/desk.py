@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -160,6 +161,16 @@ class Desk:
 def clean(value: object) -> str:
     """Return *value* as text that can do nothing to a terminal: it may come from a device or a stranger."""
     return neutralise(str(value if value is not None else ""))
+
+
+def moment(text: object) -> str | None:
+    """Return an ISO 8601 instant of the API on this machine's clock, to the second, with its offset; None for none."""
+    if not isinstance(text, str):
+        return None
+    try:
+        return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+    except ValueError:
+        return text
 
 
 def desk_for(wish: str | None) -> Desk:

@@ -59,6 +59,11 @@ class Catalog:
         """Tell whether there is a sentence under *key*."""
         return all(key in templates for templates in self._messages.values())
 
+    def templates(self, prefix: str, language: Language) -> Mapping[str, str]:
+        """Return the sentences whose key starts with *prefix*, by key, their placeholders still in braces."""
+        found = self._messages[language].items()
+        return {key: template for key, template in found if key.startswith(prefix)}
+
     def translate(
         self, key: str, language: Language | str, *, timezone: str = "UTC", **arguments: object
     ) -> str:

@@ -4,11 +4,13 @@ from typing import Annotated
 
 import typer
 
-from ecluse.desk import AsJson, Desk, clean
+from ecluse.client import Json
+from ecluse.desk import AsJson, Desk, moment
 
 group = typer.Typer(no_args_is_help=True, help="The security journal.")
 
 _BROKEN = 1
+_GIST = 160
 
 
 def register(root: typer.Typer) -> None:
@@ -33,13 +35,7 @@ def list_(
     query = {"name": name, "person": person, "device": device, "session": session, "from": since, "to": until}
     found = list(desk.client.items("/v1/journal", at_most=limit, **query))
     rows = [
-        (
-            item["at"],
-            item["name"],
-            item["actor"],
-            item["person"],
-            " ".join(f"{clean(key)}={clean(value)}" for key, value in item["details"].items()),
-        )
+        (moment(item["at"]), item["name"], item["actor"], item["person"], _gist(item["details"]))
         for item in found
     ]
     desk.show_table(("field.at", "field.event", "field.actor", "field.person", "field.details"), rows, found)
@@ -55,3 +51,12 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
         return
     desk.done(found, "audit.broken", why=str(found["why"]))
     raise typer.Exit(_BROKEN)
+
+
+def _gist(details: Json) -> str:
+    """Say in one line what an entry holds: of a change, what became different. The whole is in the JSON."""
+    before, after = details.get("before"), details.get("after")
+    if isinstance(before, dict) and isinstance(after, dict):
+        details = {key: value for key, value in after.items() if before.get(key) != value}
+    line = " ".join(f"{key}={value}" for key, value in details.items() if value not in (None, [], {}))
+    return line if len(line) <= _GIST else f"{line[:_GIST]}…"

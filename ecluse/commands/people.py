@@ -7,7 +7,7 @@ import typer
 
 from ecluse import names
 from ecluse.client import Json
-from ecluse.desk import AsJson, Desk
+from ecluse.desk import AsJson, Desk, moment
 from ecluse.errors import FileUnusable
 
 group = typer.Typer(no_args_is_help=True, help="Technicians and staff.")
@@ -185,4 +185,4 @@ def _act(context: typer.Context, login: str, verb: str, key: str, body: Json | N
 
 
 def _date(invitation: Json) -> str:
-    return str(invitation.get("expires") or "")
+    return moment(invitation["expires"]) or ""

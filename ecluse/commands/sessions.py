@@ -6,7 +6,7 @@ import typer
 
 from ecluse import names
 from ecluse.client import Json
-from ecluse.desk import AsJson, Desk
+from ecluse.desk import AsJson, Desk, moment
 
 group = typer.Typer(no_args_is_help=True, help="Sessions, live and past, and the cut.")
 
@@ -36,8 +36,8 @@ def list_(
             item["device_name"],
             item["account_name"],
             item["source"],
-            item["started"],
-            item["ended"],
+            moment(item["started"]),
+            moment(item["ended"]),
             desk.say(f"session.{item['state']}"),
         )
         for item in found

@@ -6,7 +6,7 @@ import typer
 
 from ecluse import names
 from ecluse.client import Json
-from ecluse.desk import AsJson, Desk
+from ecluse.desk import AsJson, Desk, moment
 from ecluse.errors import EcluseError
 
 group = typer.Typer(no_args_is_help=True, help="What gateways were asked to do on devices.")
@@ -28,7 +28,12 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
     found = list(desk.client.items("/v1/tasks", at_most=100))
     devices = names.devices_by_id(desk.client)
     rows = [
-        (item["requested_at"], item["kind"], devices.get(item["device_id"], item["device_id"]), item["state"])
+        (
+            moment(item["requested_at"]),
+            item["kind"],
+            devices.get(item["device_id"], item["device_id"]),
+            item["state"],
+        )
         for item in found
     ]
     desk.show_table(("field.requested_at", "field.kind", "field.device", "field.state"), rows, found)

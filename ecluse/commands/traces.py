@@ -14,7 +14,7 @@ from typing_extensions import Buffer, override
 
 from ecluse import names
 from ecluse.client import Json
-from ecluse.desk import AsJson, Desk
+from ecluse.desk import AsJson, Desk, moment
 from ecluse.errors import FileUnusable, RecordingUnusable
 from ecluse.playback import RESTORE, play
 from recorder.errors import RecorderError
@@ -58,8 +58,8 @@ def list_(
     rows = [
         (
             item["id"][:8],
-            item["started"],
-            item["ended"],
+            moment(item["started"]),
+            moment(item["ended"]),
             item["person_login"],
             item["device_name"],
             item["account_name"],

@@ -7,7 +7,7 @@ import typer
 from ecluse import names
 from ecluse.client import Json
 from ecluse.commands.interventions import kind_of
-from ecluse.desk import AsJson, Desk
+from ecluse.desk import AsJson, Desk, moment
 
 group = typer.Typer(no_args_is_help=True, help="Intervention windows.")
 
@@ -188,7 +188,7 @@ def extensions(context: typer.Context, as_json: AsJson = False) -> None:
         (
             item["id"],
             item["window_id"][:8],
-            item["end"],
+            moment(item["end"]),
             people.get(item["requested_by"], item["requested_by"]),
         )
         for item in found

@@ -1,6 +1,7 @@
 """The command line against the real API: a planner's day, from an empty hospital to a cut."""
 
 import json
+import logging
 import os
 import stat
 import subprocess
@@ -11,8 +12,8 @@ from typing import Any
 
 import pyotp
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+import structlog
+from typer.testing import CliRunner, Result
 
 from ecluse.certificates import make_authority
 from ecluse.main import app
@@ -51,6 +52,15 @@ class Desk:
         done = self.run(*arguments, "--json")
         assert done.exit_code == 0, done.output
         return json.loads(done.stdout)
+
+
+@pytest.fixture(autouse=True)
+def _own_log() -> Iterator[None]:
+    """Each run of the command sends the process's log to its own standard error: take it back afterwards."""
+    handlers = logging.getLogger().handlers[:]
+    yield
+    structlog.reset_defaults()
+    logging.getLogger().handlers[:] = handlers
 
 
 @pytest.fixture
@@ -150,8 +160,13 @@ def _enrol(house: House, folder: Path, token: Path) -> None:
     environment = {"ECLUSE_STATE": str(folder / "hers"), "PATH": os.environ["PATH"]}
     command = [sys.executable, "-m", "ecluse", "enrol", str(token), "--json", "--url", house.url]
     command += ["--ca", str(house.ca), "--password-file", str(password)]
-    with subprocess.Popen(  # noqa: S603 - the program under test, with arguments made here
-        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as program:
         assert program.stdin is not None
         assert program.stdout is not None
@@ -173,7 +188,11 @@ def test_an_ambiguous_hour_is_asked_back_and_settled(desks: tuple[Desk, Desk, De
         *("--start", "2027-10-31 02:30", "--end", "05:00", "--channel", "shell", "--purpose", "Nuit"),
     )
     refused = dsi.run(*plan)
-    assert (refused.exit_code, "first, second" in refused.output, "start:" in refused.output) == (1, True, True)
+    assert (refused.exit_code, "first, second" in refused.output, "start:" in refused.output) == (
+        1,
+        True,
+        True,
+    )
     assert dsi.run(*plan, "--start-fold", "second").exit_code == 0
 
 
@@ -240,7 +259,9 @@ def test_traces_are_proved_exported_and_read(
     assert rssi.run("traces", "export", session, str(cast), "--reason", "Incident 42").exit_code == 0
     assert json.loads(cast.read_text().splitlines()[0])["version"] == 3
     folder = tmp_path / "files"
-    exported = rssi.run("traces", "export", session, str(folder), "--format", "files", "--reason", "Expertise")
+    exported = rssi.run(
+        "traces", "export", session, str(folder), "--format", "files", "--reason", "Expertise"
+    )
     assert exported.exit_code == 0, exported.output
     offline = Desk(house, tmp_path, None)
     key = ("--public-key", str(house.directory / "trace-signing.pem.pub"))

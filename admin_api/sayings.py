@@ -1,0 +1,40 @@
+"""What policy says in English when it refuses, said in the caller's language.
+
+Policy's errors carry one English sentence for developers and logs. The catalogues hold each sentence as a template
+under a key that starts with ``said.``; the sentence is recognised by its English template, its values are taken out,
+and put into the other language's. A test holds that every sentence of policy is there.
+"""
+
+import re
+from functools import cache
+from typing import Final
+
+from admin_api.wording import say, templates
+from policy.domain.people import Language
+
+_PREFIX: Final = "said."
+_VALUE = re.compile(r"\{[a-z]\}")
+_ESCAPED_VALUE = re.compile(r"\\\{([a-z])\\\}")
+
+
+def said(message: str, language: Language) -> str:
+    """Return *message* in *language*; as it is where it is none of policy's sentences, or in English already."""
+    if language is Language.ENGLISH:
+        return message
+    for key, pattern in _patterns():
+        found = pattern.fullmatch(message)
+        if found is not None:
+            return say(key, language, **found.groupdict())
+    return message
+
+
+@cache
+def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Return the English templates as patterns, the most literal first: it is the most telling."""
+    english = templates(_PREFIX, Language.ENGLISH)
+    most_literal_first = sorted(english, key=lambda key: len(_VALUE.sub("", english[key])), reverse=True)
+    return tuple((key, _pattern(english[key])) for key in most_literal_first)
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(_ESCAPED_VALUE.sub(r"(?P<\1>.+?)", re.escape(text)), re.DOTALL)

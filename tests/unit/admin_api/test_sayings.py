@@ -1,0 +1,96 @@
+"""Policy's refusals in the caller's language."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from admin_api.sayings import said
+from policy.domain.people import Language
+
+ROOT = Path(__file__).resolve().parents[3]
+PLACES = {"InvalidInput": 1, "AmbiguousLocalTime": 1, "Forbidden": 0, "Conflict": 0, "TraceUnreadable": 0}
+"""Which argument of each error is its sentence."""
+NEVER_ANSWERED = {
+    "domain/calendar.py": {"expansion needs aware instants", "expand at most ten years at a time, before X1"},
+    "services/access.py": {
+        "access was withdrawn between the decision and the session",
+        "X1 sessions are open already, and no more than that are allowed",
+    },
+    "services/login.py": {"must be given: there are X1 hospitals"},
+    "store/database.py": {
+        "X1 is not supported: use sqlite or postgresql",
+        "SQLite needs a file: write sqlite:////path/to/file",
+        "write sqlite:////path/to/file or postgresql://host/name",
+    },
+}
+"""Sentences of calls that no route makes: settings, the engine's own, the gateway's."""
+
+
+def _sentence(node: ast.expr) -> str | None:
+    match node:
+        case ast.Constant(value=str() as text):
+            return text
+        case ast.JoinedStr(values=parts):
+            shown = [
+                part.value if isinstance(part, ast.Constant) else f"X{number}"
+                for number, part in enumerate(parts, start=1)
+            ]
+            return "".join(str(one) for one in shown)
+        case ast.BinOp(left=ast.Constant(value=str() as text)):
+            return f"{text}X1"
+    return None
+
+
+def _sentences() -> Iterator[tuple[str, str]]:
+    for package in ("policy", "admin_api"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in PLACES:
+                    place = PLACES[node.func.id]
+                    text = _sentence(node.args[place]) if len(node.args) > place else None
+                    if text is not None:
+                        yield str(path.relative_to(ROOT / package)), text
+
+
+def test_every_sentence_of_policy_is_said_in_french() -> None:
+    """No refusal that a route can answer stays in English: a new sentence without its French fails here."""
+    found = list(_sentences())
+    assert len(found) > 100
+    english = [
+        (place, text)
+        for place, text in found
+        if said(text, Language.FRENCH) == text
+        and text not in _numbered(NEVER_ANSWERED.get(place, set()), text)
+    ]
+    assert english == []
+
+
+def _numbered(texts: set[str], like: str) -> set[str]:
+    """Let ``X1`` stand for a value wherever it stands in its sentence."""
+    values = [word.strip(".,;:()") for word in like.split() if word.startswith("X") and word[1:2].isdigit()]
+    return {text.replace("X1", values[0]) if values else text for text in texts}
+
+
+@pytest.mark.parametrize(
+    ("english", "french"),
+    [
+        ("has fewer than 12 characters; choose a longer one", "a moins de 12 caractères"),
+        (
+            "'10.0.0.0/99' is no network: bad; write one such as 192.0.2.0/24",
+            "'10.0.0.0/99' n'est pas un réseau",
+        ),
+        ("the account maint is suspended", "le compte maint est suspendu"),
+        ("bob is suspended", "bob est suspendu(e)"),
+    ],
+)
+def test_values_keep_their_place(english: str, french: str) -> None:
+    """What a sentence carries is carried over, and the most telling template wins."""
+    assert said(english, Language.FRENCH).startswith(french)
+    assert said(english, Language.ENGLISH) == english
+
+
+def test_what_is_unknown_stays_as_it_is() -> None:
+    """A sentence that nobody knows is told as it is, not lost."""
+    assert said("something else altogether", Language.FRENCH) == "something else altogether"
