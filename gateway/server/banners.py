@@ -1,5 +1,6 @@
 """Every sentence the gateway says, in the person's language, or in both before she is known."""
 
+import unicodedata
 from collections.abc import Sequence
 
 from gateway.session.forwarding import told
@@ -40,7 +41,7 @@ class Wording:
 
     def instruction(self) -> str:
         """What stands over every log-in dialogue, the first and the later ones alike (invariant 7)."""
-        return self.both("prompt.once", "\n")
+        return plain(self.both("prompt.once", "\n"))
 
     def prompts(self, *, code_only: bool) -> list[tuple[str, bool]]:
         """The prompts of a log-in dialogue, with whether each echoes."""
@@ -100,6 +101,15 @@ class Wording:
 
     def _with_contact(self, text: str, language: Language) -> str:
         return f"{text}\n{self.say('contact', language, contact=self.hospital.security_contact)}"
+
+
+def plain(text: str) -> str:
+    r"""Return *text* in ASCII, accents left out.
+
+    For what ssh(1) writes to its log and not to the screen: the instruction of a dialogue, the reason of a
+    refused channel and of a disconnection. Whatever is no ASCII there reaches the person as ``\303\251``.
+    """
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
 
 def lines_for(text: str | Sequence[str], *, terminal: bool) -> bytes:

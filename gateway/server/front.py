@@ -16,6 +16,7 @@ from asyncssh import (
 from typing_extensions import override
 
 from gateway.context import GatewayContext
+from gateway.server.banners import plain
 from gateway.server.channel import PersonChannel
 from gateway.server.login import Dialogue, TooManyAttempts
 from gateway.server.selector import Selector
@@ -59,6 +60,7 @@ class Front(asyncssh.SSHServer):
         self._selector: Selector | None = None
         self._banner_sent = False
         self._channels: list[PersonChannel] = []
+        self._untold: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.source = ""
         self.quiet_since = context.monotonic()
@@ -187,10 +189,11 @@ class Front(asyncssh.SSHServer):
         if self._selector is None:
             raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, "not logged in")
         if self._door.draining:
-            raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, self._say("refusal.drain"))
+            raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, plain(self._say("refusal.drain")))
         if len(self._channels) >= self._context.settings.max_channels:
-            raise ChannelOpenError(OPEN_RESOURCE_SHORTAGE, self._say("refusal.channels"))
+            raise ChannelOpenError(OPEN_RESOURCE_SHORTAGE, plain(self._say("refusal.channels")))
         channel = PersonChannel(self._requested, self._forwarding_refused, self._closed)
+        channel.notices, self._untold = self._untold, []
         self._channels.append(channel)
         return channel
 
@@ -218,12 +221,15 @@ class Front(asyncssh.SSHServer):
         return self._context.wording.channel_refused(refused, language)
 
     def _refuse_open(self, wire_name: str, facts: Mapping[str, object]) -> NoReturn:
-        raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, self._refuse(wire_name, facts))
+        raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, plain(self._refuse(wire_name, facts)))
 
     def _refuse_global(self, wire_name: str, facts: Mapping[str, object]) -> bool:
         text = self._refuse(wire_name, facts)
-        if self._channels:  # the answer has no field for a reason
+        # the answer has no field for a reason; ssh asks before it opens its first channel
+        if self._channels:
             self._channels[-1].tell(text)
+        elif text not in self._untold:
+            self._untold.append(text)
         return False
 
     @override
@@ -271,8 +277,10 @@ class _Fate:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, TooManyAttempts):
-            raise asyncssh.PermissionDenied(self._context.wording.both("login.too-many", " / ")) from None
+            raise asyncssh.PermissionDenied(
+                plain(self._context.wording.both("login.too-many", " / "))
+            ) from None
         if isinstance(error, PolicyError | RecorderError):
             _log.error("login.unavailable", error=str(error))
             text = self._context.wording.both("login.unavailable", " / ")
-            raise asyncssh.DisconnectError(DISC_SERVICE_NOT_AVAILABLE, text) from None
+            raise asyncssh.DisconnectError(DISC_SERVICE_NOT_AVAILABLE, plain(text)) from None
