@@ -26,11 +26,15 @@ async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
 
 
 async def test_a_person_at_a_terminal_logs_in_and_works(bastion: Bastion) -> None:
-    """Password and code typed at ssh's own prompts give a shell; the password is not shown; its status comes back."""
+    """Banner, rule and prompts read well at ssh's own log level; password and code typed there give a shell."""
     password, code = bastion.answers()
-    command = [*AT_THE_TERMINAL, *bastion.client.command("alice+scan01")]
+    command = [*AT_THE_TERMINAL, *bastion.client.command("alice+scan01", options=["-o", "LogLevel=INFO"])]
     async with bastion.client.terminal(command) as terminal:
         await log_in(terminal, [password, code])
+        asked = terminal.seen.decode()
+        assert "Un code ne sert qu'une fois. En cas de refus, attendez le suivant." in asked
+        assert "Tout ce qui passe ici est enregistré et contrôlé." in asked
+        assert "\\303" not in asked  # what ssh makes of an accent where it does not expect one
         await terminal.expect(b"scan01")
         await terminal.expect(PROMPT)
         terminal.send(b"echo six''seven; exit 5\n")
