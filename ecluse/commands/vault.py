@@ -29,7 +29,7 @@ def rotate(context: typer.Context, config: ConfigOption = None, as_json: AsJson 
     """
     desk = Desk.of(context, as_json)
     result = asyncio.run(_rotate(composition.policy_settings(load(config))))
-    desk.done(result, "vault.rotated", **result)
+    desk.done(result, "vault.rotated", sealing_key=result["key"], resealed=result["resealed"])
 
 
 async def _rotate(settings: PolicySettings) -> dict[str, object]:
@@ -57,7 +57,7 @@ def prune(context: typer.Context, config: ConfigOption = None, as_json: AsJson =
     """
     desk = Desk.of(context, as_json)
     removed = asyncio.run(_prune(composition.policy_settings(load(config))))
-    desk.done({"removed": list(removed)}, "vault.pruned", keys=removed)
+    desk.done({"removed": list(removed)}, "vault.pruned" if removed else "vault.nothing_pruned", keys=removed)
 
 
 async def _prune(settings: PolicySettings) -> tuple[str, ...]:
