@@ -107,6 +107,11 @@ class Front(asyncssh.SSHServer):
         if self._connection is not None and not self._connection.is_closed():
             self._connection.disconnect(DISC_BY_APPLICATION, "closed by the gateway")
 
+    async def settled(self) -> None:
+        """Wait until nothing that was begun for this connection still runs."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
     def _spawn(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)

@@ -201,8 +201,14 @@ class Gateway:
         if self._supervisor is not None:
             await self._supervisor.end_all(EndReason.DRAIN)
             await self._supervisor.stop()
-        for front in list(self._door.fronts):
+        fronts = list(self._door.fronts)
+        for front in fronts:
             front.hang_up()
+        try:
+            async with asyncio.timeout(self.settings.connect_timeout_seconds):
+                await asyncio.gather(*(front.settled() for front in fronts))
+        except TimeoutError:
+            _log.warning("gateway.stopped_with_work_left")
         await self._journal.close()
 
     async def _sweep(self) -> None:

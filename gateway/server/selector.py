@@ -59,6 +59,7 @@ class Selector:
         self._sessions: list[Session] = []
         self._refusals: list[tuple[Mapping[str, object], Refused]] = []
         self._refused = 0
+        self._left = False
 
     @property
     def live(self) -> bool:
@@ -68,7 +69,8 @@ class Selector:
         )
 
     def leave(self) -> None:
-        """The person's connection is gone: her sessions end."""
+        """The person's connection is gone: her sessions end, those included that are being opened."""
+        self._left = True
         for session in self._sessions:
             session.end(EndReason.LEFT)
 
@@ -166,6 +168,8 @@ class Selector:
         def register(session: Session) -> None:
             self._sessions.append(session)
             self._context.supervisor.register(session, self._hang_up)
+            if self._left:
+                session.end(EndReason.LEFT)
 
         opener = self._context.opener
         return await opener.open_session(request, client_version=self._client_version, register=register)

@@ -2,21 +2,21 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
-import asyncssh
 from asyncssh import EXTENDED_DATA_STDERR
-from typing_extensions import override
 
 from gateway.errors import SessionEnded
 from gateway.ports import Recording
+from gateway.session.device_side import DeviceSide, ExitSignal
 from gateway.session.idle import IdleMeter
 from gateway.session.lane import Lane, Piece
 from gateway.session.request import ChannelRequest
+from gateway.session.taps import Tap, Watch
 from gateway.session.transfer.operation import FileOperation
 from gateway.session.transfer.sftp_wire import SftpViolation
 from gateway.session.valve import Valve
 from gateway.sshfix import ClientChannel, DeviceChannel, DeviceConnection, FlowControl
+from policy.domain.windows import Channel
 from recorder.trace.frames import FrameType, canonical
 
 TERMINAL_WINDOW = 128 * 1024
@@ -24,80 +24,6 @@ DATA_WINDOW = 2 * 1024 * 1024
 """Bytes a device may send ahead: few on a terminal, so that an interrupt is soon seen to work."""
 
 _BOTH = 2
-
-ExitSignal = tuple[str, bool, str, str]
-
-
-class Tap(Protocol):
-    """Reads a file transfer in passing."""
-
-    def from_client(self, data: bytes) -> tuple[bytes, bytes]:
-        """Return what goes to the device and what goes back to the client."""
-        ...
-
-    def from_device(self, data: bytes) -> bytes:
-        """Return what goes to the client."""
-        ...
-
-    def end(self) -> None:
-        """The channel is over."""
-        ...
-
-
-class Watch(Protocol):
-    """Looks at what is typed and what is shown on a terminal."""
-
-    def typed(self, data: bytes) -> None:
-        """Keystrokes, before they pass."""
-        ...
-
-    def shown(self, data: bytes) -> None:
-        """Output, before it passes."""
-        ...
-
-    def end(self) -> None:
-        """The terminal closes."""
-        ...
-
-
-class _DeviceSide(asyncssh.SSHClientSession[bytes]):
-    """Hands asyncssh's callbacks of the device's channel to the relay."""
-
-    def __init__(self, relay: "Relay") -> None:
-        self._relay = relay
-
-    @override
-    def data_received(self, data: bytes, datatype: int | None) -> None:
-        self._relay.shown(data, error=datatype is not None)
-
-    @override
-    def eof_received(self) -> bool:
-        self._relay.device_eof()
-        return True  # the other direction stays open (half-close)
-
-    @override
-    def exit_status_received(self, status: int) -> None:
-        self._relay.exit = status
-
-    @override
-    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
-        self._relay.exit = (signal, core_dumped, msg, lang)
-
-    @override
-    def xon_xoff_requested(self, client_can_do: bool) -> None:
-        self._relay.person.set_xon_xoff(client_can_do)
-
-    @override
-    def pause_writing(self) -> None:
-        self._relay.to_device.hold("window")
-
-    @override
-    def resume_writing(self) -> None:
-        self._relay.to_device.release("window")
-
-    @override
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._relay.device_closed(exc)
 
 
 class Relay:
@@ -125,6 +51,7 @@ class Relay:
         self.request = request
         self.device: DeviceChannel | None = None
         self.exit: int | ExitSignal | None = None
+        self.directions: frozenset[Channel] = frozenset()
         self.tap: Tap | None = None
         self.watch: Watch | None = None
         self.over = False
@@ -155,7 +82,7 @@ class Relay:
         window = DATA_WINDOW if self.request.pty is None else TERMINAL_WINDOW
         channel = connection.new_channel(window)
         await channel.start(
-            _DeviceSide(self),
+            DeviceSide(self),
             self.request.kind,
             self.request.argument,
             environment=self.request.environment,
@@ -281,6 +208,10 @@ class Relay:
 
     # --- from the device ----------------------------------------------------------------------------------
 
+    def exited(self, how: int | ExitSignal) -> None:
+        """The process ended; data may still follow."""
+        self.exit = how
+
     def shown(self, data: bytes, *, error: bool) -> None:
         """Take output from the device."""
         if self.over:
@@ -307,6 +238,11 @@ class Relay:
         else:
             pieces = [*self._take_noted(), (kind, data)]
         self._outward.pass_on(pieces, partial(self._write_person, onward, datatype), len(data))
+
+    def flow_control(self, client_can_do: bool) -> None:
+        """Pass on who handles Ctrl-S and Ctrl-Q."""
+        if not self._person_gone:
+            self.person.set_xon_xoff(client_can_do)
 
     def device_eof(self) -> None:
         """The device sends no more."""

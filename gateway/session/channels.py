@@ -20,6 +20,11 @@ class Plan:
 
     allowed: Allowed | None
 
+    @property
+    def directions(self) -> frozenset[Channel]:
+        """The directions that a tap on this channel holds to."""
+        return self.allowed.directions if self.allowed is not None else frozenset()
+
     def equip(self, relay: Relay, alarm: Alarm) -> None:
         """Put on *relay* what reads its files in passing, or looks at its terminal; hidden lines go to *alarm*."""
         if relay.request.pty is not None:
@@ -43,6 +48,24 @@ def plan(request: ChannelRequest, channels: frozenset[Channel]) -> Plan | Refuse
         return Plan(None) if Channel.SHELL in channels else Refused(key="refused.shell")
     if request.kind == "exec":
         decision = classify(request.argument, channels)
+        runs_anything = Channel.EXEC in channels
     else:
         decision = classify_subsystem(request.argument.decode("ascii", "replace"), channels)
-    return decision if isinstance(decision, Refused) else Plan(decision)
+        runs_anything = False
+    if isinstance(decision, Refused):
+        return decision
+    if request.pty is not None and not runs_anything:
+        # What is typed on a terminal is not kept and not read: files would pass unseen, in any direction.
+        return Refused(key="refused.files-terminal")
+    return Plan(decision)
+
+
+def still_allowed(relay: Relay, channels: frozenset[Channel]) -> Refused | None:
+    """Return why an open channel may not go on under other *channels*, None where it may."""
+    decision = plan(relay.request, channels)
+    if isinstance(decision, Refused):
+        return decision
+    lost = relay.directions - decision.directions
+    if lost:
+        return Refused(key="refused.sftp-up" if Channel.SFTP_UP in lost else "refused.sftp-down")
+    return None

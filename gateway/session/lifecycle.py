@@ -74,6 +74,7 @@ class Session:
         self.ending: EndReason | None = None
         self.ended = asyncio.Event()
         self.warned: set[int] = set()
+        self.warned_of_silence = False
         self.to_recheck = True
         self.opened = False
         self._monotonic = monotonic
@@ -212,6 +213,7 @@ class Opener:
             await self.refuse(session, request.facts(), allowed)
             raise ChannelRefused(allowed.key, allowed.code)
         relay = session.new_relay(person, request)
+        relay.directions = allowed.directions
         on_relay(relay)
         try:
             await session.keep(FrameType.REQUEST, relay.number, request.facts())
@@ -248,11 +250,8 @@ class Opener:
     async def _open_trace(self, session: Session, client_version: str) -> None:
         header = _header(session.grant, self._node, self._clock, client_version)
 
-        def failed(error: Exception) -> None:
-            self._notes.alarm(
-                "recording_failed", {"session": session.grant.session_id, "detail": str(error)[:200]}
-            )
-            session.end(EndReason.RECORDER)
+        def failed(_error: Exception) -> None:
+            session.end(EndReason.RECORDER)  # the recorder itself raises the alarm
 
         try:
             await self._recorder.check_writable()
@@ -260,6 +259,9 @@ class Opener:
         except (RecorderError, OSError) as error:
             self._notes.alarm("recording_unavailable", {"detail": str(error)[:200]})
             raise AccessUnavailable("refusal.recorder") from error
+        if session.ending is not None:  # its end saw no trace to close
+            await session.recording.close(session.ending.value)
+            raise SessionEnded
 
     async def _lease(self, session: Session) -> None:
         try:
@@ -280,6 +282,9 @@ class Opener:
             connection = await self._dialler.dial(session.grant, lost)
         except PolicyUnavailable as error:
             raise AccessUnavailable("refusal.policy") from error
+        if session.ending is not None:  # its end saw no connection to close
+            connection.close()
+            raise SessionEnded
         session.connections.append(connection)
         return connection
 

@@ -9,6 +9,8 @@ import structlog
 from gateway.journal import GatewayJournal
 from gateway.ports import Access
 from gateway.server.banners import Wording
+from gateway.session.bridge import Relay
+from gateway.session.channels import still_allowed
 from gateway.session.ending import end_session
 from gateway.session.lifecycle import Session
 from gateway.session.reasons import EndReason
@@ -18,6 +20,7 @@ from policy.errors import PolicyError
 
 WARNINGS = (10, 5, 1)
 """Minutes before the window's end at which a person is warned."""
+IDLE_WARNING = timedelta(seconds=30)
 TICK_SECONDS = 0.25
 HEARTBEAT_SECONDS = 3.0
 
@@ -54,6 +57,8 @@ class Supervisor:
         self._cursor: int | None = None
         self._unreadable_since: float | None = None
         self._woken = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self.failed = False
 
     @property
     def sessions(self) -> list[Session]:
@@ -65,11 +70,24 @@ class Supervisor:
         self._cursor, _ = await self._access.changes_since(None)
         await self._access.node_started(self._node)
         self._loops = [asyncio.create_task(loop()) for loop in (self._tick, self._poll, self._beat)]
+        for loop in self._loops:
+            loop.add_done_callback(self._loop_ended)
+
+    def _loop_ended(self, loop: asyncio.Task[None]) -> None:
+        """Nobody would be cut any more: better no session than one that nobody looks after."""
+        if self._stopping.is_set():
+            return
+        error = None if loop.cancelled() else loop.exception()
+        self._journal.alarm("supervision_failed", {"node": self._node, "error": repr(error)[:200]})
+        self.failed = True
+        for session in self.sessions:
+            self.end(session, EndReason.FAILURE)
 
     async def stop(self) -> None:
         """Stop looking; sessions must have ended before."""
-        for loop in self._loops:
-            loop.cancel()
+        # Never cancelled: a question to the database that is dropped half-way costs its connection.
+        self._stopping.set()
+        self._woken.set()
         await asyncio.gather(*self._loops, return_exceptions=True)
         if self._ends:
             await asyncio.wait(set(self._ends))
@@ -78,7 +96,10 @@ class Supervisor:
         """Look after *session* from now on; it is asked about at the next poll whatever happened before."""
         self._sessions[session] = hang_up
         session.on_end = self.end
+        session.on_violation = lambda relay: self._violated(session, relay)
         self._woken.set()
+        if self.failed:
+            self.end(session, EndReason.FAILURE)
 
     def end(self, session: Session, reason: EndReason, denial: Denial | None = None) -> None:
         """End *session* unless it is ending already."""
@@ -86,7 +107,11 @@ class Supervisor:
             return
         session.ending = reason
         hang_up = self._sessions.get(session, _nothing)
-        message = self._wording.ended(reason, session.grant, denial)
+        try:
+            message = self._wording.ended(reason, session.grant, denial)
+        except Exception as error:  # no words are no reason to let a session live
+            _log.error("session.end_unworded", error=repr(error))
+            message = reason.value
         work = end_session(
             session, reason, message, access=self._access, journal=self._journal, hang_up=hang_up
         )
@@ -108,8 +133,7 @@ class Supervisor:
     # --- what needs no question ---------------------------------------------------------------------------
 
     async def _tick(self) -> None:
-        while True:
-            await asyncio.sleep(TICK_SECONDS)
+        while not await self._stopped_within(TICK_SECONDS):
             now, instant = self._clock.now(), self._monotonic()
             for session in self.sessions:
                 try:
@@ -128,7 +152,14 @@ class Supervisor:
         if session.connections and session.meter.remaining(instant, session.obligations) <= timedelta(0):
             self.end(session, EndReason.IDLE)
             return
+        self._warn_of_silence(session, session.meter.remaining(instant, session.obligations))
         self._warn(session, remaining)
+
+    def _warn_of_silence(self, session: Session, remaining: timedelta) -> None:
+        near = remaining <= IDLE_WARNING and session.obligations.idle_limit > 2 * IDLE_WARNING
+        if near and not session.warned_of_silence:
+            self.warn(session, self._wording.say("warning.idle", session.grant.language, remaining=remaining))
+        session.warned_of_silence = near
 
     def _warn(self, session: Session, remaining: timedelta) -> None:
         due = [minutes for minutes in WARNINGS if remaining <= timedelta(minutes=minutes)]
@@ -151,7 +182,7 @@ class Supervisor:
     # --- what policy must be asked ------------------------------------------------------------------------
 
     async def _poll(self) -> None:
-        while True:
+        while not self._stopping.is_set():
             try:
                 await asyncio.wait_for(self._woken.wait(), self._poll_seconds)
             except TimeoutError:
@@ -191,24 +222,56 @@ class Supervisor:
                 end, language = answer.obligations.hard_end, session.grant.language
                 self.warn(session, self._wording.say("warning.window-changed", language, end=end))
             session.obligations = answer.obligations
+            self._narrow(session)
             session.ask_again_at = answer.ask_again_at
         elif isinstance(answer, Denial):
             self.end(session, _reason(answer), answer)
         else:
             self.end(session, EndReason.REFUSED)
 
+    def _narrow(self, session: Session) -> None:
+        """End the open channels that the window no longer allows."""
+        for relay in list(session.relays.values()):
+            refused = still_allowed(relay, session.obligations.channels)
+            if refused is not None and not relay.over:
+                self._stop(session, relay, self._wording.channel_refused(refused, session.grant.language))
+
+    def _violated(self, session: Session, relay: Relay) -> None:
+        self._stop(session, relay, self._wording.say("end.protocol", session.grant.language))
+
+    def _stop(self, session: Session, relay: Relay, text: str) -> None:
+        """End one channel from here, and tell the journal."""
+        relay.terminate(text)
+        facts = {"channel": relay.number, "reason": text[:200]}
+        work = self._journal.quietly("channel.stopped", session.grant, facts)
+        task = asyncio.get_running_loop().create_task(work)
+        self._ends.add(task)
+        task.add_done_callback(self._ends.discard)
+
     def _unreadable(self, error: Exception) -> None:
+        """Count the grace, and end everybody after it."""
         now = self._monotonic()
         if self._unreadable_since is None:
             self._unreadable_since = now
             self._journal.alarm("policy_unreadable", {"node": self._node, "detail": str(error)[:200]})
+            for session in self.sessions:
+                grace = timedelta(seconds=self._grace)
+                self.warn(
+                    session, self._wording.say("warning.policy", session.grant.language, remaining=grace)
+                )
         if now - self._unreadable_since >= self._grace:
             for session in self.sessions:
                 self.end(session, EndReason.POLICY)
 
+    async def _stopped_within(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
     async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
+        while not await self._stopped_within(HEARTBEAT_SECONDS):
             try:
                 await self._access.heartbeat(self._node)
             except PolicyError as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncssh
 
+from ecluse.alarms import JournalAlarms
 from ecluse.demo.device import DemoDevice
 from gateway.server.listener import Gateway
 from gateway.settings import GatewaySettings
@@ -131,9 +132,10 @@ async def running_bastion(
         secret=Secret(secret or ""),
     )
     made = await prepare(directory / "traces", **(recorder_settings or {}))
-    recorder = Recorder(made, node=NODE, now=clock.now)
+    alarms = JournalAlarms(world.id, clock.now)
+    recorder = Recorder(made, node=NODE, now=clock.now, on_alarm=alarms)
     await recorder.start()
-    journal = Journal(recorder.database, node=NODE, now=clock.now)
+    journal = alarms.journal = Journal(recorder.database, node=NODE, now=clock.now)
     host_key = asyncssh.generate_private_key("ssh-ed25519")
     host_key_file = directory / "gateway_host_key"
     host_key.write_private_key(host_key_file)

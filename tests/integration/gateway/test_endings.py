@@ -267,3 +267,31 @@ async def test_plain_commands_without_a_device(bastion: Bastion) -> None:
     nowhere = await bastion.client.ssh("alice", "sftp", options=["-s"], answers=bastion.answers())
     assert nowhere.rc == 1
     assert "alice+" in nowhere.said
+
+
+async def test_sessions_do_not_outlive_their_supervision(bastion: Bastion) -> None:
+    """Should a loop that looks after sessions ever end, all sessions end with an alarm, and none opens."""
+    async with shell(bastion) as terminal:
+        supervisor = bastion.gateway._supervisor
+        assert supervisor is not None
+        supervisor._loops[1].cancel()
+        assert await terminal.wait(5) == 255
+    await bastion.closed()
+    assert await bastion.events("alarm.supervision_failed")
+    refused = await bastion.client.ssh("alice+scan01", "id", answers=bastion.answers())
+    assert refused.rc != 0
+    assert refused.stdout == b""
+
+
+async def test_a_shortened_window_is_told_and_held(bastion: Bastion) -> None:
+    """When the window's end moves while it is open, the person is told, and the session ends at the new end."""
+    async with shell(bastion) as terminal:
+        window = bastion.world.window
+        before = window.occurrences[0].end
+        await bastion.world.services.windows.shorten(
+            bastion.world.who("dsi"), bastion.world.id, window.id, end=before - timedelta(minutes=30)
+        )
+        await terminal.expect(b"13:00", 5)
+        bastion.clock.set(before - timedelta(minutes=30))
+        assert await terminal.wait(6) == 255
+    assert await reason(bastion) == "window"
