@@ -71,7 +71,7 @@ async def measure(
 ) -> None:
     """Take *row* in *rounds*, the routes by turns, so that a busy moment of the machine falls on all of them."""
     if row not in {"down", "up"} and not _noise(ground).exists():
-        await asyncio.to_thread(_make_noise, _noise(ground), size)
+        await asyncio.to_thread(make_noise, ground, size)
     async with AsyncExitStack() as stack:
         shared = {
             route: await stack.enter_async_context(clients.logged_in(ground.entry(route), ground.directory))
@@ -114,7 +114,8 @@ def _noise(ground: Ground) -> Path:
     return ground.fast / "noise"
 
 
-def _make_noise(path: Path, size: int) -> None:
-    with path.open("wb") as file:
+def make_noise(ground: Ground, size: int) -> None:
+    """Write the file of *size* random bytes that transfers read; blocks."""
+    with _noise(ground).open("wb") as file:
         for start in range(0, size, CHUNK):
             file.write(os.urandom(min(CHUNK, size - start)))

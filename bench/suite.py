@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -91,6 +92,13 @@ async def run(plan: Plan, results: Results, progress: Progress) -> None:
                 results.fail(row, error)
 
 
+async def _stoppable(work: Coroutine[None, None, None]) -> None:
+    """Run *work*, which SIGTERM ends as Ctrl-C does: everything started is stopped first."""
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await task
+
+
 def _measurements(
     plan: Plan, built: Ground, results: Results, step: Callable[[str], None]
 ) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
@@ -126,7 +134,10 @@ def bench(
     # a slow bar: what it costs is measured with everything else
     with Progress(*columns, console=screen, refresh_per_second=1, transient=True) as progress:
         try:
-            asyncio.run(run(plan, results, progress))
+            asyncio.run(_stoppable(run(plan, results, progress)))
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            screen.print("stopped; what had been started is gone")
+            sys.exit(1)
         except (BenchError, DemoError) as error:
             screen.print(f"the measurement could not begin: {error}", markup=False)
             sys.exit(1)
