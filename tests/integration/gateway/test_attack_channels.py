@@ -1,0 +1,52 @@
+"""Ways round the recorder and round the channels of a window, tried by a client that follows no manners."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+
+import pytest
+
+from policy.domain.windows import Channel
+from recorder.trace.frames import FrameType, facts
+from tests.support.bastion import Bastion, running_bastion
+from tests.support.raw_client import channel, logged_in
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
+    """A running bastion with one open window."""
+    async with running_bastion(tmp_path) as running:
+        yield running
+
+
+async def only(bastion: Bastion, channels: Iterable[Channel]) -> None:
+    """Let the open window allow *channels* and no other."""
+    world = bastion.world
+    await world.services.windows.cancel(world.who("dsi"), world.id, world.window.id, reason="another one")
+    await world.add_window(channels=channels)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"subsystem": "sftp"},
+        {"command": "/usr/lib/openssh/sftp-server"},
+        {"command": "scp -f /etc/hostname"},
+        {"command": "rsync --server --sender -e.Lsfx . /etc/hostname"},
+    ],
+    ids=["subsystem", "sftp-server", "scp", "rsync"],
+)
+async def test_files_do_not_travel_on_a_terminal(bastion: Bastion, request_: dict[str, str]) -> None:
+    """On a raw terminal a transfer would escape its tap and what is sent would not be kept: it is refused, recorded."""
+    await only(bastion, [Channel.SFTP_DOWN])
+    async with logged_in(bastion) as connection:
+        _, heard = await channel(connection, request_pty="force", term_type="xterm", **request_)
+        await asyncio.wait_for(heard.closed.wait(), 10)
+    assert heard.status == 1
+    assert heard.out == b""
+    assert b"C7" in heard.err
+    await bastion.closed()
+    refused = [facts(frame) for frame in await bastion.frames() if frame.type is FrameType.REFUSED]
+    assert [each["reason"] for each in refused] == ["refused.files-terminal"]
