@@ -1,8 +1,9 @@
 """The log-in of one connection: the name as typed, and the factors in their order."""
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from gateway.ports import Logins
 from gateway.sshfix import Proof
@@ -11,6 +12,8 @@ from policy.domain.people import Factor, Person
 from policy.errors import AuthenticationFailed
 from policy.services.login_attempt import LoginAttempt
 from policy.vault.secret import Secret
+
+_T = TypeVar("_T")
 
 MAX_NAME_BYTES: Final = 128
 MAX_NAMES: Final = 6
@@ -106,7 +109,7 @@ class Dialogue:
         if self.key_proved:
             return False
         attempt = await self._current()
-        return await attempt.offers_key(blob)
+        return await _whole(attempt.offers_key(blob))
 
     async def answer(self, responses: list[str]) -> bool:
         """Check the answers of one keyboard-interactive dialogue; True when the log-in is complete.
@@ -138,10 +141,15 @@ class Dialogue:
         if method == "publickey" and key is not None:
             attempt = await self._current()
             try:
-                await attempt.key_proved(key)
+                await _whole(attempt.key_proved(key))
             except AuthenticationFailed:
                 return Proof.REFUSED
             return Proof.PARTIAL
         if method == "keyboard-interactive" and self.person is not None:
             return Proof.COMPLETE
         return Proof.REFUSED
+
+
+async def _whole(question: Coroutine[object, object, _T]) -> _T:
+    """Ask to the end though the client may cancel: a question dropped half-way costs a database connection."""
+    return await asyncio.shield(asyncio.ensure_future(question))

@@ -84,8 +84,8 @@ async def test_the_terminals_size_and_signals_pass(bastion: Bastion) -> None:
     async with bastion.client.terminal(command, answers=bastion.answers()) as terminal:
         await terminal.expect(b"maint@scan01")
         terminal.resize(41, 133)
-        terminal.send(b"sleep 0.2; stty size\n")
-        await terminal.expect(b"41 133")
+        terminal.send(b"until stty size | grep '41 133'; do sleep 0.05; done; echo seen-$((40+1))\n")
+        await terminal.expect(b"seen-41")
         terminal.send(b"sh -c \"trap 'echo caught' INT; echo ready; sleep 60\"\n")
         await terminal.expect(b"ready\r\n")
         terminal.send(b"\x03")

@@ -78,10 +78,10 @@ class Tape:
 
     def record(
         self,
-        type: FrameType,
+        type: FrameType,  # noqa: A002 - the word of the format
         channel: int,
         payload: bytes,
-        then: Callable[[], None] | None = None,  # noqa: A002
+        then: Callable[[], None] | None = None,
     ) -> None:
         """Keep *then* for later."""
         del type, channel, payload
