@@ -2,11 +2,13 @@
 
 from fastapi import APIRouter
 
-from admin_api.deps import Ctx, Paging, Who, cut_page
-from admin_api.security.permissions import MANAGING, READING, GuardedRoute
+from admin_api.deps import Context, Ctx, Paging, Who, cut_page
+from admin_api.security.permissions import MANAGING, READING, RESUMING, STOPPING, GuardedRoute
+from admin_api.v1.schemas.base import Reason
 from admin_api.v1.schemas.devices import AccountIn, AccountOut, AccountsPage, SecretIn
 from policy.domain.ids import AccountId, DeviceId
 from policy.errors import NotFound
+from policy.services.tokens import Principal
 from policy.vault.secret import Secret
 
 router = APIRouter(prefix="/devices/{device_id}/accounts", tags=["accounts"], route_class=GuardedRoute)
@@ -39,12 +41,38 @@ async def replace_secret(
     context: Ctx, who: Who, device_id: str, account_id: str, body: SecretIn
 ) -> AccountOut:
     """Replace an account's secret by the one now set on the device."""
-    rows = await context.services.devices.accounts(who.person.id, who.hospital_id, DeviceId(device_id))
-    account = next((row for row in rows if row.id == account_id), None)
-    if account is None:
-        raise NotFound("account", account_id)
+    account = await _account(context, who, device_id, account_id)
     secret = Secret(body.secret.get_secret_value())
-    changed = await context.services.devices.replace_secret(
-        who.person.id, who.hospital_id, AccountId(account_id), secret
+    changed = await context.services.devices.replace_secret(who.person.id, who.hospital_id, account, secret)
+    return AccountOut.of(changed)
+
+
+@router.post("/{account_id}/suspend", openapi_extra=STOPPING)
+async def suspend_account(
+    context: Ctx, who: Who, device_id: str, account_id: str, body: Reason
+) -> AccountOut:
+    """Let no session use the account, and end those that do."""
+    account = await _account(context, who, device_id, account_id)
+    changed = await context.services.devices.suspend_account(
+        who.person.id, who.hospital_id, account, reason=body.reason
     )
     return AccountOut.of(changed)
+
+
+@router.post("/{account_id}/resume", openapi_extra=RESUMING)
+async def resume_account(context: Ctx, who: Who, device_id: str, account_id: str, body: Reason) -> AccountOut:
+    """Let sessions use the account again."""
+    account = await _account(context, who, device_id, account_id)
+    changed = await context.services.devices.resume_account(
+        who.person.id, who.hospital_id, account, reason=body.reason
+    )
+    return AccountOut.of(changed)
+
+
+async def _account(context: Context, who: Principal, device_id: str, account_id: str) -> AccountId:
+    """Return the account's id; raises NotFound where it is not that device's."""
+    rows = await context.services.devices.accounts(who.person.id, who.hospital_id, DeviceId(device_id))
+    found = next((row.id for row in rows if row.id == account_id), None)
+    if found is None:
+        raise NotFound("account", account_id)
+    return found

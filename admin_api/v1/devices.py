@@ -5,9 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from admin_api.deps import Ctx, Paging, Who, cut_page
-from admin_api.security.permissions import MANAGING, READING, RESUMING, STOPPING, GuardedRoute
+from admin_api.security.permissions import MANAGING, PLANNING, READING, RESUMING, STOPPING, GuardedRoute
 from admin_api.v1.schemas.base import Reason
 from admin_api.v1.schemas.devices import (
+    DeviceChange,
     DeviceIn,
     DeviceOut,
     DevicesPage,
@@ -88,6 +89,23 @@ async def get_device(context: Ctx, who: Who, device_id: str) -> DeviceOut:
     )
 
 
+@router.patch("/{device_id}", openapi_extra=MANAGING)
+async def change_device(context: Ctx, who: Who, device_id: str, body: DeviceChange) -> DeviceOut:
+    """Change a device. Another address or port is another machine: its pinned host keys are forgotten."""
+    changed = await context.services.devices.update(
+        who.person.id,
+        who.hospital_id,
+        DeviceId(device_id),
+        description=body.description,
+        zone_id=ZoneId(body.zone_id) if body.zone_id is not None else None,
+        address=body.address,
+        port=body.port,
+        groups=body.groups,
+        algorithms=body.algorithms.domain() if body.algorithms is not None else None,
+    )
+    return DeviceOut.of(changed)
+
+
 @router.post("/{device_id}/suspend", openapi_extra=STOPPING)
 async def suspend_device(context: Ctx, who: Who, device_id: str, body: Reason) -> DeviceOut:
     """Isolate a device: nobody reaches it, and its sessions are cut. It is never powered off."""
@@ -106,7 +124,7 @@ async def resume_device(context: Ctx, who: Who, device_id: str, body: Reason) ->
     return DeviceOut.of(changed)
 
 
-@router.post("/{device_id}/host-keys", openapi_extra=MANAGING)
+@router.post("/{device_id}/host-keys", openapi_extra=PLANNING)
 async def pin_host_key(context: Ctx, who: Who, device_id: str, body: HostKeyIn) -> DeviceOut:
     """Pin a host key that somebody compared at the device itself."""
     changed = await context.services.devices.pin_host_key(
@@ -115,7 +133,7 @@ async def pin_host_key(context: Ctx, who: Who, device_id: str, body: HostKeyIn) 
     return DeviceOut.of(changed)
 
 
-@router.post("/{device_id}/host-keys/unpin", openapi_extra=MANAGING)
+@router.post("/{device_id}/host-keys/unpin", openapi_extra=PLANNING)
 async def unpin_host_key(context: Ctx, who: Who, device_id: str, body: HostKeyIn) -> DeviceOut:
     """Take a pinned host key away; a device without one is not dialled."""
     changed = await context.services.devices.unpin_host_key(

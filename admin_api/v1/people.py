@@ -14,6 +14,7 @@ from admin_api.v1.schemas.people import (
     KeyOut,
     KeysPage,
     PeoplePage,
+    PersonDetails,
     PersonIn,
     PersonOut,
 )
@@ -56,11 +57,12 @@ async def add_person(context: Ctx, who: Who, body: PersonIn) -> PersonOut:
 
 
 @router.get("/{person_id}", openapi_extra=READING)
-async def get_person(context: Ctx, who: Who, person_id: str) -> PersonOut:
-    """Show one person."""
-    return PersonOut.of(
-        await context.services.people.get(who.person.id, who.hospital_id, PersonId(person_id))
-    )
+async def get_person(context: Ctx, who: Who, person_id: str) -> PersonDetails:
+    """Show one person, and whether she has finished an invitation."""
+    people = context.services.people
+    found = await people.get(who.person.id, who.hospital_id, PersonId(person_id))
+    enrolled = await people.enrolled(who.person.id, who.hospital_id, found.id)
+    return PersonDetails(**PersonOut.of(found).model_dump(), enrolled=enrolled)
 
 
 @router.post("/{person_id}/invitation", status_code=201, openapi_extra=MANAGING)

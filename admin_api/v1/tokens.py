@@ -1,16 +1,20 @@
-"""Log-in, log-out, and who the caller is."""
+"""Log-in, log-out, who the caller is, and the tokens that are about."""
 
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
-from admin_api.deps import Ctx, Who, source_of
+from admin_api.deps import Ctx, Paging, Who, cut_page, source_of
 from admin_api.security.permissions import ANYONE, EVERY_ROLE, GuardedRoute
 from admin_api.security.tokens import bearer
 from admin_api.v1.schemas.base import Input, example
 from admin_api.v1.schemas.people import PersonOut
 from admin_api.v1.schemas.places import HospitalOut
+from policy.domain.bearers import ApiToken
+from policy.domain.ids import PersonId
+from policy.domain.people import Role
 from policy.vault.secret import Secret
 
 router = APIRouter(tags=["tokens"], route_class=GuardedRoute)
@@ -35,6 +39,53 @@ class TokenOut(BaseModel):
     token: str
     expires: datetime
     person: PersonOut
+
+
+class TokenEntry(BaseModel):
+    """A token as the hospital keeps it: never the token itself, which exists nowhere but with its bearer."""
+
+    model_config = ConfigDict(
+        json_schema_extra=example(
+            id="70ce0f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+            person_id="9a1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+            label="log-in",
+            roles=["planner"],
+            issued="2026-11-23T18:00:00Z",
+            expires="2026-11-24T06:00:00Z",
+            revoked=None,
+            in_force=True,
+        )
+    )
+
+    id: str
+    person_id: str
+    label: str
+    roles: list[Role]
+    issued: datetime
+    expires: datetime
+    revoked: datetime | None
+    in_force: bool
+
+    @classmethod
+    def of(cls, token: ApiToken, at: datetime) -> "TokenEntry":
+        """Show *token* as it stands at the aware instant *at*."""
+        return cls(
+            id=token.id,
+            person_id=token.person_id,
+            label=token.label,
+            roles=sorted(token.roles),
+            issued=token.issued_at,
+            expires=token.expires_at,
+            revoked=token.revoked_at,
+            in_force=token.open_at(at),
+        )
+
+
+class TokensPage(BaseModel):
+    """One page of tokens."""
+
+    items: list[TokenEntry]
+    next: str | None = None
 
 
 class Me(BaseModel):
@@ -68,3 +119,27 @@ async def me(context: Ctx, who: Who) -> Me:
     """Show who the caller is."""
     hospital = await context.services.hospitals.get(who.hospital_id)
     return Me(person=PersonOut.of(who.person), hospital=HospitalOut.of(hospital))
+
+
+@router.get("/tokens", openapi_extra=EVERY_ROLE)
+async def list_tokens(
+    context: Ctx,
+    who: Who,
+    page: Paging,
+    person_id: Annotated[str | None, Query(max_length=64, description="Left out: everybody's.")] = None,
+    prefix: Annotated[str | None, Query(pattern="^[0-9a-f]{1,32}$")] = None,
+) -> TokensPage:
+    """List tokens, the newest first. Everybody may list her own; others' are for the hospital's staff."""
+    person = PersonId(person_id) if person_id is not None else None
+    rows = await context.services.tokens.list(who.person.id, who.hospital_id, person_id=person)
+    if prefix is not None:
+        rows = [row for row in rows if row.id.startswith(prefix)]
+    part, after = cut_page(rows, page, lambda row: row.id)
+    at = context.clock.now()
+    return TokensPage(items=[TokenEntry.of(row, at) for row in part], next=after)
+
+
+@router.post("/tokens/{token_id}/revoke", status_code=204, openapi_extra=EVERY_ROLE)
+async def revoke_token(context: Ctx, who: Who, token_id: str) -> None:
+    """End a token at once: one's own, or anybody's for those who may stop things."""
+    await context.services.tokens.revoke_token(who.person.id, who.hospital_id, token_id)

@@ -121,7 +121,7 @@ async def approve_window(context: Ctx, who: Who, language: Spoken, window_id: st
     return _planned(window, (), hospital, context, language)
 
 
-@router.post("/{window_id}/cancel", openapi_extra=PLANNING)
+@router.post("/{window_id}/cancel", openapi_extra=STOPPING)
 async def cancel_window(context: Ctx, who: Who, language: Spoken, window_id: str, body: Reason) -> Planned:
     """Cancel a window; a session in it is cut."""
     hospital = await context.services.hospitals.get(who.hospital_id)

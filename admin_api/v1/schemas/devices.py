@@ -138,6 +138,19 @@ class DeviceIn(Input):
     algorithms: AlgorithmsBody = Field(default_factory=AlgorithmsBody)
 
 
+class DeviceChange(Input):
+    """What to change of a device; what is left out stays. Its name is kept: logins and traces hold it."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(address="192.0.2.21", port=22))
+
+    zone_id: Identifier | None = None
+    address: str | None = Field(default=None, min_length=1, max_length=253)
+    port: int | None = Field(default=None, ge=1, le=65535)
+    description: str | None = Field(default=None, max_length=500)
+    groups: set[Name] | None = None
+    algorithms: AlgorithmsBody | None = None
+
+
 class HostKeyIn(Input):
     """A host key, as one OpenSSH line, that somebody compared with the device's own."""
 
@@ -204,6 +217,8 @@ class AccountIn(Input):
 
 class SecretIn(Input):
     """A new secret of a dedicated account, written only."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(secret="…"))  # noqa: S106 - an example
 
     secret: SecretStr = Field(min_length=1, max_length=65536, json_schema_extra={"writeOnly": True})
 

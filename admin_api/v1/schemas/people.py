@@ -49,6 +49,16 @@ class PersonOut(BaseModel):
         )
 
 
+class PersonDetails(PersonOut):
+    """A person, with whether she holds a password and a TOTP secret: without them she cannot come in."""
+
+    model_config = ConfigDict(
+        json_schema_extra=example(id="9a1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4", active=True, enrolled=True, **_ALICE)
+    )
+
+    enrolled: bool
+
+
 class PeoplePage(BaseModel):
     """One page of people."""
 
