@@ -168,6 +168,8 @@ class Relay:
     def resized(self, width: int, height: int, pixel_width: int, pixel_height: int) -> None:
         """The person's terminal has another size."""
         facts = {"columns": width, "rows": height}
+        if pixel_width or pixel_height:  # they reach the device, so that the trace must have them
+            facts |= {"pixel_width": pixel_width, "pixel_height": pixel_height}
 
         def forward() -> None:
             if self.device is not None:
@@ -267,7 +269,9 @@ class Relay:
         if isinstance(self.exit, int):
             return {"status": self.exit}
         if self.exit is not None:
-            return {"signal": self.exit[0], "core_dumped": self.exit[1]}
+            signal, core_dumped, message, language = self.exit  # all of it reaches the person
+            told = {"message": message, "language": language} if message or language else {}
+            return {"signal": signal, "core_dumped": core_dumped, **told}
         return {"lost": error is not None}
 
     def _finish(self) -> None:

@@ -38,11 +38,13 @@ class ChannelRequest:
                 "utf-8", "backslashreplace"
             )
         if self.pty is not None:
+            columns, rows, *pixels = self.pty.size
             facts["pty"] = {
                 "term": self.pty.term,
-                "columns": self.pty.size[0],
-                "rows": self.pty.size[1],
+                "columns": columns,
+                "rows": rows,
                 "modes": {str(mode): value for mode, value in self.pty.modes.items()},
+                **(dict(zip(("pixel_width", "pixel_height"), pixels, strict=True)) if any(pixels) else {}),
             }
         if self.environment:
             facts["environment"] = {

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
+import asyncssh
 import pytest
 
 from policy.domain.windows import Channel
 from recorder.trace.frames import FrameType, facts
 from tests.support.bastion import Bastion, running_bastion
+from tests.support.hostile_device import hostile_device
 from tests.support.raw_client import channel, logged_in
 
 pytestmark = pytest.mark.integration
@@ -50,3 +52,37 @@ async def test_files_do_not_travel_on_a_terminal(bastion: Bastion, request_: dic
     await bastion.closed()
     refused = [facts(frame) for frame in await bastion.frames() if frame.type is FrameType.REFUSED]
     assert [each["reason"] for each in refused] == ["refused.files-terminal"]
+
+
+async def test_a_terminal_s_pixels_are_in_the_trace(bastion: Bastion) -> None:
+    """Sizes in pixels reach the device's programs, and could carry data: the trace has them."""
+    async with logged_in(bastion) as connection:
+        opened, heard = await channel(
+            connection, request_pty="force", term_type="xterm", term_size=(80, 24, 4242, 2121), command="cat"
+        )
+        opened.change_terminal_size(90, 30, 1234, 5678)
+        opened.write(b"seen\n")
+        await heard.until(b"seen")
+    await bastion.closed()
+    frames = await bastion.frames()
+    [request] = [facts(frame)["pty"] for frame in frames if frame.type is FrameType.REQUEST]
+    assert (request["pixel_width"], request["pixel_height"]) == (4242, 2121)
+    resizes = [facts(frame) for frame in frames if frame.type is FrameType.RESIZE]
+    assert resizes == [{"columns": 90, "rows": 30, "pixel_width": 1234, "pixel_height": 5678}]
+
+
+async def test_what_a_hostile_device_says_of_an_end_is_in_the_trace(bastion: Bastion) -> None:
+    """The words of an exit signal come from the device and reach the person: the trace has every one of them."""
+
+    async def end(process: "asyncssh.SSHServerProcess[bytes]") -> None:
+        process.exit_with_signal("TERM", False, "as I like\x1b[31m", "fr")
+
+    async with hostile_device(bastion, end) as name, logged_in(bastion, f"alice+{name}") as connection:
+        _, heard = await channel(connection, command="anything")
+        await asyncio.wait_for(heard.closed.wait(), 10)
+    assert heard.signal == ("TERM", "as I like\x1b[31m")
+    await bastion.closed()
+    exits = [facts(frame) for frame in await bastion.frames() if frame.type is FrameType.EXIT]
+    assert exits == [
+        {"signal": "TERM", "core_dumped": False, "message": "as I like\x1b[31m", "language": "fr"}
+    ]

@@ -1,0 +1,65 @@
+"""A device that is not OpenSSH: an SSH server of asyncssh that does what the test tells it, reached through the bastion."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import asyncssh
+from typing_extensions import override
+
+from policy.domain.devices import AccountMethod
+from policy.vault.secret import Secret
+from tests.support.bastion import Bastion
+
+NAME = "hostile"
+_PASSWORD = "hostile-device-secret"
+
+
+class _Welcoming(asyncssh.SSHServer):
+    @override
+    def password_auth_supported(self) -> bool:
+        return True
+
+    @override
+    def validate_password(self, username: str, password: str) -> bool:
+        return password == _PASSWORD
+
+
+@asynccontextmanager
+async def hostile_device(
+    bastion: Bastion, behave: Callable[["asyncssh.SSHServerProcess[bytes]"], Awaitable[None]]
+) -> AsyncIterator[str]:
+    """Yield the name of a device, declared and in a window of alice's, whose processes are *behave*."""
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    server = await asyncssh.listen(
+        "127.0.0.1",
+        0,
+        server_factory=_Welcoming,
+        server_host_keys=[key],
+        process_factory=behave,
+        encoding=None,
+        line_editor=False,
+    )
+    world = bastion.world
+    administrator, devices = world.who("dsi"), world.services.devices
+    device = await devices.create(
+        administrator,
+        world.id,
+        name=NAME,
+        zone_id=world.zone.id,
+        address="127.0.0.1",
+        port=server.get_port(),
+    )
+    await devices.add_account(
+        administrator,
+        world.id,
+        device.id,
+        name="maint",
+        method=AccountMethod.PASSWORD,
+        secret=Secret(_PASSWORD),
+    )
+    await devices.pin_host_key(administrator, world.id, device.id, key.export_public_key().decode())
+    await world.add_window(devices=[device.id])
+    try:
+        yield NAME
+    finally:
+        server.close()
