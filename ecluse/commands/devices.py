@@ -35,7 +35,7 @@ def add(
     context: typer.Context,
     name: Name,
     zone: Annotated[str, typer.Option(help="Its zone.")],
-    address: Annotated[str, typer.Option(help="Its address or host name.")],
+    address: Annotated[str, typer.Option(help="Its IP address; a name is refused.")],
     port: Annotated[int, typer.Option(min=1, max=65535, help="Its SSH port.")] = 22,
     description: Annotated[str, typer.Option(help="What it is.")] = "",
     in_group: Groups = None,
