@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, datetime
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Query, Request
@@ -107,6 +107,6 @@ def instant(text: str | None, field: str) -> datetime | None:
         found = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
     except ValueError as refused:
         raise BadTimestamp(field) from refused
-    if found.tzinfo is None:
+    if found.tzinfo is None or not MINYEAR < found.year < MAXYEAR:  # UTC may lack the edges
         raise BadTimestamp(field)
     return found

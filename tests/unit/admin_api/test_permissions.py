@@ -41,9 +41,20 @@ def test_pages_hold_each_row_once() -> None:
         cut_page(rows, PageRequest(2, "z"), key)
 
 
-@pytest.mark.parametrize("text", ["", "now", "2026-11-23", "2026-11-23T20:00:00", "2026-13-01T00:00:00Z"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "now",
+        "2026-11-23",
+        "2026-11-23T20:00:00",
+        "2026-13-01T00:00:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+    ],
+)
 def test_an_instant_needs_its_offset(text: str) -> None:
-    """A time of the query without an offset, or none at all, is refused by its field's name."""
+    """A time of the query without an offset, that UTC has no word for, or none at all, is refused by its field's name."""
     with pytest.raises(BadTimestamp, match="from"):
         instant(text, "from")
 
