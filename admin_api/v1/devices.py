@@ -91,7 +91,7 @@ async def get_device(context: Ctx, who: Who, device_id: str) -> DeviceOut:
 
 @router.patch("/{device_id}", openapi_extra=MANAGING)
 async def change_device(context: Ctx, who: Who, device_id: str, body: DeviceChange) -> DeviceOut:
-    """Change a device. Another address or port is another machine: its pinned host keys are forgotten."""
+    """Change a device. Another address or port is another machine: host keys and accounts' secrets are forgotten."""
     changed = await context.services.devices.update(
         who.person.id,
         who.hospital_id,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from policy.clock import Clock
-from policy.domain.devices import AccountMethod, DedicatedAccount
+from policy.domain.devices import AccountMethod, DedicatedAccount, Device
 from policy.domain.ids import AccountId, DeviceId, HospitalId, PersonId, new_id
 from policy.errors import Conflict, NotFound
 from policy.services import inputs
@@ -12,7 +12,7 @@ from policy.services.duties import Duty, require
 from policy.services.vault import VaultService
 from policy.store.database import Database
 from policy.store.plain import described
-from policy.store.unit_of_work import View
+from policy.store.unit_of_work import UnitOfWork, View
 from policy.vault.secret import Secret
 
 
@@ -93,6 +93,13 @@ class AccountService:
             await require(view, hospital_id, actor, Duty.READ)
             await view.devices.get(hospital_id, device_id)
             return await view.accounts.list(hospital_id, device_id)
+
+    async def _forget_secrets(self, work: UnitOfWork, device: Device) -> None:
+        for account in await work.accounts.list(device.hospital_id, device.id):
+            if account.vaulted:
+                await work.accounts.forget_secret(device.hospital_id, account.id)
+                shown = {"vaulted": True}, {"vaulted": False}
+                await work.emit("account.secret_forgotten", device.hospital_id, account.id, *shown)
 
     async def _turn_account(
         self, actor: PersonId, hospital_id: HospitalId, account_id: AccountId, *, active: bool, reason: str

@@ -146,6 +146,8 @@ async def _allowed(view: View, task: DeviceTask) -> None:
         raise NotFound("account", task.account_id)
     if not account.active:
         raise Conflict(f"the account {account.name} is suspended")
+    if not account.vaulted:
+        raise Conflict(f"the vault has no secret for the account {account.name}: put one in first")
     if not device.host_keys:
         raise Conflict(
             f"no host key of {device.name} is pinned: no secret is sent to a device not recognised"

@@ -103,7 +103,11 @@ class DeviceService(AccountService):
         groups: Iterable[str] | None = None,
         algorithms: Algorithms | None = None,
     ) -> Device:
-        """Change a device. Another address or port is another machine: its pinned host keys are forgotten."""
+        """Change a device. Another address or port is another machine: it must be recognised and trusted anew.
+
+        Its pinned host keys are forgotten, and the secrets of its accounts with them: whoever may say where the
+        device stands could else have them sent to a machine of her own.
+        """
         async with self._database.unit_of_work(actor, self._clock) as work:
             await require(work, hospital_id, actor, Duty.MANAGE)
             before = await work.devices.get(hospital_id, device_id)
@@ -123,6 +127,7 @@ class DeviceService(AccountService):
                 after = replace(after, algorithms=_algorithms(algorithms))
             if (after.address, after.port) != (before.address, before.port):
                 after = replace(after, host_keys=())
+                await self._forget_secrets(work, after)
             await work.devices.update(after)
             await work.emit("device.updated", hospital_id, device_id, described(before), described(after))
         return after

@@ -57,6 +57,11 @@ class Accounts:
         where = (_s.hospital_id == hospital_id) & (_s.account_id == account_id)
         return (await self._connection.execute(select(_s.sealed).where(where))).scalar()
 
+    async def forget_secret(self, hospital_id: HospitalId, account_id: AccountId) -> None:
+        """Take the account's secret out of the vault, if there is one."""
+        mine = (_s.hospital_id == hospital_id) & (_s.account_id == account_id)
+        await self._connection.execute(delete(t.account_secrets).where(mine))
+
     async def put_secret(
         self, hospital_id: HospitalId, account_id: AccountId, sealed: str, fingerprint: str
     ) -> None:

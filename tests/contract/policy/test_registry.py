@@ -138,7 +138,7 @@ async def test_devices_and_zones_are_told_apart_by_name(world: World) -> None:
 
 
 async def test_another_address_is_another_machine(world: World) -> None:
-    """Changing address or port forgets the pinned host keys; changing the description does not."""
+    """Changing address or port forgets host keys and secrets, or its administrator could have them sent to her own."""
     devices, dsi = world.services.devices, world.who("dsi")
     same = await devices.update(dsi, world.id, world.device.id, description="Scanner 2", groups=["radio"])
     assert same.host_keys == world.device.host_keys
@@ -146,7 +146,17 @@ async def test_another_address_is_another_machine(world: World) -> None:
     assert await devices.get(dsi, world.id, world.device.id) == same
     moved = await devices.update(dsi, world.id, world.device.id, port=2222)
     assert moved.host_keys == ()
-    assert isinstance(await world.services.access.decide(world.request()), Denial)
+    await devices.pin_host_key(dsi, world.id, world.device.id, host_key_line())
+    refused = await world.services.access.decide(world.request())
+    assert isinstance(refused, Denial)
+    assert [finding.key for finding in refused.failed] == ["finding.T9.unvaulted"]
+    [account] = await devices.accounts(dsi, world.id, world.device.id)
+    with pytest.raises(Conflict):
+        await world.services.device_tasks.request(
+            dsi, world.id, TaskKind.TRY_ACCOUNT, world.device.id, account_id=account.id
+        )
+    await devices.replace_secret(dsi, world.id, account.id, world.account_secret)
+    assert isinstance(await world.services.access.decide(world.request()), Grant)
 
 
 async def test_host_keys_are_pinned_and_unpinned_by_hand(world: World) -> None:
