@@ -8,6 +8,7 @@ RecorderError
 │   └── SpoolFull         the spool has less room than the settings keep free
 ├── RecordingFailed       this recording takes no more frames: its session must end
 ├── TraceNotFound         no such trace, or an identifier that can name none
+├── CatalogUnavailable    the trace database cannot be used, or has another version's schema
 └── JournalBroken         the security journal could not take an event
 """
 
@@ -55,6 +56,10 @@ class RecordingFailed(RecorderError):
 
 class TraceNotFound(RecorderError):
     """The store holds no such trace."""
+
+
+class CatalogUnavailable(RecorderError):
+    """The trace database cannot be reached, refuses, or has the schema of another version."""
 
 
 class JournalBroken(RecorderError):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, event, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from recorder.errors import RecorderError
-from recorder.store.migrations.upgrade import upgrade
+from recorder.errors import CatalogUnavailable, RecorderError
+from recorder.store.migrations.upgrade import check_version, upgrade
 
 WAIT_SECONDS = 5
 """How long a writer waits for another writer's lock."""
@@ -57,6 +57,16 @@ class Database:
                 await connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
+    async def check(self) -> None:
+        """Return where the database answers, with the schema of this version.
+
+        Raises:
+            CatalogUnavailable: It does not answer, or its schema is another version's.
+        """
+        with _failures_mean_unavailable():
+            async with self._engine.connect() as connection:
+                await connection.run_sync(check_version)
+
     async def dispose(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
@@ -67,14 +77,23 @@ async def migrate(url: str) -> None:
 
     Raises:
         RecorderError: The URL names no database that is supported.
-        SQLAlchemyError: The database cannot be reached or refuses.
+        CatalogUnavailable: The database cannot be reached or refuses, or a newer version made its schema.
     """
     database = Database(url)
     try:
-        async with database.write() as connection:
-            await connection.run_sync(upgrade)
+        with _failures_mean_unavailable():
+            async with database.write() as connection:
+                await connection.run_sync(upgrade)
     finally:
         await database.dispose()
+
+
+@contextmanager
+def _failures_mean_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except (SQLAlchemyError, OSError) as error:
+        raise CatalogUnavailable(f"the trace database cannot be used: {type(error).__name__}") from error
 
 
 def _checked(url: str) -> URL:

@@ -1,0 +1,41 @@
+"""The trace database is served with the schema of this version, and with no other."""
+
+import pytest
+from sqlalchemy import text
+
+from recorder.errors import CatalogUnavailable
+from recorder.store.database import Database, migrate
+
+
+async def test_a_database_of_this_version_is_served(database: Database) -> None:
+    """What ``migrate`` made passes the check."""
+    await database.check()
+
+
+async def test_a_database_without_its_schema_is_unavailable(database_url: str) -> None:
+    """A database that was never migrated is not served."""
+    database = Database(database_url)
+    with pytest.raises(CatalogUnavailable, match="schema none"):
+        await database.check()
+    await database.dispose()
+
+
+async def test_a_schema_of_a_newer_version_is_left_alone(database: Database, database_url: str) -> None:
+    """A database that a newer version has migrated is neither touched nor served."""
+    async with database.write() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(CatalogUnavailable, match="9999"):
+        await migrate(database_url)
+    with pytest.raises(CatalogUnavailable, match="9999"):
+        await database.check()
+
+
+async def test_a_database_that_is_not_there_is_unavailable() -> None:
+    """Where nothing answers, both the check and the migration say so without a driver's error."""
+    url = "postgresql://nobody@127.0.0.1:1/none"
+    database = Database(url)
+    with pytest.raises(CatalogUnavailable, match="cannot be used"):
+        await database.check()
+    await database.dispose()
+    with pytest.raises(CatalogUnavailable, match="cannot be used"):
+        await migrate(url)
