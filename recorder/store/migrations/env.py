@@ -7,7 +7,7 @@ from recorder.store.tables import metadata
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
-    version_table="recorder_version",
+    version_table=context.config.get_main_option("version_table"),
     transactional_ddl=True,
 )
 context.run_migrations()

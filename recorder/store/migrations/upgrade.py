@@ -13,6 +13,9 @@ from sqlalchemy import Connection, text
 
 from recorder.errors import CatalogUnavailable
 
+VERSION_TABLE = "recorder_version"
+"""Its own, for both databases may be one."""
+
 _LOCK = 0x45434C_5452
 """Advisory lock of whoever migrates the catalogue: two processes started together take turns."""
 
@@ -39,7 +42,8 @@ def check_version(connection: Connection) -> None:
     Raises:
         CatalogUnavailable: It is another version's, or there is none.
     """
-    found = MigrationContext.configure(connection).get_current_revision()
+    migrations = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+    found = migrations.get_current_revision()
     wanted = ScriptDirectory.from_config(_config()).get_current_head()
     if found != wanted:
         raise CatalogUnavailable(
@@ -52,4 +56,5 @@ def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
+    config.set_main_option("version_table", VERSION_TABLE)
     return config

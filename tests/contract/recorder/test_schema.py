@@ -23,7 +23,7 @@ async def test_a_database_without_its_schema_is_unavailable(database_url: str) -
 async def test_a_schema_of_a_newer_version_is_left_alone(database: Database, database_url: str) -> None:
     """A database that a newer version has migrated is neither touched nor served."""
     async with database.write() as connection:
-        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        await connection.execute(text("UPDATE recorder_version SET version_num = '9999'"))
     with pytest.raises(CatalogUnavailable, match="9999"):
         await migrate(database_url)
     with pytest.raises(CatalogUnavailable, match="9999"):
