@@ -4,17 +4,19 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ecluse import moments, tables
 from ecluse.client import ApiClient
 from ecluse.errors import EcluseError, Refused
 from ecluse.profile import Profile, load
+from ecluse.tables import Column
 from policy import i18n
 from recorder.replay.transcript import neutralise
 
@@ -43,6 +45,7 @@ class Desk:
         self.language = language
         self.as_json = False
         self._client: ApiClient | None = None
+        self._zone: ZoneInfo | None = None
 
     @classmethod
     def of(cls, context: typer.Context, as_json: bool = False) -> "Desk":
@@ -59,6 +62,34 @@ class Desk:
         if self._client is None:
             self._client = ApiClient(load(self.environment), self.language)
         return self._client
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The hospital's time zone, as the API says it: screens and bare times are on its clock."""
+        if self._zone is None:
+            self._zone = ZoneInfo(str(self.client.get("/v1/me")["hospital"]["timezone"]))
+        return self._zone
+
+    def moment(self, text: object, *, seconds: bool = False) -> str | None:
+        """Return one of the API's instants on the hospital's wall clock, to the minute; None for none."""
+        return moments.wall(text, self.zone, seconds=seconds) if text is not None else None
+
+    def instant(self, text: str | None, option: str) -> str | None:
+        """Return what was typed for *option* as an instant of the API; without offset it is on the hospital's clock.
+
+        Raises typer.BadParameter naming *option*.
+        """
+        if text is None:
+            return None
+        found = moments.read(text, option)
+        return (found if found.tzinfo is not None else found.replace(tzinfo=self.zone)).isoformat()
+
+    def word(self, prefix: str, value: object) -> str | None:
+        """Return the word for an API's *value* (a state, a kind) under ``prefix.``; itself where there is none."""
+        if value is None:
+            return None
+        key = f"{prefix}.{value}"
+        return self.say(key) if _CATALOG.knows(key) else str(value)
 
     def client_for(self, profile: Profile) -> ApiClient:
         """Return the API at another *profile*, and keep it for this run."""
@@ -81,6 +112,10 @@ class Desk:
         if not self.as_json:
             _out().print(Text(self.say(key, **arguments)))
 
+    def write(self, text: object) -> None:
+        """Write *text* on a line of its own, never wrapped: it is there to be copied. Control characters are shown."""
+        _out().print(Text(clean(text)), soft_wrap=True)
+
     def note(self, key: str, **arguments: object) -> None:
         """Write one sentence on standard error, beside what the command prints."""
         _err().print(Text(self.say(key, **arguments)))
@@ -96,20 +131,19 @@ class Desk:
         """Write *document* as JSON. Its control characters are escaped by JSON itself."""
         sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=True, default=str) + "\n")
 
-    def show_table(self, columns: Sequence[str], rows: Sequence[Sequence[object]], document: object) -> None:
-        """Write *rows* under headings (catalogue keys *columns*), or the *document* they come from as JSON."""
+    def show_table(
+        self, columns: Sequence[Column | str], rows: Sequence[Sequence[object]], document: object
+    ) -> None:
+        """Write *rows* under *columns* (a bare key wraps), or the *document* they come from as JSON."""
         if self.as_json:
             self.show_json(document)
             return
         if not rows:
             self.tell("list.empty")
             return
-        table = Table(header_style="bold")
-        for column in columns:
-            table.add_column(self.say(column), overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(self._cell(value)) for value in row))
-        _out().print(table)
+        known = [Column(column) if isinstance(column, str) else column for column in columns]
+        headings = [(column, self.say(column.key)) for column in known]
+        tables.draw(_out(), headings, [[self._cell(value) for value in row] for row in rows])
 
     def show_record(self, fields: Sequence[tuple[str, object]], document: object) -> None:
         """Write one thing's *fields* (catalogue key, value), or its *document* as JSON."""
@@ -163,24 +197,20 @@ def clean(value: object) -> str:
     return neutralise(str(value if value is not None else ""))
 
 
-def moment(text: object) -> str | None:
-    """Return an ISO 8601 instant of the API on this machine's clock, to the second, with its offset; None for none."""
-    if not isinstance(text, str):
-        return None
-    try:
-        return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
-    except ValueError:
-        return text
-
-
 def desk_for(wish: str | None) -> Desk:
     """Return the desk of this process, in the language of *wish* or of its locale."""
     return Desk(os.environ, language_of(os.environ, wish))
 
 
 def _out() -> Console:
+    piped = not sys.stdout.isatty()
     return Console(
-        file=sys.stdout, highlight=False, emoji=False, markup=False, soft_wrap=not sys.stdout.isatty()
+        file=sys.stdout,
+        width=tables.PIPE if piped and "COLUMNS" not in os.environ else None,
+        highlight=False,
+        emoji=False,
+        markup=False,
+        soft_wrap=piped,
     )
 
 

@@ -1,11 +1,14 @@
 """From the names that people type to the identifiers that the API speaks, and back."""
 
+import base64
+import hashlib
 import re
 
 from ecluse.client import ApiClient, Json
 from ecluse.errors import NameUnknown
 
 _IDENTIFIER = re.compile(r"[0-9a-f]{32}")
+_PREFIX = re.compile(r"[0-9a-f]{1,32}")
 _DIGITS = re.compile(r"[0-9a-f]{1,31}")
 
 
@@ -42,6 +45,24 @@ def window(client: ApiClient, text: str) -> Json:
     return _by_prefix(client, "windows", text)
 
 
+def intervention(client: ApiClient, text: str) -> Json:
+    """Return the intervention of this identifier, or the only one that starts by it; raises NameUnknown."""
+    return _by_prefix(client, "interventions", text)
+
+
+def token(client: ApiClient, text: str) -> Json:
+    """Return the token of this identifier, or the only one that starts by it; raises NameUnknown."""
+    found = list(client.items("/v1/tokens", at_most=2, prefix=text)) if _PREFIX.fullmatch(text) else []
+    return _only(found, "tokens", text)
+
+
+def extension(client: ApiClient, text: str) -> Json:
+    """Return the undecided extension of this identifier, or the only one that starts by it; raises NameUnknown."""
+    return _only(
+        [item for item in client.items("/v1/extensions") if item["id"].startswith(text)], "extensions", text
+    )
+
+
 def session(client: ApiClient, text: str) -> Json:
     """Return the session of this identifier, or the only one that starts by it; raises NameUnknown."""
     return _by_prefix(client, "sessions", text)
@@ -54,6 +75,13 @@ def trace(client: ApiClient, text: str) -> Json:
     """
     identifier = text if _IDENTIFIER.fullmatch(text) else _by_prefix(client, "sessions", text)["id"]
     return client.get(f"/v1/traces/{identifier}")
+
+
+def host_key(line: str) -> tuple[str, str]:
+    """Return the algorithm and the SHA-256 fingerprint of a public key's OpenSSH *line*, as ``ssh-keygen -l`` does."""
+    algorithm, _, encoded = line.partition(" ")
+    digest = hashlib.sha256(base64.b64decode(encoded.partition(" ")[0])).digest()
+    return algorithm, f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
 
 
 def people_by_id(client: ApiClient) -> dict[str, str]:
@@ -84,6 +112,10 @@ def _by_prefix(client: ApiClient, noun: str, text: str) -> Json:
     if _IDENTIFIER.fullmatch(text):
         return client.get(f"/v1/{noun}/{text}")
     found = list(client.items(f"/v1/{noun}", at_most=2, prefix=text)) if _DIGITS.fullmatch(text) else []
+    return _only(found, noun, text)
+
+
+def _only(found: list[Json], noun: str, text: str) -> Json:
     if not found:
         raise NameUnknown("name.unknown", noun=noun, name=text)
     if len(found) > 1:

@@ -6,7 +6,9 @@ answer, touches its title or clipboard, or switches on the mouse is left out, by
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from ecluse.errors import EcluseError
 
@@ -24,8 +26,11 @@ _CHARSETS = frozenset("()*+")
 _SHORT_FINALS = frozenset("78=>DEHMc")
 _DISPLAYED = "o"
 
-RESTORE = "\x1b[!p\x1b[0m\x1b[?1049l\x1b[?25h\x1b(B\r\n"
-"""Puts the terminal back as a shell expects it, wherever the recording ended."""
+RESTORE = "\x1b[!p\x1b[?1049l\x1b[?47l\x1b[r\x1b[0m\x0f\x1b(B\x1b[4l\x1b[?1l\x1b[?5l\x1b[?6l\x1b[?7h\x1b[?25h\x1b>\x1b[9999;1H\r\n"
+"""Puts the terminal back as a shell expects it, wherever the recording ended, and goes below what it painted."""
+
+_SKIPPED = 10.0
+_FASTEST, _SLOWEST = 64.0, 0.25
 
 
 class TerminalFilter:
@@ -95,16 +100,66 @@ def _paints(sequence: re.Match[str]) -> bool:
     return final in _FINALS and not parameters.startswith(("<", "=", ">", "?"))
 
 
+class Quit(Exception):
+    """The viewer has seen enough."""
+
+
+class Keys(Protocol):
+    """Where the viewer's keys come from."""
+
+    def read(self, seconds: float | None) -> str | None:
+        """Wait at most *seconds* (None: for ever) and return the key pressed: a character, ``right``, or None."""
+
+
+class Pace:
+    """How fast a recording passes, as its viewer wishes: paused, faster, slower, or on by ten seconds."""
+
+    def __init__(self, keys: Keys, speed: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start at *speed* times the recording's own; *clock* gives seconds that only go forward."""
+        self.speed = speed
+        self.paused = False
+        self._keys = keys
+        self._clock = clock
+        self._skipping = 0.0
+
+    def wait(self, seconds: float) -> None:
+        """Let *seconds* of the recording pass, and do what the keys say meanwhile; raises Quit for ``q``."""
+        left = seconds
+        while True:
+            skipped = min(left, self._skipping)
+            left, self._skipping = left - skipped, self._skipping - skipped
+            if left <= 0 and not self.paused:
+                return
+            before, paused = self._clock(), self.paused
+            key = self._keys.read(None if paused else left / self.speed)
+            if not paused:
+                left = 0.0 if key is None else left - (self._clock() - before) * self.speed
+            if key is not None:
+                self._obey(key)
+
+    def _obey(self, key: str) -> None:
+        match key:
+            case " ":
+                self.paused = not self.paused
+            case "+":
+                self.speed = max(self.speed, min(self.speed * 2, _FASTEST))
+            case "-":
+                self.speed = min(self.speed, max(self.speed / 2, _SLOWEST))
+            case "right":
+                self._skipping += _SKIPPED
+            case "q":
+                raise Quit
+
+
 def play(
     lines: Iterable[str],
     write: Callable[[str], object],
-    sleep: Callable[[float], object],
+    wait: Callable[[float], object],
     *,
-    speed: float = 1.0,
     idle_cut: float | None = None,
     seek: float = 0.0,
 ) -> None:
-    """Play asciicast v3 *lines* by *write*, at *speed*, waiting by *sleep*.
+    """Play asciicast v3 *lines* by *write*; *wait* lets so many seconds of the recording pass.
 
     No pause is longer than *idle_cut* seconds of the recording. What came before *seek* seconds is painted at once,
     so that the screen is as it was then. Raises EcluseError for lines that are no asciicast.
@@ -119,7 +174,7 @@ def play(
         start, at = at, at + interval
         if at > seek:
             pause = at - max(start, seek)
-            sleep((min(pause, idle_cut) if idle_cut is not None else pause) / speed)
+            wait(min(pause, idle_cut) if idle_cut is not None else pause)
         if code == _DISPLAYED:
             write(terminal.feed(data))
 

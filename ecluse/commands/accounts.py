@@ -11,6 +11,7 @@ from ecluse.commands.enrol import first_line
 from ecluse.commands.tasks import wait_for
 from ecluse.desk import AsJson, Desk
 from ecluse.errors import FileUnusable
+from ecluse.tables import whole
 from policy.vault.secret import Secret
 
 group = typer.Typer(no_args_is_help=True, help="Dedicated accounts of devices.")
@@ -18,6 +19,7 @@ group = typer.Typer(no_args_is_help=True, help="Dedicated accounts of devices.")
 Device = Annotated[str, typer.Argument(help="Name of the device.")]
 Account = Annotated[str, typer.Argument(help="Name of the account on the device.")]
 PasswordFile = Annotated[Path | None, typer.Option(help="File whose first line is the password.")]
+Why = Annotated[str, typer.Option("--reason", help="Kept in the journal.")]
 KeyFile = Annotated[Path | None, typer.Option(help="File that holds the private key, without passphrase.")]
 
 
@@ -69,8 +71,30 @@ def list_(context: typer.Context, device: Device, as_json: AsJson = False) -> No
     desk = Desk.of(context, as_json)
     found = names.device(desk.client, device)
     accounts = list(desk.client.items(f"/v1/devices/{found['id']}/accounts"))
-    rows = [(item["name"], item["method"], item["vaulted"], item["active"]) for item in accounts]
-    desk.show_table(("field.account", "field.method", "field.vaulted", "field.active"), rows, accounts)
+    rows = [
+        (item["name"], desk.word("method", item["method"]), item["vaulted"], item["active"])
+        for item in accounts
+    ]
+    columns = whole("field.account", "field.method", "field.vaulted", "field.active")
+    desk.show_table(columns, rows, accounts)
+
+
+@group.command(
+    "suspend", epilog='Example: ecluse accounts suspend scan01 maint --reason "Secret peut-être connu"'
+)
+def suspend(
+    context: typer.Context, device: Device, name: Account, reason: Why, as_json: AsJson = False
+) -> None:
+    """Let no session use the account, and cut those that do."""
+    _act(context, device, name, "suspend", "accounts.suspended", reason, as_json)
+
+
+@group.command("resume", epilog='Example: ecluse accounts resume scan01 maint --reason "Secret changé"')
+def resume(
+    context: typer.Context, device: Device, name: Account, reason: Why, as_json: AsJson = False
+) -> None:
+    """Let sessions use a suspended account again."""
+    _act(context, device, name, "resume", "accounts.resumed", reason, as_json)
 
 
 @group.command("try", epilog="Example: ecluse accounts try scan01 maint")
@@ -82,6 +106,17 @@ def try_(context: typer.Context, device: Device, name: Account, as_json: AsJson 
     body = {"kind": "try-account", "device_id": found["id"], "account_id": account["id"]}
     task = wait_for(desk, desk.client.post("/v1/tasks", body))
     desk.done(task, "accounts.tried", name=name, device=found["name"])
+
+
+def _act(
+    context: typer.Context, device: str, name: str, verb: str, key: str, reason: str, as_json: bool
+) -> None:
+    desk = Desk.of(context, as_json)
+    found = names.device(desk.client, device)
+    account = names.account(desk.client, found["id"], name)
+    place = f"/v1/devices/{found['id']}/accounts/{account['id']}"
+    changed = desk.client.post(f"{place}/{verb}", {"reason": reason})
+    desk.done(changed, key, name=account["name"], device=found["name"])
 
 
 def _secret(desk: Desk, password_file: Path | None, key_file: Path | None) -> Json:

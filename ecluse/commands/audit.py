@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from ecluse.client import Json
-from ecluse.desk import AsJson, Desk, moment
+from ecluse.chronicle import doer, gist, lines, object_of
+from ecluse.desk import AsJson, Desk
+from ecluse.tables import Column, whole
 
 group = typer.Typer(no_args_is_help=True, help="The security journal.")
 
 _BROKEN = 1
-_GIST = 160
 
 
 def register(root: typer.Typer) -> None:
@@ -25,20 +25,47 @@ def list_(
     person: Annotated[str | None, typer.Option(help="Only events of this person's login.")] = None,
     device: Annotated[str | None, typer.Option(help="Only events on this device.")] = None,
     session: Annotated[str | None, typer.Option(help="Only events of this session.")] = None,
-    since: Annotated[str | None, typer.Option("--from", metavar="INSTANT", help="With its offset.")] = None,
-    until: Annotated[str | None, typer.Option("--to", metavar="INSTANT", help="With its offset.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100000, help="At most this many.")] = 100,
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="INSTANT", help="On the hospital's clock.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", metavar="INSTANT", help="On the hospital's clock.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100000, help="At most this many, the newest.")] = 100,
+    details: Annotated[bool, typer.Option("--details", help="All that each entry holds, below it.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the journal, the newest first."""
+    """List the journal, one line an entry, the newest last."""
     desk = Desk.of(context, as_json)
-    query = {"name": name, "person": person, "device": device, "session": session, "from": since, "to": until}
+    query = {
+        "name": name,
+        "person": person,
+        "device": device,
+        "session": session,
+        "from": desk.instant(since, "--from"),
+        "to": desk.instant(until, "--to"),
+    }
     found = list(desk.client.items("/v1/journal", at_most=limit, **query))
+    found.reverse()
+    if details and not desk.as_json:
+        for item in found:
+            head = (item["name"], doer(item), object_of(item), item["source"])
+            desk.write(
+                "  ".join([desk.moment(item["at"], seconds=True) or "", *(str(one or "–") for one in head)])
+            )
+            for line in lines(item):
+                desk.write(f"    {line}")
+        return
     rows = [
-        (moment(item["at"]), item["name"], item["actor"], item["person"], _gist(item["details"]))
+        (desk.moment(item["at"]), item["name"], doer(item), object_of(item), item["source"], gist(item))
         for item in found
     ]
-    desk.show_table(("field.at", "field.event", "field.actor", "field.person", "field.details"), rows, found)
+    columns = (
+        *whole("field.at", "field.event", "field.actor", "field.object"),
+        *whole("field.source"),
+        Column("field.details", cut=True),
+    )
+    desk.show_table(columns, rows, found)
 
 
 @group.command("verify", epilog="Example: ecluse audit verify")
@@ -51,12 +78,3 @@ def verify(context: typer.Context, as_json: AsJson = False) -> None:
         return
     desk.done(found, "audit.broken", why=str(found["why"]))
     raise typer.Exit(_BROKEN)
-
-
-def _gist(details: Json) -> str:
-    """Say in one line what an entry holds: of a change, what became different. The whole is in the JSON."""
-    before, after = details.get("before"), details.get("after")
-    if isinstance(before, dict) and isinstance(after, dict):
-        details = {key: value for key, value in after.items() if before.get(key) != value}
-    line = " ".join(f"{key}={value}" for key, value in details.items() if value not in (None, [], {}))
-    return line if len(line) <= _GIST else f"{line[:_GIST]}…"

@@ -7,6 +7,7 @@ import typer
 from ecluse import names
 from ecluse.client import Json
 from ecluse.desk import AsJson, Desk
+from ecluse.tables import Column, whole
 
 group = typer.Typer(no_args_is_help=True, help="Devices that suppliers intervene on.")
 
@@ -74,7 +75,11 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
         )
         for item in found
     ]
-    columns = ("field.name", "field.address", "field.zone", "field.groups", "field.host_keys", "field.active")
+    columns = (
+        *whole("field.name", "field.address", "field.zone"),
+        Column("field.groups"),
+        *whole("field.host_keys", "field.active"),
+    )
     desk.show_table(columns, rows, found)
 
 
@@ -83,18 +88,59 @@ def show(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
     """Show one device, its pinned host keys and its dedicated accounts."""
     desk = Desk.of(context, as_json)
     found = names.device(desk.client, name)
+    zone = desk.client.get(f"/v1/zones/{found['zone_id']}")
     accounts = list(desk.client.items(f"/v1/devices/{found['id']}/accounts"))
     fields = [
         ("field.name", found["name"]),
         ("field.description", found["description"]),
         ("field.address", f"{found['address']}:{found['port']}"),
+        ("field.zone", zone["name"]),
         ("field.groups", found["groups"]),
-        ("field.host_keys", found["host_keys"]),
-        ("field.accounts", [f"{item['name']} ({item['method']})" for item in accounts]),
+        ("field.host_keys", [" ".join(names.host_key(line)) for line in found["host_keys"]]),
+        ("field.accounts", [f"{item['name']} ({desk.word('method', item['method'])})" for item in accounts]),
+        ("field.algorithms", [name for names_ in found["algorithms"].values() for name in names_]),
         ("field.active", found["active"]),
         ("field.id", found["id"]),
     ]
     desk.show_record(fields, {**found, "accounts": accounts})
+
+
+@group.command("update", epilog="Example: ecluse devices update scan01 --address 192.0.2.21 --port 2222")
+def update(
+    context: typer.Context,
+    name: Name,
+    address: Annotated[str | None, typer.Option(help="Its new address or host name.")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Its new SSH port.")] = None,
+    zone: Annotated[str | None, typer.Option(help="Its new zone.")] = None,
+    description: Annotated[str | None, typer.Option(help="What it is.")] = None,
+    in_group: Groups = None,
+    no_group: Annotated[bool, typer.Option("--no-group", help="It belongs to no group any more.")] = False,
+    legacy: Legacy = None,
+    no_legacy: Annotated[
+        bool, typer.Option("--no-legacy", help="It needs no old algorithm any more.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Change a device; what is left out stays. Another address or port forgets its pinned host keys."""
+    desk = Desk.of(context, as_json)
+    if in_group and no_group:
+        raise typer.BadParameter("give one of them", param_hint="--group, --no-group")
+    if legacy and no_legacy:
+        raise typer.BadParameter("give one of them", param_hint="--legacy, --no-legacy")
+    change: Json = {"address": address, "port": port, "description": description}
+    change["groups"] = [] if no_group else in_group or None
+    change["algorithms"] = _algorithms(legacy or []) if legacy or no_legacy else None
+    change = {key: value for key, value in change.items() if value is not None}
+    if not change and zone is None:
+        raise typer.BadParameter(
+            "say what is to change", param_hint="--address, --port, --zone, --description…"
+        )
+    found = names.device(desk.client, name)
+    if zone is not None:
+        change["zone_id"] = names.zone(desk.client, zone)["id"]
+    changed = desk.client.patch(f"/v1/devices/{found['id']}", change)
+    forgotten = found["host_keys"] and not changed["host_keys"]
+    desk.done(changed, "devices.moved" if forgotten else "devices.changed", name=found["name"])
 
 
 @group.command("suspend", epilog='Example: ecluse devices suspend scan01 --reason "Panne en cours"')

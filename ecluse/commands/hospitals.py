@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from ecluse.desk import AsJson, Desk
+from ecluse.tables import Column, whole
 
 group = typer.Typer(no_args_is_help=True, help="The establishment, and the contact its screens show.")
 
@@ -19,8 +20,9 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
     """List the hospitals that you can see: your own."""
     desk = Desk.of(context, as_json)
     found = list(desk.client.items("/v1/hospitals"))
-    rows = [(item["name"], item["timezone"], item["security_contact"], item["id"]) for item in found]
-    desk.show_table(("field.name", "field.timezone", "field.contact", "field.id"), rows, found)
+    rows = [(item["id"][:8], item["name"], item["timezone"], item["security_contact"]) for item in found]
+    columns = (*whole("field.id"), Column("field.name"), *whole("field.timezone"), Column("field.contact"))
+    desk.show_table(columns, rows, found)
 
 
 @group.command("contact", epilog='Example: ecluse hospitals contact "RSSI, poste 4242"')

@@ -7,11 +7,17 @@ import typer
 from ecluse import names
 from ecluse.commands.tasks import wait_for
 from ecluse.desk import AsJson, Desk
+from ecluse.tables import whole
 
 group = typer.Typer(no_args_is_help=True, help="Host keys of devices: fetch, compare, pin.")
 
 Device = Annotated[str, typer.Argument(help="Name of the device.")]
 Line = Annotated[str, typer.Argument(help="The public key, as one OpenSSH line: ssh-ed25519 AAAA…")]
+
+Pinned = Annotated[
+    str,
+    typer.Argument(metavar="KEY", help="Its fingerprint as `hostkeys list` prints it, or the public key."),
+]
 
 
 def register(root: typer.Typer) -> None:
@@ -29,9 +35,12 @@ def fetch(context: typer.Context, device: Device, as_json: AsJson = False) -> No
     )
     result = task.get("result") or {}
     shown = result.get("host_keys", [])
-    rows = [(item["algorithm"], item["fingerprint"], item["public_key"]) for item in shown]
-    desk.show_table(("field.algorithm", "field.fingerprint", "field.public_key"), rows, shown)
+    rows = [(item["algorithm"], item["fingerprint"]) for item in shown]
+    desk.show_table(whole("field.algorithm", "field.fingerprint"), rows, shown)
     desk.tell("hostkeys.compare", device=found["name"])
+    for item in () if desk.as_json else shown:
+        # one line each, however long: it is there to be copied
+        desk.write(f'ecluse hostkeys pin {found["name"]} "{item["public_key"]}"')
 
 
 @group.command("pin", epilog='Example: ecluse hostkeys pin scan01 "ssh-ed25519 AAAA…"')
@@ -43,8 +52,8 @@ def pin(context: typer.Context, device: Device, public_key: Line, as_json: AsJso
     desk.done(changed, "hostkeys.pinned", device=found["name"], count=len(changed["host_keys"]))
 
 
-@group.command("unpin", epilog='Example: ecluse hostkeys unpin scan01 "ssh-ed25519 AAAA…"')
-def unpin(context: typer.Context, device: Device, public_key: Line, as_json: AsJson = False) -> None:
+@group.command("unpin", epilog="Example: ecluse hostkeys unpin scan01 SHA256:…")
+def unpin(context: typer.Context, device: Device, public_key: Pinned, as_json: AsJson = False) -> None:
     """Take a pinned host key away: the device is not dialled any more where it was the last."""
     desk = Desk.of(context, as_json)
     found = names.device(desk.client, device)
@@ -57,4 +66,5 @@ def list_(context: typer.Context, device: Device, as_json: AsJson = False) -> No
     """List the host keys pinned for a device."""
     desk = Desk.of(context, as_json)
     found = names.device(desk.client, device)
-    desk.show_table(("field.public_key",), [(line,) for line in found["host_keys"]], found["host_keys"])
+    rows = [names.host_key(line) for line in found["host_keys"]]
+    desk.show_table(whole("field.algorithm", "field.fingerprint"), rows, found["host_keys"])

@@ -7,8 +7,9 @@ import typer
 
 from ecluse import names
 from ecluse.client import Json
-from ecluse.desk import AsJson, Desk, moment
+from ecluse.desk import AsJson, Desk
 from ecluse.errors import FileUnusable
+from ecluse.tables import Column, whole
 
 group = typer.Typer(no_args_is_help=True, help="Technicians and staff.")
 keys = typer.Typer(no_args_is_help=True, help="Public keys of a person.")
@@ -54,11 +55,16 @@ def invite(
     else:
         person = _create(desk, login, name, email, supplier, role, language)
     invitation = desk.client.post(f"/v1/people/{person['id']}/invitation")
-    if as_json:
-        desk.show_json({"person": person, "invitation": invitation})
-        return
-    desk.tell("people.invited", login=person["login"], expires=_date(invitation))
-    typer.echo(invitation["token"])
+    _show_invitation(desk, person, invitation)
+
+
+@group.command("renew", epilog='Example: ecluse people renew alice --reason "Téléphone perdu"')
+def renew(context: typer.Context, login: Login, reason: Why, as_json: AsJson = False) -> None:
+    """Invite again somebody who lost a factor: her password, code, keys and tokens are forgotten at once."""
+    desk = Desk.of(context, as_json)
+    person = names.person(desk.client, login)
+    invitation = desk.client.post(f"/v1/people/{person['id']}/renewal", {"reason": reason})
+    _show_invitation(desk, person, invitation)
 
 
 def _create(
@@ -105,7 +111,11 @@ def list_(
         )
         for item in found
     ]
-    columns = ("field.login", "field.name", "field.roles", "field.supplier", "field.active")
+    columns = (
+        *whole("field.login"),
+        *(Column(f"field.{noun}") for noun in ("name", "roles", "supplier")),
+        *whole("field.active"),
+    )
     desk.show_table(columns, rows, found)
 
 
@@ -113,14 +123,19 @@ def list_(
 def show(context: typer.Context, login: Login, as_json: AsJson = False) -> None:
     """Show one person and her public keys."""
     desk = Desk.of(context, as_json)
-    found = names.person(desk.client, login)
+    found = desk.client.get(f"/v1/people/{names.person(desk.client, login)['id']}")
+    supplier = None
+    if found["supplier_id"] is not None:
+        supplier = desk.client.get(f"/v1/suppliers/{found['supplier_id']}")["name"]
     held = list(desk.client.items(f"/v1/people/{found['id']}/keys"))
     fields = [
         ("field.login", found["login"]),
         ("field.name", found["full_name"]),
         ("field.email", found["email"]),
         ("field.roles", [desk.say(f"role.{role}") for role in found["roles"]]),
+        ("field.supplier", supplier),
         ("field.active", found["active"]),
+        ("field.enrolled", found.get("enrolled")),
         ("field.keys", [f"{key['algorithm']} {key['fingerprint']}" for key in held]),
         ("field.id", found["id"]),
     ]
@@ -184,5 +199,9 @@ def _act(context: typer.Context, login: str, verb: str, key: str, body: Json | N
     desk.done(changed, key, login=found["login"])
 
 
-def _date(invitation: Json) -> str:
-    return moment(invitation["expires"]) or ""
+def _show_invitation(desk: Desk, person: Json, invitation: Json) -> None:
+    if desk.as_json:
+        desk.show_json({"person": person, "invitation": invitation})
+        return
+    desk.tell("people.invited", login=person["login"], expires=desk.moment(invitation["expires"]))
+    desk.write(invitation["token"])

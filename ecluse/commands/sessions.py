@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
-from ecluse import names
+from ecluse import moments, names
 from ecluse.client import Json
-from ecluse.desk import AsJson, Desk, moment
+from ecluse.desk import AsJson, Desk
+from ecluse.tables import Column, whole
 
 group = typer.Typer(no_args_is_help=True, help="Sessions, live and past, and the cut.")
 
@@ -36,21 +37,19 @@ def list_(
             item["device_name"],
             item["account_name"],
             item["source"],
-            moment(item["started"]),
-            moment(item["ended"]),
-            desk.say(f"session.{item['state']}"),
+            desk.moment(item["started"]),
+            moments.lasted(item["started"], item["ended"]),
+            desk.word("session" if live else "ended", item["state" if live else "reason"]),
         )
         for item in found
     ]
     columns = (
-        "field.id",
-        "field.person",
-        "field.device",
-        "field.account",
-        "field.source",
-        "field.started",
-        "field.ended",
-        "field.state",
+        *whole("field.id", "field.person", "field.device"),
+        Column("field.account", whole=True, wide=not live),
+        Column("field.source", whole=True, wide=not live),
+        *whole("field.started"),
+        Column("field.duration", whole=True, number=True, wide=live),
+        *whole("field.state" if live else "field.reason"),
     )
     desk.show_table(columns, rows, found)
 
@@ -64,11 +63,21 @@ def show(
     """Show one session."""
     desk = Desk.of(context, as_json)
     found = names.session(desk.client, session)
-    shown = ("person_login", "device_name", "account_name", "source", "started", "ended", "reason")
-    keys = ("person", "device", "account", "source", "started", "ended", "reason")
-    fields: list[tuple[str, object]] = [("field.id", found["id"])]
-    fields += [(f"field.{key}", found[name]) for key, name in zip(keys, shown, strict=True)]
-    fields.append(("field.state", desk.say(f"session.{found['state']}")))
+    if desk.as_json:
+        desk.show_json(found)
+        return
+    fields = [
+        ("field.id", found["id"]),
+        ("field.state", desk.word("session", found["state"])),
+        ("field.person", found["person_login"]),
+        ("field.device", found["device_name"]),
+        ("field.account", found["account_name"]),
+        ("field.source", found["source"]),
+        ("field.started", desk.moment(found["started"], seconds=True)),
+        ("field.ended", desk.moment(found["ended"], seconds=True)),
+        ("field.reason", desk.word("ended", found["reason"])),
+        ("field.window", found["window_id"][:8]),
+    ]
     desk.show_record(fields, found)
 
 
@@ -88,7 +97,10 @@ def cut(
     """Cut sessions at once: one, or all of a person, a supplier, a device, or every one."""
     desk = Desk.of(context, as_json)
     if sum(choice is not None for choice in (session, person, supplier, device)) + everything != 1:
-        raise typer.BadParameter("give one session, or one of --person, --supplier, --device, --all")
+        raise typer.BadParameter(
+            "give one session, or one of these options",
+            param_hint="SESSION, --person, --supplier, --device, --all",
+        )
     if session is not None:
         found = names.session(desk.client, session)
         done = desk.client.post(f"/v1/sessions/{found['id']}/cut", {"reason": reason})

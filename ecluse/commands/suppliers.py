@@ -7,6 +7,7 @@ import typer
 from ecluse import names
 from ecluse.client import Json
 from ecluse.desk import AsJson, Desk
+from ecluse.tables import Column, whole
 
 group = typer.Typer(no_args_is_help=True, help="Suppliers and their declared sites.")
 
@@ -41,7 +42,8 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
     desk = Desk.of(context, as_json)
     found = list(desk.client.items("/v1/suppliers"))
     rows = [(item["name"], item["active"], [_site(site) for site in item["sites"]]) for item in found]
-    desk.show_table(("field.name", "field.active", "field.sites"), rows, found)
+    columns = (Column("field.name"), *whole("field.active"), Column("field.sites"))
+    desk.show_table(columns, rows, found)
 
 
 @group.command("show", epilog="Example: ecluse suppliers show Imagix")

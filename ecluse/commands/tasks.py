@@ -6,8 +6,9 @@ import typer
 
 from ecluse import names
 from ecluse.client import Json
-from ecluse.desk import AsJson, Desk, moment
+from ecluse.desk import AsJson, Desk
 from ecluse.errors import EcluseError
+from ecluse.tables import Column, whole
 
 group = typer.Typer(no_args_is_help=True, help="What gateways were asked to do on devices.")
 
@@ -29,14 +30,19 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
     devices = names.devices_by_id(desk.client)
     rows = [
         (
-            moment(item["requested_at"]),
-            item["kind"],
+            desk.moment(item["requested_at"]),
+            desk.word("task", item["kind"]),
             devices.get(item["device_id"], item["device_id"]),
-            item["state"],
+            desk.word("task", item["state"]),
+            (item["result"] or {}).get("detail") if item["state"] == "failed" else None,
         )
         for item in found
     ]
-    desk.show_table(("field.requested_at", "field.kind", "field.device", "field.state"), rows, found)
+    columns = (
+        *whole("field.requested_at", "field.kind", "field.device", "field.state"),
+        Column("field.details"),
+    )
+    desk.show_table(columns, rows, found)
 
 
 def wait_for(desk: Desk, task: Json) -> Json:

@@ -3,7 +3,6 @@
 import io
 import sys
 import tarfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,11 +11,13 @@ from typing import Annotated
 import typer
 from typing_extensions import Buffer, override
 
-from ecluse import names
+from ecluse import moments, names
 from ecluse.client import Json
-from ecluse.desk import AsJson, Desk, moment
+from ecluse.desk import AsJson, Desk
 from ecluse.errors import FileUnusable, RecordingUnusable
-from ecluse.playback import RESTORE, play
+from ecluse.keyboard import Keyboard
+from ecluse.playback import RESTORE, Pace, Quit, play
+from ecluse.tables import Column, whole
 from recorder.errors import RecorderError
 from recorder.replay import asciicast, transcript
 from recorder.replay.reader import TraceReader, verify
@@ -29,6 +30,8 @@ Trace = Annotated[
 ]
 Why = Annotated[str | None, typer.Option("--reason", help="Why you read it: the journal keeps it.")]
 _BROKEN = 1
+_STEP = 1000
+_TENTHS_BELOW = 10
 
 
 def register(root: typer.Typer) -> None:
@@ -41,8 +44,12 @@ def list_(
     context: typer.Context,
     person: Annotated[str | None, typer.Option(help="Only those of this person.")] = None,
     device: Annotated[str | None, typer.Option(help="Only those on this device.")] = None,
-    since: Annotated[str | None, typer.Option("--from", metavar="INSTANT", help="With its offset.")] = None,
-    until: Annotated[str | None, typer.Option("--to", metavar="INSTANT", help="With its offset.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="INSTANT", help="On the hospital's clock.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", metavar="INSTANT", help="On the hospital's clock.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=10000, help="At most this many.")] = 100,
     as_json: AsJson = False,
 ) -> None:
@@ -51,26 +58,64 @@ def list_(
     query = {
         "person_id": names.person(desk.client, person)["id"] if person else None,
         "device_id": names.device(desk.client, device)["id"] if device else None,
-        "from": since,
-        "to": until,
+        "from": desk.instant(since, "--from"),
+        "to": desk.instant(until, "--to"),
     }
     found = list(desk.client.items("/v1/traces", at_most=limit, **query))
     rows = [
         (
             item["id"][:8],
-            moment(item["started"]),
-            moment(item["ended"]),
+            desk.moment(item["started"]),
+            moments.lasted(item["started"], item["ended"]),
             item["person_login"],
             item["device_name"],
             item["account_name"],
             item["purpose"],
-            item["size"],
-            item["end_reason"],
+            _size(item["size"]),
+            desk.word("ended", item["end_reason"]),
         )
         for item in found
     ]
-    nouns = ("id", "started", "ended", "person", "device", "account", "purpose", "bytes", "reason")
-    desk.show_table([f"field.{noun}" for noun in nouns], rows, found)
+    columns = (
+        *whole("field.id", "field.started"),
+        Column("field.duration", whole=True, number=True),
+        *whole("field.person", "field.device"),
+        Column("field.account", whole=True, wide=True),
+        Column("field.purpose", cut=True),
+        Column("field.size", whole=True, number=True, wide=True),
+        *whole("field.reason"),
+    )
+    desk.show_table(columns, rows, found)
+
+
+@group.command("show", epilog="Example: ecluse traces show 8c1d")
+def show(
+    context: typer.Context,
+    trace: Annotated[str, typer.Argument(help="Identifier, or its first digits.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what is known of one trace: who, on what, why, from where, and how it is sealed."""
+    desk = Desk.of(context, as_json)
+    found = names.trace(desk.client, trace)
+    if desk.as_json:
+        desk.show_json(found)
+        return
+    fields = [
+        ("field.id", found["id"]),
+        ("field.person", f"{found['person_login']} ({found['person_name']}, {found['supplier']})"),
+        ("field.device", f"{found['account_name']}@{found['device_name']}"),
+        ("field.source", found["source"]),
+        ("field.started", desk.moment(found["started"], seconds=True)),
+        ("field.ended", desk.moment(found["ended"], seconds=True)),
+        ("field.reason", desk.word("ended", found["end_reason"])),
+        ("field.kind", desk.word("kind", found["kind"])),
+        ("field.purpose", found["purpose"]),
+        ("field.window", found["window_id"][:8]),
+        ("field.size", _size(found["size"])),
+        ("field.records", found["records"]),
+        ("field.manifest", found["manifest_sha256"]),
+    ]
+    desk.show_record(fields, found)
 
 
 @group.command(
@@ -86,20 +131,20 @@ def replay(
     ] = None,
     seek: Annotated[float, typer.Option(min=0, help="Start so many seconds in.")] = 0.0,
 ) -> None:
-    """Play a trace in this terminal. Ctrl-C ends it."""
+    """Play a trace in this terminal. Space pauses, + and - change the speed, → skips 10 s, q or Ctrl-C ends it."""
     desk = Desk.of(context)
 
-    def show(text: str) -> None:
+    def paint(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
 
-    with _rendered(desk, trace, reason, "asciicast") as lines:
+    with _rendered(desk, trace, reason, "asciicast") as lines, Keyboard(sys.stdin) as keys:
         try:
-            play(lines, show, time.sleep, speed=speed, idle_cut=idle_cut, seek=seek)
-        except KeyboardInterrupt:
+            play(lines, paint, Pace(keys, speed).wait, idle_cut=idle_cut, seek=seek)
+        except (KeyboardInterrupt, Quit):
             pass
         finally:
-            show(RESTORE if sys.stdout.isatty() else "\n")
+            paint(RESTORE if sys.stdout.isatty() else "\n")
     desk.note("traces.end")
 
 
@@ -188,6 +233,16 @@ def _export_files(desk: Desk, trace: str, target: Path, reason: str | None) -> N
                 tar.extractall(target, filter="data")
         except (OSError, tarfile.TarError) as broken:
             raise FileUnusable("file.unwritable", path=str(target)) from broken
+
+
+def _size(count: int | None) -> str | None:
+    if count is None:
+        return None
+    size, units = float(count), iter(("kB", "MB", "GB", "TB"))
+    unit = "B"
+    while size >= _STEP and (larger := next(units, None)) is not None:
+        size, unit = size / _STEP, larger
+    return f"{size:.0f} {unit}" if unit == "B" or size >= _TENTHS_BELOW else f"{size:.1f} {unit}"
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """``ecluse why``: every rule, held or failed, and the next opening."""
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -26,7 +25,7 @@ def why(
     ] = None,
     at: Annotated[
         str | None,
-        typer.Option(metavar="INSTANT", help="With its offset; without one, on this machine's clock."),
+        typer.Option(metavar="INSTANT", help="On the hospital's clock, or with its offset; default: now."),
     ] = None,
     source: Annotated[
         str | None, typer.Option("--from", metavar="IP", help="Where she would come from.")
@@ -35,7 +34,13 @@ def why(
 ) -> None:
     """Say whether a person could reach a device, and why: every rule that holds or fails. Exit code 1: refused."""
     desk = Desk.of(context, as_json)
-    query = {"person": person, "device": device, "account": account, "at": _instant(at), "from": source}
+    query = {
+        "person": person,
+        "device": device,
+        "account": account,
+        "at": desk.instant(at, "--at"),
+        "from": source,
+    }
     found = desk.client.get("/v1/why", **query)
     if desk.as_json:
         desk.show_json(found)
@@ -61,15 +66,3 @@ def why(
             desk.tell("why.no_opening")
     if not found["allowed"]:
         raise typer.Exit(_REFUSED)
-
-
-def _instant(text: str | None) -> str | None:
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(
-            "write an instant such as 2026-11-23T20:30:00+01:00", param_hint="--at"
-        ) from None
-    return found.astimezone().isoformat()

@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
-from ecluse import names
+from ecluse import moments, names
 from ecluse.client import Json
 from ecluse.commands.interventions import kind_of
-from ecluse.desk import AsJson, Desk, moment
+from ecluse.desk import AsJson, Desk
+from ecluse.tables import Column, whole
 
 group = typer.Typer(no_args_is_help=True, help="Intervention windows.")
 
@@ -61,7 +62,8 @@ def plan(
     supplier: Annotated[str | None, typer.Option(help="Supplier of the intervention.")] = None,
     kind: Annotated[str, typer.Option(metavar="monitoring|maintenance|assistance")] = "maintenance",
     intervention: Annotated[
-        str | None, typer.Option(help="Instead of supplier and kind: an intervention's id.")
+        str | None,
+        typer.Option(help="Instead of supplier and kind: an intervention's id, or its first digits."),
     ] = None,
     device: Annotated[list[str] | None, typer.Option(help="On what; repeat for several.")] = None,
     in_group: Annotated[
@@ -97,7 +99,7 @@ def plan(
         **_times(start, end, rrule, except_, start_fold, end_fold, shift),
     }
     if intervention is not None:
-        body["intervention_id"] = intervention
+        body["intervention_id"] = names.intervention(client, intervention)["id"]
     else:
         if supplier is None:
             raise typer.BadParameter("name the supplier, or the intervention", param_hint="--supplier")
@@ -175,7 +177,7 @@ def extend(
     found = names.window(desk.client, window)
     body = {"minutes": minutes, "occurrence_id": occurrence}
     asked = desk.client.post(f"/v1/windows/{found['id']}/extensions", body)
-    desk.done(asked, "windows.extension_asked", id=found["id"][:8], extension=asked["id"])
+    desk.done(asked, "windows.extension_asked", id=found["id"][:8], extension=asked["id"][:8])
 
 
 @group.command("extensions", epilog="Example: ecluse windows extensions")
@@ -186,26 +188,27 @@ def extensions(context: typer.Context, as_json: AsJson = False) -> None:
     people = names.people_by_id(desk.client)
     rows = [
         (
-            item["id"],
+            item["id"][:8],
             item["window_id"][:8],
-            moment(item["end"]),
+            desk.moment(item["end"]),
             people.get(item["requested_by"], item["requested_by"]),
         )
         for item in found
     ]
-    desk.show_table(("field.id", "field.window", "field.ended", "field.requested_by"), rows, found)
+    desk.show_table(whole("field.id", "field.window", "field.ended", "field.requested_by"), rows, found)
 
 
-@group.command("decide", epilog="Example: ecluse windows decide 77aa0f5e4f3a4ac5b0f6c0a9b1a2c3d4 --yes")
+@group.command("decide", epilog="Example: ecluse windows decide 77aa --yes")
 def decide(
     context: typer.Context,
-    extension: Annotated[str, typer.Argument(help="Identifier of the extension.")],
+    extension: Annotated[str, typer.Argument(help="Identifier of the extension, or its first digits.")],
     yes: Annotated[bool, typer.Option("--yes/--no", help="Grant it or refuse it.")],
     as_json: AsJson = False,
 ) -> None:
     """Decide on an extension that somebody else asked for."""
     desk = Desk.of(context, as_json)
-    decided = desk.client.post(f"/v1/extensions/{extension}/decide", {"approve": yes})
+    asked = names.extension(desk.client, extension)
+    decided = desk.client.post(f"/v1/extensions/{asked['id']}/decide", {"approve": yes})
     desk.done(decided, "windows.extended" if yes else "windows.not_extended", id=decided["window_id"][:8])
 
 
@@ -221,20 +224,22 @@ def shorten(
     _stretch(context, window, "shorten", "windows.shortened", minutes, occurrence, as_json)
 
 
-@group.command("list", epilog="Example: ecluse windows list --from 2026-11-23T00:00:00+01:00")
+@group.command("list", epilog="Example: ecluse windows list --from 2026-11-23 --to 2026-11-30")
 def list_(
     context: typer.Context,
     from_: Annotated[
-        str | None, typer.Option("--from", metavar="INSTANT", help="With its offset; default: now.")
+        str | None, typer.Option("--from", metavar="INSTANT", help="On the hospital's clock; default: now.")
     ] = None,
     to: Annotated[
-        str | None, typer.Option(metavar="INSTANT", help="With its offset; default: in 30 days.")
+        str | None, typer.Option(metavar="INSTANT", help="On the hospital's clock; default: in 30 days.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the windows that are open or will open."""
     desk = Desk.of(context, as_json)
-    found = list(desk.client.items("/v1/windows", from_=from_, to=to))
+    found = list(
+        desk.client.items("/v1/windows", from_=desk.instant(from_, "--from"), to=desk.instant(to, "--to"))
+    )
     people, devices = names.people_by_id(desk.client), names.devices_by_id(desk.client)
     rows = [
         (
@@ -249,13 +254,10 @@ def list_(
         for item in found
     ]
     columns = (
-        "field.id",
-        "field.state",
-        "field.next",
-        "field.people",
-        "field.devices",
-        "field.channels",
-        "field.purpose",
+        *whole("field.id", "field.state", "field.next"),
+        *(Column(f"field.{noun}") for noun in ("people", "devices")),
+        Column("field.channels", wide=True),
+        Column("field.purpose"),
     )
     desk.show_table(columns, rows, found)
 
@@ -317,8 +319,7 @@ def _show_window(desk: Desk, item: Json) -> None:
 
 def _span(occurrence: Json) -> str:
     start, end = str(occurrence["start_local"]), str(occurrence["end_local"])
-    same_day = start[:10] == end[:10]
-    return f"{start} – {end[11:] if same_day else end}"
+    return moments.span(start, end)
 
 
 def _times(

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from ecluse.desk import AsJson, Desk
+from ecluse.tables import whole
 
 group = typer.Typer(no_args_is_help=True, help="Admin-network zones.")
 
@@ -33,4 +34,4 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
     desk = Desk.of(context, as_json)
     found = list(desk.client.items("/v1/zones"))
     rows = [(item["name"], item["source_address"]) for item in found]
-    desk.show_table(("field.name", "field.source"), rows, found)
+    desk.show_table(whole("field.name", "field.source"), rows, found)

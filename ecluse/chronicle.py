@@ -1,0 +1,95 @@
+"""What one entry of the journal says in one line: who did what, on what, and the gist of it."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from ecluse.client import Json
+
+_IDENTIFIER = re.compile(r"[0-9a-f]{32}")
+_SHORT = 8
+_MACHINES = ("gateway", "console", "ecluse")
+_UNTOLD = frozenset(
+    {"hospital_id", "id", "subject", "version", "node", "door", "requested_at", "requested_by"}
+)
+"""Details that the line says already, or that help nobody who skims; ``--details`` and the JSON have them."""
+_PLAIN = ("reason", "state", "purpose")
+"""Details that need no name, and come first: the line may be cut."""
+
+
+def doer(entry: Json) -> str | None:
+    """Return who did it: the person whom a gateway let in or refused, else the actor, else the login that was tried."""
+    actor, person = entry["actor"], entry["person"]
+    if actor is not None and not actor.startswith(_MACHINES):
+        return _short(actor)
+    tried = entry["details"].get("login")
+    return _short(person or tried or actor) or None
+
+
+def object_of(entry: Json) -> str | None:
+    """Return on what: the device, else the person, else the name or the first digits of what was changed."""
+    details = entry["details"]
+    if entry["device"] is not None:
+        return _short(entry["device"])
+    if entry["person"] is not None and entry["person"] != doer(entry):
+        return _short(entry["person"])
+    named = [*_names(details.get("after")), *_names(details.get("before"))]
+    if named:
+        return named[0]
+    return _short(details.get("subject") or entry["session_id"]) or None
+
+
+def gist(entry: Json) -> str:
+    """Return the details in one line; of a change, what became different."""
+    told = ((key, value) for key, value in _told(entry) if value)
+    return " ".join(value if key in _PLAIN else f"{key}={value}" for key, value in told)
+
+
+def lines(entry: Json) -> Iterator[str]:
+    """Yield all that the entry holds, a line each: its place in its chain, and each detail whole."""
+    yield f"entry: {entry['writer']} #{entry['seq']} {entry['digest']}"
+    if entry["session_id"] is not None:
+        yield f"session: {entry['session_id']}"
+    yield from _unfolded("", entry["details"])
+
+
+def _told(entry: Json) -> Iterator[tuple[str, str]]:
+    details = entry["details"]
+    before, after = details.get("before"), details.get("after")
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        details = {key: value for key, value in after.items() if before.get(key) != value}
+    said = {doer(entry), object_of(entry)}
+    for key in sorted(details, key=lambda name: _PLAIN.index(name) if name in _PLAIN else len(_PLAIN)):
+        value = _value(details[key])
+        if key not in _UNTOLD and value not in said:
+            yield key, value
+
+
+def _value(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return ",".join(f"{key}:{_value(one)}" for key, one in value.items() if one not in (None, [], {}))
+    if isinstance(value, list):
+        return ",".join(_value(one) for one in value)
+    return _short(value)
+
+
+def _short(value: object) -> str:
+    text = "" if value is None else str(value)
+    return text[:_SHORT] if _IDENTIFIER.fullmatch(text) else text
+
+
+def _names(details: object) -> list[str]:
+    if not isinstance(details, Mapping):
+        return []
+    return [str(details[key]) for key in ("name", "login") if details.get(key)]
+
+
+def _unfolded(place: str, value: object) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _unfolded(f"{place}.{key}" if place else str(key), one)
+    elif isinstance(value, list):
+        yield f"{place}: {', '.join(str(one) for one in value) or '–'}"
+    else:
+        yield f"{place}: {'–' if value is None else value}"

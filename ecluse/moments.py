@@ -1,0 +1,56 @@
+"""Instants on the screen and from the command line: the hospital's own wall clock, as on its planner's desk."""
+
+from datetime import datetime, timedelta, tzinfo
+
+import typer
+
+_MINUTE = "%Y-%m-%d %H:%M"
+_SECOND = "%Y-%m-%d %H:%M:%S"
+
+
+def wall(text: object, zone: tzinfo, *, seconds: bool = False) -> str | None:
+    """Return the API's instant *text* (ISO 8601 with an offset) as ``2026-11-22 20:45`` in *zone*; None for none.
+
+    In the hour that a change of clocks repeats, the offset follows, for nothing else tells the two apart.
+    """
+    if not isinstance(text, str):
+        return None
+    try:
+        at = datetime.fromisoformat(text).astimezone(zone)
+    except ValueError:
+        return text
+    shown = at.strftime(_SECOND if seconds else _MINUTE)
+    twice = at.replace(fold=0).utcoffset() != at.replace(fold=1).utcoffset()
+    return f"{shown} {at:%z}" if twice else shown
+
+
+def span(start: object, end: object) -> str:
+    """Return two wall times as one span; the end's day is left out where it is the start's."""
+    first, last = str(start), str(end)
+    return f"{first} – {last[11:] if first[:10] == last[:10] else last}"
+
+
+def lasted(start: object, end: object) -> str | None:
+    """Return the time between two of the API's instants as ``1:02:03`` or ``02:03``; None while it goes on."""
+    if not isinstance(start, str) or not isinstance(end, str):
+        return None
+    seconds = max(timedelta(0), datetime.fromisoformat(end) - datetime.fromisoformat(start)) // timedelta(
+        seconds=1
+    )
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
+
+
+def read(text: str, option: str) -> datetime:
+    """Read what somebody typed for an instant: a day, a wall time, or an instant with its offset.
+
+    Without an offset it comes back naive. Raises typer.BadParameter naming *option*.
+    """
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise typer.BadParameter(
+            'write "2026-11-23 20:30" on the hospital\'s clock, or 2026-11-23T20:30:00+01:00',
+            param_hint=option,
+        ) from None

@@ -1,0 +1,55 @@
+"""Tables for people: light, and within the screen's width, with nothing broken that is read as one word."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+WIDE = 100
+"""From this many columns of the screen on, tables show their wide columns too."""
+PIPE = 4096
+"""The width where nobody looks: each row stays on one line, for ``grep``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table: *key* names its heading in the catalogue.
+
+    *whole*: never broken over lines (identifiers, instants, names). *cut*: on one line, its end left out where room
+    lacks. *wide*: left out on a narrow screen. *number*: to the right. Otherwise it wraps between words.
+    """
+
+    key: str
+    whole: bool = False
+    cut: bool = False
+    wide: bool = False
+    number: bool = False
+
+
+def whole(*keys: str) -> tuple[Column, ...]:
+    """Return columns that are never broken over lines."""
+    return tuple(Column(key, whole=True) for key in keys)
+
+
+def draw(screen: Console, headings: Sequence[tuple[Column, str]], rows: Sequence[Sequence[str]]) -> None:
+    """Write *rows*, a cell a heading, on *screen*; what is in a cell is shown and never obeyed."""
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    shown = [place for place, (column, _) in enumerate(headings) if screen.width >= WIDE or not column.wide]
+    for place in shown:
+        column, heading = headings[place]
+        table.add_column(
+            Text(heading, no_wrap=column.cut, overflow="ellipsis" if column.cut else None),
+            overflow="ellipsis" if column.whole else "fold",
+            no_wrap=column.whole,
+            justify="right" if column.number else "left",
+        )
+    for row in rows:
+        table.add_row(*(_cell(headings[place][0], row[place]) for place in shown))
+    screen.print(table)
+
+
+def _cell(column: Column, text: str) -> Text:
+    return Text(text, no_wrap=True, overflow="ellipsis") if column.cut else Text(text)
