@@ -20,6 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from policy.clock import Clock
 from policy.domain.ids import PersonId
 from policy.errors import Conflict, InvalidInput, PolicyUnavailable
+from policy.store import sqlite
 from policy.store.migrations.upgrade import check_version, upgrade
 from policy.store.unit_of_work import UnitOfWork, View
 
@@ -190,7 +191,7 @@ def _engine(url: URL, *, pooled: bool) -> AsyncEngine:
     embedded = url.drivername.startswith("sqlite")
     options: dict[str, object] = {} if pooled else {"poolclass": NullPool}
     if embedded:
-        options["connect_args"] = {"timeout": BUSY_TIMEOUT_MS / 1000}
+        options["connect_args"] = {"timeout": BUSY_TIMEOUT_MS / 1000, "async_creator_fn": sqlite.connection}
     else:
         options["connect_args"] = {
             "timeout": 2,
