@@ -6,10 +6,21 @@ EcluseError
 ├── Refused             the API answered with a problem; carries the document
 ├── NameUnknown         no person, device, supplier… of that name
 ├── RecordingUnusable   an exported trace cannot be read as it lies
-└── FileUnusable        a file of the caller cannot be read or written as asked
+├── FileUnusable        a file of the caller cannot be read or written as asked
+└── MachineError        this machine's own commands cannot go on
+    ├── SettingsError       the settings cannot be used; one fault a wrong key
+    ├── InstallationError   the installation cannot be made; nothing was left behind
+    └── StartError          a server of this installation cannot start
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+from typing_extensions import override
+
+from policy import i18n
+from policy.domain.people import Language
+from policy.errors import MissingMessage
 
 
 class EcluseError(Exception):
@@ -20,6 +31,31 @@ class EcluseError(Exception):
         super().__init__(key)
         self.key = key
         self.arguments = arguments
+        self.further: tuple[EcluseError, ...] = ()
+
+    @property
+    def faults(self) -> "tuple[EcluseError, ...]":
+        """This error, and those found together with it: each has a sentence of its own."""
+        return (self, *self.further)
+
+    @classmethod
+    def together(cls, faults: Sequence[Self]) -> Self:
+        """Return the first of *faults*, which is raised for all of them; there is one at least."""
+        first = faults[0]
+        first.further = tuple(faults[1:])
+        return first
+
+    @override
+    def __str__(self) -> str:
+        """Return the English sentences, a line a fault, for logs."""
+        return "\n".join(fault.said(Language.ENGLISH) for fault in self.faults)
+
+    def said(self, language: Language | str) -> str:
+        """Return this fault's own sentence in *language*; its key where the catalogues lack it."""
+        try:
+            return i18n.load("ecluse").translate(self.key, language, timezone="UTC", **self.arguments)
+        except MissingMessage:
+            return self.key
 
 
 class NotLoggedIn(EcluseError):
@@ -40,6 +76,22 @@ class RecordingUnusable(EcluseError):
 
 class FileUnusable(EcluseError):
     """A file cannot be read or written as asked."""
+
+
+class MachineError(EcluseError):
+    """A command that works on this machine's own files cannot go on."""
+
+
+class SettingsError(MachineError):
+    """The settings cannot be used; each fault names a key and what it accepts."""
+
+
+class InstallationError(MachineError):
+    """The installation cannot be made; the sentence says what to change, and nothing was left behind."""
+
+
+class StartError(MachineError):
+    """A server of this installation cannot start; the sentence says why and the way out."""
 
 
 class Refused(EcluseError):

@@ -2,10 +2,26 @@
 
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import SSHPrivateKeyTypes
 
 from ecluse.certificates import write_private
+
+
+class HostKeyUnusable(Exception):
+    """A file holds no host key that the gateway can serve with; the message says why, for a log."""
+
+
+def read_host_key(path: Path) -> SSHPrivateKeyTypes:
+    """Return the private host key in *path*; raises HostKeyUnusable where there is none without a passphrase."""
+    try:
+        return serialization.load_ssh_private_key(path.read_bytes(), None)
+    except OSError as error:
+        raise HostKeyUnusable(error.strerror or type(error).__name__) from error
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise HostKeyUnusable("no unencrypted OpenSSH private key") from error
 
 
 def make_host_keys(directory: Path) -> None:

@@ -1,35 +1,37 @@
 """What ``ecluse init`` makes: a data directory, its keys, its databases, a CA and its first administrators."""
 
+import ipaddress
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import available_timezones
 
 from ecluse import composition
-from ecluse.certificates import local_names, make_authority, make_server_certificate
+from ecluse.certificates import local_names, make_authority, make_server_certificate, write_private
+from ecluse.errors import InstallationError
 from ecluse.host_keys import make_host_keys
-from ecluse.settings import CONFIG_NAME, SettingsError, build
+from ecluse.settings import CONFIG_NAME, build
 from policy import services
 from policy.clock import Clock
 from policy.domain.ids import is_name, new_id
-from policy.errors import PolicyError
 from policy.vault.keyring import Keyring
 from policy.vault.secret import Secret
-from recorder.errors import RecorderError
 from recorder.seal.signing import generate_key
 from recorder.store import database as trace_database
 
 PRIVATE = 0o700
+DATABASES = ("policy.db", "traces.db")
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+DNS_NAME = re.compile(
+    r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?",
+    re.IGNORECASE,
+)
 ADMINISTRATORS = 2
 """Nobody approves their own window, so one administrator alone can open nothing."""
-
-
-class InstallationError(Exception):
-    """The installation cannot be made; the message says what to change, and nothing was left behind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,30 +47,31 @@ class Administrator:
         """Read ``login:Full Name:e-mail``. Raises InstallationError saying what is wrong."""
         parts = [part.strip() for part in text.split(":")]
         if len(parts) != 3 or not all(parts):
-            raise InstallationError(
-                f"--administrator {text!r}: write login:Full Name:e-mail, "
-                "as in dsi:Denise Martin:denise.martin@hospital.example"
-            )
+            raise InstallationError("init.administrator", value=text)
         login, full_name, email = parts
         if not is_name(login):
-            raise InstallationError(
-                f"--administrator {login!r}: a login is lower-case letters, digits, '.', '_' and '-'"
-            )
+            raise InstallationError("init.login", value=login)
         if EMAIL.fullmatch(email) is None:
-            raise InstallationError(f"--administrator {email!r}: is not an e-mail address")
+            raise InstallationError("init.email", value=email)
         return cls(login=login, full_name=full_name, email=email)
 
 
-def check(directory: Path, timezone: str, administrators: Sequence[Administrator]) -> None:
-    """Raise InstallationError where ``make`` could not succeed; writes nothing."""
-    if directory.exists() and any(directory.iterdir()):
-        raise InstallationError(f"{directory} is not empty: choose a new directory, nothing is overwritten")
+def check(
+    directory: Path, timezone: str, administrators: Sequence[Administrator], names: Sequence[str]
+) -> None:
+    """Raise InstallationError where ``initialise`` could not succeed; writes nothing."""
+    try:
+        if directory.exists() and any(directory.iterdir()):
+            raise InstallationError("init.not_empty", directory=str(directory))
+    except OSError as error:
+        raise InstallationError("init.unusable", directory=str(directory), why=error.strerror) from error
     if timezone not in available_timezones():
-        raise InstallationError(f"--timezone {timezone!r}: write an IANA name, as Europe/Paris")
+        raise InstallationError("init.timezone", value=timezone)
     if len({administrator.login for administrator in administrators}) < ADMINISTRATORS:
-        raise InstallationError(
-            "name two administrators with --administrator, twice: nobody approves their own window"
-        )
+        raise InstallationError("init.two_administrators")
+    for name in names:
+        if not _is_dns_name_or_address(name):
+            raise InstallationError("init.api_name", value=name)
 
 
 async def initialise(
@@ -84,16 +87,46 @@ async def initialise(
     """Make a new installation in *directory* and return its administrators' invitations by login.
 
     *names* are further DNS names or addresses that the API's certificate shall carry. What was written is
-    removed again when anything fails. Raises InstallationError.
+    removed again whatever stops it. Raises InstallationError, PolicyError for a value that policy refuses,
+    RecorderError.
     """
-    check(directory, timezone, administrators)
-    created = not directory.exists()
-    try:
-        _make_files(directory, hospital, clock, names)
+    check(directory, timezone, administrators, names)
+    with _all_or_nothing(directory):
+        try:
+            _make_files(directory, hospital, clock, names)
+        except OSError as error:
+            raise InstallationError("init.unusable", directory=str(directory), why=error.strerror) from error
         return await _populate(directory, hospital, timezone, security_contact, administrators, clock)
-    except (OSError, SettingsError, PolicyError, RecorderError) as error:
-        _remove(directory, whole=created)
-        raise InstallationError(f"{directory}: {error}") from error
+
+
+@contextmanager
+def _all_or_nothing(directory: Path) -> Iterator[None]:
+    """Put things back as they were where the block fails or is cancelled: *directory* absent, or empty."""
+    absent = [path for path in (directory, *directory.parents) if not path.exists()]
+    try:
+        yield
+    except BaseException:
+        if absent:
+            shutil.rmtree(absent[-1], ignore_errors=True)
+        else:
+            _empty(directory)
+        raise
+
+
+def _empty(directory: Path) -> None:
+    for path in directory.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _is_dns_name_or_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return DNS_NAME.fullmatch(name) is not None
+    return True
 
 
 def _make_files(directory: Path, hospital_name: str, clock: Clock, names: Sequence[str]) -> None:
@@ -103,8 +136,12 @@ def _make_files(directory: Path, hospital_name: str, clock: Clock, names: Sequen
     Keyring.generate(directory / "keys/vault")
     make_host_keys(directory / "keys")
     generate_key(directory / "keys/trace-signing.pem")
+    # made here, empty and its owner's alone: the driver would go by the umask, and its journals go by this file
+    for name in DATABASES:
+        write_private(directory / name, b"")
     make_authority(directory / "tls", hospital_name, clock.now())
-    make_server_certificate(directory / "tls", [*local_names(), *names], clock.now())
+    own = [name for name in local_names() if _is_dns_name_or_address(name)]
+    make_server_certificate(directory / "tls", [*own, *names], clock.now())
 
 
 async def _populate(
@@ -130,18 +167,6 @@ async def _populate(
         await built.close()
     _write_settings(directory / CONFIG_NAME, made.hospital.id)
     return {invited.person.login: invited.token for invited in made.invitations}
-
-
-def _remove(directory: Path, *, whole: bool) -> None:
-    if whole:
-        shutil.rmtree(directory, ignore_errors=True)
-        return
-    # the directory was there before, and empty
-    for path in directory.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
 
 
 def _write_settings(path: Path, hospital_id: str) -> None:

@@ -14,18 +14,13 @@ from typing_extensions import override
 
 from ecluse import logs
 from ecluse.commands import NOUNS
-from ecluse.demo.errors import DemoError
 from ecluse.desk import Desk, desk_for
 from ecluse.errors import EcluseError
-from ecluse.installation import InstallationError
-from ecluse.settings import SettingsError
 from gateway.errors import GatewayError
 from policy.errors import PolicyError
 from recorder.errors import RecorderError
 
 _FAILED = 1
-_SPOKEN = (SettingsError, InstallationError, DemoError, PolicyError, RecorderError, GatewayError)
-"""Errors of a machine's own commands: their text is the sentence to show."""
 
 
 class Root(TyperGroup):
@@ -37,14 +32,25 @@ class Root(TyperGroup):
         try:
             return super().invoke(ctx)
         except EcluseError as refused:
-            desk = ctx.obj if isinstance(ctx.obj, Desk) else desk_for(None)
-            desk.show_error(refused)
-        except _SPOKEN as wrong:
-            sys.stderr.write(f"{wrong}\n")
+            _show(ctx, refused)
+        except (PolicyError, RecorderError, GatewayError) as wrong:
+            # late: only the commands that work on this machine's own files raise these
+            from ecluse.wording import spoken
+
+            _show(ctx, spoken(wrong, _desk(ctx).language))
         finally:
             if isinstance(ctx.obj, Desk):
                 ctx.obj.close()
         raise typer.Exit(_FAILED)
+
+
+def _desk(ctx: Any) -> Desk:
+    return ctx.obj if isinstance(ctx.obj, Desk) else desk_for(None)
+
+
+def _show(ctx: Any, error: EcluseError) -> None:
+    for fault in error.faults:
+        _desk(ctx).show_error(fault)
 
 
 app = typer.Typer(

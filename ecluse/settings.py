@@ -7,10 +7,11 @@ Secrets are named by the path of a file, so that systemd credentials fit, and ne
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,6 +21,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from typing_extensions import override
 
+from ecluse.errors import SettingsError
+
 CONFIG_VARIABLE = "ECLUSE_CONFIG"
 CONFIG_NAME = "ecluse.toml"
 SYSTEM_CONFIG = Path("/etc/ecluse") / CONFIG_NAME
@@ -27,10 +30,6 @@ SYSTEM_CONFIG = Path("/etc/ecluse") / CONFIG_NAME
 Port = Annotated[int, Field(ge=0, le=65535)]
 PositiveSeconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
-
-
-class SettingsError(Exception):
-    """The settings cannot be used; the message names each wrong key and what it accepts."""
 
 
 class _Section(BaseModel):
@@ -51,13 +50,11 @@ class DatabaseSection(_Section):
         try:
             url = make_url(value)
         except ArgumentError as error:
-            raise ValueError(
-                "write a database URL: sqlite:////path/to/file or postgresql://user@host/name"
-            ) from error
+            raise PydanticCustomError("database_url", "write a database URL") from error
         if url.password is not None:
-            raise ValueError("holds a password: write it to a file and name that file in password_file")
+            raise PydanticCustomError("database_password", "holds a password")
         if url.drivername not in {"sqlite", "postgresql"}:
-            raise ValueError(f"{url.drivername} is not supported: use sqlite or postgresql")
+            raise PydanticCustomError("database_kind", "{kind} is not supported", {"kind": url.drivername})
         return value
 
     def resolve(self, default: Path) -> str:
@@ -73,12 +70,12 @@ class DatabaseSection(_Section):
             password = self.password_file.read_text().strip()
         except OSError as error:
             raise SettingsError(
-                f"password_file: cannot read {self.password_file}: {error.strerror}"
+                "settings.password_unreadable", path=str(self.password_file), why=error.strerror
             ) from error
         scheme, _, rest = self.url.partition("://")
         user, at, place = rest.partition("@")
         if not at:
-            raise SettingsError("password_file: the url names no user: postgresql://USER@host/name")
+            raise SettingsError("settings.password_without_user")
         return f"{scheme}://{user}:{quote(password, safe='')}@{place}"
 
 
@@ -243,7 +240,8 @@ class Settings(BaseSettings):
     @property
     def evaluation_stores(self) -> bool:
         """Whether an embedded store is used, fit for evaluation and a small site only."""
-        return self.policy_database.url is None or self.trace_database.url is None
+        sections = (self.policy_database, self.trace_database)
+        return any(section.url is None or section.url.startswith("sqlite") for section in sections)
 
 
 def find(explicit: Path | None) -> Path:
@@ -259,10 +257,7 @@ def find(explicit: Path | None) -> Path:
     for candidate in (Path(CONFIG_NAME), SYSTEM_CONFIG):
         if candidate.exists():
             return candidate
-    raise SettingsError(
-        f"no settings file: run 'ecluse init DIRECTORY', then name its {CONFIG_NAME} with --config "
-        f"or in {CONFIG_VARIABLE}"
-    )
+    raise SettingsError("settings.none", name=CONFIG_NAME, variable=CONFIG_VARIABLE)
 
 
 def load(path: Path) -> Settings:
@@ -273,9 +268,9 @@ def load(path: Path) -> Settings:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+        raise SettingsError("settings.unreadable", path=str(path), why=error.strerror) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: is not TOML: {error}") from error
+        raise SettingsError("settings.not_toml", path=str(path), why=str(error)) from error
     values.setdefault("data_dir", str(path.resolve().parent))
     return build(values, str(path))
 
@@ -288,18 +283,43 @@ def build(values: dict[str, Any], origin: str) -> Settings:
     try:
         settings = Settings(**values)
     except ValidationError as error:
-        lines = [f"{origin}: {_key(item['loc'])}: {_said(item)}" for item in error.errors()]
-        raise SettingsError("\n".join(lines)) from error
+        raise SettingsError.together([_fault(item, origin) for item in error.errors()]) from error
     if not settings.data_dir.is_absolute():
-        raise SettingsError(f"{origin}: data_dir: write an absolute path, not {settings.data_dir}")
+        raise SettingsError(
+            "settings.relative_data_dir", file=origin, setting="data_dir", value=str(settings.data_dir)
+        )
     return settings
 
 
-def _key(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in location)
+_FAULTS: Final = {
+    "extra_forbidden": "settings.unknown_key",
+    "missing": "settings.missing_key",
+    "greater_than": "settings.more_than",
+    "greater_than_equal": "settings.at_least",
+    "less_than_equal": "settings.at_most",
+    "string_pattern_mismatch": "settings.pattern",
+    "database_url": "settings.database_url",
+    "database_password": "settings.database_password",
+    "database_kind": "settings.database_kind",
+}
+_KINDS: Final = (
+    ("int", "settings.whole_number"),
+    ("float", "settings.number"),
+    ("string", "settings.text"),
+    ("path", "settings.path"),
+    ("tuple", "settings.list"),
+    ("model", "settings.table"),
+)
 
 
-def _said(item: Any) -> str:
-    if item["type"] == "extra_forbidden":
-        return "is not a setting: check its spelling, or remove it"
-    return str(item["msg"]).removeprefix("Value error, ")
+def _fault(item: Any, origin: str) -> SettingsError:
+    """Return the sentence for one of pydantic's error details, which name a type of fault and its bounds."""
+    kind = str(item["type"])
+    bounds = {
+        name: value for name, value in item.get("ctx", {}).items() if isinstance(value, int | float | str)
+    }
+    key = _FAULTS.get(kind) or next(
+        (key for start, key in _KINDS if kind.startswith(start)), "settings.refused"
+    )
+    where = ".".join(str(part) for part in item["loc"])
+    return SettingsError(key, **bounds, file=origin, setting=where, why=str(item["msg"]))

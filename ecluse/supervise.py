@@ -1,18 +1,24 @@
 """Runs the gateway and the console as two processes and keeps both alive.
 
-If one dies the other goes on: it is started again, after a pause that doubles while it keeps dying.
+If one dies the other goes on: it is started again, after a pause that doubles while it keeps dying. One that can
+never start is tried for ever, every 30 s: what keeps it from starting (a port, a key, a database) is often mended
+without anybody at this machine, and the hospital's other half must not wait for that. The log says each time.
 """
 
 import asyncio
 import contextlib
 import os
+import pwd
 import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import structlog
+
+from ecluse.errors import StartError
 
 log = structlog.get_logger()
 
@@ -20,6 +26,7 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0
 STOP_SECONDS = 20.0
+DEATHS_TO_TELL = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +48,19 @@ def programs(config: Path, gateway_user: str | None, console_user: str | None) -
         return Program(name=name, arguments=arguments, user=user)
 
     return program("gateway", gateway_user), program("console", console_user)
+
+
+def check_users(*users: str | None) -> None:
+    """Raise StartError where one of *users* (None: the supervisor's own) is unknown here or cannot be changed to."""
+    for user in users:
+        if user is None:
+            continue
+        try:
+            account = pwd.getpwnam(user)
+        except KeyError:
+            raise StartError("start.unknown_user", user=user) from None
+        if os.geteuid() not in {0, account.pw_uid}:
+            raise StartError("start.other_user", user=user)
 
 
 class Supervisor:
@@ -66,7 +86,7 @@ class Supervisor:
 
     async def _keep(self, program: Program) -> None:
         loop = asyncio.get_running_loop()
-        pause = FIRST_PAUSE_SECONDS
+        pause, deaths = FIRST_PAUSE_SECONDS, 0
         while not self._stopping.is_set():
             started = loop.time()
             process = await self._start(program)
@@ -79,21 +99,34 @@ class Supervisor:
                 await self._end(program, process)
                 return
             if loop.time() - started > STEADY_SECONDS:
-                pause = FIRST_PAUSE_SECONDS
+                pause, deaths = FIRST_PAUSE_SECONDS, 0
+            deaths += 1
             log.error("process.died", program=program.name, status=process.returncode, again_in_seconds=pause)
+            if deaths >= DEATHS_TO_TELL:
+                log.critical(
+                    "process.cannot_start",
+                    program=program.name,
+                    starts=deaths,
+                    advice="its own last log line says why; 'ecluse doctor' looks at the whole machine",
+                )
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def _start(self, program: Program) -> asyncio.subprocess.Process:
-        user = program.user if os.geteuid() == 0 else None
+        options: dict[str, Any] = {}
+        if os.geteuid() == 0 and program.user is not None:
+            account = pwd.getpwnam(program.user)
+            # with its own groups and none of root's
+            groups = os.getgrouplist(program.user, account.pw_gid)
+            options = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": groups}
         # its own session: a Ctrl-C in the terminal reaches the supervisor alone, which then drains both
         return await asyncio.create_subprocess_exec(
             *program.arguments,
             stdin=asyncio.subprocess.DEVNULL,
             env={**os.environ, **program.environment},
             start_new_session=True,
-            user=user,
+            **options,
         )
 
     async def _end(self, program: Program, process: asyncio.subprocess.Process) -> None:

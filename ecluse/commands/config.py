@@ -3,16 +3,20 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecluse import settings
 from ecluse.desk import AsJson, Desk
+
+if TYPE_CHECKING:
+    from ecluse.settings import Settings
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help="Settings file; by default $ECLUSE_CONFIG or ./ecluse.toml."),
+    typer.Option(
+        "--config", metavar="FILE", help="Settings file; by default $ECLUSE_CONFIG or ./ecluse.toml."
+    ),
 ]
 
 app = typer.Typer(help="Check and show this machine's settings.", no_args_is_help=True)
@@ -23,8 +27,10 @@ def register(root: typer.Typer) -> None:
     root.add_typer(app, name="config")
 
 
-def load(path: Path | None) -> settings.Settings:
+def load(path: Path | None) -> "Settings":
     """Return the settings in *path*, or where they are found. Raises SettingsError."""
+    from ecluse import settings
+
     return settings.load(settings.find(path))
 
 
@@ -34,6 +40,8 @@ def check(context: typer.Context, config: ConfigOption = None, as_json: AsJson =
 
     Example: ecluse config check --config /etc/ecluse/ecluse.toml
     """
+    from ecluse import settings
+
     desk = Desk.of(context, as_json)
     found = settings.find(config)
     chosen = settings.load(found)

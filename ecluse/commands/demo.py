@@ -4,20 +4,17 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
 
-from ecluse.demo.errors import DemoError
-from ecluse.demo.rehearsal import Rehearsal, StepFailed
-from ecluse.demo.scene import CLOSED_DEVICE, HOST, OPEN_DEVICE, Scene
 from ecluse.desk import Desk
-from policy.clock import SystemClock
+
+if TYPE_CHECKING:
+    from ecluse.demo.scene import Scene
 
 REFRESH_SECONDS = 1.0
+STEP_SECONDS = 30  # RFC 6238: how long a code is shown
 
 
 def register(root: typer.Typer) -> None:
@@ -37,17 +34,25 @@ def demo(
 ) -> None:
     """Start a bastion with two demo devices, an open window and a closed one, and say what to try.
 
+    What a killed demonstration left in the directory is cleared away first; another directory is never touched.
+
     Example: ecluse demo --once
     """
     desk = Desk.of(context)
-    if directory.exists():
-        raise DemoError(f"{directory} exists: is another demonstration running? If not, remove it")
     status = asyncio.run(_play(desk, directory.resolve(), port, once=once))
     if status:
         sys.exit(status)
 
 
 async def _play(desk: Desk, directory: Path, port: int, *, once: bool) -> int:
+    from ecluse.demo.leftovers import make_room
+    from ecluse.demo.openssh import check_installed
+    from ecluse.demo.scene import Scene
+    from policy.clock import SystemClock
+
+    check_installed()
+    if await make_room(directory):
+        desk.tell("demo.room_made", folder=str(directory))
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -72,21 +77,27 @@ async def _play(desk: Desk, directory: Path, port: int, *, once: bool) -> int:
         await scene.close()
 
 
-async def _rehearse(desk: Desk, scene: Scene) -> int:
+async def _rehearse(desk: Desk, scene: "Scene") -> int:
+    from ecluse.demo.errors import DemoError
+    from ecluse.demo.rehearsal import Rehearsal, StepFailed
+
     rehearsal = Rehearsal(scene)
     for key, step in rehearsal.steps:
         try:
             seen = await step()
         except (StepFailed, DemoError, OSError, TimeoutError, LookupError) as failure:
             desk.tell("demo.step.failed", promise=desk.say(key))
-            typer.echo(str(failure) or type(failure).__name__)
+            said = failure.said(desk.language) if isinstance(failure, DemoError) else str(failure)
+            typer.echo(said or type(failure).__name__)
             return 1
         desk.tell("demo.step.held", promise=desk.say(key), seen=seen)
     desk.tell("demo.held")
     return 0
 
 
-def _explain(desk: Desk, scene: Scene) -> None:
+def _explain(desk: Desk, scene: "Scene") -> None:
+    from ecluse.demo.scene import CLOSED_DEVICE, HOST, OPEN_DEVICE
+
     alice = scene.troupe.alice
     ssh = f"ssh -p {scene.ssh_port} -o UserKnownHostsFile={scene.known_hosts} alice+{OPEN_DEVICE}@{HOST}"
     desk.tell("demo.ready")
@@ -114,7 +125,11 @@ def _explain(desk: Desk, scene: Scene) -> None:
     typer.echo()
 
 
-async def _show_codes(desk: Desk, scene: Scene, stopping: asyncio.Event) -> None:
+async def _show_codes(desk: Desk, scene: "Scene", stopping: asyncio.Event) -> None:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
     screen = Console(file=sys.stdout, highlight=False)
     if not screen.is_terminal:
         await stopping.wait()
@@ -123,7 +138,8 @@ async def _show_codes(desk: Desk, scene: Scene, stopping: asyncio.Event) -> None
     def codes() -> Text:
         people = (scene.troupe.alice, scene.troupe.bob)
         shown = "   ".join(f"{person.login} {person.shown_code(scene.clock)}" for person in people)
-        return Text(desk.say("demo.codes", codes=shown))
+        left = STEP_SECONDS - int(scene.clock.now().timestamp()) % STEP_SECONDS
+        return Text(desk.say("demo.codes", codes=shown, seconds=left))
 
     with Live(codes(), console=screen, auto_refresh=False) as live:
         while not stopping.is_set():

@@ -7,9 +7,6 @@ from typing import Annotated
 import typer
 
 from ecluse.desk import AsJson, Desk
-from ecluse.installation import Administrator, initialise
-from ecluse.settings import CONFIG_NAME
-from policy.clock import SystemClock
 
 
 def register(root: typer.Typer) -> None:
@@ -44,6 +41,10 @@ def init(
     Example: ecluse init /var/lib/ecluse --hospital "CH de Brive" --contact "RSSI, poste 4242"
     --administrator "dsi:Denise Martin:denise.martin@hospital.example" --administrator "denis:Denis Leroy:denis.leroy@hospital.example"
     """
+    from ecluse.installation import Administrator, initialise
+    from ecluse.settings import CONFIG_NAME
+    from policy.clock import SystemClock
+
     desk = Desk.of(context, as_json)
     administrators = [Administrator.parse(text) for text in administrator]
     invitations = asyncio.run(

@@ -1,17 +1,19 @@
 """``ecluse vault``: the key under which the devices' secrets are sealed."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
-from rich.progress import Progress, TextColumn
 
-from ecluse import composition
 from ecluse.commands.config import ConfigOption, load
 from ecluse.desk import AsJson, Desk
-from policy import services
-from policy.clock import SystemClock
-from policy.services.vault import RotationProgress
-from policy.settings import PolicySettings
+
+if TYPE_CHECKING:
+    from policy.services import Services
+    from policy.services.vault import RotationProgress
 
 app = typer.Typer(help="The key under which the devices' secrets are sealed.", no_args_is_help=True)
 
@@ -28,24 +30,24 @@ def rotate(context: typer.Context, config: ConfigOption = None, as_json: AsJson 
     Example: ecluse vault rotate --config /var/lib/ecluse/ecluse.toml
     """
     desk = Desk.of(context, as_json)
-    result = asyncio.run(_rotate(composition.policy_settings(load(config))))
+    result = asyncio.run(_rotate(config))
     desk.done(result, "vault.rotated", sealing_key=result["key"], resealed=result["resealed"])
 
 
-async def _rotate(settings: PolicySettings) -> dict[str, object]:
-    built = await services.build(settings, SystemClock())
-    try:
-        with Progress(
-            TextColumn("{task.description}"), TextColumn("{task.completed}"), transient=True
-        ) as screen:
-            bar = screen.add_task("vault", total=None)
+async def _rotate(config: Path | None) -> dict[str, object]:
+    from rich.console import Console
+    from rich.progress import Progress, TextColumn
 
-            def show(step: RotationProgress) -> None:
-                screen.update(bar, description=step.step.value, completed=step.resealed)
+    columns = (TextColumn("{task.description}"), TextColumn("{task.completed}"))
+    # on standard error: standard output holds the result alone
+    with Progress(*columns, transient=True, console=Console(stderr=True)) as screen:
+        bar = screen.add_task("vault", total=None)
 
+        def show(step: "RotationProgress") -> None:
+            screen.update(bar, description=step.step.value, completed=step.resealed)
+
+        async with _services(config) as built:
             rotation = await built.vault.rotate(show)
-    finally:
-        await built.close()
     return {"key": rotation.key_id, "resealed": rotation.resealed, "resumed": rotation.resumed}
 
 
@@ -56,13 +58,23 @@ def prune(context: typer.Context, config: ConfigOption = None, as_json: AsJson =
     Example: ecluse vault prune --config /var/lib/ecluse/ecluse.toml
     """
     desk = Desk.of(context, as_json)
-    removed = asyncio.run(_prune(composition.policy_settings(load(config))))
+    removed = asyncio.run(_prune(config))
     desk.done({"removed": list(removed)}, "vault.pruned" if removed else "vault.nothing_pruned", keys=removed)
 
 
-async def _prune(settings: PolicySettings) -> tuple[str, ...]:
-    built = await services.build(settings, SystemClock())
-    try:
+async def _prune(config: Path | None) -> tuple[str, ...]:
+    async with _services(config) as built:
         return await built.vault.prune()
+
+
+@asynccontextmanager
+async def _services(config: Path | None) -> "AsyncIterator[Services]":
+    from ecluse import composition
+    from policy import services
+    from policy.clock import SystemClock
+
+    built = await services.build(composition.policy_settings(load(config)), SystemClock())
+    try:
+        yield built
     finally:
         await built.close()

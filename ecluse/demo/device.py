@@ -10,7 +10,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -32,19 +32,33 @@ class DemoDevice:
 
     host = HOST
 
-    def __init__(self, name: str, files: DeviceFiles, account: DeviceAccount, extra_config: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        files: DeviceFiles,
+        account: DeviceAccount,
+        extra_config: str,
+        environment: Mapping[str, str],
+    ) -> None:
         self.name = name
         self.account = account
         self.port = 0
         self.host_key_public = ""
         self._files = files
+        self._environment = environment
         self._extra_config = extra_config
         self._mark = f"{MARK}={secrets.token_hex(12)}"
         self._process: asyncio.subprocess.Process | None = None
 
     @classmethod
     async def start(
-        cls, directory: Path, name: str, *, account_name: str = "maint", extra_config: str = ""
+        cls,
+        directory: Path,
+        name: str,
+        *,
+        account_name: str = "maint",
+        extra_config: str = "",
+        environment: Mapping[str, str] | None = None,
     ) -> "DemoDevice":
         """Start a device in *directory* (made if missing, and holding nothing of an earlier one).
 
@@ -53,14 +67,15 @@ class DemoDevice:
             name: the device's name, shown in its prompt.
             account_name: the login name of its one account.
             extra_config: lines of sshd_config(5) that win over ours.
+            environment: further variables of sshd itself, which its sessions don't see.
 
         Raises DemoError when a program is missing or sshd does not come up.
         """
         files = await asyncio.to_thread(prepare, directory)
         if files.config.exists():
-            raise DemoError(f"the folder {files.root} already holds a device: choose an empty one")
+            raise DemoError("demo.folder_taken", folder=str(files.root))
         account = await asyncio.to_thread(files.make_account, account_name, name)
-        device = cls(name, files, account, extra_config)
+        device = cls(name, files, account, extra_config, environment or {})
         device.host_key_public = await asyncio.to_thread(files.make_host_key)
         await device._run()
         return device
@@ -69,7 +84,7 @@ class DemoDevice:
     def pid(self) -> int:
         """The listening sshd. Raises DemoError when it is not running."""
         if self._process is None:
-            raise DemoError(f"the device {self.name} is not running")
+            raise DemoError("demo.device_not_running", device=self.name)
         return self._process.pid
 
     @property
@@ -134,7 +149,7 @@ class DemoDevice:
                 return
             if "Address already in use" not in said:
                 break
-        raise DemoError(f"sshd for the device {self.name} did not start: {said.strip() or 'it said nothing'}")
+        raise DemoError("demo.device_not_started", device=self.name, why=" ".join(said.split()))
 
     async def _launch(self, program: Path) -> tuple[bool, str]:
         """Start sshd; tell whether it came to listen, and what it said."""
@@ -149,7 +164,7 @@ class DemoDevice:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={"PATH": os.defpath, **self._files.environment()},
+                env={"PATH": os.defpath, **self._environment, **self._files.environment()},
                 # Ctrl-C at the terminal is for the one who runs the demonstration, and reaches us through them.
                 start_new_session=True,
             )

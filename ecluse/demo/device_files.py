@@ -159,9 +159,7 @@ def prepare(root: Path) -> DeviceFiles:
     root = root.resolve()
     unfit = sorted(UNFIT_IN_PATHS.intersection(str(root)))
     if unfit:
-        raise DemoError(
-            f"the folder {str(root)!r} holds {unfit[0]!r}, which sshd cannot read: choose another folder"
-        )
+        raise DemoError("demo.unfit_folder", folder=str(root), character=unfit[0])
     root.mkdir(parents=True, mode=0o700, exist_ok=True)
     return DeviceFiles(root)
 
@@ -171,7 +169,7 @@ def sshd_program() -> Path:
     found = shutil.which("sshd", path=os.pathsep.join([*os.get_exec_path(), *SYSTEM_FOLDERS]))
     if found is not None:
         return Path(found).resolve()
-    raise DemoError("sshd is not installed: install the package openssh-server")
+    raise DemoError("demo.not_installed", program="sshd", package="openssh-server")
 
 
 def shuts_out_addresses() -> bool:
@@ -186,7 +184,7 @@ def sftp_server() -> Path:
     for name in SFTP_SERVERS:
         if Path(name).is_file():
             return Path(name)
-    raise DemoError("sftp-server is not installed: install the package openssh-sftp-server")
+    raise DemoError("demo.not_installed", program="sftp-server", package="openssh-sftp-server")
 
 
 def nss_wrapper() -> Path:
@@ -195,7 +193,7 @@ def nss_wrapper() -> Path:
         found = sorted(Path("/").glob(pattern.lstrip("/")))
         if found:
             return found[0]
-    raise DemoError("libnss_wrapper is not installed: install the package libnss-wrapper")
+    raise DemoError("demo.not_installed", program="libnss_wrapper", package="libnss-wrapper")
 
 
 def crypted(password: str) -> str:
@@ -208,7 +206,7 @@ def crypted(password: str) -> str:
     crypt.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
     hashed = crypt(password.encode(), b"$6$" + secrets.token_hex(8).encode())
     if not isinstance(hashed, bytes) or not hashed.startswith(b"$6$"):
-        raise DemoError("the system's libcrypt cannot make a sha512crypt hash")
+        raise DemoError("demo.no_sha512crypt")
     return hashed.decode("ascii")
 
 
@@ -221,9 +219,9 @@ def generate_key(path: Path) -> str:
     try:
         subprocess.run(arguments, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=30)
     except FileNotFoundError:
-        raise DemoError("ssh-keygen is not installed: install the package openssh-client") from None
+        raise DemoError("demo.not_installed", program="ssh-keygen", package="openssh-client") from None
     except subprocess.SubprocessError as error:
-        raise DemoError(f"ssh-keygen could not make a key at {path}: {error}") from error
+        raise DemoError("demo.no_key", path=str(path), why=str(error)) from error
     return " ".join(path.with_suffix(".pub").read_text(encoding="ascii").split()[:2])
 
 

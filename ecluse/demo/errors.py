@@ -3,6 +3,8 @@
 DemoError       it cannot start or go on
 """
 
+from ecluse.errors import MachineError
 
-class DemoError(Exception):
-    """A demonstration cannot start or go on; the text says what is missing and how to supply it."""
+
+class DemoError(MachineError):
+    """A demonstration cannot start or go on; the sentence says what is missing and how to supply it."""

@@ -3,11 +3,14 @@
 import asyncio
 import os
 import shlex
+import shutil
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
+from ecluse.demo.device_files import sftp_server, sshd_program
 from ecluse.demo.errors import DemoError
 
 ANSWER_SECONDS = 60.0
@@ -18,6 +21,22 @@ ASKPASS = """\
 head -n 1 {queue}
 sed -i 1d {queue}
 """
+
+
+def check_installed() -> None:
+    """Raise DemoError naming every program that a demonstration needs and this machine lacks."""
+    missing = [
+        DemoError("demo.not_installed", program=program, package="openssh-client")
+        for program in ("ssh", "sftp", "scp", "ssh-keygen")
+        if shutil.which(program) is None
+    ]
+    for look_for in (sshd_program, sftp_server):
+        try:
+            look_for()
+        except DemoError as error:
+            missing.append(error)
+    if missing:
+        raise DemoError.together(missing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +101,7 @@ class OpenSsh:
                 start_new_session=True,
             )  # fmt: skip
         except FileNotFoundError as error:
-            raise DemoError(f"{program} is not installed: install the package openssh-client") from error
+            raise DemoError("demo.not_installed", program=program, package="openssh-client") from error
 
     async def run(
         self, program: str, arguments: Sequence[str], answers: Sequence[str] = (), typed: bytes | None = None
@@ -95,7 +114,9 @@ class OpenSsh:
             process.kill()
             await process.wait()
             raise DemoError(
-                f"{program} {shlex.join(arguments)} did not end within {ANSWER_SECONDS:.0f} s"
+                "demo.too_long",
+                command=shlex.join([program, *arguments]),
+                limit=timedelta(seconds=ANSWER_SECONDS),
             ) from error
         return Finished(status=process.returncode or 0, out=out, err=err)
 

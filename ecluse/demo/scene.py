@@ -5,6 +5,7 @@ Everything goes through the product's own doors: ``ecluse init``'s files, ``eclu
 
 import asyncio
 import json
+import os
 import shutil
 import socket
 import sys
@@ -20,6 +21,7 @@ from ecluse.client import ApiClient
 from ecluse.demo.cast import Actor, Troupe
 from ecluse.demo.device import DemoDevice
 from ecluse.demo.errors import DemoError
+from ecluse.demo.leftovers import claim, mark
 from ecluse.host_keys import known_hosts
 from ecluse.installation import Administrator, initialise
 from ecluse.presence import port_of
@@ -37,6 +39,7 @@ START_SECONDS = 30.0
 STOP_SECONDS = 25.0
 POLL_SECONDS = 0.05
 OPEN_FOR = timedelta(hours=2)
+LOG_LINES = 10
 PATCH_OF_TIME = timedelta(minutes=5)
 
 Tell = Callable[[str], None]
@@ -66,6 +69,7 @@ class Scene:
         try:
             tell("demo.installation")
             invitations = await scene._install(ssh_port)
+            claim(directory)
             tell("demo.devices")
             await scene._start_devices()
             tell("demo.processes")
@@ -119,13 +123,15 @@ class Scene:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-P", "-m", "ecluse", "serve", "--config", str(self.config),
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env={**os.environ, **mark(self.directory)},
             )  # fmt: skip
         deadline = asyncio.get_running_loop().time() + START_SECONDS
         run = self.data / "run"
         while port_of(run, "gateway") is None or port_of(run, "console") is None:
             if self._process.returncode is not None or asyncio.get_running_loop().time() > deadline:
-                tail = (self.directory / "serve.log").read_text(errors="replace")[-2000:]
-                raise DemoError(f"the bastion did not start; its log ends with:\n{tail}")
+                tail = (self.directory / "serve.log").read_text(errors="replace").splitlines()[-LOG_LINES:]
+                told = [DemoError("demo.log_line", line=line) for line in tail]
+                raise DemoError.together([DemoError("demo.not_started"), *told])
             await asyncio.sleep(POLL_SECONDS)
 
     async def close(self) -> None:
@@ -162,7 +168,10 @@ class Scene:
     async def _start_devices(self) -> None:
         for name in (OPEN_DEVICE, CLOSED_DEVICE):
             self.devices[name] = await DemoDevice.start(
-                self.directory / "devices" / name, name, account_name=ACCOUNT
+                self.directory / "devices" / name,
+                name,
+                account_name=ACCOUNT,
+                environment=mark(self.directory),
             )
 
     async def _install(self, ssh_port: int) -> dict[str, str]:
@@ -256,7 +265,7 @@ class Scene:
         offered = [key["public_key"].split()[:2] for key in shown["result"]["host_keys"]]
         true_key = device.host_key_public.split()[:2]
         if true_key not in offered:
-            raise DemoError(f"{device.name} showed the gateway another host key than its own: {offered}")
+            raise DemoError("demo.other_host_key", device=device.name)
         api.post(f"/v1/devices/{device_id}/host-keys", {"public_key": " ".join(true_key)})
 
     def _plan_windows(self) -> None:
@@ -317,8 +326,8 @@ def _finished(api: ApiClient, task_id: str) -> dict[str, Any]:
         if task["result"] is not None:
             break
         if time.monotonic() > deadline:
-            raise DemoError("no gateway took the device task")
+            raise DemoError("demo.no_gateway")
         time.sleep(POLL_SECONDS)
     if not task["result"]["ok"]:
-        raise DemoError(f"the device task failed: {task.get('result')}")
+        raise DemoError("demo.task_failed", why=str(task["result"].get("detail") or ""))
     return task

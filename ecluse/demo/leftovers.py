@@ -1,0 +1,77 @@
+"""What a demonstration leaves behind where it was killed, and how the next one clears it away.
+
+A demonstration writes its pid into its directory, and its processes carry the directory's name in their environment:
+what belongs to a dead one is told by both, and nothing else is ever touched.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+from ecluse.demo.errors import DemoError
+from ecluse.demo.processes import carrying, is_alive, send
+
+OWNER = "demo.pid"
+MARK = "ECLUSE_DEMO"
+PATIENCE_SECONDS = 25.0
+POLL_SECONDS = 0.05
+
+
+def claim(directory: Path) -> None:
+    """Say in *directory* that this process demonstrates there."""
+    (directory / OWNER).write_text(f"{os.getpid()}\n", encoding="ascii")
+
+
+def mark(directory: Path) -> Mapping[str, str]:
+    """Return the environment entry of the processes that belong to the demonstration in *directory*."""
+    return {MARK: str(directory.resolve())}
+
+
+async def make_room(directory: Path) -> bool:
+    """Clear away what a dead demonstration left in *directory*; tell whether there was anything.
+
+    Raises DemoError where a living one is there, or the directory is no demonstration's.
+    """
+    if not directory.exists():
+        return False
+    owner = _owner(directory)
+    if owner is None:
+        raise DemoError("demo.exists", folder=str(directory))
+    if _demonstrates(owner):
+        raise DemoError("demo.running", folder=str(directory), pid=owner)
+    await _end(directory)
+    await asyncio.to_thread(shutil.rmtree, directory)
+    return True
+
+
+def _owner(directory: Path) -> int | None:
+    try:
+        return int((directory / OWNER).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def _demonstrates(pid: int) -> bool:
+    """Tell whether *pid* is a living demonstration, and not another program that has got its number since."""
+    try:
+        command = (Path("/proc") / str(pid) / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return is_alive(pid) and b"demo" in command
+
+
+async def _end(directory: Path) -> None:
+    entry = f"{MARK}={directory.resolve()}"
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        await asyncio.to_thread(send, await asyncio.to_thread(carrying, entry), number)
+        deadline = loop.time() + PATIENCE_SECONDS
+        while await asyncio.to_thread(carrying, entry):
+            if loop.time() > deadline:
+                break
+            await asyncio.sleep(POLL_SECONDS)
+        else:
+            return

@@ -1,0 +1,38 @@
+"""Which files of the installation hold secrets, and who else can read them."""
+
+import os
+import stat
+from pathlib import Path
+
+from ecluse.settings import Settings
+
+GROUP_AND_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+WHAT_ROOT_MAY_SHARE = stat.S_IRGRP
+"""A file of root's may be read by one group: so systemd hands credentials over, and so two users share a key."""
+
+
+def gateway_secrets(settings: Settings) -> list[Path]:
+    """Return the secret files that the gateway reads itself; the keyring looks after its own."""
+    return [*settings.host_keys, settings.signing_key, *database_passwords(settings)]
+
+
+def console_secrets(settings: Settings) -> list[Path]:
+    """Return the secret files that the console reads itself; the keyring looks after its own."""
+    return [settings.certificate_key, *database_passwords(settings)]
+
+
+def database_passwords(settings: Settings) -> list[Path]:
+    """Return the files that hold the databases' passwords."""
+    sections = (settings.policy_database, settings.trace_database)
+    return [section.password_file for section in sections if section.password_file is not None]
+
+
+def exposed_mode(path: Path) -> int | None:
+    """Return the mode of *path* where others than its owner can reach it, None where they cannot.
+
+    A file of root's may be read by its group where this is not root. Raises OSError.
+    """
+    status = path.stat()
+    mode = stat.S_IMODE(status.st_mode)
+    shared = status.st_uid == 0 and os.geteuid() != 0
+    return mode if mode & GROUP_AND_OTHERS & ~(WHAT_ROOT_MAY_SHARE if shared else 0) else None

@@ -1,0 +1,127 @@
+"""The console's process: the API, the journal's ingestion and the daily work on windows."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+from datetime import timedelta
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from typing_extensions import override
+
+from admin_api.app import create_app
+from admin_api.evidence import OutboxIngest
+from admin_api.server import server_config
+from ecluse import composition
+from ecluse.errors import StartError
+from ecluse.presence import announced
+from ecluse.private_files import console_secrets
+from ecluse.processes.start import check_secrets, listening
+from ecluse.settings import Settings
+from ecluse.stopping import stop_requested
+from policy import services
+from policy.clock import SystemClock
+from policy.errors import PolicyError
+from policy.services import Services
+from recorder.audit.journal import Journal
+from recorder.store.catalog import Catalog
+from recorder.store.database import Database
+from recorder.store.folder import FolderStore
+
+log = structlog.get_logger()
+
+TOP_UP_EVERY = timedelta(days=1)
+START_POLL_SECONDS = 0.02
+BACKLOG = 200
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the process has its own, and closes its stores after serving."""
+
+    @contextlib.contextmanager
+    @override
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+async def serve(settings: Settings) -> None:
+    """Serve the hospital's side until SIGTERM or SIGINT. Raises EcluseError and the packages' errors."""
+    check_secrets(console_secrets(settings))
+    clock = SystemClock()
+    built = await services.build(composition.policy_settings(settings), clock)
+    told = composition.api_settings(settings)
+    database = Database(composition.recorder_settings(settings).catalog_url)
+    journal = Journal(database, node=told.node, now=clock.now)
+    try:
+        await database.check()
+        await built.hospitals.get(told.hospital_id)
+        app = create_app(built, Catalog(database), journal, FolderStore(settings.store), told, clock)
+        server = Server(_configuration(settings, app))
+        with _bound(settings.console.host, settings.console.port) as bound:
+            await _serve(settings, server, bound, built, OutboxIngest(built, journal, clock))
+    finally:
+        await database.dispose()
+        await built.close()
+
+
+async def _serve(
+    settings: Settings, server: Server, bound: socket.socket, built: Services, ingest: OutboxIngest
+) -> None:
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(server.serve(sockets=[bound]))
+        chores = [group.create_task(ingest.run()), group.create_task(_top_up(built))]
+        while not (server.started or serving.done()):  # noqa: ASYNC110 - uvicorn offers no event to wait for
+            await asyncio.sleep(START_POLL_SECONDS)
+        port = bound.getsockname()[1]
+        log.info("console.ready", host=settings.console.host, port=port)
+        with announced(settings.run_directory, "console", port):
+            await stop_requested()
+        server.should_exit = True
+        await serving
+        for chore in chores:
+            chore.cancel()
+    log.info("console.stopped")
+
+
+def _configuration(settings: Settings, app: FastAPI) -> uvicorn.Config:
+    try:
+        return server_config(
+            app,
+            host=settings.console.host,
+            port=settings.console.port,
+            certificate=settings.certificate,
+            key=settings.certificate_key,
+        )
+    except (OSError, ssl.SSLError) as error:
+        raise StartError(
+            "start.certificate",
+            certificate=str(settings.certificate),
+            private_key=str(settings.certificate_key),
+            why=error.strerror or str(error),
+        ) from error
+
+
+@contextlib.contextmanager
+def _bound(host: str, port: int) -> Iterator[socket.socket]:
+    """Hold the port before anything is served: uvicorn would end the process where it is taken."""
+    with listening("console", host, port):
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        bound = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    try:
+        yield bound
+    finally:
+        bound.close()
+
+
+async def _top_up(built: Services) -> None:
+    while True:
+        try:
+            added = await built.windows.top_up()
+            log.info("windows.topped_up", occurrences=added)
+        except PolicyError:
+            log.exception("windows.not_topped_up")
+        await asyncio.sleep(TOP_UP_EVERY.total_seconds())

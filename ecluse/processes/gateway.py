@@ -1,0 +1,76 @@
+"""The gateway's process: the SSH side, put together and served until it is asked to stop."""
+
+import structlog
+
+from ecluse import composition
+from ecluse.alarms import JournalAlarms
+from ecluse.errors import StartError
+from ecluse.host_keys import HostKeyUnusable, read_host_key
+from ecluse.presence import announced
+from ecluse.private_files import gateway_secrets
+from ecluse.processes.start import check_secrets, listening
+from ecluse.settings import Settings
+from ecluse.stopping import stop_requested
+from gateway.server.listener import Gateway
+from gateway.target.dial import Dialler
+from gateway.target.tasks import TaskRunner
+from policy import i18n, services
+from policy.clock import Clock, SystemClock
+from policy.services import Services
+from recorder.audit.journal import Journal
+from recorder.capture.spool import Recorder
+
+log = structlog.get_logger()
+
+
+async def serve(settings: Settings) -> None:
+    """Serve technicians' connections until SIGTERM or SIGINT, then drain. Raises EcluseError and the packages' errors."""
+    check_secrets(gateway_secrets(settings))
+    for path in settings.host_keys:
+        try:
+            read_host_key(path)
+        except HostKeyUnusable as error:
+            raise StartError("start.host_key", path=str(path), why=str(error)) from error
+    clock = SystemClock()
+    built = await services.build(composition.policy_settings(settings), clock)
+    alarms = JournalAlarms(settings.hospital_id, clock.now)
+    recorder = Recorder(
+        composition.recorder_settings(settings), node=settings.node, now=clock.now, on_alarm=alarms
+    )
+    try:
+        await recorder.database.check()
+        await recorder.start()
+        await _serve(settings, built, recorder, alarms, clock)
+    finally:
+        await recorder.stop()
+        await built.close()
+
+
+async def _serve(
+    settings: Settings, built: Services, recorder: Recorder, alarms: JournalAlarms, clock: Clock
+) -> None:
+    journal = alarms.journal = Journal(recorder.database, node=settings.node, now=clock.now)
+    told = composition.gateway_settings(settings)
+    running = Gateway(told, built, recorder, journal, clock)
+    tasks = TaskRunner(
+        built.device_tasks,
+        Dialler(built.vault, told.connect_timeout_seconds),
+        journal,
+        i18n.load("gateway"),
+        clock,
+        node=settings.node,
+    )
+    try:
+        with listening("gateway", told.host, told.port):
+            await running.start()
+        tasks.start()
+        log.info("gateway.ready", host=told.host, port=running.port)
+        with announced(settings.run_directory, "gateway", running.port):
+            await stop_requested()
+            log.info("gateway.draining", sessions=running.sessions, within_seconds=told.drain_seconds)
+            await tasks.stop()
+            await running.drain()
+    except BaseException:
+        await running.stop()
+        raise
+    log.info("gateway.stopped")

@@ -1,0 +1,77 @@
+"""How a server starts: what it looks at first, and how it says that it cannot."""
+
+import asyncio
+import errno
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+
+from ecluse import logs
+from ecluse import settings as configuration
+from ecluse.errors import EcluseError, StartError
+from ecluse.private_files import exposed_mode
+from ecluse.settings import Settings
+from ecluse.wording import SPOKEN, spoken
+from policy.domain.people import Language
+
+log = structlog.get_logger()
+
+Serve = Callable[[Settings], Awaitable[None]]
+
+
+def run(program: str, config: Path | None, serve: Serve) -> None:
+    """Read the settings in *config*, or where they are found, and *serve* until the end.
+
+    Every log line carries the hospital, the node and the *program* from here on. Raises EcluseError for whatever
+    keeps it from starting or going on, once it has been logged: there is one sentence, never a stack trace.
+    """
+    logs.configure("info")
+    try:
+        settings = configuration.load(configuration.find(config))
+        logs.configure(settings.log.level)
+        structlog.contextvars.bind_contextvars(
+            hospital=settings.hospital_id, node=settings.node, program=program
+        )
+        asyncio.run(_run(serve, settings))
+    except (EcluseError, *SPOKEN) as error:
+        _tell(program, spoken(error, Language.ENGLISH))
+        raise
+    except Exception as error:
+        log.exception("process.failed", program=program)
+        raise StartError("start.failed", program=program, why=type(error).__name__) from error
+
+
+def _tell(program: str, error: EcluseError) -> None:
+    log.error("process.not_started", program=program, reason=str(error))
+
+
+async def _run(serve: Serve, settings: Settings) -> None:
+    await serve(settings)
+
+
+def check_secrets(paths: Iterable[Path]) -> None:
+    """Raise StartError where one of the secret files *paths* is missing or others can read it."""
+    for path in paths:
+        try:
+            mode = exposed_mode(path)
+        except OSError as error:
+            raise StartError("start.unreadable", path=str(path), why=error.strerror) from error
+        if mode is not None:
+            raise StartError("start.exposed", path=str(path), mode=f"{mode:04o}")
+
+
+@contextmanager
+def listening(section: str, host: str, port: int) -> Iterator[None]:
+    """Turn the errors of listening on *host* and *port* into StartErrors that name the settings of *section*."""
+    try:
+        yield
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        raise StartError(
+            "start.port_taken" if taken else "start.cannot_listen",
+            place=f"{host}:{port}",
+            section=section,
+            why=error.strerror or str(error),
+        ) from error

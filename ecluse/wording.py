@@ -1,0 +1,74 @@
+"""Puts the errors of this machine's own commands into words, in the language of the screen.
+
+The packages below speak English, to developers and logs. Each of their errors that can end a command has a sentence
+of its own here, with their detail in it where it says something that the sentence cannot.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Final
+
+from admin_api.sayings import said
+from ecluse.errors import EcluseError, MachineError
+from gateway.errors import GatewayError, UnsupportedLibrary
+from policy import i18n
+from policy.domain.people import Language
+from policy.errors import Forbidden, InvalidInput, NotFound, PolicyError, PolicyUnavailable, VaultError
+from recorder.errors import CatalogUnavailable, RecorderError, SignatureInvalid, SpoolUnavailable
+
+SPOKEN: Final = (PolicyError, RecorderError, GatewayError)
+"""Errors of the packages below: each has a sentence here."""
+
+_PLACEHOLDER: Final = re.compile(r"\\\{([a-z]+)\\\}")
+_SENTENCES: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (PolicyUnavailable, "machine.policy_database"),
+    (VaultError, "machine.keyring"),
+    (Forbidden, "machine.forbidden"),
+    (CatalogUnavailable, "machine.trace_database"),
+    (SignatureInvalid, "machine.signing_key"),
+    (SpoolUnavailable, "machine.spool"),
+    (UnsupportedLibrary, "machine.library"),
+)
+
+
+def spoken(error: Exception, language: Language | str) -> EcluseError:
+    """Return *error* as one of ours, whose sentence says it in *language* and English alike."""
+    if isinstance(error, EcluseError):
+        return error
+    if isinstance(error, InvalidInput):
+        told = said(error.message, Language(language))
+        return MachineError("machine.refused_value", field=error.field, why=told)
+    if isinstance(error, NotFound) and error.noun == "hospital":
+        return MachineError("machine.other_hospital", hospital=error.key)
+    key = next((key for kind, key in _SENTENCES if isinstance(error, kind)), "machine.failed")
+    return MachineError(key, why=detail(str(error) or type(error).__name__, language))
+
+
+def detailed(arguments: Mapping[str, object], language: Language | str) -> dict[str, object]:
+    """Return the *arguments* of a sentence, its ``why`` in *language* where a package below gave it in English."""
+    return {
+        name: detail(value, language) if name == "why" and isinstance(value, str) else value
+        for name, value in arguments.items()
+    }
+
+
+def detail(message: str, language: Language | str) -> str:
+    """Return what a package below said in English in *language*; as it is where it is none of the known sentences."""
+    if language == Language.ENGLISH:
+        return message
+    for key, pattern in _patterns():
+        found = pattern.fullmatch(message)
+        if found is not None:
+            return i18n.load("ecluse").translate(key, language, timezone="UTC", **found.groupdict())
+    return message
+
+
+@cache
+def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Return the English details as patterns, each placeholder of a template standing for a value."""
+    english = i18n.load("ecluse").templates("detail.", Language.ENGLISH)
+    return tuple(
+        (key, re.compile(_PLACEHOLDER.sub(r"(?P<\1>.+?)", re.escape(text)), re.DOTALL))
+        for key, text in english.items()
+    )

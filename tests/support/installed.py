@@ -1,0 +1,80 @@
+"""An installation as ``ecluse init`` makes it, and the command line run on it."""
+
+import json
+import os
+import re
+import socket
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner, Result
+
+from ecluse.main import app
+
+ADMINISTRATORS = (
+    "dsi:Denise Martin:denise.martin@hospital.example",
+    "denis:Denis Leroy:denis.leroy@hospital.example",
+)
+
+
+def ecluse(*arguments: str, language: str = "en", **environment: str) -> Result:
+    """Run the command line in this process, its screen 300 columns wide."""
+    variables = {"COLUMNS": "300", "ECLUSE_STATE": "/nonexistent", **environment}
+    return CliRunner().invoke(app, ["--lang", language, *arguments], env=variables)
+
+
+def init(directory: Path, *further: str, language: str = "en") -> Result:
+    """Run ``ecluse init`` for the fixture hospital in *directory*; *further* arguments come last."""
+    people = [word for person in ADMINISTRATORS for word in ("--administrator", person)]
+    hospital = ("--hospital", "CH de Brive", "--contact", "RSSI, poste 4242")
+    return ecluse("init", str(directory), *hospital, *people, *further, language=language)
+
+
+def install(directory: Path) -> Path:
+    """Make an installation in *directory* on two free ports; return its settings file."""
+    done = init(directory)
+    if done.exit_code:
+        raise RuntimeError(done.output)
+    config = directory / "ecluse.toml"
+    text = config.read_text()
+    for port in ("2222", "8443"):
+        text = text.replace(f"port = {port}", f"port = {free_port()}")
+    config.write_text(text)
+    return config
+
+
+def change(config: Path, section: str, line: str) -> None:
+    """Write *line* first in *section* of the settings, in place of a line of the same key."""
+    key = line.partition("=")[0].strip()
+    kept: list[str] = []
+    inside = False
+    for old in config.read_text().splitlines():
+        inside = old == f"[{section}]" if old.startswith("[") else inside
+        if not (inside and re.match(rf"{re.escape(key)}\s*=", old)):
+            kept.append(old)
+    if f"[{section}]" not in kept:
+        kept.append(f"[{section}]")
+    kept.insert(kept.index(f"[{section}]") + 1, line)
+    config.write_text("\n".join(kept) + "\n")
+
+
+def doctor(config: Path) -> dict[str, dict[str, Any]]:
+    """Run ``ecluse doctor --json`` and return what it found, by finding and subject."""
+    done = ecluse("doctor", "--config", str(config), "--json")
+    found = json.loads(done.stdout)
+    failed = any(symptom["level"] == "failed" for symptom in found)
+    if done.exit_code != int(failed):
+        raise RuntimeError(done.output)
+    return {f"{symptom['finding']} {symptom['subject']}": symptom for symptom in found}
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def tree(directory: Path) -> list[str]:
+    """Return every path under *directory*, sorted."""
+    return sorted(os.path.relpath(path, directory) for path in directory.rglob("*"))
