@@ -1,0 +1,26 @@
+"""What ``ecluse doctor`` looks at on a machine; each check says what is wrong and the way out."""
+
+from ecluse.diagnosis import databases, files, keys, machine, network, users
+from ecluse.diagnosis.symptom import Symptom
+from ecluse.settings import Settings
+from policy.clock import Clock
+
+
+async def examine(settings: Settings, clock: Clock) -> list[Symptom]:
+    """Return a symptom for each thing looked at; whatever it finds, it never raises and changes nothing."""
+    return [
+        *files.permissions(settings),
+        *files.writable(settings),
+        *files.disks(settings),
+        *files.left_in_spool(settings),
+        *keys.host_keys(settings),
+        *keys.signing_key(settings),
+        *keys.certificates(settings, clock),
+        *await databases.stores(settings),
+        *await databases.keyring(settings),
+        *network.ports(settings),
+        machine.clock(),
+        machine.descriptors(),
+        machine.library(),
+        *users.accounts(settings),
+    ]

@@ -1,0 +1,98 @@
+"""The two databases and the vault's keyring: whether they answer, and whether this version can use them."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from ecluse.diagnosis.symptom import Symptom, look
+from ecluse.errors import SettingsError
+from ecluse.settings import Settings
+from policy.errors import PolicyError
+from policy.store.database import Database as PolicyDatabase
+from policy.vault.keyring import Keyring
+from recorder.errors import RecorderError
+from recorder.store.database import Database as TraceDatabase
+
+MANY = 1000
+"""How many secrets under an old key are counted at most."""
+
+
+async def stores(settings: Settings) -> list[Symptom]:
+    """Look at whether both databases can be reached and have this version's schema, and of which kind they are."""
+    symptoms = [await _policy(settings), await _traces(settings)]
+    check = look("stores")
+    symptoms.append(check.notice("embedded") if settings.evaluation_stores else check.good())
+    return symptoms
+
+
+async def keyring(settings: Settings) -> list[Symptom]:
+    """Look at the vault's keys, and at what is still sealed under a retired one."""
+    check = look("keyring", path=str(settings.keyring))
+    try:
+        keys = Keyring.load(settings.keyring)
+        retired = keys.retired
+    except PolicyError as error:
+        return [check.failed("unusable", why=str(error))]
+    if _absent(settings.policy_url) is not None:
+        return [check.good(current=keys.current)]  # told by the database's own check
+    try:
+        async with _opened(settings) as database, database.read() as view:
+            stale = len(await view.sealed.not_under(keys.current, MANY))
+    except (PolicyError, SettingsError):
+        return [check.good(current=keys.current)]  # that the database fails is told by its own check
+    if stale:
+        return [check.notice("stale", count=stale, current=keys.current)]
+    if retired:
+        return [check.notice("retired", count=len(retired), current=keys.current)]
+    return [check.good(current=keys.current)]
+
+
+async def _policy(settings: Settings) -> Symptom:
+    check = look("policy_database")
+    absent = _absent(settings.policy_url)
+    if absent is not None:
+        return check.failed("absent", path=str(absent))
+    try:
+        async with _opened(settings) as database, database.read() as view:
+            hospitals = {hospital.id for hospital in await view.hospitals.list()}
+    except (PolicyError, SettingsError) as error:
+        return check.failed("unusable", why=str(error))
+    return check.good() if settings.hospital_id in hospitals else check.failed("other_hospital")
+
+
+async def _traces(settings: Settings) -> Symptom:
+    check = look("trace_database")
+    absent = _absent(settings.trace_url)
+    if absent is not None:
+        return check.failed("absent", path=str(absent))
+    try:
+        database = TraceDatabase(settings.trace_url())
+        try:
+            await database.check()
+        finally:
+            await database.dispose()
+    except (RecorderError, SettingsError) as error:
+        return check.failed("unusable", why=str(error))
+    return check.good()
+
+
+def _absent(url_of: Callable[[], str]) -> Path | None:
+    """Return the file of an embedded database that is not there: to open it would make an empty one."""
+    try:
+        url = make_url(url_of())
+    except SettingsError:
+        return None
+    if url.drivername != "sqlite" or not url.database or Path(url.database).exists():
+        return None
+    return Path(url.database)
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[PolicyDatabase]:
+    database = await PolicyDatabase.open(settings.policy_url())
+    try:
+        yield database
+    finally:
+        await database.close()

@@ -1,0 +1,109 @@
+"""Directories and files: who can reach them, whether they can be written, and what lies in the spool."""
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from ecluse.diagnosis.symptom import Symptom, look
+from ecluse.errors import SettingsError
+from ecluse.presence import port_of
+from ecluse.private_files import GROUP_AND_OTHERS, console_secrets, exposed_mode, gateway_secrets
+from ecluse.settings import Settings
+
+SQLITE_COMPANIONS = ("", "-wal", "-shm")
+OTHERS = stat.S_IRWXO
+WRITABLE = os.W_OK | os.X_OK | os.R_OK
+
+
+def permissions(settings: Settings) -> Iterator[Symptom]:
+    """Look at who can reach the private directories, the secret files and the embedded databases."""
+    # two users share what lies here through a group of theirs; one user shares it with nobody
+    forbidden = OTHERS if _two_users(settings) else GROUP_AND_OTHERS
+    for path in (settings.data_dir, settings.spool, settings.store, settings.keyring):
+        yield _mode(path, forbidden)
+    secrets = [*gateway_secrets(settings), *console_secrets(settings), settings.data_dir / "tls/ca.key"]
+    for path in dict.fromkeys(secrets):
+        yield _secret(path)
+    for path in database_files(settings):
+        if path.exists():
+            yield _mode(path, forbidden)
+
+
+def database_files(settings: Settings) -> list[Path]:
+    """Return the files of the embedded databases, with those that SQLite keeps beside them."""
+    files: list[Path] = []
+    for url_of in (settings.policy_url, settings.trace_url):
+        try:
+            url = make_url(url_of())
+        except SettingsError:
+            continue
+        if url.drivername == "sqlite" and url.database:
+            files += [Path(url.database + suffix) for suffix in SQLITE_COMPANIONS]
+    return files
+
+
+def writable(settings: Settings) -> Iterator[Symptom]:
+    """Look at whether the user who asks could write where the programs write."""
+    for path in (settings.spool, settings.store, settings.run_directory):
+        if path.exists():
+            check = look("writable", path=str(path))
+            yield check.good() if os.access(path, WRITABLE) else check.failed("refused")
+
+
+def disks(settings: Settings) -> Iterator[Symptom]:
+    """Look at the room left for traces."""
+    smallest = settings.recorder.min_free_bytes
+    for path in (settings.spool, settings.store):
+        check = look("disk", path=str(path))
+        try:
+            free = shutil.disk_usage(path).free
+        except OSError as error:
+            yield check.failed("missing", why=error.strerror)
+            continue
+        if free < smallest:
+            yield check.failed("full", free=free >> 20, least=smallest >> 20)
+        else:
+            yield check.good(free=free >> 20)
+
+
+def left_in_spool(settings: Settings) -> Iterator[Symptom]:
+    """Look at traces that wait in the spool while no gateway runs to close and ship them."""
+    check = look("spool", path=str(settings.spool))
+    try:
+        waiting = sum(1 for entry in settings.spool.iterdir() if entry.is_dir() and entry.name[:1] != ".")
+    except OSError:
+        return  # its permissions and its disk have been told
+    if port_of(settings.run_directory, "gateway") is not None:
+        yield check.good("live", count=waiting)
+    elif waiting:
+        yield check.notice("left", count=waiting)
+    else:
+        yield check.good("empty")
+
+
+def _two_users(settings: Settings) -> bool:
+    return settings.gateway.user != settings.console.user
+
+
+def _mode(path: Path, forbidden: int) -> Symptom:
+    check = look("permissions", path=str(path))
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError as error:
+        return check.failed("missing", why=error.strerror)
+    shown = f"{mode:04o}"
+    return check.failed("open", mode=shown) if mode & forbidden else check.good(mode=shown)
+
+
+def _secret(path: Path) -> Symptom:
+    check = look("permissions", path=str(path))
+    try:
+        open_to_others = exposed_mode(path)
+        shown = f"{stat.S_IMODE(path.stat().st_mode):04o}"
+    except OSError as error:
+        return check.failed("missing", why=error.strerror)
+    return check.good(mode=shown) if open_to_others is None else check.failed("open", mode=shown)

@@ -1,0 +1,81 @@
+"""Keys and certificates: whether they can be read, are strong enough and still in force."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from ecluse.diagnosis.symptom import Symptom, look
+from ecluse.host_keys import HostKeyUnusable, read_host_key
+from ecluse.settings import Settings
+from policy.clock import Clock
+from recorder.errors import SignatureInvalid
+from recorder.seal.signing import PublicKey, SigningKey
+
+SMALLEST_RSA_HOST_KEY = 3072
+CERTIFICATE_NOTICE = timedelta(days=30)
+
+
+def host_keys(settings: Settings) -> Iterator[Symptom]:
+    """Look at the gateway's SSH host keys."""
+    for path in settings.host_keys:
+        check = look("host_key", path=str(path))
+        try:
+            key = read_host_key(path)
+        except HostKeyUnusable as error:
+            yield check.failed("unreadable", why=str(error))
+            continue
+        if isinstance(key, rsa.RSAPrivateKey) and key.key_size < SMALLEST_RSA_HOST_KEY:
+            yield check.failed("weak", bits=key.key_size, least=SMALLEST_RSA_HOST_KEY)
+        else:
+            yield check.good(kind=type(key).__name__.removesuffix("PrivateKey"))
+
+
+def signing_key(settings: Settings) -> Iterator[Symptom]:
+    """Look at the key that signs traces, and at whether the console knows its public half."""
+    check = look("signing_key", path=str(settings.signing_key))
+    try:
+        key = SigningKey.load(settings.signing_key)
+    except SignatureInvalid as error:
+        yield check.failed("unusable", why=str(error))
+        return
+    yield check.good(id=key.public.key_id)
+    check = look("verifying_keys")
+    try:
+        known = {PublicKey.load(path).key_id for path in settings.trace_public_keys}
+    except SignatureInvalid as error:
+        yield check.failed("unusable", why=str(error))
+        return
+    yield check.good(count=len(known)) if key.public.key_id in known else check.failed("other")
+
+
+def certificates(settings: Settings, clock: Clock) -> Iterator[Symptom]:
+    """Look at the API's certificate and key, and at the CA that clients pin."""
+    for name, path in (("certificate", settings.certificate), ("authority", settings.authority)):
+        check = look(name, path=str(path))
+        try:
+            certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        except (OSError, ValueError) as error:
+            yield check.failed("unreadable", why=getattr(error, "strerror", None) or "PEM")
+            continue
+        left = certificate.not_valid_after_utc - clock.now()
+        if left <= timedelta():
+            yield check.failed("expired", since=certificate.not_valid_after_utc)
+        elif certificate.not_valid_before_utc > clock.now():
+            yield check.failed("early", since=certificate.not_valid_before_utc)
+        elif left < CERTIFICATE_NOTICE:
+            yield check.notice("ending", days=left.days)
+        elif name == "certificate" and not _matches(settings, certificate):
+            yield check.failed("other_key", private_key=str(settings.certificate_key))
+        else:
+            yield check.good(days=left.days)
+
+
+def _matches(settings: Settings, certificate: x509.Certificate) -> bool:
+    try:
+        key = load_pem_private_key(settings.certificate_key.read_bytes(), None)
+    except (OSError, ValueError, TypeError):
+        return False
+    return key.public_key() == certificate.public_key()

@@ -1,0 +1,53 @@
+"""The machine itself: its clock, its limits, and the library the gateway's overrides are proven on."""
+
+import ctypes
+import resource
+from importlib.metadata import PackageNotFoundError, version
+
+from ecluse.diagnosis.symptom import Symptom, look
+
+ASYNCSSH_VERSION = "2.24.1"
+LEAST_DESCRIPTORS = 4096
+"""A session takes about four: the person's connection, the device's, the trace, a database."""
+STA_UNSYNC = 0x0040  # adjtimex(2): the kernel's clock is not synchronised
+LARGEST_DRIFT_MICROSECONDS = 1_000_000  # X17: one second
+TIMEX_BYTES = 208  # sizeof(struct timex) on 64-bit Linux
+TIMEX_LONG_FIELDS = 4  # modes (padded), offset, freq, maxerror come before esterror and status
+
+
+def clock() -> Symptom:
+    """Look at whether the kernel's clock is synchronised: traces and codes are dated by it."""
+    check = look("clock")
+    buffer = (ctypes.c_long * (TIMEX_BYTES // ctypes.sizeof(ctypes.c_long)))()
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.adjtimex(ctypes.byref(buffer)) < 0:
+        return check.notice("unknown")
+    error_microseconds = int(buffer[TIMEX_LONG_FIELDS - 1])
+    status = int(buffer[TIMEX_LONG_FIELDS + 1]) & 0xFFFFFFFF
+    if status & STA_UNSYNC:
+        return check.notice("unsynchronised")
+    if error_microseconds > LARGEST_DRIFT_MICROSECONDS:
+        return check.failed("drifting", seconds=f"{error_microseconds / 1e6:.1f}")
+    return check.good(milliseconds=f"{error_microseconds / 1000:.0f}")
+
+
+def descriptors() -> Symptom:
+    """Look at how many files and connections a process may hold open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    check = look("descriptors")
+    most = LEAST_DESCRIPTORS if hard == resource.RLIM_INFINITY else hard
+    if soft != resource.RLIM_INFINITY and soft < LEAST_DESCRIPTORS:
+        return check.notice("few", limit=soft, least=LEAST_DESCRIPTORS, most=most)
+    return check.good(limit="∞" if soft == resource.RLIM_INFINITY else soft)
+
+
+def library() -> Symptom:
+    """Look at whether the SSH library is the one exact version."""
+    check = look("asyncssh")
+    try:
+        found = version("asyncssh")
+    except PackageNotFoundError:
+        return check.failed("other", found="–", wanted=ASYNCSSH_VERSION)
+    if found != ASYNCSSH_VERSION:
+        return check.failed("other", found=found, wanted=ASYNCSSH_VERSION)
+    return check.good(found=found)

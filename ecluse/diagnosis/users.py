@@ -1,0 +1,104 @@
+"""The users the two programs run under, and whether each can reach what it needs.
+
+``ecluse init`` gives every file to the user who runs it. Where two users are wanted, somebody must hand the files
+over: this says which ones are missing, and to whom.
+"""
+
+import os
+import pwd
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecluse.diagnosis.files import database_files
+from ecluse.diagnosis.symptom import Symptom, look
+from ecluse.private_files import console_secrets, gateway_secrets
+from ecluse.settings import CONFIG_NAME, Settings
+
+READ = 4
+WRITE = 2
+ENTER = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Needs:
+    """What a program reads and where it writes."""
+
+    reads: Sequence[Path]
+    writes: Sequence[Path]
+
+
+def accounts(settings: Settings) -> Iterator[Symptom]:
+    """Look at whether the programs have users of their own, and what each of these cannot reach."""
+    check = look("users")
+    gateway, console = settings.gateway.user, settings.console.user
+    if gateway is None or console is None or gateway == console:
+        yield check.notice("one")
+    else:
+        yield check.good(gateway=gateway, console=console)
+    for user, needs in ((gateway, _gateway(settings)), (console, _console(settings))):
+        if user is not None:
+            yield _reach(user, needs)
+
+
+def _gateway(settings: Settings) -> _Needs:
+    keyring = [settings.keyring, *_inside(settings.keyring)]
+    databases = [path for path in database_files(settings) if path.exists()]
+    return _Needs(
+        [settings.data_dir / CONFIG_NAME, *gateway_secrets(settings), *keyring],
+        [settings.spool, settings.store, settings.run_directory, *databases],
+    )
+
+
+def _console(settings: Settings) -> _Needs:
+    keyring = [settings.keyring, *_inside(settings.keyring)]
+    databases = [path for path in database_files(settings) if path.exists()]
+    public = [settings.certificate, *settings.trace_public_keys]
+    return _Needs(
+        [settings.data_dir / CONFIG_NAME, *console_secrets(settings), *public, settings.store, *keyring],
+        [settings.run_directory, *databases],
+    )
+
+
+def _reach(user: str, needs: _Needs) -> Symptom:
+    check = look("reach", user=user)
+    try:
+        account = pwd.getpwnam(user)
+    except KeyError:
+        return check.failed("unknown")
+    groups = frozenset(os.getgrouplist(user, account.pw_gid))
+    wanted = [(path, READ) for path in needs.reads] + [(path, READ | WRITE) for path in needs.writes]
+    refused = [str(path) for path, bits in wanted if not _can(account.pw_uid, groups, path, bits)]
+    if refused:
+        return check.failed("refused", count=len(refused), path=refused[0])
+    return check.good()
+
+
+def _can(uid: int, groups: frozenset[int], path: Path, bits: int) -> bool:
+    """Tell whether *uid* may reach *path* by the modes of its files alone (access control lists can only widen that)."""
+    if uid == 0:
+        return True
+    try:
+        parents = all(_allowed(uid, groups, parent.stat(), ENTER) for parent in path.resolve().parents)
+        status = path.stat()
+    except OSError:
+        return False
+    return parents and _allowed(uid, groups, status, bits | (ENTER if stat.S_ISDIR(status.st_mode) else 0))
+
+
+def _allowed(uid: int, groups: frozenset[int], status: os.stat_result, bits: int) -> bool:
+    if status.st_uid == uid:
+        granted = status.st_mode >> 6
+    elif status.st_gid in groups:
+        granted = status.st_mode >> 3
+    else:
+        granted = status.st_mode
+    return granted & bits == bits
+
+
+def _inside(directory: Path) -> list[Path]:
+    try:
+        return sorted(directory.iterdir())
+    except OSError:
+        return []
