@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from admin_api.deps import Context, Ctx, Paging, Who, instant
 from admin_api.errors import BadCursor
 from admin_api.evidence import note
 from admin_api.security.permissions import VERIFYING, GuardedRoute
+from admin_api.v1.schemas.base import Input
 from policy.domain.ids import HospitalId, PersonId
 from policy.errors import NotFound
 from recorder.audit.entries import JournalEntry
@@ -42,12 +43,27 @@ class JournalPage(BaseModel):
     next: str | None = None
 
 
+class Head(Input):
+    """The last entry of one writer's chain."""
+
+    writer: str = Field(max_length=200)
+    seq: int = Field(ge=1, le=2**53)
+    digest: str = Field(pattern="^[0-9a-f]{64}$")
+
+
+class Known(Input):
+    """The heads of an earlier proof, kept elsewhere: a chain cut short at its end, or written anew, fails by them."""
+
+    known: list[Head] = Field(default=[], max_length=10_000)
+
+
 class JournalProof(BaseModel):
-    """What a walk over the chains found; ``why`` names the first bad entry."""
+    """What a walk over the chains found; ``why`` names the first bad entry. Keep ``heads`` on another machine."""
 
     valid: bool
     entries: int
     why: str | None
+    heads: list[Head]
 
 
 @router.get("", openapi_extra=VERIFYING)
@@ -84,15 +100,24 @@ async def list_entries(
 
 
 @router.post("/verify", openapi_extra=VERIFYING)
-async def verify_journal(context: Ctx, who: Who) -> JournalProof:
-    """Walk this hospital's chains and name the first entry that was changed, taken away or put in."""
-    found = await context.journal.verify(hospital_id=who.hospital_id)
+async def verify_journal(context: Ctx, who: Who, body: Known | None = None) -> JournalProof:
+    """Walk this hospital's chains and name the first entry that was changed, taken away or put in.
+
+    What was taken away at the end of a chain shows only to who gives the heads of an earlier proof.
+    """
+    prefix = f"{who.hospital_id}/"
+    known = {f"{prefix}{head.writer}": (head.seq, head.digest) for head in (body or Known()).known}
+    found = await context.journal.verify(hospital_id=who.hospital_id, known=known)
     await note(context, who, "journal.verified", details={"intact": found.intact, "entries": found.entries})
     bad = found.bad
     return JournalProof(
         valid=found.intact,
         entries=found.entries,
         why=f"{bad.writer} #{bad.seq}: {bad.detail}" if bad is not None else None,
+        heads=[
+            Head(writer=chain.removeprefix(prefix), seq=seq, digest=digest)
+            for chain, (seq, digest) in sorted(found.heads.items())
+        ],
     )
 
 

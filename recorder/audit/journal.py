@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -130,15 +131,24 @@ class Journal:
         return JournalPage(found, _cursor(rows[limit - 1]) if len(rows) > limit else None)
 
     async def verify(
-        self, writer: str | None = None, *, hospital_id: str | None = None
+        self,
+        writer: str | None = None,
+        *,
+        hospital_id: str | None = None,
+        known: Mapping[str, tuple[int, str]] | None = None,
     ) -> JournalVerification:
         """Walk every chain, or one writer's, or one hospital's, and name the first bad entry.
+
+        Args:
+            writer: Only this writer's chains.
+            hospital_id: Only this hospital's.
+            known: The ``heads`` of an earlier walk, kept elsewhere: what was cut off since is found by them.
 
         Raises:
             SQLAlchemyError: The database refuses.
         """
         async with self._database.read() as connection:
-            return await verify_chains(connection, writer=writer, hospital_id=hospital_id)
+            return await verify_chains(connection, writer=writer, hospital_id=hospital_id, known=known or {})
 
     def _new_writer(self) -> str:
         return f"{self._node}/{instants.text(self._now())}/{new_event_id()[:8]}"

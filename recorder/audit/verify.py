@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +42,8 @@ class JournalVerification:
         bad: The first bad entry, or None.
         entries: Entries that hold, up to there.
         heads: For each chain, ``hospital/writer``, the number and digest of its last entry: to be
-            kept elsewhere, for a chain cut short at its end still holds in itself.
+            kept elsewhere and given back as ``known``, for a chain cut short at its end still holds
+            in itself, and so does one written anew from its start.
     """
 
     bad: BadEntry | None
@@ -55,7 +57,11 @@ class JournalVerification:
 
 
 async def verify_chains(
-    connection: AsyncConnection, *, writer: str | None, hospital_id: str | None
+    connection: AsyncConnection,
+    *,
+    writer: str | None,
+    hospital_id: str | None,
+    known: Mapping[str, tuple[int, str]],
 ) -> JournalVerification:
     """Check each chain from its first entry on.
 
@@ -63,6 +69,7 @@ async def verify_chains(
         connection: To read from, within one snapshot.
         writer: Only this writer's chains.
         hospital_id: Only this hospital's.
+        known: Heads that an earlier walk found: the chains walked must still contain them.
 
     Raises:
         SQLAlchemyError: The database refuses.
@@ -78,12 +85,29 @@ async def verify_chains(
     async for row in await connection.stream(query):
         chain = f"{row.hospital_id}/{row.writer}"
         seq, previous = heads.get(chain, (0, GENESIS))
-        bad = _check(row, seq + 1, previous)
+        bad = _check(row, seq + 1, previous) or _check_known(row, known.get(chain))
         if bad is not None:
             return JournalVerification(bad, count, heads)
         heads[chain] = (row.seq, row.digest)
         count += 1
-    return JournalVerification(None, count, heads)
+    return JournalVerification(_cut_short(heads, known), count, heads)
+
+
+def _check_known(row: Row[Any], known: tuple[int, str] | None) -> BadEntry | None:
+    if known is None or known[0] != row.seq or known[1] == row.digest:
+        return None
+    detail = f"entry {row.seq} is not the one that stood there before: the chain was written anew"
+    return BadEntry(row.hospital_id, row.writer, row.seq, "digest", detail)
+
+
+def _cut_short(heads: Mapping[str, tuple[int, str]], known: Mapping[str, tuple[int, str]]) -> BadEntry | None:
+    for chain, (seq, _digest) in sorted(known.items()):
+        found, _ = heads.get(chain, (0, GENESIS))
+        if found < seq:
+            hospital_id, _, writer = chain.partition("/")
+            detail = f"entry {found + 1} is missing: the chain went on to entry {seq}"
+            return BadEntry(hospital_id, writer, found + 1, "missing", detail)
+    return None
 
 
 def _check(row: Row[Any], expected: int, previous: str) -> BadEntry | None:

@@ -218,3 +218,29 @@ def test_a_malformed_event_is_refused(changes: dict[str, object]) -> None:
     """An event with a name, hospital or instant that is none never comes to be."""
     with pytest.raises(JournalBroken):
         event(**changes)  # type: ignore[arg-type]  # the test's own values
+
+
+@pytest.mark.parametrize("kept", [0, 1, 4], ids=["all of it", "all but the first", "the last alone"])
+async def test_a_chain_cut_short_shows_to_who_kept_its_head(
+    journal: Journal, database: Database, kept: int
+) -> None:
+    """Entries taken away at the end leave a chain that holds in itself; the head of an earlier walk names the first."""
+    for number in range(4):
+        await journal.append(event(number=number))
+    before = await journal.verify()
+    assert (await journal.verify(known=before.heads)).intact
+    async with database.write() as connection:
+        await connection.execute(text("DELETE FROM journal_entries WHERE seq > :kept"), {"kept": kept})
+    assert (await journal.verify()).intact
+    bad = (await journal.verify(hospital_id=HOSPITAL, known=before.heads)).bad
+    assert bad is not None
+    assert (bad.what, bad.seq, bad.writer) == ("missing", kept + 1, journal.writer)
+
+
+async def test_a_chain_written_anew_shows_to_who_kept_its_head(journal: Journal) -> None:
+    """A chain rebuilt whole has other digests than the head that was kept, and fails at that entry."""
+    await journal.append(event())
+    [(chain, (seq, found))] = (await journal.verify()).heads.items()
+    bad = (await journal.verify(known={chain: (seq, found[::-1])})).bad
+    assert bad is not None
+    assert (bad.what, bad.seq) == ("digest", seq)

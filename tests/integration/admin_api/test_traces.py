@@ -143,6 +143,21 @@ def test_the_journal_holds_each_change_once_and_verifies(house: House) -> None:
         assert security.post("/v1/journal/verify").json()["valid"] is True
 
 
+def test_who_keeps_the_journal_s_heads_sees_its_end_cut_off(house: House) -> None:
+    """The heads of a proof, given back later, still stand; one that is missing, or another, fails the next proof."""
+    with house.client("rssi") as security:
+        heads = security.post("/v1/journal/verify").json()["heads"]
+        assert heads
+        assert security.post("/v1/journal/verify", json={"known": heads}).json()["valid"] is True
+        further = [{**heads[0], "seq": heads[0]["seq"] + 1000}]
+        proof = security.post("/v1/journal/verify", json={"known": further}).json()
+        assert proof["valid"] is False
+        assert heads[0]["writer"] in proof["why"]
+        other = [{**heads[0], "digest": "0" * 64}]
+        assert security.post("/v1/journal/verify", json={"known": other}).json()["valid"] is False
+        assert security.post("/v1/journal/verify", json={"known": [{"writer": "x"}]}).status_code == 422
+
+
 def test_a_role_narrower_than_the_person_s_binds(house: House) -> None:
     """A token made for one role reads no trace, although its person could."""
     session_id = record(house, lambda recording: speak(recording, "bonjour\r\n"))
