@@ -80,6 +80,7 @@ def event_of(change: PolicyEvent) -> SecurityEvent:
     """Return what the journal says of a policy *change*."""
     noun = change.name.partition(".")[0]
     place = _PLACES.get(noun)
+    device = change.subject if place == "device_id" else _text(change.after, "device", "device_id")
     return SecurityEvent(
         name=change.name,
         hospital_id=change.hospital_id,
@@ -88,9 +89,14 @@ def event_of(change: PolicyEvent) -> SecurityEvent:
         details={"subject": change.subject, "before": dict(change.before), "after": dict(change.after)},
         event_id=change.id,
         person_id=change.subject if place == "person_id" else None,
-        device_id=change.subject if place == "device_id" else None,
+        device_id=device,
         session_id=change.subject if place == "session_id" else None,
     )
+
+
+def _text(facts: Mapping[str, object], *names: str) -> str | None:
+    """Return the first of *names* that is a text in *facts*: a task and an account stand on a device too."""
+    return next((value for value in map(facts.get, names) if isinstance(value, str)), None)
 
 
 def journal_logins(login: LoginService, journal: Journal, node: str) -> None:

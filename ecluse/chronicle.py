@@ -58,9 +58,10 @@ def _told(entry: Json) -> Iterator[tuple[str, str]]:
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         details = {key: value for key, value in after.items() if before.get(key) != value}
     said = {doer(entry), object_of(entry)}
+    untold = _UNTOLD | {"device", "device_id"} if entry["device"] is not None else _UNTOLD
     for key in sorted(details, key=lambda name: _PLAIN.index(name) if name in _PLAIN else len(_PLAIN)):
         value = _value(details[key])
-        if key not in _UNTOLD and value not in said:
+        if key not in untold and value not in said:
             yield key, value
 
 

@@ -36,7 +36,15 @@ def whole(*keys: str) -> tuple[Column, ...]:
 
 def draw(screen: Console, headings: Sequence[tuple[Column, str]], rows: Sequence[Sequence[str]]) -> None:
     """Write *rows*, a cell a heading, on *screen*; what is in a cell is shown and never obeyed."""
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    # in a pipe nobody needs a line drawn, nor blanks at the end of one
+    box = SIMPLE_HEAD if screen.is_terminal else None
+    table = Table(
+        box=box,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1 if screen.is_terminal else 2, 0, 0),
+        header_style="bold",
+    )
     shown = [place for place, (column, _) in enumerate(headings) if screen.width >= WIDE or not column.wide]
     for place in shown:
         column, heading = headings[place]
@@ -48,7 +56,12 @@ def draw(screen: Console, headings: Sequence[tuple[Column, str]], rows: Sequence
         )
     for row in rows:
         table.add_row(*(_cell(headings[place][0], row[place]) for place in shown))
-    screen.print(table)
+    if screen.is_terminal:
+        screen.print(table)
+        return
+    with screen.capture() as drawn:
+        screen.print(table)
+    screen.file.writelines(f"{line.rstrip()}\n" for line in drawn.get().splitlines())
 
 
 def _cell(column: Column, text: str) -> Text:

@@ -21,7 +21,12 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
     desk = Desk.of(context, as_json)
     found = list(desk.client.items("/v1/hospitals"))
     rows = [(item["id"][:8], item["name"], item["timezone"], item["security_contact"]) for item in found]
-    columns = (*whole("field.id"), Column("field.name"), *whole("field.timezone"), Column("field.contact"))
+    columns = (
+        *whole("field.digits"),
+        Column("field.name"),
+        *whole("field.timezone"),
+        Column("field.contact"),
+    )
     desk.show_table(columns, rows, found)
 
 

@@ -72,7 +72,7 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
         for item in found
     ]
     columns = (
-        *whole("field.id"),
+        *whole("field.digits"),
         *(Column(f"field.{noun}") for noun in ("kind", "supplier", "purpose")),
         *whole("field.state"),
     )

@@ -44,8 +44,8 @@ def list_(
         for item in found
     ]
     columns = (
-        *whole("field.id", "field.person", "field.device"),
-        Column("field.account", whole=True, wide=not live),
+        *whole("field.digits", "field.person", "field.device"),
+        Column("field.account", whole=True, wide=True),
         Column("field.source", whole=True, wide=not live),
         *whole("field.started"),
         Column("field.duration", whole=True, number=True, wide=live),

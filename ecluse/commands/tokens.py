@@ -45,7 +45,7 @@ def list_(
         for item in found
     ]
     columns = (
-        *whole("field.id", "field.person"),
+        *whole("field.digits", "field.person"),
         Column("field.roles"),
         *whole("field.issued", "field.expires"),
         Column("field.label", wide=True),

@@ -77,7 +77,7 @@ def list_(
         for item in found
     ]
     columns = (
-        *whole("field.id", "field.started"),
+        *whole("field.digits", "field.started"),
         Column("field.duration", whole=True, number=True),
         *whole("field.person", "field.device"),
         Column("field.account", whole=True, wide=True),

@@ -195,7 +195,7 @@ def extensions(context: typer.Context, as_json: AsJson = False) -> None:
         )
         for item in found
     ]
-    desk.show_table(whole("field.id", "field.window", "field.ended", "field.requested_by"), rows, found)
+    desk.show_table(whole("field.digits", "field.window", "field.ended", "field.requested_by"), rows, found)
 
 
 @group.command("decide", epilog="Example: ecluse windows decide 77aa --yes")
@@ -254,7 +254,7 @@ def list_(
         for item in found
     ]
     columns = (
-        *whole("field.id", "field.state", "field.next"),
+        *whole("field.digits", "field.state", "field.next"),
         *(Column(f"field.{noun}") for noun in ("people", "devices")),
         Column("field.channels", wide=True),
         Column("field.purpose"),

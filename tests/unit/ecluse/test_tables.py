@@ -1,0 +1,49 @@
+"""Tables: within 80 columns, and nothing broken that is read as one word."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from ecluse.tables import PIPE, Column, draw, whole
+
+COLUMNS = (*whole("a", "b"), Column("c"), Column("d", wide=True), Column("e", cut=True))
+ROW = ("3bae2f52", "2026-11-22 20:45", "Mise à jour du scanner et de sa console", "seulement large", "x" * 90)
+
+
+def _drawn(width: int, *, terminal: bool = True) -> list[str]:
+    kept = io.StringIO()
+    screen = Console(file=kept, width=width, force_terminal=terminal, color_system=None)
+    draw(screen, [(column, column.key.upper()) for column in COLUMNS], [ROW])
+    return kept.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_a_table_keeps_within_the_screen(width: int) -> None:
+    """No line is wider than the screen; identifiers and instants are whole, and text wraps between its words."""
+    lines = _drawn(width)
+    assert max(map(len, lines)) <= width
+    assert "3bae2f52  2026-11-22 20:45" in lines[2]
+    words = {word for line in lines[2:] for word in line.split() if "x" not in word}
+    assert set(ROW[2].split()) <= words
+
+
+def test_a_narrow_screen_leaves_out_the_wide_columns() -> None:
+    """What a wide screen has more of is not squeezed into a narrow one."""
+    assert "large" not in "".join(_drawn(80))
+    assert "large" in " ".join(_drawn(120))
+
+
+def test_a_cut_column_stays_on_one_line() -> None:
+    """The end of a long text is left out, visibly, and never goes on below."""
+    lines = [line for line in _drawn(120) if "x" in line]
+    assert len(lines) == 1
+    assert lines[0].rstrip().endswith("…")
+
+
+def test_a_pipe_gets_one_whole_line_a_row() -> None:
+    """For ``grep``: nothing cut or wrapped, no rule, no blanks at the end."""
+    lines = _drawn(PIPE, terminal=False)
+    assert len(lines) == 2
+    assert lines[1].split("  ")[-1] == "x" * 90
+    assert [line for line in lines if line != line.rstrip()] == []
