@@ -20,8 +20,8 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from policy.clock import Clock
 from policy.domain.ids import PersonId
 from policy.errors import Conflict, InvalidInput, PolicyUnavailable
-from policy.store import sqlite
 from policy.store.migrations.upgrade import check_version, upgrade
+from policy.store.sqlite import Connections
 from policy.store.unit_of_work import UnitOfWork, View
 
 BUSY_TIMEOUT_MS = 5000
@@ -61,21 +61,24 @@ async def migrate(url: str) -> None:
 
     Raises PolicyUnavailable where the database cannot be reached, or was written by a newer version.
     """
-    engine = _engine(database_url(url), pooled=False)
+    connections = Connections()
+    engine = _engine(database_url(url), connections, pooled=False)
     try:
         with failures_mean_unavailable():
             async with _writing(engine.execution_options(writes=True)) as connection:
                 await connection.run_sync(upgrade)
     finally:
         await engine.dispose()
+        await connections.gone()
 
 
 class Database:
     """The policy database, open."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        """Serve from *engine*; use ``Database.open``."""
+    def __init__(self, engine: AsyncEngine, connections: Connections) -> None:
+        """Serve from *engine*, whose *connections* are these if it is SQLite's; use ``Database.open``."""
         self._engine = engine
+        self._connections = connections
         self._writers = engine.execution_options(writes=True)
         self._embedded = engine.dialect.name == "sqlite"
         self._turn = asyncio.Lock()
@@ -89,7 +92,8 @@ class Database:
         """
         if migrate:
             await _migrate(url)
-        database = cls(_engine(database_url(url), pooled=True))
+        connections = Connections()
+        database = cls(_engine(database_url(url), connections, pooled=True), connections)
         try:
             await database.check()
         except BaseException:
@@ -100,6 +104,7 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self._engine.dispose()
+        await self._connections.gone()
 
     async def check(self) -> None:
         """Return where the database answers, with the schema of this version; raises PolicyUnavailable otherwise."""
@@ -187,11 +192,11 @@ def _locked(error: OperationalError) -> bool:
     return code & 0xFF == sqlite3.SQLITE_BUSY  # the low byte, the rest says why it is busy
 
 
-def _engine(url: URL, *, pooled: bool) -> AsyncEngine:
+def _engine(url: URL, connections: Connections, *, pooled: bool) -> AsyncEngine:
     embedded = url.drivername.startswith("sqlite")
     options: dict[str, object] = {} if pooled else {"poolclass": NullPool}
     if embedded:
-        options["connect_args"] = {"timeout": BUSY_TIMEOUT_MS / 1000, "async_creator_fn": sqlite.connection}
+        options["connect_args"] = {"timeout": BUSY_TIMEOUT_MS / 1000, "async_creator_fn": connections.make}
     else:
         options["connect_args"] = {
             "timeout": 2,

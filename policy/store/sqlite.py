@@ -1,4 +1,4 @@
-"""SQLite's connection, which survives being given up on more than once."""
+"""SQLite's connections: each has a thread, which ends with it, whatever became of the question it was asked."""
 
 import asyncio
 import sqlite3
@@ -9,6 +9,8 @@ from typing import Any
 import aiosqlite
 from typing_extensions import override
 
+STOP_SECONDS = 1.0
+"""How long the threads may take to end; a stuck disk holds up one, and must not hold up everybody."""
 _ROWS = 64
 """Rows taken from SQLite's thread at a time, as aiosqlite does."""
 
@@ -20,18 +22,36 @@ class SteadyConnection(aiosqlite.Connection):
     connection's thread, and the close would tell a thread that has gone, and wait for its answer for ever.
     """
 
-    _stopping: "asyncio.Future[Any] | None" = None
+    def __init__(self, database: str, options: dict[str, Any], stopping: "set[asyncio.Future[Any]]") -> None:
+        """Open *database* with the *options* of ``sqlite3.connect``; note in *stopping* what tells of the end."""
+        super().__init__(partial(sqlite3.connect, database, **options), _ROWS)
+        self._thread.daemon = True  # as SQLAlchemy does with its own: a stuck disk must not keep us alive
+        self._stopping = stopping
+        self._stopped: asyncio.Future[Any] | None = None
 
     @override
     def stop(self) -> "asyncio.Future[Any] | None":
         """Close the database and end the thread after what it is doing; give what tells that it ended."""
-        if self._stopping is None:
-            self._stopping = super().stop()
-        return self._stopping
+        if self._stopped is None:
+            self._stopped = super().stop()
+            if self._stopped is not None:
+                self._stopping.add(self._stopped)
+                self._stopped.add_done_callback(self._stopping.discard)
+        return self._stopped
 
 
-def connection(database: str | Path, **options: Any) -> SteadyConnection:
-    """Return a connection to *database*, not yet open; *options* are those of ``sqlite3.connect``."""
-    made = SteadyConnection(partial(sqlite3.connect, str(database), **options), _ROWS)
-    made._thread.daemon = True  # noqa: SLF001 - as SQLAlchemy does with its own: a stuck disk must not keep us alive
-    return made
+class Connections:
+    """Makes the connections of one engine, and knows which threads have yet to end."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._stopping: set[asyncio.Future[Any]] = set()
+
+    def make(self, database: str | Path, **options: Any) -> SteadyConnection:
+        """Return a connection to *database*, not yet open; *options* are those of ``sqlite3.connect``."""
+        return SteadyConnection(str(database), options, self._stopping)
+
+    async def gone(self) -> None:
+        """Wait until the threads that were told to stop have ended, for STOP_SECONDS at most."""
+        if self._stopping:
+            await asyncio.wait(set(self._stopping), timeout=STOP_SECONDS)

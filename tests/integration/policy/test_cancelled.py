@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from policy.clock import SystemClock
 from policy.store.database import Database
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -33,6 +34,11 @@ async def write(database: Database) -> None:
         await work.connection.execute(LONG)
 
 
+def threads() -> int:
+    """Count the threads that serve a connection to SQLite."""
+    return sum("_connection_worker_thread" in thread.name for thread in threading.enumerate())
+
+
 @pytest.mark.parametrize("ask", [read, write])
 async def test_a_question_given_up_leaves_nothing(
     tmp_path: Path, ask: Callable[[Database], Awaitable[None]]
@@ -40,7 +46,7 @@ async def test_a_question_given_up_leaves_nothing(
     """Cancelled at any moment, and again while it is cleared away: no connection, thread, lock or task is left."""
     complaints: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
-    before = threading.active_count()
+    before = threads()
     database = await Database.open(f"sqlite:///{tmp_path}/policy.sqlite", migrate=True)
     moments = random.Random(7)
     given_up = 0
@@ -60,9 +66,7 @@ async def test_a_question_given_up_leaves_nothing(
             await write(database)
     finally:
         await database.close()
-    async with asyncio.timeout(5):
-        while threading.active_count() > before:  # noqa: ASYNC110 - threads set no event
-            await asyncio.sleep(0.01)
+    await eventually(lambda: threads() <= before)
     gc.collect()
     await asyncio.sleep(0)
     assert complaints == []
