@@ -24,6 +24,7 @@ from gateway.errors import (
 from gateway.ports import Access, Recorder, Recording
 from gateway.session.bridge import Relay
 from gateway.session.channels import Plan, plan
+from gateway.session.deadline import Deadline
 from gateway.session.idle import IdleMeter
 from gateway.session.reasons import EndReason
 from gateway.session.request import ChannelRequest
@@ -69,6 +70,7 @@ class Session:
         self.obligations: Obligations = grant.obligations
         self.ask_again_at = grant.ask_again_at
         self.meter = meter
+        self.deadline = Deadline(self.obligations.hard_end, grant.issued_at, monotonic())
         self.relays: dict[int, Relay] = {}
         self.connections: list[DeviceConnection] = []
         self.ending: EndReason | None = None

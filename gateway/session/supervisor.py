@@ -20,7 +20,9 @@ from policy.errors import PolicyError
 
 WARNINGS = (10, 5, 1)
 """Minutes before the window's end at which a person is warned."""
-IDLE_WARNING = timedelta(seconds=30)
+IDLE_WARNING = timedelta(minutes=1)
+IDLE_WARNING_SHARE = 5
+"""A person is warned of her silence so long before its limit, or by this part of a short limit."""
 TICK_SECONDS = 0.25
 HEARTBEAT_SECONDS = 3.0
 
@@ -145,7 +147,7 @@ class Supervisor:
     def _look(self, session: Session, now: datetime, instant: float) -> None:
         if session.ending is not None or not session.recorded:
             return
-        remaining = session.obligations.hard_end - now
+        remaining = session.deadline.remaining(session.obligations.hard_end, now, instant)
         if remaining <= timedelta(0):
             self.end(session, EndReason.WINDOW)
             return
@@ -156,7 +158,7 @@ class Supervisor:
         self._warn(session, remaining)
 
     def _warn_of_silence(self, session: Session, remaining: timedelta) -> None:
-        near = remaining <= IDLE_WARNING and session.obligations.idle_limit > 2 * IDLE_WARNING
+        near = remaining <= min(IDLE_WARNING, session.obligations.idle_limit / IDLE_WARNING_SHARE)
         if near and not session.warned_of_silence:
             self.warn(session, self._wording.say("warning.idle", session.grant.language, remaining=remaining))
         session.warned_of_silence = near

@@ -19,17 +19,10 @@ class DeviceConnection(FlowControl, SSHClientConnection):
         return DeviceChannel(self, self._loop, "replace", None, "strict", window, MAX_PACKET)
 
 
-class QuietDeviceConnection(DeviceConnection):
-    """Never sends SSH_MSG_IGNORE, for devices that choke on it."""
-
-    drops_ignore = True
-
-
 async def connect(
     options: SSHClientConnectionOptions,
     *,
     local_address: str | None,
-    quiet: bool = False,
 ) -> DeviceConnection:
     """Connect and authenticate with *options*; ``asyncssh.connect`` cannot be given a class.
 
@@ -38,9 +31,8 @@ async def connect(
     """
     loop = asyncio.get_running_loop()
     options.waiter = loop.create_future()
-    kind = QuietDeviceConnection if quiet else DeviceConnection
     _, connection = await loop.create_connection(
-        lambda: kind(loop, options, wait="auth"),
+        lambda: DeviceConnection(loop, options, wait="auth"),
         options.host,
         options.port,
         local_addr=None if local_address is None else (local_address, 0),
