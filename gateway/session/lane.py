@@ -13,6 +13,8 @@ from recorder.trace.frames import FrameType
 HIGH_WATER = 256 * 1024
 LOW_WATER = 64 * 1024
 """Bytes that wait for the recorder before the direction is held, and at which it flows again."""
+PIECE_BYTES = 2048
+"""What a piece counts beside its own bytes: a thousand pieces of one byte are work and memory too."""
 
 Piece = tuple[FrameType, bytes]
 
@@ -44,9 +46,9 @@ class Lane:
         if not pieces and not self._queue:
             forward()
             return
-        waiting = _Waiting(forward, size, len(pieces))
+        waiting = _Waiting(forward, size + PIECE_BYTES, len(pieces))
         self._queue.append(waiting)
-        self._bytes += size
+        self._bytes += waiting.size
         if self._bytes > HIGH_WATER:
             self._valve.hold("recorder")
         try:

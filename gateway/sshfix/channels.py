@@ -1,8 +1,9 @@
 """Session channels of both legs: honest windows, bounded requests, an answer that can come late."""
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any, Protocol, SupportsIndex, cast
 
 from asyncssh import (
     OPEN_REQUEST_PTY_FAILED,
@@ -21,6 +22,8 @@ from typing_extensions import override
 MAX_QUEUED_REQUESTS = 64
 MAX_ENVIRONMENT = 32
 MAX_ENVIRONMENT_BYTES = 1024
+JOINED_BYTES = 32 * 1024
+"""Small pieces of one stream are handed over together up to this many bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +48,77 @@ class RequestOwner(Protocol):
         """The peer closed the channel; it still takes an exit status, and waits for our close."""
 
 
+class _Pieces(deque[tuple[bytes, int | None]]):
+    """A receive buffer that knows its size, and joins small pieces of one stream as it gives them.
+
+    A process that writes byte by byte fills a window with a million pieces. asyncssh's list would be counted and
+    moved once for each, and each would be recorded and sent on its own: one such process stops all sessions.
+    """
+
+    size = 0
+
+    @override
+    def append(self, piece: tuple[bytes, int | None]) -> None:
+        self.size += len(piece[0])
+        super().append(piece)
+
+    @override
+    def pop(self, index: SupportsIndex = 0) -> tuple[bytes, int | None]:
+        if index != 0:
+            raise IndexError("pieces leave in the order in which they came")
+        data, datatype = self.popleft()
+        taken, length = [data], len(data)
+        while self and self[0][1] == datatype and length + len(self[0][0]) <= JOINED_BYTES:
+            taken.append(self.popleft()[0])
+            length += len(taken[-1])
+        self.size -= length
+        return (b"".join(taken) if len(taken) > 1 else data), datatype
+
+
 class _HonestWindow(SSHChannel[bytes]):
-    """Counts what still waits in the receive buffer as part of the window granted.
+    """Counts what still waits in the receive buffer as part of the window granted; gathers small pieces.
 
     asyncssh grants a full window again whenever one packet is delivered, so that each pause lets the peer
     send another window: a slow reader makes the buffer grow without end.
     """
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        """Begin as asyncssh's channel does, with another buffer."""
+        super().__init__(*arguments, **named)
+        self._gathering = False
+        self._new_buffer()
+
+    def _new_buffer(self) -> None:
+        self._pieces = _Pieces()
+        self._recv_buf = self._pieces  # type: ignore[assignment]  # has what asyncssh uses of a list
+
+    @override
+    def _discard_recv(self) -> None:
+        super()._discard_recv()
+        self._new_buffer()
+
+    @override
+    def _accept_data(self, data: bytes, datatype: int | None = None) -> None:
+        """Take data: the first piece of the loop's turn passes at once, the others together at its end."""
+        if not self._gathering:
+            self._gathering = True
+            self._loop.call_soon(self._gathered)
+            super()._accept_data(data, datatype)
+        elif data and self._send_state not in {"close_pending", "closed"}:
+            self._recv_window -= len(data)
+            self._pieces.append((data, datatype))
+
+    def _gathered(self) -> None:
+        self._gathering = False
+        self._deliver_waiting()
+
+    def _deliver_waiting(self) -> None:
+        if self._pieces and not self._recv_paused:
+            self._flush_recv_buf()
+
     @override
     def _deliver_data(self, data: bytes, datatype: int | None) -> None:
-        waiting = sum(len(piece) for piece, _ in self._recv_buf) if self._recv_buf else 0
-        credit = self._recv_window + waiting
+        credit = self._recv_window + self._pieces.size
         if credit < self._init_recv_window / 2:
             grant = self._init_recv_window - credit
             self.send_packet(MSG_CHANNEL_WINDOW_ADJUST, UInt32(grant))
@@ -121,6 +184,7 @@ class ClientChannel(_HonestWindow, SSHServerChannel[bytes]):
     def _process_bounded_request(self, pkttype: int, pktid: int, packet: SSHPacket) -> None:
         if len(self._request_queue) >= MAX_QUEUED_REQUESTS:
             raise ProtocolError("Too many unanswered channel requests")
+        self._deliver_waiting()  # a signal or a resize does not overtake what was typed before it
         self._process_request(pkttype, pktid, packet)
 
     @override

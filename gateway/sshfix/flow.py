@@ -1,6 +1,6 @@
 """Back-pressure of a whole connection: the transport's, and that of a key renewal."""
 
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 from asyncssh.connection import SSHConnection
 from asyncssh.constants import MSG_IGNORE
@@ -9,6 +9,11 @@ from typing_extensions import override
 
 INPUT_LIMIT = 1024 * 1024
 """Bytes kept unread while a packet waits for an answer; a peer that sends more is cut."""
+READ_BYTES = (4 * 1024, 256 * 1024)
+"""Least and most bytes taken from a connection in one turn of the loop; asyncio always takes the most."""
+TURN_SECONDS = 0.01
+"""What one connection may take of a turn. 256 KiB of full packets are eight; of a byte each, they are thousands,
+and every other session would wait for them."""
 
 
 class Feeder(Protocol):
@@ -23,9 +28,6 @@ class Feeder(Protocol):
 
 class FlowControl(SSHConnection):
     """Mixin, placed before asyncssh's own class: tells its feeders when the connection is congested."""
-
-    drops_ignore = False
-    """Never send SSH_MSG_IGNORE (some devices choke on it); it is dropped anyway unless the cipher is CBC."""
 
     def _flow(self) -> tuple[set[str], set[Feeder]]:
         # The mixin has no __init__ of its own: the two connection classes have different signatures.
@@ -91,16 +93,28 @@ class FlowControl(SSHConnection):
 
     @override
     def data_received(self, data: bytes, datatype: int | None = None) -> None:
-        """Take bytes from the transport; cut a peer that floods while its last packet is being answered."""
+        """Take bytes from the transport, fewer the next time where they took long.
+
+        Cuts a peer that floods while its last packet is being answered.
+        """
+        started = self._loop.time()
         super().data_received(data, datatype)
+        self._take_turns(self._loop.time() - started)
         if len(self._inpbuf) > INPUT_LIMIT:
             self.logger.warning("More than %d bytes unread: connection aborted", INPUT_LIMIT)
             self.abort()
 
+    def _take_turns(self, seconds: float) -> None:
+        transport = cast(Any, self._transport)  # asyncio's own have max_size, and no method to say it
+        if hasattr(transport, "max_size"):
+            least, most = READ_BYTES
+            size = transport.max_size // 2 if seconds > TURN_SECONDS else transport.max_size * 2
+            transport.max_size = min(max(size, least), most)
+
     @override
     def send_packet(self, pkttype: int, *args: bytes, handler: SSHPacketLogger | None = None) -> None:
         """Send one packet; leave out the SSH_MSG_IGNORE that only the CBC ciphers need."""
-        if pkttype == MSG_IGNORE and (self.drops_ignore or not self._sends_with_cbc()):
+        if pkttype == MSG_IGNORE and not self._sends_with_cbc():
             return
         super().send_packet(pkttype, *args, handler=handler)
 
