@@ -225,7 +225,8 @@ async def test_from_an_empty_folder_to_the_proof(tmp_path: Path, device: DemoDev
         healthy = await ecluse("doctor", *where, environment=environment)
         assert healthy.status == 0, healthy.text
         (made.data / "keys" / "trace-signing.pem").chmod(0o644)
-        ill = await ecluse("doctor", *where, environment=environment)
+        ill = await ecluse("doctor", *where, "--json", environment=environment)
         (made.data / "keys" / "trace-signing.pem").chmod(0o600)
         assert ill.status == 1
-        assert "trace-signing.pem" in ill.out
+        failed = [one for one in json.loads(ill.out) if one["level"] == "failed"]
+        assert any("trace-signing.pem" in one["subject"] and "chmod" in one["remedy"] for one in failed)
