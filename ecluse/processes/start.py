@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import resource
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ def run(program: str, config: Path | None, serve: Serve) -> None:
     Every log line carries the hospital, the node and the *program* from here on. Raises EcluseError for whatever
     keeps it from starting or going on, once it has been logged: there is one sentence, never a stack trace.
     """
+    # a core file would hold secrets that the vault has opened
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     logs.configure("info")
     try:
         settings = configuration.load(configuration.find(config))
