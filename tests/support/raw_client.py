@@ -70,17 +70,21 @@ class Heard(asyncssh.SSHClientSession[bytes]):
 
 @asynccontextmanager
 async def logged_in(
-    bastion: Bastion, user: str = "alice+scan01", answers: Sequence[str] | None = None
+    bastion: Bastion,
+    user: str = "alice+scan01",
+    answers: Sequence[str] | None = None,
+    keys: Sequence[Any] = (),
 ) -> AsyncIterator[asyncssh.SSHClientConnection]:
-    """Yield a connection of *user* after both factors; it is closed at the end."""
+    """Yield a connection of *user* after both factors; with *keys*, one of them is the first. Closed at the end."""
     given = bastion.answers() if answers is None else answers
-    options: dict[str, Any] = {"config": None, "client_keys": None, "agent_path": None, "known_hosts": None}
+    options: dict[str, Any] = {"config": None, "agent_path": None, "known_hosts": None}
+    options["client_keys"] = list(keys) or None
     connection = await asyncssh.connect(
         "127.0.0.1",
         bastion.gateway.port,
         username=user,
         client_factory=lambda: _Person(given),
-        preferred_auth="keyboard-interactive",
+        preferred_auth="publickey,keyboard-interactive" if keys else "keyboard-interactive",
         **options,
     )
     try:

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import asyncssh
 import pytest
+from asyncssh.constants import MSG_CHANNEL_OPEN
+from asyncssh.packet import String, UInt32
 
+from policy.domain.access import RevocationScope
 from policy.domain.windows import Channel
 from recorder.trace.frames import FrameType, facts
 from tests.support.bastion import Bastion, running_bastion
@@ -86,3 +89,57 @@ async def test_what_a_hostile_device_says_of_an_end_is_in_the_trace(bastion: Bas
     assert exits == [
         {"signal": "TERM", "core_dumped": False, "message": "as I like\x1b[31m", "language": "fr"}
     ]
+
+
+async def test_channels_opened_while_a_session_is_cut_end_with_it(bastion: Bastion) -> None:
+    """Somebody who opens channels without a pause through a cut keeps none, and her connection is closed."""
+    world = bastion.world
+    async with logged_in(bastion) as connection:
+        _, first = await channel(connection, command="cat")
+        [session] = await world.services.access.sessions(world.id)
+        opened = [first]
+
+        async def hammer() -> None:
+            while not connection.is_closed():
+                try:
+                    opened.append((await channel(connection, command="cat"))[1])
+                except asyncssh.Error:
+                    await asyncio.sleep(0.01)
+
+        hammering = asyncio.create_task(hammer())
+        await world.services.revocations.cut(
+            world.who("dsi"), world.id, RevocationScope.SESSION, session.session_id, "enough"
+        )
+        async with asyncio.timeout(10):
+            await hammering
+            await asyncio.gather(*(heard.closed.wait() for heard in opened))
+    await bastion.closed()
+    assert "enough" in first.err.decode()
+    assert [each.state for each in await world.services.access.sessions(world.id)] == []
+
+
+async def test_what_a_hostile_device_opens_towards_the_gateway_ends_the_session(bastion: Bastion) -> None:
+    """Forwarded ports, agents, displays and sessions that a device asks for lead nowhere: no byte of them passes."""
+
+    async def intrude(process: "asyncssh.SSHServerProcess[bytes]") -> None:
+        connection = process.channel.get_connection()
+        for kind in (b"forwarded-tcpip", b"auth-agent@openssh.com", b"x11", b"session"):
+            connection.send_packet(
+                MSG_CHANNEL_OPEN,
+                String(kind),
+                UInt32(900),
+                UInt32(1 << 20),
+                UInt32(32768),
+                String(b"127.0.0.1"),
+            )
+
+    async with hostile_device(bastion, intrude) as name, logged_in(bastion, f"alice+{name}") as connection:
+        _, heard = await channel(connection, command="anything")
+        await asyncio.wait_for(heard.closed.wait(), 10)
+    assert heard.out == b""
+    await bastion.closed()
+    assert {frame.type for frame in await bastion.frames()} <= {
+        FrameType.REQUEST,
+        FrameType.EXIT,
+        FrameType.END,
+    }
