@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ecluse import settings
-from ecluse.settings import SettingsError
+from ecluse.errors import SettingsError
 
 HOSPITAL = "0" * 32
 
