@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from admin_api.deps import Context, Ctx, Paging, Who, instant
 from admin_api.errors import BadCursor
 from admin_api.evidence import note
 from admin_api.security.permissions import VERIFYING, GuardedRoute
-from admin_api.v1.schemas.base import Input
+from admin_api.v1.schemas.base import Input, example
 from policy.domain.ids import HospitalId, PersonId
 from policy.errors import NotFound
 from recorder.audit.entries import JournalEntry
@@ -53,6 +53,11 @@ class Head(Input):
 
 class Known(Input):
     """The heads of an earlier proof, kept elsewhere: a chain cut short at its end, or written anew, fails by them."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra=example(known=[{"writer": "console", "seq": 42, "digest": "0f" * 32}]),
+    )
 
     known: list[Head] = Field(default=[], max_length=10_000)
 

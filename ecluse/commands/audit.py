@@ -1,11 +1,15 @@
 """``ecluse audit``: the security journal, and the proof that nobody touched it."""
 
+import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ecluse.chronicle import doer, gist, lines, object_of
+from ecluse.client import Json
 from ecluse.desk import AsJson, Desk
+from ecluse.errors import FileUnusable
 from ecluse.tables import Column, whole
 
 group = typer.Typer(no_args_is_help=True, help="The security journal.")
@@ -68,13 +72,35 @@ def list_(
     desk.show_table(columns, rows, found)
 
 
-@group.command("verify", epilog="Example: ecluse audit verify")
-def verify(context: typer.Context, as_json: AsJson = False) -> None:
+@group.command("verify", epilog="Example: ecluse audit verify --known last-week.json")
+def verify(
+    context: typer.Context,
+    known: Annotated[
+        Path | None,
+        typer.Option(help="An earlier proof, kept elsewhere: what --json printed. Shows an end cut off."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Verify the journal's chains. Exit code 1: an entry was changed, taken away or put in."""
     desk = Desk.of(context, as_json)
-    found = desk.client.post("/v1/journal/verify")
+    body = {"known": _heads(known)} if known is not None else None
+    found = desk.client.post("/v1/journal/verify", body)
     if found["valid"]:
         desk.done(found, "audit.valid", entries=found["entries"])
         return
     desk.done(found, "audit.broken", why=str(found["why"]))
     raise typer.Exit(_BROKEN)
+
+
+def _heads(path: Path) -> list[Json]:
+    """Return the heads of an earlier proof; raises FileUnusable where the file holds none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as broken:
+        raise FileUnusable("file.unreadable", path=str(path)) from broken
+    except ValueError as broken:
+        raise FileUnusable("audit.no_proof", path=str(path)) from broken
+    heads = found.get("heads") if isinstance(found, dict) else None
+    if not isinstance(heads, list) or not all(isinstance(head, dict) for head in heads):
+        raise FileUnusable("audit.no_proof", path=str(path))
+    return heads

@@ -121,7 +121,7 @@ def update(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Change a device; what is left out stays. Another address or port forgets its pinned host keys."""
+    """Change a device; what is left out stays. Another address or port forgets its host keys and secrets."""
     desk = Desk.of(context, as_json)
     if in_group and no_group:
         raise typer.BadParameter("give one of them", param_hint="--group, --no-group")
@@ -139,8 +139,8 @@ def update(
     if zone is not None:
         change["zone_id"] = names.zone(desk.client, zone)["id"]
     changed = desk.client.patch(f"/v1/devices/{found['id']}", change)
-    forgotten = found["host_keys"] and not changed["host_keys"]
-    desk.done(changed, "devices.moved" if forgotten else "devices.changed", name=found["name"])
+    moved = any(found[key] != changed[key] for key in ("address", "port"))
+    desk.done(changed, "devices.moved" if moved else "devices.changed", name=found["name"])
 
 
 @group.command("suspend", epilog='Example: ecluse devices suspend scan01 --reason "Panne en cours"')

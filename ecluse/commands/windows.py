@@ -255,7 +255,7 @@ def list_(
     ]
     columns = (
         *whole("field.digits", "field.state", "field.next"),
-        *(Column(f"field.{noun}") for noun in ("people", "devices")),
+        *(Column(f"field.{noun}") for noun in ("people", "object")),
         Column("field.channels", wide=True),
         Column("field.purpose"),
     )

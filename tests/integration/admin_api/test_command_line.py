@@ -396,3 +396,25 @@ def test_the_journal_reads_from_top_to_bottom(house: House, desks: tuple[Desk, D
     whole = rssi.run("audit", "list", "--name", "zone.created", "--details", "--limit", "1").stdout
     assert "    after.name: second" in whole
     assert "premier" not in whole
+
+
+def test_a_proof_kept_elsewhere_is_held_against_the_journal(
+    house: House, desks: tuple[Desk, Desk, Desk], tmp_path: Path
+) -> None:
+    """``audit verify --known`` holds by a proof of before, fails by heads that are not there, and refuses junk."""
+    dsi, _, rssi = desks
+    dsi.run("zones", "add", "preuve")
+    house.ingest_all()
+    kept = tmp_path / "proof.json"
+    proof = rssi.json("audit", "verify")
+    kept.write_text(json.dumps(proof))
+    dsi.run("zones", "add", "apres")
+    house.ingest_all()
+    assert rssi.run("audit", "verify", "--known", str(kept)).exit_code == 0
+    proof["heads"][0]["seq"] += 1000
+    kept.write_text(json.dumps(proof))
+    assert rssi.run("audit", "verify", "--known", str(kept)).exit_code == 1
+    for junk in ("", "[]", '{"heads": 3}'):
+        kept.write_text(junk)
+        refused = rssi.run("audit", "verify", "--known", str(kept))
+        assert (refused.exit_code, str(kept) in refused.output.replace("\n", "")) == (1, True)

@@ -33,7 +33,9 @@ def _operations(described: dict[str, Any]) -> Iterator[tuple[str, str, dict[str,
 
 
 def _shape(described: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    name = schema["$ref"].rpartition("/")[2]
+    # a body that may be left out is its shape, or null
+    wanted = next(one for one in schema.get("anyOf", [schema]) if "$ref" in one)
+    name = wanted["$ref"].rpartition("/")[2]
     found: dict[str, Any] = described["components"]["schemas"][name]
     return found
 

@@ -11,7 +11,14 @@ from ecluse.commands.windows import _exception, _whole_end
 from ecluse.desk import Desk, language_of
 from ecluse.errors import EcluseError, NotLoggedIn, Refused
 from ecluse.profile import load
+from gateway.session.reasons import EndReason
 from policy import i18n
+from policy.domain.devices import AccountMethod
+from policy.domain.interventions import InterventionKind, InterventionState
+from policy.domain.people import Role
+from policy.domain.sessions import SessionState
+from policy.domain.tasks import TaskKind, TaskState
+from policy.domain.windows import WindowState
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -116,3 +123,30 @@ def test_a_site_is_a_name_a_country_and_networks() -> None:
         "country": "FR",
         "networks": ["192.0.2.0/24", "2001:db8::/32"],
     }
+
+
+@pytest.mark.parametrize(
+    ("prefix", "values"),
+    [
+        ("ended", [*EndReason, "interrupted"]),
+        ("task", [*TaskKind, *TaskState]),
+        ("intervention", InterventionState),
+        ("kind", InterventionKind),
+        ("method", AccountMethod),
+        ("session", SessionState),
+        ("window", WindowState),
+        ("role", Role),
+    ],
+)
+def test_every_state_has_its_word(prefix: str, values: list[str]) -> None:
+    """What the API names by a code is a word on the screen, in both languages."""
+    for language in ("fr", "en"):
+        catalog = i18n.load("ecluse")
+        assert [value for value in values if not catalog.knows(f"{prefix}.{value}")] == []
+        assert Desk({}, language).word(prefix, next(iter(values))) != next(iter(values)) or language == "en"
+
+
+def test_a_state_from_a_newer_server_is_shown_as_it_is() -> None:
+    """A word that this command does not know yet is no reason to fail; none stays none."""
+    assert Desk({}, "fr").word("ended", "meteor") == "meteor"
+    assert Desk({}, "fr").word("ended", None) is None
