@@ -84,11 +84,11 @@ async def test_what_is_suspended_opens_nothing(tmp_path: Path, who: str) -> None
         world = bastion.world
         services, dsi = world.services, world.who("dsi")
         if who == "supplier":
-            await services.suppliers.suspend(dsi, world.id, world.supplier.id)
+            await services.suppliers.suspend(dsi, world.id, world.supplier.id, reason="audit")
         elif who == "person":
-            await services.people.suspend(dsi, world.id, world.who("alice"))
+            await services.people.suspend(dsi, world.id, world.who("alice"), reason="audit")
         else:
-            await services.devices.suspend(dsi, world.id, world.device.id)
+            await services.devices.suspend(dsi, world.id, world.device.id, reason="audit")
         async with counted(bastion) as heard:
             ended = await try_by(bastion, "exec", tmp_path)
         assert ended.rc != 0
