@@ -59,6 +59,7 @@ class DemoDevice:
         account_name: str = "maint",
         extra_config: str = "",
         environment: Mapping[str, str] | None = None,
+        uid: int | None = None,
     ) -> "DemoDevice":
         """Start a device in *directory* (made if missing, and holding nothing of an earlier one).
 
@@ -68,16 +69,21 @@ class DemoDevice:
             account_name: the login name of its one account.
             extra_config: lines of sshd_config(5) that win over ours.
             environment: further variables of sshd itself, which its sessions don't see.
+            uid: as root only, the user number that the account maps to; its home then goes with the device.
 
         Raises DemoError when a program is missing or sshd does not come up.
         """
-        files = await asyncio.to_thread(prepare, directory)
-        if files.config.exists():
-            raise DemoError("demo.folder_taken", folder=str(files.root))
-        account = await asyncio.to_thread(files.make_account, account_name, name)
-        device = cls(name, files, account, extra_config, environment or {})
-        device.host_key_public = await asyncio.to_thread(files.make_host_key)
-        await device._run()
+        files = await asyncio.to_thread(prepare, directory, uid)
+        try:
+            if files.config.exists():
+                raise DemoError("demo.folder_taken", folder=str(files.root))
+            account = await asyncio.to_thread(files.make_account, account_name, name)
+            device = cls(name, files, account, extra_config, environment or {})
+            device.host_key_public = await asyncio.to_thread(files.make_host_key)
+            await device._run()
+        except BaseException:
+            files.remove_reachable()
+            raise
         return device
 
     @property
@@ -115,11 +121,15 @@ class DemoDevice:
 
         Raises DemoError when it does not come up.
         """
-        await self.stop()
+        await self._halt()
         await self._run()
 
     async def stop(self) -> None:
         """End the sshd and every session process it left; again and again does no harm."""
+        await self._halt()
+        await asyncio.to_thread(self._files.remove_reachable)
+
+    async def _halt(self) -> None:
         process, served = self._process, set(self.processes())
         self._process = None
         if process is not None and process.returncode is None:

@@ -3,15 +3,18 @@
 The account exists for this sshd alone. Debian's ``libnss_wrapper`` gives one process a passwd, group and shadow file
 of its own, so that a made-up name with a made-up password is checked by an unmodified sshd, as root or as an
 ordinary user, and the system's accounts are never read nor written. The account maps to the user who starts the
-device, which is the only one that an ordinary user's sshd can serve.
+device, which is the only one that an ordinary user's sshd can serve; root may map it to any number instead, as on
+a device of a hospital, where the account is not root's. Only then does sshd honour signals sent over SSH.
 """
 
 import ctypes
 import os
+import pwd
 import re
 import secrets
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,14 +52,28 @@ class DeviceAccount:
 
 @dataclass(frozen=True)
 class DeviceFiles:
-    """Where a device keeps what; every path is absolute."""
+    """Where a device keeps what; every path is absolute.
+
+    Attributes:
+        root: the device's folder.
+        uid: the number that the account maps to; None: the one of who starts the device.
+        reachable: the folder of what the account itself reads, which lies outside *root* where *uid* is given,
+            for the folders above *root* may be closed to that user.
+    """
 
     root: Path
+    uid: int | None
+    reachable: Path
 
     @property
     def home(self) -> Path:
         """The home of the dedicated account."""
-        return self.root / "home"
+        return self.reachable / "home"
+
+    @property
+    def authorized_keys(self) -> Path:
+        """The public half of the account's key."""
+        return self.reachable / "authorized_keys"
 
     @property
     def host_key(self) -> Path:
@@ -97,7 +114,7 @@ class DeviceFiles:
         etc.mkdir(parents=True, mode=0o700)
         self.home.mkdir(mode=0o700)
         password = secrets.token_urlsafe(18)
-        uid, gid = os.getuid(), os.getgid()
+        uid, gid = (os.getuid(), os.getgid()) if self.uid is None else (self.uid, self.uid)
         shell = "/bin/bash" if Path("/bin/bash").exists() else "/bin/sh"
         # sshd started by root drops to an account `sshd` before log-in; any unprivileged number serves.
         _write(
@@ -110,12 +127,21 @@ class DeviceFiles:
         _write(self.home / ".profile", f"PS1='{name}@{device}:\\w\\$ '\n")
         private = etc / "account_key"
         public = generate_key(private)
-        _write(etc / "authorized_keys", f"{public} {name}\n")
+        _write(self.authorized_keys, f"{public} {name}\n")
         account = DeviceAccount(name=name, password=password, private_key=private.read_text(encoding="ascii"))
         # The device keeps only the public half.
         private.unlink()
         private.with_suffix(".pub").unlink()
+        if self.uid is not None:
+            self.authorized_keys.chmod(0o644)
+            for path in (self.home, *self.home.iterdir()):
+                os.chown(path, uid, gid)
         return account
+
+    def remove_reachable(self) -> None:
+        """Remove what lies outside the device's folder."""
+        if self.reachable != self.root:
+            shutil.rmtree(self.reachable, ignore_errors=True)
 
     def write_config(self, port: int, mark: str, extra: str) -> None:
         """Write the sshd's configuration; lines of *extra* win over ours (sshd_config(5): the first value holds).
@@ -133,7 +159,7 @@ class DeviceFiles:
 {extra.strip()}
 ListenAddress 127.0.0.1:{port}
 HostKey "{self.host_key}"
-AuthorizedKeysFile "{self.root / "etc" / "authorized_keys"}"
+AuthorizedKeysFile "{self.authorized_keys}"
 Subsystem sftp {sftp_server()}
 PidFile none
 UsePAM no
@@ -151,8 +177,8 @@ PrintLastLog no
         )
 
 
-def prepare(root: Path) -> DeviceFiles:
-    """Make a device's folder and give its paths.
+def prepare(root: Path, uid: int | None = None) -> DeviceFiles:
+    """Make the folder of a device whose account maps to *uid* (None: who starts it), and give its paths.
 
     Raises DemoError when the path holds a character that an account database or sshd_config cannot.
     """
@@ -161,7 +187,17 @@ def prepare(root: Path) -> DeviceFiles:
     if unfit:
         raise DemoError("demo.unfit_folder", folder=str(root), character=unfit[0])
     root.mkdir(parents=True, mode=0o700, exist_ok=True)
-    return DeviceFiles(root)
+    reachable = root
+    if uid is not None:
+        reachable = Path(tempfile.mkdtemp(prefix="ecluse-account-"))
+        reachable.chmod(0o711)
+    return DeviceFiles(root, uid, reachable)
+
+
+def unused_uid() -> int:
+    """Return a high user number that no account of this machine has."""
+    taken = {entry.pw_uid for entry in pwd.getpwall()}
+    return next(uid for uid in range(64_999, 60_000, -1) if uid not in taken)
 
 
 def sshd_program() -> Path:

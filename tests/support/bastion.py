@@ -1,5 +1,6 @@
 """The whole gateway in this process: fixture hospital, recorder, journal, and a real sshd as the device."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -59,6 +60,13 @@ class Bastion:
         page = await self.journal.entries(JournalFilters(hospital_id=self.world.id, name=name))
         return list(page.entries)
 
+    async def written(self, name: str, seconds: float = 10.0) -> list[JournalEntry]:
+        """Wait until the journal holds an entry of *name*, and return all of them."""
+        async with asyncio.timeout(seconds):
+            while not (found := await self.events(name)):
+                await asyncio.sleep(0.02)
+        return found
+
     def sessions(self) -> list[str]:
         """Return the ids of the closed traces."""
         return list(self.recorder.store.list(self.world.id))
@@ -111,14 +119,19 @@ async def running_bastion(
     *,
     by_key: bool = False,
     sshd_config: str = "",
+    device_uid: int | None = None,
     networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128"),
     recorder_settings: dict[str, Any] | None = None,
+    world_settings: dict[str, Any] | None = None,
     **gateway_settings: Any,
 ) -> AsyncIterator[Bastion]:
-    """Start everything in *directory* and stop it at the end, the device with its processes last."""
+    """Start everything in *directory* and stop it at the end, the device with its processes last.
+
+    *device_uid* is the device's account's own user number, for root; *world_settings* go to ``make_world``.
+    """
     clock = ManualClock(NOON)
     directory.mkdir(parents=True, exist_ok=True)
-    device = await DemoDevice.start(directory / "scan01", "scan01", extra_config=sshd_config)
+    device = await DemoDevice.start(directory / "scan01", "scan01", extra_config=sshd_config, uid=device_uid)
     secret = device.account.private_key if by_key else device.account.password
     world = await make_world(
         f"sqlite:///{directory}/policy.sqlite",
@@ -130,6 +143,7 @@ async def running_bastion(
         host_key=device.host_key_public,
         method=AccountMethod.KEY if by_key else AccountMethod.PASSWORD,
         secret=Secret(secret or ""),
+        **(world_settings or {}),
     )
     made = await prepare(directory / "traces", **(recorder_settings or {}))
     alarms = JournalAlarms(world.id, clock.now)
@@ -144,6 +158,7 @@ async def running_bastion(
             "host_keys": (host_key_file,),
             "hospital_id": world.id,
             "node": NODE,
+            "host": "127.0.0.1",
             "port": 0,
             "poll_seconds": 0.2,
             **gateway_settings,
@@ -161,7 +176,7 @@ async def running_bastion(
         recorder=recorder,
         journal=journal,
         gateway=gateway,
-        client=SshClient("127.0.0.1", gateway.port, public, directory),
+        client=SshClient(settings.host, gateway.port, public, directory),
         public_key=PublicKey.load(made.signing_key_path.with_name("signing.pem.pub")),
         directory=directory,
     )

@@ -109,7 +109,7 @@ async def test_jumping_through_is_refused(bastion: Bastion) -> None:
     await counter.stop()
     assert ended.rc != 0
     assert counter.connections == 0
-    events = await bastion.events("channel.refused")
+    events = await bastion.written("channel.refused")
     assert [dict(e.event.details)["request"] for e in events] == ["direct-tcpip"]
 
 
