@@ -1,0 +1,165 @@
+"""The installation as it runs, its processes killed: the trace holds what passed, and tells who touched it."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecluse.demo.scene import HOST, OPEN_DEVICE, Scene
+from ecluse.presence import port_of
+from policy.clock import SystemClock
+from recorder.replay.reader import TraceReader
+from recorder.trace.frames import FrameType
+from tests.support.bastion import output
+from tests.support.ssh_client import SshClient
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.integration
+
+COUNTING = "i=0; while :; do echo line $i; i=$((i+1)); done"
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    """A whole installation with its own processes, and alice's window open on one device."""
+    built = await Scene.build(tmp_path / "scene", SystemClock(), lambda _key: None)
+    try:
+        yield built
+    finally:
+        await built.close()
+
+
+@pytest.fixture
+def client(scene: Scene, tmp_path: Path) -> SshClient:
+    """Stock clients that know the gateway."""
+    folder = tmp_path / "client"
+    folder.mkdir()
+    key = scene.known_hosts.read_text().splitlines()[0].split(maxsplit=1)[1]
+    return SshClient(HOST, scene.ssh_port, key, folder)
+
+
+def answers(scene: Scene) -> list[str]:
+    """Return alice's password and a fresh code."""
+    return [scene.troupe.alice.password, scene.troupe.alice.code(scene.clock)]
+
+
+def gateway_pid(scene: Scene) -> int:
+    """Return the process that announces itself as the gateway of this installation."""
+    text = (scene.data / "run" / "gateway.json").read_text()
+    return int(text.split('"pid":')[1].split(",")[0])
+
+
+async def restarted(scene: Scene, killed: int) -> None:
+    """Wait until another gateway process is ready in the place of *killed*."""
+
+    def again() -> bool:
+        try:
+            return port_of(scene.data / "run", "gateway") is not None and gateway_pid(scene) != killed
+        except (OSError, IndexError):
+            return False
+
+    await eventually(again, 30)
+
+
+def traces(scene: Scene) -> list[Path]:
+    """Return the folders of the closed traces."""
+    return [path.parent for path in scene.data.joinpath("traces").rglob("manifest.json")]
+
+
+async def ecluse(scene: Scene, *arguments: str) -> tuple[int, str]:
+    """Run the command line, as a person who has the files and a public key alone."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-P", "-m", "ecluse", "--lang", "en", *arguments,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={"PATH": os.environ["PATH"], "HOME": str(scene.directory), "COLUMNS": "200"},
+    )  # fmt: skip
+    out, _ = await asyncio.wait_for(process.communicate(), 30)
+    return process.returncode or 0, out.decode()
+
+
+def told(scene: Scene, path: str, **query: Any) -> list[dict[str, Any]]:
+    """Return what the API lists at *path* to the operator."""
+    with scene.client(scene.troupe.operator) as api:
+        return [dict(item) for item in api.items(path, **query)]
+
+
+async def test_kill_9_loses_nothing_that_passed(scene: Scene, client: SshClient, tmp_path: Path) -> None:
+    """After kill -9 the trace holds every byte that passed, is closed as interrupted, verifies; then is touched."""
+    target = tmp_path / "shown"
+    with target.open("wb") as sink:
+        process = await asyncio.create_subprocess_exec(
+            *client.command(f"alice+{OPEN_DEVICE}", COUNTING),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=sink,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=client.environment(client._answers(answers(scene))),
+            start_new_session=True,
+        )
+    await eventually(lambda: target.stat().st_size > 100_000, 30)
+    killed = gateway_pid(scene)
+    os.kill(killed, signal.SIGKILL)
+    assert await asyncio.wait_for(process.wait(), 10) == 255
+    await restarted(scene, killed)
+
+    await eventually(lambda: len(traces(scene)) == 1, 15)
+    (trace,) = traces(scene)
+    with TraceReader(trace) as reader:
+        frames = list(reader.frames())
+    shown, recorded = target.read_bytes(), output(frames)
+    whole = recorded.startswith(shown)  # apart: megabytes make no readable message
+    assert whole
+    assert frames[-1].type is FrameType.END
+    assert frames[-1].payload == b'{"reason":"interrupted"}'
+
+    assert await asyncio.to_thread(told, scene, "/v1/sessions", state="live") == []
+    (listed,) = await asyncio.to_thread(told, scene, "/v1/traces")
+    assert listed["id"] == trace.name
+    names = {item["name"] for item in await asyncio.to_thread(told, scene, "/v1/journal")}
+    assert "alarm.trace_interrupted" in names
+    await eventually(lambda: not scene.devices[OPEN_DEVICE].processes())
+
+    key = ["--public-key", str(scene.data / "keys/trace-signing.pem.pub")]
+    status, said = await ecluse(scene, "traces", "verify", str(trace), *key)
+    assert (status, "intact" in said) == (0, True), said
+    await touched(scene, trace, key)
+
+    again = await client.ssh(f"alice+{OPEN_DEVICE}", "echo in", answers=answers(scene))
+    assert again.stdout == b"in\n", again.said
+
+
+async def touched(scene: Scene, trace: Path, key: list[str]) -> None:
+    """Flip one byte in the middle of the trace: the command line finds it, and names the record."""
+    file = trace / "trace.ecl"
+    file.chmod(0o600)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    status, said = await ecluse(scene, "traces", "verify", str(trace), *key)
+    assert status == 1, said
+    assert "record" in said
+    assert "Traceback" not in said
+
+
+async def test_sigterm_tells_whoever_is_inside(scene: Scene, client: SshClient) -> None:
+    """A gateway that is asked to stop says so on the terminal before it closes it, and its trace is whole."""
+    command = client.command(f"alice+{OPEN_DEVICE}", options=["-tt"])
+    async with client.terminal(command, answers=answers(scene)) as terminal:
+        await terminal.expect(b"maint@scan01")
+        os.kill(gateway_pid(scene), signal.SIGTERM)
+        await terminal.expect("redémarrer".encode(), 5)
+        terminal.send(b"echo saved-$((40+2))\n")
+        await terminal.expect(b"saved-42")
+        assert await terminal.wait(20) == 255
+        assert "la passerelle redémarre" in terminal.seen.decode()
+    await eventually(lambda: len(traces(scene)) == 1, 15)
+    with TraceReader(traces(scene)[0]) as reader:
+        frames = list(reader.frames())
+    assert frames[-1].payload == b'{"reason":"drain"}'
+    assert not scene.devices[OPEN_DEVICE].processes()
