@@ -25,8 +25,7 @@ class JournalAlarms:
         self.journal: Journal | None = None
 
     def __call__(self, name: str, facts: dict[str, Any]) -> None:
-        """Raise the alarm *name* (``alarm.…``) with its *facts*; never blocks, never fails."""
-        log.error(name, **facts)
+        """Raise the alarm *name* (``alarm.…``) with its *facts*, which the recorder has logged; never blocks or fails."""
         task = asyncio.get_running_loop().create_task(self._keep(name, facts))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

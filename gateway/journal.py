@@ -143,7 +143,8 @@ class GatewayJournal:
         try:
             await self._journal.append(event)
         except RecorderError as error:
-            _log.error("journal.failed", event_name=event.name, error=str(error))
+            about = {} if event.session_id is None else {"session": event.session_id}
+            _log.error("journal.failed", event_name=event.name, error=str(error), **about)
 
 
 def _text(value: object) -> str | None:

@@ -18,6 +18,7 @@ from gateway.server.channel import PersonChannel
 from gateway.server.lobby import Lobby
 from gateway.server.login import LoginName
 from gateway.session.bridge import Relay
+from gateway.session.known import speak_of
 from gateway.session.lifecycle import Session
 from gateway.session.reasons import EndReason
 from gateway.session.request import ChannelRequest
@@ -77,6 +78,7 @@ class Selector:
     async def serve(self, channel: PersonChannel, request: ChannelRequest) -> None:
         """Serve one channel to the point where its relay runs by itself; never raises."""
         language, wording = self._person.language, self._context.wording
+        structlog.contextvars.bind_contextvars(person=self._person.id)
         try:
             await self._serve(channel, request)
         except AccessRefused as refused:
@@ -95,7 +97,7 @@ class Selector:
         except SessionEnded:
             channel.refuse(wording.refused("end.refused", language), 255)
         except Exception as error:
-            _log.error("channel.failed", error=repr(error), person=self._person.id)
+            _log.error("channel.failed", error=repr(error))
             channel.refuse(wording.refused("end.failure", language))
 
     async def _serve(self, channel: PersonChannel, request: ChannelRequest) -> None:
@@ -135,6 +137,7 @@ class Selector:
 
     async def _bridged(self, channel: PersonChannel, request: ChannelRequest, target: _Target) -> None:
         session = await self._session(target)
+        speak_of(session.grant)
         await self._flush_refusals(session)
 
         def serve_from(relay: Relay) -> None:
@@ -191,7 +194,7 @@ class Selector:
                 told = {**facts, "reason": refused.key, "rule": refused.code}
                 await self._context.journal.person("channel.refused", self._person.id, self._source, told)
         except (SessionEnded, AccessUnavailable, RecorderError) as error:
-            _log.error("refusal.unrecorded", error=repr(error))
+            _log.error("refusal.unrecorded", error=repr(error), person=self._person.id)
 
     async def _flush_refusals(self, session: Session) -> None:
         """Put into the trace what was refused before there was one."""

@@ -8,6 +8,7 @@ import structlog
 from gateway.journal import GatewayJournal
 from gateway.ports import Access
 from gateway.session.bridge import Relay
+from gateway.session.known import speak_of
 from gateway.session.lifecycle import Session
 from gateway.session.reasons import EndReason
 from policy.errors import PolicyError
@@ -35,6 +36,7 @@ async def end_session(
     *message* goes to each of the person's channels; *hang_up* closes her connection once they are closed.
     Never raises: each step is taken whatever became of the one before.
     """
+    speak_of(session.grant)
     relays = list(session.relays.values())
     open_relays = [relay for relay in relays if relay.device is not None]
     for relay in relays:
@@ -54,11 +56,12 @@ async def end_session(
             )
         await _leave(relays)
     except Exception as error:
-        _log.error("session.end_failed", session=session.grant.session_id, error=repr(error))
+        _log.error("session.end_failed", error=repr(error))
     finally:
         if session.opened:  # else the person reads on her channel why nothing opened
             hang_up()
         await _close_books(session, reason, access, journal)
+        _log.info("session.closed", reason=reason.value)
         session.ended.set()
 
 
@@ -93,10 +96,10 @@ async def _close_books(session: Session, reason: EndReason, access: Access, jour
         try:
             await session.recording.close(reason.value)
         except (RecorderError, OSError) as error:
-            _log.error("recording.close_failed", session=session.grant.session_id, error=str(error))
+            _log.error("recording.close_failed", error=str(error))
     await journal.quietly("session.closed", session.grant, {"reason": reason.value})
     try:
         await access.session_closed(session.grant.session_id, reason.value)
     except PolicyError as error:
         # The lease then lapses by itself, and the session shows as lost until it does.
-        _log.error("session.lease_kept", session=session.grant.session_id, error=str(error))
+        _log.error("session.lease_kept", error=str(error))

@@ -26,6 +26,7 @@ from gateway.session.bridge import Relay
 from gateway.session.channels import Plan, plan
 from gateway.session.deadline import Deadline
 from gateway.session.idle import IdleMeter
+from gateway.session.known import speak_of
 from gateway.session.reasons import EndReason
 from gateway.session.request import ChannelRequest
 from gateway.session.transfer.command import Refused
@@ -178,6 +179,7 @@ class Opener:
         Raises AccessRefused, AccessUnavailable, DeviceError; then nothing is left open.
         """
         decision = await self._decide(request)
+        speak_of(decision)
         session = Session(decision, IdleMeter(self._monotonic()), self._monotonic)
         register(session)
         try:
@@ -196,6 +198,7 @@ class Opener:
         if session.ending is not None:
             raise SessionEnded
         session.opened = True
+        _log.info("session.opened")
         return session
 
     async def open_channel(

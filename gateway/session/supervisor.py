@@ -12,6 +12,7 @@ from gateway.server.banners import Wording
 from gateway.session.bridge import Relay
 from gateway.session.channels import still_allowed
 from gateway.session.ending import end_session
+from gateway.session.known import known_by
 from gateway.session.lifecycle import Session
 from gateway.session.reasons import EndReason
 from policy.clock import Clock
@@ -112,7 +113,7 @@ class Supervisor:
         try:
             message = self._wording.ended(reason, session.grant, denial)
         except Exception as error:  # no words are no reason to let a session live
-            _log.error("session.end_unworded", error=repr(error))
+            _log.error("session.end_unworded", error=repr(error), **known_by(session.grant))
             message = reason.value
         work = end_session(
             session, reason, message, access=self._access, journal=self._journal, hang_up=hang_up
@@ -141,7 +142,7 @@ class Supervisor:
                 try:
                     self._look(session, now, instant)
                 except Exception as error:
-                    _log.error("session.tick_failed", error=repr(error))
+                    _log.error("session.tick_failed", error=repr(error), **known_by(session.grant))
                     self.end(session, EndReason.REFUSED)
 
     def _look(self, session: Session, now: datetime, instant: float) -> None:

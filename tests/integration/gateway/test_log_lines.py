@@ -1,0 +1,85 @@
+"""Whose session a log line is about can be read in the line itself."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from ecluse import logs
+from policy.errors import PolicyUnavailable
+from tests.support.bastion import Bastion, running_bastion
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def written() -> Iterator[io.StringIO]:
+    """What the process logs, configured as the product does; everything is put back."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    quiet = {name: logging.getLogger(name).level for name in logs.QUIET}
+    stream = io.StringIO()
+    logs.configure("info", stream)
+    yield stream
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    for name, before in quiet.items():
+        logging.getLogger(name).setLevel(before)
+
+
+def lines(written: io.StringIO, event: str) -> list[dict[str, Any]]:
+    """The lines of *event*."""
+    logged = [json.loads(line) for line in written.getvalue().splitlines()]
+    return [line for line in logged if line["event"] == event]
+
+
+async def go_through(bastion: Bastion, login: str) -> dict[str, str]:
+    """Run a command as *login* and return the ids that its lines must carry."""
+    ended = await bastion.client.ssh(f"{login}+scan01", "true", answers=bastion.answers(login))
+    assert ended.rc == 0, ended.said
+    await bastion.closed()
+    opened = (await bastion.events("session.opened"))[-1]
+    return {
+        "hospital": "h-of-this-process",
+        "session": str(opened.event.session_id),
+        "person": bastion.world.who(login),
+        "device": bastion.world.device.id,
+    }
+
+
+async def test_lines_of_a_session_carry_its_ids_and_no_other_s(tmp_path: Path, written: io.StringIO) -> None:
+    """Opening and closing name hospital, session, person and device; the second session's lines are its own."""
+    structlog.contextvars.bind_contextvars(hospital="h-of-this-process")
+    async with running_bastion(tmp_path) as bastion:
+        first = await go_through(bastion, "alice")
+        second = await go_through(bastion, "alice")
+    assert first["session"] != second["session"]
+    for event in ("session.opened", "session.closed"):
+        named = [{key: line.get(key) for key in first} for line in lines(written, event)]
+        assert named == [first, second]
+
+
+async def test_a_failure_while_a_session_ends_names_the_session(
+    tmp_path: Path, written: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the policy database is gone when a session closes, the line that says so has all four ids."""
+
+    async def gone(*_arguments: object) -> None:
+        raise PolicyUnavailable("the policy database cannot be used: OperationalError")
+
+    structlog.contextvars.bind_contextvars(hospital="h-of-this-process")
+    async with running_bastion(tmp_path) as bastion:
+        with monkeypatch.context() as broken:
+            broken.setattr(type(bastion.world.services.access), "session_closed", gone)
+            expected = await go_through(bastion, "alice")
+        await eventually(lambda: bool(lines(written, "session.lease_kept")))
+    (line,) = lines(written, "session.lease_kept")
+    assert expected.items() <= line.items()
