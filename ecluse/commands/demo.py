@@ -55,7 +55,7 @@ async def _play(desk: Desk, directory: Path, port: int, *, once: bool) -> int:
         desk.tell("demo.room_made", folder=str(directory))
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stopping.set)
     building = asyncio.ensure_future(Scene.build(directory, SystemClock(), desk.tell, port))
     interrupted = asyncio.ensure_future(stopping.wait())
@@ -73,8 +73,10 @@ async def _play(desk: Desk, directory: Path, port: int, *, once: bool) -> int:
         await _show_codes(desk, scene, stopping)
         return 0
     finally:
-        desk.tell("demo.cleaning")
-        await scene.close()
+        try:
+            desk.tell("demo.cleaning")
+        finally:  # whoever read that may be gone already: Ctrl-C ends the `tee` behind us too
+            await scene.close()
 
 
 async def _rehearse(desk: Desk, scene: "Scene") -> int:
