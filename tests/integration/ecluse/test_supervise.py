@@ -2,11 +2,16 @@
 
 import asyncio
 import os
+import pwd
 import signal
 import sys
 from pathlib import Path
 
-from ecluse.supervise import Program, Supervisor
+import pytest
+from structlog.testing import capture_logs
+
+from ecluse.errors import StartError
+from ecluse.supervise import Program, Supervisor, check_users
 from tests.support.waiting import eventually
 
 LIVE = "import os,sys,time,pathlib; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(600)"
@@ -46,3 +51,30 @@ async def test_stop_ends_every_program(tmp_path: Path) -> None:
     supervisor.stop()
     await asyncio.wait_for(running, 10)
     assert not Path(f"/proc/{pid}").exists()
+
+
+async def test_one_that_can_never_start_is_said_so_while_the_other_serves(tmp_path: Path) -> None:
+    """After a few deaths in a row the log says that it cannot start; its neighbour keeps its pid."""
+    mark = tmp_path / "second"
+    hopeless = Program(name="first", arguments=(sys.executable, "-c", "raise SystemExit(1)"))
+    supervisor = Supervisor([hopeless, living("second", mark)])
+    with capture_logs() as logged:
+        running = asyncio.create_task(supervisor.run())
+        await eventually(lambda: any(line["event"] == "process.cannot_start" for line in logged), 30)
+        neighbour = pid_in(mark)
+        supervisor.stop()
+        await asyncio.wait_for(running, 10)
+    pauses = [line["again_in_seconds"] for line in logged if line["event"] == "process.died"]
+    assert pauses == sorted(pauses)
+    assert {line["program"] for line in logged if line["event"] == "process.died"} == {"first"}
+    assert [line["pid"] for line in logged if line.get("program") == "second" and "pid" in line] == [
+        neighbour
+    ]
+
+
+def test_a_user_who_does_not_exist_is_refused_before_anything_starts() -> None:
+    """No program is started under a user that this machine does not know; none named is well."""
+    with pytest.raises(StartError) as refused:
+        check_users(None, "no-such-user")
+    assert refused.value.key == "start.unknown_user"
+    check_users(None, pwd.getpwuid(os.geteuid()).pw_name)

@@ -8,7 +8,10 @@ from typer.testing import CliRunner
 
 from ecluse.main import app
 
-PEOPLE = ("dsi:Denise Martin:denise.martin@hospital.example", "denis:Denis Leroy:denis.leroy@hospital.example")
+PEOPLE = (
+    "dsi:Denise Martin:denise.martin@hospital.example",
+    "denis:Denis Leroy:denis.leroy@hospital.example",
+)
 
 
 @pytest.fixture

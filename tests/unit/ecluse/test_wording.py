@@ -1,0 +1,120 @@
+"""The errors of this machine's own commands, put into words."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ecluse.errors import MachineError, SettingsError
+from ecluse.wording import detail, spoken
+from policy import i18n
+from policy.errors import InvalidInput, KeyMissing, NotFound, PolicyUnavailable, VaultError
+from policy.vault.keyring import Keyring
+from recorder.errors import CatalogUnavailable, SignatureInvalid
+from recorder.seal.signing import SigningKey
+
+ROOT = Path(__file__).resolve().parents[3]
+ERRORS = {"SettingsError", "InstallationError", "StartError", "MachineError", "DemoError"}
+
+
+def named_keys() -> Iterator[str]:
+    """Every message key that an error of this package is raised with."""
+    for path in (ROOT / "ecluse").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id in ERRORS
+                and node.args
+            ):
+                for part in ast.walk(node.args[0]):
+                    if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                        yield part.value
+
+
+def test_every_error_has_its_sentence() -> None:
+    """Each key that an error names is in both catalogues."""
+    catalog = i18n.load("ecluse")
+    found = set(named_keys())
+    assert len(found) > 35
+    assert [key for key in sorted(found) if not catalog.knows(key)] == []
+
+
+def test_faults_found_together_are_said_each_on_its_line() -> None:
+    """One error stands for all of them, and its text is the English one, for logs."""
+    faults = [SettingsError("settings.at_most", file="f", setting=key, le=9) for key in ("a.b", "c.d")]
+    raised = SettingsError.together(faults)
+    assert raised.faults == tuple(faults)
+    assert str(raised) == "f: a.b: write at most 9.\nf: c.d: write at most 9."
+    assert [fault.said("fr").split()[2] for fault in raised.faults] == ["a.b", "c.d"]
+
+
+@pytest.mark.parametrize(
+    ("error", "key", "french"),
+    [
+        (
+            PolicyUnavailable("the policy database cannot be used: OperationalError"),
+            "machine.policy_database",
+            "la base de la politique est inutilisable : OperationalError",
+        ),
+        (
+            CatalogUnavailable("the trace database cannot be used: OSError"),
+            "machine.trace_database",
+            "la base des traces est inutilisable : OSError",
+        ),
+        (
+            KeyMissing("/k/current is missing; restore it from the keyring's backup"),
+            "machine.keyring",
+            "/k/current manque ; restaurez-le",
+        ),
+        (
+            SignatureInvalid("/k holds no unencrypted private key in PEM"),
+            "machine.signing_key",
+            "/k ne contient pas de clé privée",
+        ),
+        (InvalidInput("name", "must not be empty"), "machine.refused_value", "name : "),
+        (NotFound("hospital", "h1"), "machine.other_hospital", "l'hôpital h1"),
+    ],
+)
+def test_an_error_of_a_package_below_is_said_in_french(error: Exception, key: str, french: str) -> None:
+    """Each kind has its own sentence, and the detail that comes in English is put into French."""
+    told = spoken(error, "fr")
+    assert told.key == key
+    assert french in told.said("fr").replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_what_is_unknown_stays_as_it_came() -> None:
+    """A detail that is none of the known sentences is shown as it is; our own errors pass through."""
+    assert detail("something else altogether", "fr") == "something else altogether"
+    own = MachineError("machine.failed", why="x")
+    assert spoken(own, "fr") is own
+
+
+def refusal(ring_at: Path) -> str:
+    """What the keyring says when it does not load."""
+    with pytest.raises(VaultError) as refused:
+        Keyring.load(ring_at)
+    return str(refused.value)
+
+
+def test_the_vault_s_and_the_recorder_s_real_complaints_are_known(tmp_path: Path) -> None:
+    """What the keyring and the signing key really say of an open, damaged or missing file comes out in French."""
+    ring_at = tmp_path / "ring"
+    key = ring_at / f"{Keyring.generate(ring_at).current}.key"
+    said = []
+    key.chmod(0o644)
+    said.append(refusal(ring_at))
+    key.chmod(0o600)
+    key.write_text("!")
+    said.append(refusal(ring_at))
+    key.unlink()
+    said.append(refusal(ring_at))
+    assert [one for one in said if detail(one, "fr") == one] == []
+    pem = tmp_path / "pem"
+    for content, mode in (("x", 0o644), ("x", 0o600)):
+        pem.write_text(content)
+        pem.chmod(mode)
+        with pytest.raises(SignatureInvalid) as invalid:
+            SigningKey.load(pem)
+        assert detail(str(invalid.value), "fr") != str(invalid.value)
