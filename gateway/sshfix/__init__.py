@@ -17,6 +17,7 @@ Defects mended here:
 - a channel closed by its client is closed at once, and the exit status that it waits for is lost
 - agent and X11 requests, environment and queued requests have no hook and no bound
 - SSH_MSG_IGNORE is sent before every packet, which only CBC needs, and some devices choke on it
+- each packet of a transfer is copied many times over, its cipher made anew, a log line worded (passwords in it)
 """
 
 from gateway.sshfix.channels import ClientChannel, DeviceChannel, PtyRequest

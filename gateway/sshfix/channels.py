@@ -13,11 +13,12 @@ from asyncssh import (
     SSHClientSession,
     SSHServerChannel,
 )
-from asyncssh.channel import SSHChannel
 from asyncssh.constants import MSG_CHANNEL_CLOSE, MSG_CHANNEL_REQUEST, MSG_CHANNEL_WINDOW_ADJUST, PTY_OP_END
 from asyncssh.misc import ProtocolError
 from asyncssh.packet import Byte, SSHPacket, String, UInt32
 from typing_extensions import override
+
+from gateway.sshfix.fastpath import FastChannel
 
 MAX_QUEUED_REQUESTS = 64
 MAX_ENVIRONMENT = 32
@@ -75,7 +76,7 @@ class _Pieces(deque[tuple[bytes, int | None]]):
         return (b"".join(taken) if len(taken) > 1 else data), datatype
 
 
-class _HonestWindow(SSHChannel[bytes]):
+class _HonestWindow(FastChannel):
     """Counts what still waits in the receive buffer as part of the window granted; gathers small pieces.
 
     asyncssh grants a full window again whenever one packet is delivered, so that each pause lets the peer

@@ -2,10 +2,11 @@
 
 from typing import Any, Protocol, cast
 
-from asyncssh.connection import SSHConnection
 from asyncssh.constants import MSG_IGNORE
 from asyncssh.packet import SSHPacketLogger
 from typing_extensions import override
+
+from gateway.sshfix.fastpath import FastData
 
 INPUT_LIMIT = 1024 * 1024
 """Bytes kept unread while a packet waits for an answer; a peer that sends more is cut."""
@@ -26,7 +27,7 @@ class Feeder(Protocol):
         """Write again to *connection*."""
 
 
-class FlowControl(SSHConnection):
+class FlowControl(FastData):
     """Mixin, placed before asyncssh's own class: tells its feeders when the connection is congested."""
 
     def _flow(self) -> tuple[set[str], set[Feeder]]:
