@@ -164,3 +164,24 @@ def test_a_person_shows_whether_she_enrolled(house: House) -> None:
         alice = client.get(f"/v1/people/{house.world.who('alice')}").json()
         bob = client.get(f"/v1/people/{house.world.who('bob')}").json()
     assert (alice["enrolled"], bob["enrolled"]) == (True, False)
+
+
+def test_what_was_asked_of_a_device_is_in_the_journal_on_that_device(house: House) -> None:
+    """A task, an account and a change of its address are found by the device's name; another device's are not."""
+    device = _device(house, "irm12")
+    with house.client("dsi") as client:
+        asked = client.post("/v1/tasks", json={"kind": "fetch-host-keys", "device_id": device})
+        body = {"name": "maint", "method": "password", "secret": "Un-secret-pour-irm12"}
+        client.post(f"/v1/devices/{device}/accounts", json=body).raise_for_status()
+        client.patch(f"/v1/devices/{device}", json={"port": 2222}).raise_for_status()
+    asked.raise_for_status()
+    house.ingest_all()
+    with house.client("rssi") as client:
+        found = client.get("/v1/journal", params={"device": "irm12"}).json()["items"]
+    assert {item["device"] for item in found} == {"irm12"}
+    assert {item["name"] for item in found} >= {
+        "device.created",
+        "task.requested",
+        "account.created",
+        "device.updated",
+    }
