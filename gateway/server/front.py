@@ -18,6 +18,7 @@ from typing_extensions import override
 from gateway.context import GatewayContext
 from gateway.server.banners import plain
 from gateway.server.channel import PersonChannel
+from gateway.server.lobby import Lobby
 from gateway.server.login import Dialogue, TooManyAttempts
 from gateway.server.selector import Selector
 from gateway.session.forwarding import refusal_of
@@ -106,6 +107,15 @@ class Front(asyncssh.SSHServer):
         """Close the connection, its channels having been closed before."""
         if self._connection is not None and not self._connection.is_closed():
             self._connection.disconnect(DISC_BY_APPLICATION, "closed by the gateway")
+
+    async def dismiss(self) -> None:
+        """Tell whoever is in the menu that the gateway closes, and wait until she has left it."""
+        left = []
+        for channel in list(self._channels):
+            if isinstance(channel.server, Lobby):
+                channel.server.dismiss(self._say("end.drain"))
+                left.append(channel.channel.wait_closed())
+        await asyncio.gather(*left)
 
     async def settled(self) -> None:
         """Wait until nothing that was begun for this connection still runs."""

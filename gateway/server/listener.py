@@ -30,6 +30,8 @@ from policy.domain.ids import HospitalId
 from policy.i18n import Catalog, load
 
 SWEEP_SECONDS = 1.0
+LEAVE_SECONDS = 2.0
+"""How long a drain waits for the last words of the menus to be read."""
 BACKLOG = 200
 
 _log = structlog.get_logger()
@@ -179,6 +181,11 @@ class Gateway:
         if self._server is not None:
             self._server.close()
         supervisor = self._supervisor
+        try:
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await asyncio.gather(*(front.dismiss() for front in self._door.fronts))
+        except TimeoutError:
+            _log.warning("gateway.drained_over_a_menu")
         if supervisor is not None and supervisor.sessions:
             remaining = timedelta(seconds=self.settings.drain_seconds)
             for session in supervisor.sessions:

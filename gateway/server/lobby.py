@@ -74,6 +74,10 @@ class Lobby:
         except PolicyError:
             return None
 
+    def dismiss(self, text: str) -> None:
+        """Leave the menu with *text*, whatever was about to be chosen."""
+        self._steps.put_nowait(MenuStep(f"\r\n{text}\r\n".encode(), quit=True))
+
     # --- events of the channel ----------------------------------------------------------------------------
 
     def typed(self, data: bytes) -> None:

@@ -63,7 +63,7 @@ class Bastion:
     async def written(self, name: str, seconds: float = 10.0) -> list[JournalEntry]:
         """Wait until the journal holds an entry of *name*, and return all of them."""
         async with asyncio.timeout(seconds):
-            while not (found := await self.events(name)):
+            while not (found := await self.events(name)):  # noqa: ASYNC110 - a query, no event
                 await asyncio.sleep(0.02)
         return found
 

@@ -1,0 +1,123 @@
+"""The device's leg: its account's key, its own old algorithms, the zone's source address, and its death."""
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from gateway.target import dial
+from policy.domain.devices import Algorithms
+from recorder.trace.frames import FrameType, facts
+from tests.support.bastion import Bastion, running_bastion
+
+pytestmark = pytest.mark.integration
+
+OLD = Algorithms(
+    kex=("diffie-hellman-group14-sha1",),
+    host_key=("ssh-rsa",),
+    encryption=("aes128-cbc",),
+    mac=("hmac-sha1",),
+)
+
+
+async def test_an_account_that_a_key_opens(tmp_path: Path) -> None:
+    """Where the vault holds a key, the device sees the key, and no password is tried."""
+    async with running_bastion(tmp_path, by_key=True) as bastion:
+        ended = await bastion.client.ssh("alice+scan01", "echo in", answers=bastion.answers())
+        assert (ended.rc, ended.stdout) == (0, b"in\n"), ended.said
+        assert "Accepted publickey for maint" in bastion.device.log()
+        assert "password" not in bastion.device.log()
+
+
+async def test_a_device_is_dialled_from_its_zones_address(tmp_path: Path) -> None:
+    """The device sees the source address of its zone, not the machine's usual one."""
+    zone = {"source_address": "127.0.0.2"}
+    async with running_bastion(tmp_path, world_settings=zone) as bastion:
+        ended = await bastion.client.ssh("alice+scan01", "echo $SSH_CLIENT", answers=bastion.answers())
+        assert ended.stdout.startswith(b"127.0.0.2 "), ended.said
+        assert "Accepted password for maint from 127.0.0.2 " in bastion.device.log()
+
+
+@asynccontextmanager
+async def old_device(directory: Path) -> AsyncIterator[Bastion]:
+    """A bastion whose device speaks nothing but the algorithms of its time, its RSA key pinned."""
+    key = directory / "old_host_key"
+    made = asyncssh.generate_private_key("ssh-rsa", key_size=2048)
+    made.write_private_key(key, "openssh")
+    key.chmod(0o600)
+    speaks = {
+        "KexAlgorithms": OLD.kex,
+        "HostKeyAlgorithms": OLD.host_key,
+        "Ciphers": OLD.encryption,
+        "MACs": OLD.mac,
+    }
+    lines = [f'HostKey "{key}"', *(f"{name} {','.join(values)}" for name, values in speaks.items())]
+    async with running_bastion(directory, sshd_config="\n".join(lines)) as bastion:
+        world = bastion.world
+        public = made.export_public_key().decode().strip()
+        await world.services.devices.pin_host_key(world.who("dsi"), world.id, world.device.id, public)
+        yield bastion
+
+
+async def test_old_algorithms_are_one_devices_own(tmp_path: Path) -> None:
+    """An old device is refused until its own list allows what it speaks; then it works, keys and bytes alike."""
+    async with old_device(tmp_path) as bastion:
+        world = bastion.world
+        refused = await bastion.client.ssh("alice+scan01", "id", answers=bastion.answers())
+        assert refused.rc == 1
+        assert "scan01" in refused.said
+        assert "Accepted" not in bastion.device.log()
+        await world.services.devices.update(world.who("dsi"), world.id, world.device.id, algorithms=OLD)
+        copied = await bastion.client.ssh(
+            "alice+scan01", "cat", input=b"old\n" * 100_000, answers=bastion.answers()
+        )
+        assert (copied.rc, copied.stdout) == (0, b"old\n" * 100_000), copied.said
+
+
+@pytest.mark.parametrize("name", ["KexAlgorithms", "HostKeyAlgorithms", "Ciphers", "MACs"])
+async def test_old_algorithms_are_never_the_persons(tmp_path: Path, name: str) -> None:
+    """Whatever a device is allowed, a person's client that knows only the old algorithm does not get in."""
+    async with running_bastion(tmp_path) as bastion:
+        world = bastion.world
+        await world.services.devices.update(world.who("dsi"), world.id, world.device.id, algorithms=OLD)
+        old = {
+            "KexAlgorithms": OLD.kex,
+            "HostKeyAlgorithms": OLD.host_key,
+            "Ciphers": OLD.encryption,
+            "MACs": OLD.mac,
+        }[name]
+        options = ["-o", "LogLevel=INFO", "-o", f"{name}={old[0]}"]
+        if name == "MACs":
+            options += ["-o", "Ciphers=aes256-ctr"]  # the others bring their own integrity
+        ended = await bastion.client.ssh("alice+scan01", "id", options=options)
+        assert ended.rc == 255
+        assert "Unable to negotiate" in ended.said
+        assert ended.prompts == ()
+
+
+async def test_a_device_that_falls_silent_ends_the_session(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A device that answers no keep-alive any more ends the session in bounded time, and the person is told."""
+    monkeypatch.setattr(dial, "KEEPALIVE_SECONDS", 1)
+    monkeypatch.setattr(dial, "KEEPALIVE_COUNT", 2)
+    async with running_bastion(tmp_path) as bastion:
+        command = bastion.client.command("alice+scan01", options=["-tt"])
+        async with bastion.client.terminal(command, answers=bastion.answers()) as terminal:
+            await terminal.expect(b"maint@scan01")
+            stopped = bastion.device.processes()
+            for pid in stopped:
+                os.kill(pid, signal.SIGSTOP)
+            try:
+                await terminal.expect("équipement scan01".encode(), 8)
+                assert await terminal.wait(8) == 255
+                await bastion.closed()
+            finally:
+                for pid in stopped:
+                    os.kill(pid, signal.SIGCONT)
+        ends = [facts(frame) for frame in await bastion.frames() if frame.type is FrameType.END]
+        assert [end["reason"] for end in ends] == ["device"]
