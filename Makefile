@@ -23,7 +23,7 @@ help:
 	@echo "make test    lint, types and every test"
 	@echo "make lint    ruff, mypy, import contracts"
 	@echo "make bench   one table: direct, ssh -J, Écluse"
-	@echo "make setup   the environment alone, from the locks"
+	@echo "make setup   the environment alone, from the locks (setup-run: without the tests' tools)"
 	@echo "make lock    resolve the dependencies again and write the locks"
 	@echo "make clean   remove what these commands made"
 

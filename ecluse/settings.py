@@ -322,4 +322,6 @@ def _fault(item: Any, origin: str) -> SettingsError:
         (key for start, key in _KINDS if kind.startswith(start)), "settings.refused"
     )
     where = ".".join(str(part) for part in item["loc"])
-    return SettingsError(key, **bounds, file=origin, setting=where, why=str(item["msg"]))
+    variable = "ECLUSE_" + "__".join(str(part).upper() for part in item["loc"])
+    named = next((name for name in os.environ if name.upper() == variable), origin)
+    return SettingsError(key, **bounds, file=named, setting=where, why=str(item["msg"]))

@@ -62,6 +62,21 @@ def test_every_wrong_key_is_named_at_once(tmp_path: Path) -> None:
     assert "console.port" in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"), [("ECLUSE_GATEWAY__PORT", "70000"), ("ECLUSE_GATEWAY__PROT", "22")]
+)
+def test_a_wrong_variable_is_blamed_by_its_own_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    """What an environment variable sets wrongly is not looked for in the file."""
+    path = write(tmp_path, "")
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError) as refused:
+        settings.load(path)
+    assert variable in str(refused.value)
+    assert str(path) not in str(refused.value)
+
+
 @pytest.mark.parametrize("content", [b"[gateway\n", b"\xff\xfe"])
 def test_what_is_not_toml_is_said_so(tmp_path: Path, content: bytes) -> None:
     """A broken file gives a sentence with its name."""
