@@ -7,7 +7,8 @@ GatewayError
 ├── SessionEnded            the session a channel wants to join has ended
 ├── ChannelRefused          the grant does not allow this channel; carries the message key
 └── DeviceError             the device's side; ``key`` names the message for the person
-    ├── DeviceUnreachable   no answer, no route, no common algorithm
+    ├── DeviceUnreachable   no answer, no route
+    ├── NoCommonAlgorithm   the device speaks nothing that its leg allows
     ├── HostKeyChanged      the device shows a key that nobody pinned
     ├── SecretRefused       the device refuses the vaulted secret
     └── DeviceRefused       the device accepts the account and refuses the channel
@@ -70,9 +71,15 @@ class DeviceError(GatewayError):
 
 
 class DeviceUnreachable(DeviceError):
-    """The device does not answer, or no algorithm is common."""
+    """The device does not answer."""
 
     key = "device.unreachable"
+
+
+class NoCommonAlgorithm(DeviceError):
+    """The device speaks no algorithm that is modern or on its own list of old ones."""
+
+    key = "device.algorithms"
 
 
 class HostKeyChanged(DeviceError):

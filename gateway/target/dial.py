@@ -7,7 +7,13 @@ from typing import Any
 import asyncssh
 from typing_extensions import override
 
-from gateway.errors import DeviceError, DeviceUnreachable, HostKeyChanged, SecretRefused
+from gateway.errors import (
+    DeviceError,
+    DeviceUnreachable,
+    HostKeyChanged,
+    NoCommonAlgorithm,
+    SecretRefused,
+)
 from gateway.ports import Vault
 from gateway.sshfix import DeviceConnection, connect
 from gateway.sshfix.algorithms import COMPRESSION, ENCRYPTION, KEX, MAC, SIGNATURE
@@ -45,7 +51,7 @@ class Dialler:
     async def dial(self, grant: Grant | TaskGrant, on_lost: OnLost) -> DeviceConnection:
         """Connect to the device of *grant* under its account; *on_lost* is called when the connection ends.
 
-        Raises HostKeyChanged, SecretRefused, DeviceUnreachable; PolicyUnavailable from the vault.
+        Raises HostKeyChanged, SecretRefused, NoCommonAlgorithm, DeviceUnreachable; PolicyUnavailable from the vault.
         """
         keys = pinned(grant.host_keys)
         try:
@@ -133,6 +139,8 @@ def _meaning(error: Exception) -> DeviceError:
     match error:
         case asyncssh.HostKeyNotVerifiable():
             return HostKeyChanged(f"the device shows a key that is not pinned: {error}")
+        case asyncssh.KeyExchangeFailed():
+            return NoCommonAlgorithm(f"no algorithm in common: {error}")
         case asyncssh.PermissionDenied():
             return SecretRefused(f"the device refuses the account: {error}")
         case TimeoutError():

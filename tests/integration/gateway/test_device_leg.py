@@ -69,8 +69,10 @@ async def test_old_algorithms_are_one_devices_own(tmp_path: Path) -> None:
         world = bastion.world
         refused = await bastion.client.ssh("alice+scan01", "id", answers=bastion.answers())
         assert refused.rc == 1
-        assert "scan01" in refused.said
+        assert "algorithmes trop anciens" in refused.said
         assert "Accepted" not in bastion.device.log()
+        failed = dict((await bastion.written("device.failed"))[0].event.details)
+        assert failed["error"] == "NoCommonAlgorithm"
         await world.services.devices.update(world.who("dsi"), world.id, world.device.id, algorithms=OLD)
         copied = await bastion.client.ssh(
             "alice+scan01", "cat", input=b"old\n" * 100_000, answers=bastion.answers()
