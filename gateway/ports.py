@@ -84,6 +84,10 @@ class Recording(Protocol):
         """Append a frame; *then* runs on the loop, in order, once it survives a kill. Raises RecordingFailed."""
         ...
 
+    def fail(self, error: Exception) -> None:
+        """Let nothing pass any more for *error*: whoever opened it is told, once, and the alarm is raised."""
+        ...
+
     async def close(self, reason: str, **details: object) -> None:
         """End the trace."""
         ...

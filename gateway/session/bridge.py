@@ -8,6 +8,7 @@ from asyncssh import EXTENDED_DATA_STDERR
 from gateway.errors import SessionEnded
 from gateway.ports import Recording
 from gateway.session.device_side import DeviceSide, ExitSignal
+from gateway.session.fail_closed import fails_closed
 from gateway.session.idle import IdleMeter
 from gateway.session.lane import Lane, Piece
 from gateway.session.request import ChannelRequest
@@ -127,6 +128,7 @@ class Relay:
 
     # --- from the person ----------------------------------------------------------------------------------
 
+    @fails_closed
     def typed(self, data: bytes) -> None:
         """Take bytes from the person."""
         if self.over:
@@ -160,11 +162,13 @@ class Relay:
 
         self._inward.pass_on(pieces, forward, len(data))
 
+    @fails_closed
     def person_eof(self) -> None:
         """The person sends no more."""
         self._ends_of_file += 1
         self._inward.pass_on([(FrameType.EOF, canonical({"from": "person"}))], self._device_eof)
 
+    @fails_closed
     def resized(self, width: int, height: int, pixel_width: int, pixel_height: int) -> None:
         """The person's terminal has another size."""
         facts = {"columns": width, "rows": height}
@@ -177,11 +181,13 @@ class Relay:
 
         self._inward.pass_on([(FrameType.RESIZE, canonical(facts))], forward)
 
+    @fails_closed
     def signalled(self, name: str) -> None:
         """The person sends the process a signal."""
         self._meter.life(self._monotonic())
         self._inward.pass_on([(FrameType.SIGNAL, canonical({"signal": name}))], partial(self._signal, name))
 
+    @fails_closed
     def broke(self, milliseconds: int) -> None:
         """The person sends a break (RFC 4335)."""
         self._meter.life(self._monotonic())
@@ -214,6 +220,7 @@ class Relay:
         """The process ended; data may still follow."""
         self.exit = how
 
+    @fails_closed
     def shown(self, data: bytes, *, error: bool) -> None:
         """Take output from the device."""
         if self.over:
@@ -246,11 +253,13 @@ class Relay:
         if not self._person_gone:
             self.person.set_xon_xoff(client_can_do)
 
+    @fails_closed
     def device_eof(self) -> None:
         """The device sends no more."""
         self._ends_of_file += 1
         self._outward.pass_on([(FrameType.EOF, canonical({"from": "device"}))], self._person_eof)
 
+    @fails_closed
     def device_closed(self, error: Exception | None) -> None:
         """The device's channel is gone: tell the person how the process ended, after all it said."""
         for connection in self._connections:
@@ -328,9 +337,14 @@ class Relay:
         """Write the welcome on her terminal, before anything of the device's."""
         self._write_person(text.replace("\n", "\r\n").encode() + b"\r\n")
 
+    @fails_closed
     def warn(self, text: str) -> None:
         """Write *text* to the person once it is in the trace."""
         self._outward.pass_on([(FrameType.WARNING, canonical({"text": text}))], partial(self.say, text))
+
+    def broke_down(self, error: Exception) -> None:
+        """End the session for an error of our own: what follows could pass unrecorded, or not at all."""
+        self._recording.fail(error)
 
     def _violated(self, violation: SftpViolation) -> None:
         self.mark({"kind": "protocol", "detail": str(violation)[:200]})

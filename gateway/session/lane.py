@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from gateway.ports import Recording
+from gateway.session.fail_closed import fails_closed
 from gateway.session.valve import Valve
 from recorder.errors import RecordingFailed
 from recorder.trace.frames import FrameType
@@ -56,7 +57,15 @@ class Lane:
                 self._recording.record(kind, self._channel, payload, partial(self._written, waiting))
         except RecordingFailed:
             self._queue.clear()
+        except Exception as error:  # this piece cannot be recorded: neither it nor what follows may pass
+            self.broke_down(error)
 
+    def broke_down(self, error: Exception) -> None:
+        """Let nothing pass any more, and have the recorder raise its alarm and end the session."""
+        self._queue.clear()
+        self._recording.fail(error)
+
+    @fails_closed
     def _written(self, waiting: _Waiting) -> None:
         waiting.unwritten -= 1
         while self._queue and not self._queue[0].unwritten:

@@ -96,13 +96,12 @@ class TraceWriter:
         )
         body = self._suite.seal(head, content)
         link = chain.link(self.link, head, body)
-        data = b"".join((head, body, link))
         try:
-            _write_all(self._descriptor, data)
+            size = _write_all(self._descriptor, head, body, link)
         except OSError:
             self._cut_back()
             raise
-        self.offset += len(data)
+        self.offset += size
         self.sequence += 1
         self.link = link
 
@@ -159,7 +158,12 @@ class TraceWriter:
         return Frame(FrameType.DIGEST, channel, at_ns, frames.canonical(told))
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
-    written = os.write(descriptor, data)
-    while written < len(data):  # a nearly full disk or a signal: a short write is no error yet
-        written += os.write(descriptor, memoryview(data)[written:])
+def _write_all(descriptor: int, *parts: bytes) -> int:
+    """Write the parts one after another, without joining them first; the number of bytes written."""
+    size = sum(map(len, parts))
+    written = os.writev(descriptor, parts)
+    if written < size:  # a nearly full disk or a signal: a short write is no error yet
+        rest = memoryview(b"".join(parts))
+        while written < size:
+            written += os.write(descriptor, rest[written:])
+    return size
