@@ -21,8 +21,6 @@ from typing_extensions import override
 
 from recorder.errors import SignatureInvalid
 
-SIGNATURE_BYTES = 64
-
 
 class PublicKey:
     """What a verifier needs.
@@ -112,7 +110,7 @@ class SigningKey:
         return cls(key)
 
     def sign(self, data: bytes) -> bytes:
-        """The signature of these bytes, `SIGNATURE_BYTES` long."""
+        """The Ed25519 signature of these bytes, 64 bytes long."""
         return self._key.sign(data)
 
     @override

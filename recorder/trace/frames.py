@@ -40,9 +40,6 @@ class FrameType(IntEnum):
     BREAK = 17
 
 
-RAW_TYPES = frozenset({FrameType.OUTPUT, FrameType.ERROR_OUTPUT, FrameType.INPUT})
-"""Types whose payload is the bytes that passed; every other payload is a canonical JSON object."""
-
 _TYPES = {int(member): member for member in FrameType}
 
 

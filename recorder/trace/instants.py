@@ -38,15 +38,3 @@ def parse(value: object) -> datetime:
 def to_ns(at: datetime) -> int:
     """Nanoseconds since 1970 UTC of an aware instant, exact to the microsecond."""
     return ((at - _EPOCH) // timedelta(microseconds=1)) * 1000
-
-
-def from_ns(ns: int) -> datetime:
-    """The aware UTC instant ``ns`` nanoseconds after 1970, cut to the microsecond.
-
-    Raises:
-        TraceFormatError: The number lies outside the calendar.
-    """
-    try:
-        return _EPOCH + timedelta(microseconds=ns // 1000)
-    except OverflowError as error:
-        raise TraceFormatError(f"{ns} ns is no instant of the calendar") from error

@@ -1,6 +1,5 @@
 """What replay makes of a trace, a hostile one too."""
 
-import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 
 from recorder.capture.session import Recording
-from recorder.replay import asciicast, timeline, transcript
+from recorder.replay import asciicast, transcript
 from recorder.replay.reader import TraceReader
 from recorder.trace.frames import FrameType, canonical
 from tests.support.traces import closed_trace
@@ -173,7 +172,7 @@ async def test_a_line_without_end_stays_bounded(tmp_path: Path) -> None:
     assert sum(map(len, lines)) == 64 * 32768
 
 
-async def test_requests_and_files_are_lines_of_the_transcript_and_the_timeline(tmp_path: Path) -> None:
+async def test_requests_and_files_are_lines_of_the_transcript(tmp_path: Path) -> None:
     """What was asked and which files moved is told in one harmless line each, in order."""
 
     def fill(recording: Recording) -> None:
@@ -184,14 +183,10 @@ async def test_requests_and_files_are_lines_of_the_transcript_and_the_timeline(t
 
     trace, _ = await closed_trace(tmp_path, fill)
     with TraceReader(trace) as reader:
-        told = list(timeline.events(reader))
-    assert [each.type for each in told] == [FrameType.REQUEST, FrameType.FILE, FrameType.END]
-    assert told[1].text == r"file op=put path=/tmp/\x1b]0;x\x07\u202etxt sha256=ab"
-    assert all(before.at <= after.at for before, after in itertools.pairwise(told))
-    with TraceReader(trace) as reader:
         lines = list(transcript.render(reader))
     assert [line.partition("channel 1: ")[2] for line in lines if "channel 1" in line] == [
-        each.text for each in told[:2]
+        "request request=subsystem subsystem=sftp",
+        r"file op=put path=/tmp/\x1b]0;x\x07\u202etxt sha256=ab",
     ]
 
 
