@@ -193,9 +193,6 @@ class Denial:
         return self.failed if self.disclose else (UNDISCLOSED,)
 
 
-Decision = Grant | Denial
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
     """A live grant still holds, under these obligations, and need not be asked again before ``ask_again_at``."""

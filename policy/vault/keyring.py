@@ -97,10 +97,6 @@ class Keyring:
         parsed = envelope.Envelope.parse(sealed)
         return envelope.unseal(self._key(parsed.key_id), parsed, context)
 
-    def needs_rotation(self, sealed: str) -> bool:
-        """Tell whether *sealed* is under another key than the current one; raises VaultError for no envelope."""
-        return envelope.Envelope.parse(sealed).key_id != self.current
-
     def fingerprint(self, secret: Secret) -> str:
         """Return a keyed fingerprint (64 hexadecimal digits), equal for equal secrets, that rotation keeps.
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from policy.domain.ids import NAME_PATTERN
 
@@ -40,9 +40,3 @@ class Reason(Input):
     model_config = ConfigDict(extra="forbid", json_schema_extra=example(reason="Contrat suspendu"))
 
     reason: Text
-
-
-class Created(BaseModel):
-    """The identifier of what was made."""
-
-    id: str = Field(examples=["0b7c0f5e4f3a4ac5b0f6c0a9b1a2c3d4"])
