@@ -9,7 +9,6 @@ a device of a hospital, where the account is not root's. Only then does sshd hon
 
 import ctypes
 import os
-import pwd
 import re
 import secrets
 import shutil
@@ -192,12 +191,6 @@ def prepare(root: Path, uid: int | None = None) -> DeviceFiles:
         reachable = Path(tempfile.mkdtemp(prefix="ecluse-account-"))
         reachable.chmod(0o711)
     return DeviceFiles(root, uid, reachable)
-
-
-def unused_uid() -> int:
-    """Return a high user number that no account of this machine has."""
-    taken = {entry.pw_uid for entry in pwd.getpwall()}
-    return next(uid for uid in range(64_999, 60_000, -1) if uid not in taken)
 
 
 def sshd_program() -> Path:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ecluse.demo.device_files import unused_uid
 from policy.domain.access import RevocationScope
 from tests.support.bastion import Bastion, running_bastion
+from tests.support.sshd import unused_uid
 from tests.support.waiting import eventually
 
 pytestmark = [
