@@ -22,6 +22,7 @@ from policy.vault.secret import Secret
 from recorder.audit.events import SecurityEvent
 from recorder.errors import JournalBroken
 from tests.support.policy_world import World, host_key_line, make_world
+from tests.support.waiting import eventually
 
 pytest_plugins = ("tests.support.sshd",)
 pytestmark = pytest.mark.integration
@@ -161,6 +162,7 @@ async def test_a_device_that_talks_nonsense_is_unreachable() -> None:
 
 async def test_the_runner_looks_for_tasks_until_stopped(good: Bench) -> None:
     """Started, it does what is asked without being called; stopped, it leaves nothing running."""
+    before = asyncio.all_tasks()
     good.runner.start()
     services, dsi = good.world.services, good.world.who("dsi")
     asked = await services.device_tasks.request(
@@ -170,3 +172,4 @@ async def test_the_runner_looks_for_tasks_until_stopped(good: Bench) -> None:
         while (await services.device_tasks.get(dsi, good.world.id, asked.id)).state is not TaskState.DONE:  # noqa: ASYNC110 - the state is a row
             await asyncio.sleep(0.05)
     await good.runner.stop()
+    await eventually(lambda: asyncio.all_tasks() <= before)
