@@ -9,6 +9,7 @@ a device of a hospital, where the account is not root's. Only then does sshd hon
 
 import ctypes
 import os
+import pwd
 import re
 import secrets
 import shutil
@@ -191,6 +192,17 @@ def prepare(root: Path, uid: int | None = None) -> DeviceFiles:
         reachable = Path(tempfile.mkdtemp(prefix="ecluse-account-"))
         reachable.chmod(0o711)
     return DeviceFiles(root, uid, reachable)
+
+
+def unprivileged_uid() -> int | None:
+    """Return the user number for an account that root starts: nobody's, or None where there is nobody.
+
+    It must be one that this machine knows: sftp-server and scp ask it who they are, and end if it cannot say.
+    """
+    try:
+        return pwd.getpwnam("nobody").pw_uid
+    except KeyError:
+        return None
 
 
 def sshd_program() -> Path:

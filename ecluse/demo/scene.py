@@ -20,6 +20,7 @@ from ecluse.certificates import write_private
 from ecluse.client import ApiClient
 from ecluse.demo.cast import Actor, Troupe
 from ecluse.demo.device import DemoDevice
+from ecluse.demo.device_files import unprivileged_uid
 from ecluse.demo.errors import DemoError
 from ecluse.demo.leftovers import claim, mark
 from ecluse.host_keys import known_hosts
@@ -172,6 +173,7 @@ class Scene:
                 name,
                 account_name=ACCOUNT,
                 environment=mark(self.directory),
+                uid=unprivileged_uid() if os.geteuid() == 0 else None,  # nobody is handed root's shell
             )
 
     async def _install(self, ssh_port: int) -> dict[str, str]:

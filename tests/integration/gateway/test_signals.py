@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from ecluse.demo.device_files import unprivileged_uid
 from policy.domain.access import RevocationScope
 from tests.support.bastion import Bastion, running_bastion
-from tests.support.sshd import unused_uid
 from tests.support.waiting import eventually
 
 pytestmark = [
@@ -29,7 +29,7 @@ Ending = Callable[[Bastion], Awaitable[None]]
 @pytest.fixture
 async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
     """A running bastion whose device serves an account of a user of its own."""
-    async with running_bastion(tmp_path, device_uid=unused_uid()) as running:
+    async with running_bastion(tmp_path, device_uid=unprivileged_uid()) as running:
         yield running
 
 
@@ -64,10 +64,23 @@ async def start(bastion: Bastion, command: str, *options: str) -> asyncio.subpro
     return process
 
 
+async def test_files_go_both_ways(bastion: Bastion, tmp_path: Path) -> None:
+    """Such an account copies files by sftp and by scp -O, and they are its own."""
+    sent, back = tmp_path / "sent", tmp_path / "back"
+    sent.write_bytes(os.urandom(100_000))
+    there = f"alice+scan01@{bastion.client.host}:there"
+    for mode, pair in (([], (str(sent), there)), (["-O"], (there, str(back)))):
+        copy = ["scp", *mode, *bastion.client.options(), "-P", str(bastion.gateway.port), *pair]
+        ended = await bastion.client.run(copy, answers=bastion.answers())
+        assert ended.rc == 0, ended.said
+    assert back.read_bytes() == sent.read_bytes()
+    assert (bastion.device.home / "there").stat().st_uid == unprivileged_uid()
+
+
 async def test_the_account_is_not_root(bastion: Bastion) -> None:
     """The device's shell runs under a number of its own, in a home that is its own."""
     ended = await bastion.client.ssh("alice+scan01", "id -u; touch ~/mine && pwd", answers=bastion.answers())
-    assert ended.stdout.decode() == f"{unused_uid()}\n{bastion.device.home}\n", ended.said
+    assert ended.stdout.decode() == f"{unprivileged_uid()}\n{bastion.device.home}\n", ended.said
 
 
 @pytest.mark.parametrize("terminal", [["-T"], ["-tt"]], ids=["exec", "terminal"])
