@@ -103,15 +103,13 @@ def translate(key: str, language: Language | str, *, timezone: str = "UTC", **ar
     return load("policy").translate(key, language, timezone=timezone, **arguments)
 
 
-def neutralise(text: str) -> str:
+def neutralise(text: str, longest: int = _LONGEST_ARGUMENT) -> str:
     """Return *text* fit for one line of a terminal: no control, format or line-breaking character, bounded.
 
-    What cannot be shown becomes U+FFFD, so that it is seen that something was there.
+    At most *longest* characters are kept. What cannot be shown becomes U+FFFD, so that it is seen that something was there.
     """
-    shown = "".join(
-        "\N{REPLACEMENT CHARACTER}" if _unprintable(one) else one for one in text[:_LONGEST_ARGUMENT]
-    )
-    return shown if len(text) <= _LONGEST_ARGUMENT else f"{shown}…"
+    shown = "".join("\N{REPLACEMENT CHARACTER}" if _unprintable(one) else one for one in text[:longest])
+    return shown if len(text) <= longest else f"{shown}…"
 
 
 def rule_label(code: str) -> str:

@@ -8,6 +8,7 @@ from policy.clock import Clock
 from policy.domain.ids import AccountId, DeviceId, HospitalId, PersonId, TaskId, new_id
 from policy.domain.tasks import DeviceTask, TaskGrant, TaskKind, TaskResult, TaskState
 from policy.errors import Conflict, InvalidInput, NotFound
+from policy.i18n import neutralise
 from policy.services import inputs
 from policy.services.duties import Duty, require
 from policy.store.database import Database
@@ -17,6 +18,8 @@ ASKED_FOR: Final = timedelta(minutes=10)
 """After it a task nobody claimed is left alone: whoever asked has gone."""
 _KEYS: Final = 16
 """How many host keys a device may show."""
+_LONGEST_DETAIL: Final = 499
+"""Of what a gateway says of a task; one more character tells that there was more."""
 
 
 class DeviceTaskService:
@@ -85,8 +88,8 @@ class DeviceTaskService:
         if len(proposed) > _KEYS:
             raise InvalidInput("host_keys", f"a device shows at most {_KEYS} host keys")
         # the device is hostile: what it said is data, bounded and on one line
-        printable = "".join(letter if letter.isprintable() else "?" for letter in result.detail)
-        checked = TaskResult(ok=result.ok, host_keys=proposed, detail=printable[:500])
+        detail = neutralise(result.detail, _LONGEST_DETAIL)
+        checked = TaskResult(ok=result.ok, host_keys=proposed, detail=detail)
         async with self._database.unit_of_work(None, self._clock) as work:
             task = await work.tasks.get(grant.hospital_id, grant.task_id)
             if task.node != grant.node:

@@ -236,9 +236,10 @@ async def test_a_task_is_claimed_by_one_gateway(world: World) -> None:
     assert (grant.task_id, grant.address, grant.host_keys) == (asked.id, "127.0.0.1", world.device.host_keys)
     assert grant.account is not None
     assert (await world.services.vault.release(grant)).secret == world.account_secret
-    done = await tasks.finish(grant, TaskResult(ok=False, detail="secret\nrefused\x1b[2J"))
+    told = "secret\u00a0: \nrefused\x1b[2J"
+    done = await tasks.finish(grant, TaskResult(ok=False, detail=told))
     assert (done.state, done.node) == (TaskState.FAILED, grant.node)
-    assert done.result == TaskResult(ok=False, detail="secret?refused?[2J")
+    assert done.result == TaskResult(ok=False, detail="secret\u00a0: \ufffdrefused\ufffd[2J")
     with pytest.raises(NotFound):
         await tasks.finish(grant, TaskResult(ok=True))
 
