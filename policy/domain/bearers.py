@@ -10,13 +10,17 @@ from policy.domain.people import Role
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
-    """A person's invitation to choose her password and her TOTP secret; serves once, before ``expires_at``."""
+    """A person's invitation to choose her password and her TOTP secret; serves once, before ``expires_at``.
+
+    ``invited_by`` is None where the installation itself invited her.
+    """
 
     hospital_id: HospitalId
     person_id: PersonId
     issued_at: datetime
     expires_at: datetime
     used_at: datetime | None = None
+    invited_by: PersonId | None = None
 
     def open_at(self, at: datetime) -> bool:
         """Tell whether it may still be used at the aware instant *at*."""

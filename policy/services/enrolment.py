@@ -6,6 +6,7 @@ from datetime import datetime
 from policy.authn import totp
 from policy.authn.passwords import Passwords
 from policy.clock import Clock
+from policy.domain.access import RevocationScope
 from policy.domain.bearers import Invitation
 from policy.domain.credentials import SealedKind, sealing_context
 from policy.domain.ids import HospitalId, PersonId
@@ -13,6 +14,7 @@ from policy.domain.people import Person
 from policy.errors import AuthenticationFailed, Conflict
 from policy.services import bearers, inputs
 from policy.services.duties import Duty, require
+from policy.services.revocations import cut_in
 from policy.settings import PolicySettings
 from policy.store.database import Database
 from policy.store.unit_of_work import UnitOfWork, View
@@ -73,7 +75,10 @@ class EnrolmentService:
     async def renew(
         self, actor: PersonId, hospital_id: HospitalId, person_id: PersonId, *, reason: str
     ) -> Invited:
-        """Let a person enrol anew: her password, codes, keys and tokens serve no longer, from this moment."""
+        """Let a person enrol anew: her password, codes, keys and tokens serve no longer, and her sessions end.
+
+        Whoever found the lost telephone may be in one of them.
+        """
         why = inputs.line(reason, "reason", longest=500)
         async with self._database.unit_of_work(actor, self._clock) as work:
             await require(work, hospital_id, actor, Duty.MANAGE)
@@ -81,6 +86,8 @@ class EnrolmentService:
             await work.credentials.forget(person_id)
             await work.tokens.revoke_all(hospital_id, person_id, self._clock.now())
             await work.emit("person.renewed", hospital_id, person_id, {}, {"reason": why})
+            scope = RevocationScope.PERSON
+            await cut_in(work, actor, hospital_id, scope, person_id, reason=why, now=self._clock.now())
             return await self.invite_in(work, person)
 
     async def invite_in(self, work: UnitOfWork, person: Person) -> Invited:
@@ -93,6 +100,7 @@ class EnrolmentService:
             person_id=person.id,
             issued_at=at,
             expires_at=at + self._settings.invitation_validity,
+            invited_by=work.actor,
         )
         await work.invitations.insert(invitation, bearers.digest(token))
         facts = {"expires_at": invitation.expires_at}

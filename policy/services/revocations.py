@@ -11,7 +11,7 @@ from policy.services import inputs
 from policy.services.duties import Duty, require
 from policy.store.database import Database
 from policy.store.plain import described
-from policy.store.unit_of_work import View
+from policy.store.unit_of_work import UnitOfWork, View
 
 
 class RevocationService:
@@ -41,26 +41,38 @@ class RevocationService:
         async with self._database.unit_of_work(actor, self._clock) as work:
             await require(work, hospital_id, actor, Duty.STOP)
             await _exists(work, hospital_id, scope, target)
-            newest = await work.leases.latest_opening(hospital_id, scope, target)
-            now = self._clock.now()
-            revocation = Revocation(
-                hospital_id=hospital_id,
-                scope=scope,
-                target=target,
-                at=now if newest is None else max(now, newest),
-                reason=why,
-                by=actor,
-            )
-            await work.revocations.insert(revocation)
-            subject = target or hospital_id
-            await work.emit(f"{scope.value}.cut", hospital_id, subject, {}, described(revocation))
-        return revocation
+            return await cut_in(work, actor, hospital_id, scope, target, reason=why, now=self._clock.now())
 
     async def list(self, actor: PersonId, hospital_id: HospitalId, since: datetime) -> Sequence[Revocation]:
         """Return the cuts made at the aware instant *since* or later, oldest first."""
         async with self._database.read() as view:
             await require(view, hospital_id, actor, Duty.READ)
             return await view.revocations.list(hospital_id, since)
+
+
+async def cut_in(
+    work: UnitOfWork,
+    actor: PersonId,
+    hospital_id: HospitalId,
+    scope: RevocationScope,
+    target: str,
+    *,
+    reason: str,
+    now: datetime,
+) -> Revocation:
+    """End the sessions of *scope* in the caller's transaction, which has checked that they may be ended. *now*: UTC."""
+    newest = await work.leases.latest_opening(hospital_id, scope, target)
+    revocation = Revocation(
+        hospital_id=hospital_id,
+        scope=scope,
+        target=target,
+        at=now if newest is None else max(now, newest),
+        reason=reason,
+        by=actor,
+    )
+    await work.revocations.insert(revocation)
+    await work.emit(f"{scope.value}.cut", hospital_id, target or hospital_id, {}, described(revocation))
+    return revocation
 
 
 async def _exists(view: View, hospital_id: HospitalId, scope: RevocationScope, target: str) -> None:

@@ -41,7 +41,16 @@ class Invitations:
             issued_at=row.issued_at,
             expires_at=row.expires_at,
             used_at=row.used_at,
+            invited_by=row.invited_by,
         )
+
+    async def inviters(
+        self, hospital_id: HospitalId, person_id: PersonId, since: datetime
+    ) -> frozenset[PersonId]:
+        """Return who invited the person at the aware instant *since* or later."""
+        mine = (_c.hospital_id == hospital_id) & (_c.person_id == person_id)
+        query = select(_c.invited_by).where(mine & (_c.issued_at >= since) & _c.invited_by.is_not(None))
+        return frozenset(PersonId(found) for found in (await self._connection.execute(query)).scalars())
 
     async def use_up(self, hospital_id: HospitalId, person_id: PersonId, at: datetime) -> None:
         """Let every open invitation of the person count as used at *at*."""

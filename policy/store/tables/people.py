@@ -112,8 +112,10 @@ invitations = Table(
     Column("issued_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
     Column("used_at", UtcDateTime),
+    Column("invited_by", ID),
     PrimaryKeyConstraint("hospital_id", "token_hash"),
     own("people", "person_id"),
+    own("people", "invited_by"),
     Index(None, "hospital_id", "person_id"),
 )
 

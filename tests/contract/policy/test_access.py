@@ -262,3 +262,15 @@ async def test_a_gateway_that_starts_again_ends_what_it_left_open(world: World, 
     await access.node_started("gw1")
     assert (await access.session(world.id, killed.session_id)).end_reason == "interrupted"
     assert (await access.session(world.id, other.session_id)).state is SessionState.LIVE
+
+
+async def test_the_sessions_of_somebody_renewed_end(world: World) -> None:
+    """Whoever found a lost telephone may be in a session: renewing its owner denies it at the next recheck."""
+    access, grant = world.services.access, await world.grant()
+    await access.session_opened(grant, "node1")
+    assert isinstance((await access.recheck([grant]))[grant.session_id], Held)
+    await world.services.people.renew(
+        world.who("dsi"), world.id, world.who("alice"), reason="téléphone perdu"
+    )
+    answer = (await access.recheck([grant]))[grant.session_id]
+    assert isinstance(answer, Denial)
