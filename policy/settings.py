@@ -14,7 +14,8 @@ class PolicySettings:
     ``database_url``: ``sqlite:////absolute/path`` or ``postgresql://…``. ``keyring_directory``: the vault's keys.
     ``session_limit``: open sessions a person. ``idle_*`` and ``longest_*``: the idle limit proposed for, and the
     longest occurrence of, a window of each kind. ``horizon``: how far recurrences are stored ahead.
-    ``store_timeout``: after it, policy counts as unreadable. ``lease``: a gateway silent for longer has lost its
+    ``four_eyes_period``: for how long who
+    invited somebody, and whom she invited, don't approve for each other. ``store_timeout``: after it, policy counts as unreadable. ``lease``: a gateway silent for longer has lost its
     sessions. ``lockout_*``: failures of a person from one source before ``lockout_first``, doubling up to
     ``lockout_cap``; a source is locked by failures over ``lockout_names`` names within ``lockout_names_period``.
     """
@@ -30,6 +31,7 @@ class PolicySettings:
     longest_assistance: timedelta = timedelta(hours=24)
     horizon: timedelta = timedelta(days=400)
     invitation_validity: timedelta = timedelta(days=7)
+    four_eyes_period: timedelta = timedelta(days=30)
     token_longest: timedelta = timedelta(days=366)
     store_timeout: timedelta = timedelta(seconds=2)
     lease: timedelta = timedelta(seconds=15)

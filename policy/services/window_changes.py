@@ -9,6 +9,7 @@ from policy.domain.ids import HospitalId, OccurrenceId, PersonId, WindowId, new_
 from policy.domain.windows import Extension, Occurrence, Window, WindowState
 from policy.errors import Conflict, Forbidden, InvalidInput, NotFound
 from policy.services.duties import Duty, require
+from policy.services.four_eyes import require_independent
 from policy.settings import PolicySettings
 from policy.store.database import Database
 from policy.store.plain import described
@@ -69,6 +70,7 @@ class WindowChanges:
                 raise Forbidden(
                     "who asked for a window may ask for more time, and somebody else decides (four eyes)"
                 )
+            await self._independent(work, hospital_id, window.requested_by, actor)
             occurrence = self._chosen(window, occurrence_id)
             await self._extensible(work, window, occurrence, _aware(end))
             return await self._end(work, "window.extended", window, occurrence, _aware(end))
@@ -111,6 +113,8 @@ class WindowChanges:
             asked = await work.extensions.get(hospital_id, extension_id)
             if asked.requested_by == actor:
                 raise Forbidden("an extension is decided by somebody else than who asked for it (four eyes)")
+            if approve:
+                await self._independent(work, hospital_id, asked.requested_by, actor)
             await work.extensions.decide(asked, actor, approved=approve)
             window = await work.windows.get(hospital_id, asked.window_id)
             if approve:
@@ -127,6 +131,12 @@ class WindowChanges:
         async with self._database.read() as view:
             await require(view, hospital_id, actor, Duty.READ)
             return await view.extensions.list(hospital_id)
+
+    async def _independent(
+        self, view: View, hospital_id: HospitalId, asked: PersonId, approves: PersonId
+    ) -> None:
+        now, period = self._clock.now(), self._settings.four_eyes_period
+        await require_independent(view, hospital_id, asked, approves, now=now, period=period)
 
     def _chosen(self, window: Window, occurrence_id: OccurrenceId | None) -> Occurrence:
         """Return the occurrence meant, not over yet."""

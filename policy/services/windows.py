@@ -129,6 +129,7 @@ class WindowService(WindowChanges):
             before = await self._at(work, hospital_id, window_id, version)
             if before.requested_by == actor:
                 raise Forbidden("a window is approved by somebody else than who asked for it (four eyes)")
+            await self._independent(work, hospital_id, before.requested_by, actor)
             if before.state is not WindowState.PLANNED:
                 raise Conflict(f"this window is {before.state.value}: it does not wait for approval")
             if all(one.end <= self._clock.now() for one in before.occurrences):
