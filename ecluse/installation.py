@@ -18,6 +18,8 @@ from ecluse.settings import CONFIG_NAME, build
 from policy import services
 from policy.clock import Clock
 from policy.domain.ids import is_name, new_id
+from policy.errors import InvalidInput
+from policy.services import inputs
 from policy.vault.keyring import Keyring
 from policy.vault.secret import Secret
 from recorder.seal.signing import generate_key
@@ -53,6 +55,10 @@ class Administrator:
             raise InstallationError("init.login", value=login)
         if EMAIL.fullmatch(email) is None:
             raise InstallationError("init.email", value=email)
+        try:
+            inputs.email(email)
+        except InvalidInput as refused:
+            raise InstallationError("init.mailbox", value=email) from refused
         return cls(login=login, full_name=full_name, email=email)
 
 

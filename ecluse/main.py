@@ -57,6 +57,7 @@ app = typer.Typer(
     name="ecluse",
     cls=Root,
     help="Écluse: the lock between suppliers' technicians and the hospital's devices.",
+    epilog="Exit status: 0 done, 1 refused or failed (one sentence says why), 2 wrong usage.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

@@ -10,7 +10,7 @@ from ecluse.client import Json
 from ecluse.commands.enrol import first_line
 from ecluse.commands.tasks import wait_for
 from ecluse.desk import AsJson, Desk
-from ecluse.errors import FileUnusable
+from ecluse.errors import EcluseError, FileUnusable
 from ecluse.tables import whole
 from policy.vault.secret import Secret
 
@@ -103,6 +103,8 @@ def try_(context: typer.Context, device: Device, name: Account, as_json: AsJson 
     desk = Desk.of(context, as_json)
     found = names.device(desk.client, device)
     account = names.account(desk.client, found["id"], name)
+    if not found["host_keys"]:
+        raise EcluseError("accounts.no_host_key", device=found["name"])
     body = {"kind": "try-account", "device_id": found["id"], "account_id": account["id"]}
     task = wait_for(desk, desk.client.post("/v1/tasks", body))
     desk.done(task, "accounts.tried", name=name, device=found["name"])

@@ -83,7 +83,7 @@ async def _rehearse(desk: Desk, scene: "Scene") -> int:
     from ecluse.demo.errors import DemoError
     from ecluse.demo.rehearsal import Rehearsal, StepFailed
 
-    rehearsal = Rehearsal(scene)
+    rehearsal = Rehearsal(scene, desk.say)
     for key, step in rehearsal.steps:
         try:
             seen = await step()

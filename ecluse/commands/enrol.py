@@ -39,7 +39,12 @@ def enrol(
         password = first_line(password_file)
     else:
         password = Secret(
-            typer.prompt(desk.say("enrol.password"), hide_input=True, confirmation_prompt=True, err=True)
+            typer.prompt(
+                desk.say("enrol.password"),
+                hide_input=True,
+                confirmation_prompt=desk.say("enrol.password_again"),
+                err=True,
+            )
         )
     shown = client.post(
         "/v1/enrolment/password", {"invitation": token.reveal(), "password": password.reveal()}

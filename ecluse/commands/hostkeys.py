@@ -5,14 +5,22 @@ from typing import Annotated
 import typer
 
 from ecluse import names
+from ecluse.client import Json
 from ecluse.commands.tasks import wait_for
 from ecluse.desk import AsJson, Desk
+from ecluse.errors import EcluseError
 from ecluse.tables import whole
 
 group = typer.Typer(no_args_is_help=True, help="Host keys of devices: fetch, compare, pin.")
 
 Device = Annotated[str, typer.Argument(help="Name of the device.")]
-Line = Annotated[str, typer.Argument(help="The public key, as one OpenSSH line: ssh-ed25519 AAAA…")]
+Shown = Annotated[
+    str,
+    typer.Argument(
+        metavar="KEY",
+        help="The fingerprint that the last `hostkeys fetch` showed (SHA256:…), or the public key: one OpenSSH line.",
+    ),
+]
 
 Pinned = Annotated[
     str,
@@ -43,12 +51,13 @@ def fetch(context: typer.Context, device: Device, as_json: AsJson = False) -> No
         desk.write(f'ecluse hostkeys pin {found["name"]} "{item["public_key"]}"')
 
 
-@group.command("pin", epilog='Example: ecluse hostkeys pin scan01 "ssh-ed25519 AAAA…"')
-def pin(context: typer.Context, device: Device, public_key: Line, as_json: AsJson = False) -> None:
+@group.command("pin", epilog="Example: ecluse hostkeys pin scan01 SHA256:…")
+def pin(context: typer.Context, device: Device, key: Shown, as_json: AsJson = False) -> None:
     """Pin a host key that you compared at the device."""
     desk = Desk.of(context, as_json)
     found = names.device(desk.client, device)
-    changed = desk.client.post(f"/v1/devices/{found['id']}/host-keys", {"public_key": public_key})
+    line = _fetched(desk, found, key.strip()) if key.strip().startswith("SHA256:") else key
+    changed = desk.client.post(f"/v1/devices/{found['id']}/host-keys", {"public_key": line})
     desk.done(changed, "hostkeys.pinned", device=found["name"], count=len(changed["host_keys"]))
 
 
@@ -68,3 +77,14 @@ def list_(context: typer.Context, device: Device, as_json: AsJson = False) -> No
     found = names.device(desk.client, device)
     rows = [names.host_key(line) for line in found["host_keys"]]
     desk.show_table(whole("field.algorithm", "field.fingerprint"), rows, found["host_keys"])
+
+
+def _fetched(desk: Desk, device: Json, fingerprint: str) -> str:
+    """Return the key of that *fingerprint* among those that the last fetch from *device* showed."""
+    for task in desk.client.items("/v1/tasks"):
+        if (task["kind"], task["device_id"], task["state"]) == ("fetch-host-keys", device["id"], "done"):
+            for shown in task["result"]["host_keys"]:
+                if shown["fingerprint"] == fingerprint:
+                    return str(shown["public_key"])
+            break
+    raise EcluseError("hostkeys.not_shown", device=device["name"], fingerprint=fingerprint)

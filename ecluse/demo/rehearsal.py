@@ -43,8 +43,10 @@ class Step:
 class Rehearsal:
     """Plays the steps in order against a built scene."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, say: Callable[..., str]) -> None:
+        """Play in *scene*; *say* puts what was seen (a message key, its arguments) into words."""
         self._scene = scene
+        self._say = say
         self._ssh = OpenSsh(scene.directory / "client", HOST, scene.ssh_port, scene.known_hosts)
         self._session_id = ""
         self._spent_code = ""
@@ -90,7 +92,7 @@ class Rehearsal:
         done = await self._ssh.run("ssh", ["-tt", place], answers, typed)
         _hold(done.status == EXEC_STATUS, f"the shell ended with {done.status}, not {EXEC_STATUS}", done)
         _hold(MARKER in done.text, "the device's answer did not come back", done)
-        return f"exit {done.status}"
+        return self._say("demo.seen.exit", status=done.status)
 
     async def _replayed_code(self) -> str:
         alice = self._scene.troupe.alice
@@ -127,7 +129,7 @@ class Rehearsal:
         done = await self._ssh.run("ssh", [*self._ssh.control("a"), place, command])
         _hold(done.status == EXEC_STATUS, f"the command ended with {done.status}", done)
         _hold(done.out == b"to-out\n" and b"to-err\n" in done.err, "output and error output were mixed", done)
-        return f"exit {done.status}"
+        return self._say("demo.seen.exit", status=done.status)
 
     async def _files(self) -> str:
         source, back = self._scene.directory / "sent.bin", self._scene.directory / "fetched.bin"
@@ -183,7 +185,7 @@ class Rehearsal:
         text = await asyncio.to_thread(self._fetch_transcripts)
         for expected in (MARKER, "to-out", "update.bin"):
             _hold(expected in text, f"the transcripts do not show {expected!r}")
-        return f"{len(text)} characters"
+        return self._say("demo.seen.characters", count=len(text))
 
     def _fetch_transcripts(self) -> str:
         pieces: list[bytes] = []
@@ -210,7 +212,7 @@ class Rehearsal:
                 _hold(
                     not any(secret in content for secret in secrets), f"the device's secret stands in {path}"
                 )
-        return f"{looked} files"
+        return self._say("demo.seen.files", count=looked)
 
     def _trace(self) -> Path:
         found = sorted(self._scene.data.joinpath("traces").rglob(f"{self._session_id}/trace.ecl"))
@@ -222,7 +224,7 @@ class Rehearsal:
         public = self._scene.data / "keys/trace-signing.pem.pub"
         result = await asyncio.to_thread(verify, self._trace(), public.read_bytes())
         _hold(result.intact, f"a fresh trace does not verify: {result}")
-        return f"{result.records} records"
+        return self._say("demo.seen.records", count=result.records)
 
     async def _tampered(self) -> str:
         copy = self._scene.directory / "tampered"
@@ -259,7 +261,7 @@ class Rehearsal:
             outcome = api.post("/v1/journal/verify")
         _hold(names >= expected, f"the journal lacks {sorted(expected - names)}")
         _hold(bool(outcome["valid"]), f"the journal does not verify: {outcome}")
-        return f"{len(names)} kinds of entry"
+        return self._say("demo.seen.kinds", count=len(names))
 
 
 def _hold(kept: bool, what: str, done: Finished | None = None) -> None:

@@ -55,6 +55,7 @@ def test_each_administrator_gets_one_invitation_shown_once(tmp_path: Path) -> No
         (("--administrator", "dsi:Denise"), "login:Full Name:e-mail"),
         (("--administrator", "Dsi Martin:Denise Martin:d@h.example"), "login 'Dsi Martin'"),
         (("--administrator", "dsi:Denise Martin:denise"), "e-mail 'denise'"),
+        (("--administrator", "dsi:Denise Martin:info@h.example"), "--administrator, e-mail 'info@h.example'"),
     ],
 )
 def test_what_is_wrong_with_an_administrator_is_named(

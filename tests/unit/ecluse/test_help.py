@@ -61,6 +61,12 @@ def test_wrong_usage_is_code_2_and_names_the_option(path: tuple[str, ...]) -> No
     assert "--no-such-option" in done.stderr
 
 
+def test_the_root_tells_the_exit_codes() -> None:
+    """A script's author reads in ``ecluse --help`` what 0, 1 and 2 mean."""
+    shown = " ".join(_help().split())
+    assert "0 done, 1 refused or failed (one sentence says why), 2 wrong usage" in shown
+
+
 def test_enough_commands_are_looked_at() -> None:
     """The walk over the tree finds the nouns of the API."""
     assert len(COMMANDS) > 50

@@ -1,0 +1,98 @@
+"""The command line against the real API: what stopped people on their first day says the way out."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from policy.authn import ssh_keys
+from policy.domain.tasks import TaskGrant, TaskKind, TaskResult
+from tests.support.api_house import House
+from tests.support.own_machine import Desk
+from tests.support.policy_world import host_key_line
+
+
+def _fetch(house: House, device: str, *keys: str) -> None:
+    """Let somebody ask for the host keys of *device*, and a gateway find *keys*."""
+    world, tasks = house.world, house.world.services.device_tasks
+
+    async def ask() -> None:
+        found = await world.services.devices.list(world.who("dsi"), world.id)
+        wanted = next(one for one in found if one.name == device)
+        await tasks.request(world.who("dsi"), world.id, TaskKind.FETCH_HOST_KEYS, wanted.id)
+        grant = await tasks.claim("node1")
+        assert isinstance(grant, TaskGrant)
+        await tasks.finish(grant, TaskResult(ok=True, host_keys=keys))
+
+    house.run(ask())
+
+
+def test_a_host_key_is_pinned_by_the_fingerprint_that_was_compared(
+    house: House, desks: tuple[Desk, Desk, Desk]
+) -> None:
+    """``hostkeys pin`` takes what the last fetch of that device showed, and no fingerprint from anywhere else."""
+    dsi, _, _ = desks
+    dsi.run("zones", "add", "empreinte")
+    for name in ("irm21", "irm22"):
+        dsi.run("devices", "add", name, "--zone", "empreinte", "--address", "192.0.2.40")
+    before, now = host_key_line(), host_key_line()
+    _fetch(house, "irm21", before)
+    house.clock.advance(timedelta(seconds=1))
+    _fetch(house, "irm21", now)
+    old, new = (ssh_keys.parse(line).fingerprint for line in (before, now))
+    unknown = dsi.run("hostkeys", "pin", "irm22", new)
+    assert (unknown.exit_code, "hostkeys fetch irm22" in unknown.stderr) == (1, True)
+    assert dsi.run("hostkeys", "pin", "irm21", old).exit_code == 1
+    assert dsi.run("hostkeys", "pin", "irm21", new).exit_code == 0
+    assert dsi.json("devices", "show", "irm21")["host_keys"] == [now]
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_a_host_key_of_an_old_kind_is_refused_with_the_reason(
+    desks: tuple[Desk, Desk, Desk], language: str
+) -> None:
+    """``ssh-dss`` is named as what is refused, not as too short a text."""
+    dsi, _, _ = desks
+    refused = dsi.run("--lang", language, "hostkeys", "pin", "scan01", "ssh-dss AAAA")
+    assert (refused.exit_code, "DSA" in refused.stderr) == (1, True), refused.stderr
+    assert "20" not in refused.stderr
+
+
+def test_an_account_is_not_tried_before_the_device_is_known(
+    desks: tuple[Desk, Desk, Desk], tmp_path: Path
+) -> None:
+    """Without a pinned host key ``accounts try`` says which command comes first."""
+    dsi, _, _ = desks
+    dsi.run("zones", "add", "essai")
+    dsi.run("devices", "add", "irm31", "--zone", "essai", "--address", "192.0.2.50")
+    secret = tmp_path / "secret.txt"
+    secret.write_text("Encore-un-secret-d-ici\n")
+    assert dsi.run("accounts", "add", "irm31", "maint", "--password-file", str(secret)).exit_code == 0
+    refused = dsi.run("accounts", "try", "irm31", "maint")
+    assert (refused.exit_code, "ecluse hostkeys fetch irm31" in refused.stderr) == (1, True)
+
+
+def test_both_password_prompts_are_in_the_language_of_the_screen(
+    house: House, desks: tuple[Desk, Desk, Desk], tmp_path: Path
+) -> None:
+    """``enrol`` under ``--lang fr`` asks for the password, and for it again, in French."""
+    dsi, _, _ = desks
+    made = dsi.json(
+        "people",
+        "invite",
+        "elsa",
+        "--supplier",
+        "Imagix",
+        "--name",
+        "Elsa Roy",
+        "--email",
+        "elsa@imagix.example",
+    )
+    invitation = tmp_path / "invitation.txt"
+    invitation.write_text(made["invitation"]["token"])
+    nobody = Desk(house, tmp_path, None)
+    place = ("--url", house.url, "--ca", str(house.ca))
+    typed = "une phrase assez longue\nune phrase assez longue\n000000\n"
+    done = nobody.run("--lang", "fr", "enrol", str(invitation), *place, typed=typed)
+    assert "Le même mot de passe" in done.output
+    assert "Repeat" not in done.output
