@@ -175,11 +175,6 @@ class ClientChannel(_HonestWindow, SSHServerChannel[bytes]):
         if self._request_queue and self._conn is not None:
             self._report_response(accepted)
 
-    @property
-    def open_requests(self) -> int:
-        """How many requests wait for an answer."""
-        return len(self._request_queue)
-
     def _owner(self) -> RequestOwner:
         return cast(RequestOwner, self._session)
 
