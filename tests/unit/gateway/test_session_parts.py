@@ -90,6 +90,11 @@ class Tape:
         assert then is not None
         self.thens.append(then)
 
+    def fail(self, error: Exception) -> None:
+        """Take no more."""
+        del error
+        self.broken = True
+
     async def close(self, reason: str, **details: object) -> None:
         """Nothing to close."""
 
