@@ -16,6 +16,8 @@ from starlette.responses import JSONResponse
 
 from admin_api import errors as mine
 from admin_api.sayings import said
+from admin_api.v1.schemas.base import IDENTIFIER_FORM, NAME_FORM
+from admin_api.v1.schemas.windows import LOCAL_TIME
 from admin_api.wording import knows, say
 from policy import errors as policy
 from policy.domain.people import Language
@@ -73,6 +75,12 @@ class Refusal:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+_FORMS: Mapping[object, str] = {
+    LOCAL_TIME: "invalid.local_time",
+    NAME_FORM: "invalid.name",
+    IDENTIFIER_FORM: "invalid.identifier",
+}
+"""What people are told instead of a regular expression."""
 INTERNAL = Refusal("internal", 500)
 
 
@@ -188,6 +196,7 @@ def _validation_errors(error: RequestValidationError, language: Language) -> lis
         place = [str(part) for part in item["loc"] if part not in ("body", "query", "path")]
         key = f"invalid.{item['type']}"
         limits = {str(name): value for name, value in (item.get("ctx") or {}).items()}
+        key = _FORMS.get(limits.get("pattern", ""), key)
         if not knows(key):
             key, limits = "invalid.value", {"why": str(item["msg"])[:200]}
         found.append((".".join(place) or "body", say(key, language, **limits)))

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ecluse import moments, tables
+from ecluse import moments, planning, tables
 from ecluse.client import ApiClient
 from ecluse.errors import EcluseError, Refused
 from ecluse.profile import Profile, load
@@ -44,6 +44,8 @@ class Desk:
         self.environment = environment
         self.language = language
         self.as_json = False
+        self.options: Mapping[str, str] = {}
+        """The option of the command line that each field of the API was typed for."""
         self._client: ApiClient | None = None
         self._zone: ZoneInfo | None = None
 
@@ -174,13 +176,25 @@ class Desk:
         screen = _err()
         screen.print(Text(clean(document.get("detail") or self.say(error.key, **error.arguments))))
         for item in _mappings(document.get("errors")):
-            screen.print(Text(f"  {clean(item.get('field'))}: {clean(item.get('message'))}"))
+            place = planning.option(str(item.get("field")), self.options)
+            screen.print(Text(f"  {clean(place)}: {clean(item.get('message'))}"))
+        if self.options and str(document.get("type")).endswith(":ambiguous-local-time"):
+            screen.print(Text("→ " + self._which(document)))
+            return
         if document.get("choices"):
             screen.print(
                 Text("  " + self.say("refused.choices", choices=", ".join(_texts(document["choices"]))))
             )
         if document.get("next"):
             screen.print(Text("→ " + clean(document["next"])))
+
+    def _which(self, document: Mapping[str, object]) -> str:
+        """Say the option that tells which of two times is meant, or what becomes of one that does not exist."""
+        if _texts(document.get("choices")) == ["shift"]:
+            return self.say("refused.shift")
+        fields = [str(item.get("field")) for item in _mappings(document.get("errors"))]
+        places = [planning.option(field, self.options) for field in fields]
+        return self.say("refused.fold", option=places[0] if places else "--start")
 
     def _cell(self, value: object) -> str:
         if isinstance(value, bool):

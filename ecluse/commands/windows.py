@@ -4,19 +4,25 @@ from typing import Annotated
 
 import typer
 
-from ecluse import moments, names
+from ecluse import moments, names, planning
 from ecluse.client import Json
 from ecluse.commands.interventions import kind_of
 from ecluse.desk import AsJson, Desk
 from ecluse.tables import Column, whole
+from policy.clock import SystemClock
 
 group = typer.Typer(no_args_is_help=True, help="Intervention windows.")
 
 Id = Annotated[str, typer.Argument(help="Identifier of the window, or its first digits.")]
 Why = Annotated[str, typer.Option("--reason", help="Kept in the journal.")]
-Start = Annotated[str, typer.Option(metavar="YYYY-MM-DD HH:MM", help="On the hospital's own clock.")]
+Start = Annotated[
+    str, typer.Option(metavar="YYYY-MM-DD HH:MM|now", help="On the hospital's own clock; now: this minute.")
+]
 End = Annotated[
-    str, typer.Option(metavar="[YYYY-MM-DD ]HH:MM", help="The end; it is not part of the window.")
+    str,
+    typer.Option(
+        metavar="[YYYY-MM-DD ]HH:MM|+90m|+2h", help="The end, or how long; it is not part of the window."
+    ),
 ]
 Fold = Annotated[
     str | None,
@@ -37,7 +43,6 @@ Occurrence = Annotated[
     str | None,
     typer.Option("--occurrence", help="Which opening; by default the one open now, else the next."),
 ]
-_CLOCK = 5
 
 
 def register(root: typer.Typer) -> None:
@@ -96,7 +101,7 @@ def plan(
         "account": account,
         "channels": channel,
         "purpose": purpose,
-        **_times(start, end, rrule, except_, start_fold, end_fold, shift),
+        **_times(desk, start, end, rrule, except_, start_fold, end_fold, shift),
     }
     if intervention is not None:
         body["intervention_id"] = names.intervention(client, intervention)["id"]
@@ -154,7 +159,10 @@ def move(
     """Move a window to other times; it must be approved again, by somebody else than you."""
     desk = Desk.of(context, as_json)
     found = names.window(desk.client, window)
-    body = {"version": found["version"], **_times(start, end, rrule, except_, start_fold, end_fold, shift)}
+    body = {
+        "version": found["version"],
+        **_times(desk, start, end, rrule, except_, start_fold, end_fold, shift),
+    }
     _show_planned(desk, desk.client.post(f"/v1/windows/{found['id']}/move", body), "windows.moved")
 
 
@@ -323,6 +331,7 @@ def _span(occurrence: Json) -> str:
 
 
 def _times(
+    desk: Desk,
     start: str,
     end: str,
     rrule: str | None,
@@ -331,25 +340,14 @@ def _times(
     end_fold: str | None,
     shift: bool,
 ) -> Json:
-    times: Json = {
-        "start": start,
-        "end": _whole_end(start, end),
-        "start_fold": start_fold,
-        "end_fold": end_fold,
-        "shift": shift,
-    }
+    desk.options = planning.OPTIONS
+    opening = planning.opening(
+        start, end, start_fold, end_fold, lambda: SystemClock().now().astimezone(desk.zone)
+    )
+    times: Json = {**opening, "shift": shift}
     if rrule is not None:
-        times["recurrence"] = {"rule": rrule, "exceptions": [_exception(day, start) for day in except_ or ()]}
+        left_out = [planning.exception(day, times["start"]) for day in except_ or ()]
+        times["recurrence"] = {"rule": rrule, "exceptions": left_out}
     elif except_:
         raise typer.BadParameter("only a recurring window has days left out", param_hint="--except")
     return times
-
-
-def _whole_end(start: str, end: str) -> str:
-    """Give an end of ``HH:MM`` the day of the start. An end before the start is for the planner to write in full."""
-    return f"{start[:10]} {end}" if len(end) <= _CLOCK else end
-
-
-def _exception(day: str, start: str) -> str:
-    """Give a day left out the hour at which its occurrence would have started."""
-    return f"{day}{start[10:]}" if len(day) == len("YYYY-MM-DD") else day

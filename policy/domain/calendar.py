@@ -113,7 +113,7 @@ def _refuse_doubts(recurrence: Recurrence, timezone: str, starts: list[datetime]
     dates = ", ".join(f"{doubt.local:%Y-%m-%d %H:%M}" for doubt in doubts)
     raise AmbiguousLocalTime(
         doubts[0].field,
-        f"the clocks change at {dates} in {timezone}: except those dates, or say fold 0 or 1 for a time that "
+        f"the clocks change at {dates} in {timezone}: except those dates, or say first or second for a time that "
         "exists twice and shift for one that does not exist",
         local=doubts[0].local,
         choices=doubts[0].choices,

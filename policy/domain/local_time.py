@@ -55,7 +55,7 @@ def _one_of_two(
     first, second = (choice.strftime("%H:%M UTC") for choice in choices)
     raise AmbiguousLocalTime(
         field,
-        f"{_shown(local)} exists twice in {timezone}: say fold 0 for the first ({first}) or 1 for the second "
+        f"{_shown(local)} exists twice in {timezone}: say whether the first ({first}) or the second "
         f"({second})",
         local=local,
         choices=choices,

@@ -8,13 +8,16 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from policy.domain.ids import NAME_PATTERN
 
-Name = Annotated[str, StringConstraints(pattern=f"^{NAME_PATTERN.pattern}$")]
+NAME_FORM = f"^{NAME_PATTERN.pattern}$"
+IDENTIFIER_FORM = r"^[0-9a-f]{32}$"
+
+Name = Annotated[str, StringConstraints(pattern=NAME_FORM)]
 """What a login, a device or an account may be called."""
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 """One line or a short paragraph that people read."""
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER_FORM)]
 """An identifier made by Écluse."""
 
 

@@ -96,3 +96,57 @@ def test_both_password_prompts_are_in_the_language_of_the_screen(
     done = nobody.run("--lang", "fr", "enrol", str(invitation), *place, typed=typed)
     assert "Le même mot de passe" in done.output
     assert "Repeat" not in done.output
+
+
+PLAN = (
+    "windows",
+    "plan",
+    "--supplier",
+    "Imagix",
+    "--person",
+    "alice",
+    "--device",
+    "scan01",
+    "--purpose",
+    "Essai",
+)
+EVENING = ("--start", "2026-11-24 20:00", "--end", "22:00")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((*EVENING, "--channel", "telnet"), "--channel:"),
+        ((*EVENING, "--channel", "shell", "--rrule", "FREQ=SOMETIMES"), "--rrule:"),
+        ((*EVENING, "--channel", "shell", "--idle", "2"), "--idle:"),
+        (("--start", "2027-10-31 02:30", "--end", "05:00", "--channel", "shell"), "--start-fold first"),
+        (("--start", "2027-10-31 01:30", "--end", "02:30", "--channel", "shell"), "--end-fold second"),
+        (("--start", "2027-03-28 02:30", "--end", "05:00", "--channel", "shell"), "--shift"),
+    ],
+)
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_what_the_api_refuses_is_named_by_the_option_typed(
+    desks: tuple[Desk, Desk, Desk], arguments: tuple[str, ...], said: str, language: str
+) -> None:
+    """A planner reads the option that she typed, and the option that says which of two times, never a field's path."""
+    dsi, _, _ = desks
+    refused = dsi.run("--lang", language, *PLAN, *arguments)
+    assert (refused.exit_code, said in refused.stderr) == (1, True), refused.stderr
+    for internal in ("recurrence", "channels.", "limit_seconds", "start_fold", "end_fold", "fold 0"):
+        assert internal not in refused.stderr
+
+
+@pytest.mark.parametrize(("language", "said"), [("fr", "AAAA-MM-JJ HH:MM"), ("en", "YYYY-MM-DD HH:MM")])
+def test_the_api_tells_a_form_in_words(house: House, language: str, said: str) -> None:
+    """A time, a name or an identifier of the wrong form is answered with what to write, not with a pattern."""
+    with house.client("dsi") as client:
+        headers = {"Accept-Language": language}
+        window = client.post("/v1/windows", json={"start": "demain", "end": "22:00"}, headers=headers).json()
+        supplier = client.get("/v1/suppliers/xyz", headers=headers)
+        zone = client.post("/v1/zones", json={"name": "Bloc A"}, headers=headers).json()
+    told = {item["field"]: item["message"] for item in window["errors"]}
+    assert said in told["start"]
+    assert all("^" not in text for text in told.values())
+    assert "^" not in supplier.text
+    assert zone["errors"][0]["field"] == "name"
+    assert "^" not in zone["errors"][0]["message"]

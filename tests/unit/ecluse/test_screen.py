@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from ecluse.commands.suppliers import read_site
-from ecluse.commands.windows import _exception, _whole_end
 from ecluse.desk import Desk, language_of
 from ecluse.errors import EcluseError, NotLoggedIn, Refused
 from ecluse.profile import load
@@ -107,13 +106,6 @@ def test_an_address_must_be_https_and_known() -> None:
             {"ECLUSE_STATE": "/nonexistent", "ECLUSE_API_URL": "http://127.0.0.1", "ECLUSE_API_CA": "ca.pem"}
         )
     assert refused.value.key == "login.https"
-
-
-def test_short_ends_and_days_left_out_take_the_start_s_day_and_hour() -> None:
-    """``--end 22:00`` is of the start's day; ``--except DATE`` is that day's occurrence."""
-    assert _whole_end("2026-11-23 20:00", "22:00") == "2026-11-23 22:00"
-    assert _whole_end("2026-11-23 20:00", "2026-11-24 02:00") == "2026-11-24 02:00"
-    assert _exception("2026-12-01", "2026-11-24 20:00") == "2026-12-01 20:00"
 
 
 def test_a_site_is_a_name_a_country_and_networks() -> None:
