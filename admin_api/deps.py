@@ -6,7 +6,6 @@ from datetime import MAXYEAR, MINYEAR, datetime
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Query, Request
-from pydantic import BaseModel
 
 from admin_api.errors import BadCursor, BadTimestamp
 from admin_api.security.permissions import principal_of
@@ -77,7 +76,6 @@ Spoken = Annotated[Language, Depends(language_of)]
 Paging = Annotated[PageRequest, Depends(page_request)]
 
 Row = TypeVar("Row")
-Out = TypeVar("Out", bound=BaseModel)
 
 
 def cut_page(

@@ -10,7 +10,6 @@ import re
 import shutil
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +29,6 @@ CUT_REASON = "exercice de coupure"
 
 class StepFailed(Exception):
     """A promise was not kept; the text says which and what was seen."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One promise (its message key) and what was seen of it."""
-
-    key: str
-    seen: str
 
 
 class Rehearsal:
