@@ -1,16 +1,21 @@
 """``ecluse enrol``: the invited person chooses a password and takes a TOTP secret, in her own terminal."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import segno
 import typer
 
 from ecluse import profile
+from ecluse.client import ApiClient, Json
 from ecluse.desk import AsJson, Desk
-from ecluse.errors import FileUnusable
+from ecluse.errors import FileUnusable, Refused
 from policy.vault.secret import Secret
+
+_ATTEMPTS: Final = 3
+"""How often a person at a terminal may choose a password, or type a code, before the command ends."""
 
 
 def register(root: typer.Typer) -> None:
@@ -35,6 +40,19 @@ def enrol(
     place = profile.load(desk.environment, url=url, ca=ca)
     client = desk.client_for(profile.Profile(url=place.url, ca=place.ca, token=None))
     token = _invitation(desk, invitation)
+    shown = _insist(desk, lambda: _choose(desk, client, token, password_file))
+    if as_json:
+        # a script cannot scan; the secret goes out once, and the code comes back on standard input
+        desk.show_json(shown)
+        sys.stdout.flush()
+    else:
+        segno.make(str(shown["uri"])).terminal(out=sys.stdout, compact=True)
+        desk.tell("enrol.secret", secret=str(shown["secret"]))
+    _insist(desk, lambda: _confirm(desk, client, token))
+    desk.tell("enrol.done", login=str(shown["login"]))
+
+
+def _choose(desk: Desk, client: ApiClient, token: Secret, password_file: Path | None) -> Json:
     if password_file is not None:
         password = first_line(password_file)
     else:
@@ -46,19 +64,26 @@ def enrol(
                 err=True,
             )
         )
-    shown = client.post(
+    return client.post(
         "/v1/enrolment/password", {"invitation": token.reveal(), "password": password.reveal()}
     )
-    if as_json:
-        # a script cannot scan; the secret goes out once, and the code comes back on standard input
-        desk.show_json(shown)
-        sys.stdout.flush()
-    else:
-        segno.make(str(shown["uri"])).terminal(out=sys.stdout, compact=True)
-        desk.tell("enrol.secret", secret=str(shown["secret"]))
-    code = typer.prompt(desk.say("enrol.code"), err=True)
-    client.post("/v1/enrolment/confirm", {"invitation": token.reveal(), "code": str(code).strip()})
-    desk.tell("enrol.done", login=str(shown["login"]))
+
+
+def _confirm(desk: Desk, client: ApiClient, token: Secret) -> Json:
+    # authenticators show the digits in groups
+    code = "".join(str(typer.prompt(desk.say("enrol.code"), err=True)).split())
+    return client.post("/v1/enrolment/confirm", {"invitation": token.reveal(), "code": code})
+
+
+def _insist(desk: Desk, ask: Callable[[], Json]) -> Json:
+    """Ask again where a person sits at the terminal: starting over would give her another secret to scan."""
+    attempts = _ATTEMPTS if _attended() else 1
+    for _ in range(attempts - 1):
+        try:
+            return ask()
+        except Refused as refused:
+            desk.show_error(refused)
+    return ask()
 
 
 def _invitation(desk: Desk, path: Path | None) -> Secret:
@@ -76,3 +101,7 @@ def first_line(path: Path) -> Secret:
     if not lines or not lines[0].strip():
         raise FileUnusable("file.empty", path=str(path))
     return Secret(lines[0].strip())
+
+
+def _attended() -> bool:
+    return sys.stdin.isatty()

@@ -34,7 +34,7 @@ def login(
     code = typer.prompt(desk.say("login.code"), hide_input=False, err=True)
     anonymous = profile.Profile(url=place.url, ca=place.ca, token=None)
     answer = desk.client_for(anonymous).post(
-        "/v1/login", {"login": name, "password": password.reveal(), "code": str(code).strip()}
+        "/v1/login", {"login": name, "password": password.reveal(), "code": "".join(str(code).split())}
     )
     kept = profile.save(
         desk.environment, profile.Profile(url=place.url, ca=place.ca, token=Secret(str(answer["token"])))

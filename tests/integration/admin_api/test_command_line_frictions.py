@@ -98,6 +98,26 @@ def test_both_password_prompts_are_in_the_language_of_the_screen(
     assert "Repeat" not in done.output
 
 
+def test_a_slip_while_enrolling_is_asked_again(
+    house: House, desks: tuple[Desk, Desk, Desk], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A password too short and a wrong code, typed in groups, are asked again at a terminal, with the same secret."""
+    dsi, _, _ = desks
+    person = ("erin", "--supplier", "Imagix", "--name", "Erin Roy", "--email", "erin@imagix.example")
+    invitation = tmp_path / "invitation.txt"
+    invitation.write_text(dsi.json("people", "invite", *person)["invitation"]["token"])
+    monkeypatch.setattr("ecluse.commands.enrol._attended", lambda: True)
+    typed = "court\ncourt\nune phrase assez longue\nune phrase assez longue\n" + "000 000\n" * 3
+    place = ("--url", house.url, "--ca", str(house.ca))
+    nobody = Desk(house, tmp_path, None)
+    done = nobody.run("--lang", "fr", "enrol", str(invitation), *place, typed=typed)
+    assert done.exit_code == 1
+    assert "moins de 12 caractères" in done.stderr
+    assert "forme" not in done.stderr
+    assert done.stderr.count("Le code qu'elle affiche") == 3
+    assert done.stdout.count("tapez-y ce secret") == 1
+
+
 PLAN = (
     "windows",
     "plan",
