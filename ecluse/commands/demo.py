@@ -118,7 +118,8 @@ def _explain(desk: Desk, scene: "Scene") -> None:
         ("demo.say.why", f"{sys.argv[0]} why alice {CLOSED_DEVICE}"),
         ("demo.say.sessions", f"{sys.argv[0]} sessions list"),
         ("demo.say.cut", f"{sys.argv[0]} sessions cut SESSION --reason exercice"),
-        ("demo.say.replay", f"{sys.argv[0]} traces replay SESSION --reason exercice"),
+        ("demo.say.traces", f"{sys.argv[0]} traces list"),
+        ("demo.say.replay", f"{sys.argv[0]} traces replay SESSION --idle-cut 1 --reason exercice"),
         ("demo.say.document", str(scene.data / "demo.json")),
     ]
     for key, value in lines:
