@@ -58,7 +58,9 @@ class _Walk:
 
 
 def recover(directory: Path, key: SigningKey, now: Now, reason: str = INTERRUPTED) -> Recovered | None:
-    """Bring a trace to its end: trim a torn last record, write END, sign. Blocks.
+    """Bring a trace to its end: trim a torn last record, write a GAP and END, sign. Blocks.
+
+    The GAP says what is known to be missing: what had come and was not written yet, which had not passed.
 
     Args:
         directory: A folder of the spool.
@@ -129,10 +131,16 @@ def _close(
         input_limit=0,
     )
     ended, at_ns = _end_of(walk)
-    if ended is None:
-        writer.write([Frame(FrameType.END, 0, at_ns, canonical({"reason": reason}))])
-    writer.sync()
     tails = _tails(directory)
+    if ended is None:
+        lost = {"kind": INTERRUPTED, "torn_bytes": sum(item["bytes"] for item in tails)}
+        writer.write(
+            [
+                Frame(FrameType.GAP, 0, at_ns, canonical(lost)),
+                Frame(FrameType.END, 0, at_ns, canonical({"reason": reason})),
+            ]
+        )
+    writer.sync()
     manifest = describe(
         walk.header,
         writer,

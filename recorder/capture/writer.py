@@ -32,9 +32,15 @@ class _ThreadTools(threading.local):
 _tools = _ThreadTools()
 
 
+_STREAMS = {FrameType.INPUT: "input", FrameType.OUTPUT: "output"}
+"""The kinds of frames that may be data without end, and what a digest calls the stream they are of."""
+
+_Key = tuple[int, FrameType]
+
+
 @dataclass(slots=True)
-class _Input:
-    """What one channel sent: how much in all, and the digest of all of it."""
+class _Stream:
+    """What passed one way on one channel: how much in all, and the digest of all of it."""
 
     total: int = 0
     digest: _Hash = field(default_factory=hashlib.sha256)
@@ -53,7 +59,7 @@ class TraceWriter:
         suite_number: The suite the header names.
         sequence: Number of the last record written.
         now: Wall clock.
-        input_limit: Bytes kept of one channel's input; the rest is hashed.
+        input_limit: Bytes kept of one channel's input, and of a forwarded port's output; the rest is hashed.
 
     Raises:
         TraceFormatError: The suite is unknown.
@@ -74,8 +80,9 @@ class TraceWriter:
         self._suite = suite(suite_number)
         self._now = now
         self._input_limit = input_limit
-        self._inputs: dict[int, _Input] = {}
+        self._streams: dict[_Key, _Stream] = {}
         self._terminals: set[int] = set()
+        self._forwarded: set[int] = set()
         self._in_use = threading.Lock()  # a sync under way must not see its descriptor given to another file
         self._closed = False
         self.offset = offset
@@ -129,16 +136,16 @@ class TraceWriter:
             return  # the recovery trims the torn record instead
 
     def _within_limit(self, batch: Sequence[Frame]) -> list[Frame]:
-        """The batch as it is stored: input beyond the limit becomes one digest frame a channel."""
+        """The batch as it is stored: data beyond the limit becomes one digest frame a stream, and once a gap."""
         kept: list[Frame] = []
-        beyond: dict[int, int] = {}
+        beyond: dict[_Key, int] = {}
         for frame in batch:
-            if frame.type is FrameType.REQUEST and isinstance(frames.facts(frame).get("pty"), dict):
-                self._terminals.add(frame.channel)
-            if frame.type is not FrameType.INPUT or frame.channel in self._terminals:
-                kept.append(frame)  # on a terminal only lengths are recorded: they are no data to limit
+            self._learn(frame)
+            if not self._limited(frame):
+                kept.append(frame)
                 continue
-            state = self._inputs.setdefault(frame.channel, _Input())
+            key = (frame.channel, frame.type)
+            state = self._streams.setdefault(key, _Stream())
             room = self._input_limit - state.total
             state.total += len(frame.payload)
             state.digest.update(frame.payload)
@@ -146,15 +153,32 @@ class TraceWriter:
                 kept.append(frame)
                 continue
             if room > 0:
-                kept.append(Frame(FrameType.INPUT, frame.channel, frame.at_ns, frame.payload[:room]))
-            beyond[frame.channel] = frame.at_ns
-        for channel, at_ns in beyond.items():
-            kept.append(self._digest(channel, at_ns))
+                kept.append(Frame(frame.type, frame.channel, frame.at_ns, frame.payload[:room]))
+            if state.total - len(frame.payload) <= self._input_limit:
+                told = {"kind": "limit", "stream": _STREAMS[frame.type], "kept": self._input_limit}
+                kept.append(Frame(FrameType.GAP, frame.channel, frame.at_ns, frames.canonical(told)))
+            beyond[key] = frame.at_ns
+        for key, at_ns in beyond.items():
+            kept.append(self._digest(key, at_ns))
         return kept
 
-    def _digest(self, channel: int, at_ns: int) -> Frame:
-        state = self._inputs[channel]
-        told = {"stream": "input", "bytes": state.total, "sha256": state.digest.hexdigest()}
+    def _learn(self, frame: Frame) -> None:
+        """Note which channels are terminals, whose input is no data, and which are forwarded ports."""
+        if frame.type is FrameType.REQUEST:
+            if isinstance(frames.facts(frame).get("pty"), dict):
+                self._terminals.add(frame.channel)
+        elif frame.type is FrameType.OPEN and frames.facts(frame).get("kind") == frames.FORWARDED:
+            self._forwarded.add(frame.channel)
+
+    def _limited(self, frame: Frame) -> bool:
+        if frame.type is FrameType.INPUT:
+            return frame.channel not in self._terminals  # there only lengths are recorded
+        return frame.type is FrameType.OUTPUT and frame.channel in self._forwarded
+
+    def _digest(self, key: _Key, at_ns: int) -> Frame:
+        channel, kind = key
+        state = self._streams[key]
+        told = {"stream": _STREAMS[kind], "bytes": state.total, "sha256": state.digest.hexdigest()}
         return Frame(FrameType.DIGEST, channel, at_ns, frames.canonical(told))
 
 

@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
+from recorder.replay.neutral import neutralise
 from recorder.replay.reader import TraceReader
-from recorder.replay.timeline import summary
+from recorder.replay.timeline import Raw, Teller
 from recorder.trace.frames import Frame, FrameType, facts
 from recorder.trace.header import TraceHeader
 
 _SHOWN = frozenset({FrameType.OUTPUT, FrameType.ERROR_OUTPUT})
 _MARKED = frozenset(
     {
+        FrameType.OPEN,
         FrameType.REQUEST,
         FrameType.REFUSED,
         FrameType.WARNING,
@@ -32,7 +34,7 @@ _LARGEST_SIDE = 1000
 """Columns or rows beyond which a size from a client is not believed: a player would allocate them."""
 
 
-def export(reader: TraceReader, *, channel: int | None = None) -> Iterator[str]:
+def export(reader: TraceReader, *, channel: int | None = None, teller: Teller | None = None) -> Iterator[str]:
     """The trace as asciicast v3, one line of NDJSON after another, without line ends.
 
     Output is data and stays as it is, so that a player shows what the technician saw; JSON's
@@ -41,6 +43,7 @@ def export(reader: TraceReader, *, channel: int | None = None) -> Iterator[str]:
     Args:
         reader: Stands at the trace's start.
         channel: Only this channel; None for all, in the order in which they spoke.
+        teller: Whose words the markers are in; None: the format's own.
 
     Raises:
         ChainBroken: A record is not the one that was written; all before it came out.
@@ -52,7 +55,7 @@ def export(reader: TraceReader, *, channel: int | None = None) -> Iterator[str]:
         first.append(frame)
         if frame.type in _SHOWN:
             break
-    cast = _Cast()
+    cast = _Cast(teller if teller is not None else Raw())
     yield _json(_head(reader.header, first))
     for frame in chain(first, frames):
         yield from cast.lines(frame)
@@ -62,7 +65,8 @@ def export(reader: TraceReader, *, channel: int | None = None) -> Iterator[str]:
 class _Cast:
     """Where in the cast we are."""
 
-    def __init__(self) -> None:
+    def __init__(self, teller: Teller) -> None:
+        self._teller = teller
         self._at_us = 0
         self._decoders: dict[tuple[int, FrameType], codecs.IncrementalDecoder] = {}
         self._terminals: set[int] = set()
@@ -88,7 +92,7 @@ class _Cast:
             if size is not None:
                 yield self._event(at_us, "r", f"{size[0]}x{size[1]}")
         elif frame.type in _MARKED:
-            yield self._event(at_us, "m", summary(frame))
+            yield self._event(at_us, "m", neutralise(self._teller.event(frame)))
         elif frame.type is FrameType.END and self._status is not None:
             yield from self.rest()
             yield self._event(at_us, "x", self._status)

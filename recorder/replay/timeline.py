@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from recorder.errors import TraceFormatError
 from recorder.replay.neutral import neutralise
+from recorder.trace import instants
 from recorder.trace.frames import Frame, facts
+from recorder.trace.header import TraceHeader
 
 _TEXT_LIMIT = 500
+
+
+class Teller(Protocol):
+    """Words for what a trace holds. Whoever shows them neutralises them first: they quote strangers."""
+
+    def head(self, header: TraceHeader) -> Sequence[str]:
+        """The lines about the session as a whole."""
+
+    def event(self, frame: Frame) -> str:
+        """One line about a frame that is no stream."""
+
+
+class Raw:
+    """Tells a trace in the format's own words: for searching, and for frames that nobody has a sentence for."""
+
+    def head(self, header: TraceHeader) -> Sequence[str]:
+        """Who, on what, since when."""
+        return (
+            f"session {header.session_id} of {header.person['login']} ({header.person['full_name']})",
+            f"device {header.device['name']} account {header.account} from {header.source}",
+            f"opened {instants.text(header.started_at)}",
+        )
+
+    def event(self, frame: Frame) -> str:
+        """The frame's type, then what it says."""
+        return summary(frame)
 
 
 def summary(frame: Frame) -> str:

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 
 from recorder.replay.neutral import neutralise
 from recorder.replay.reader import TraceReader
-from recorder.replay.timeline import summary
-from recorder.trace import instants
+from recorder.replay.timeline import Raw, Teller
 from recorder.trace.frames import Frame, FrameType
 
 __all__ = ["neutralise", "render"]
@@ -29,23 +28,24 @@ _OPEN_END = re.compile(r"(?:\x1b|(?:\x1b\[|\x9b)[0-?]{0,48}[ -/]{0,4}|\r)\Z")
 _MARKS = {FrameType.OUTPUT: "|", FrameType.ERROR_OUTPUT: "!"}
 
 
-def render(reader: TraceReader) -> Iterator[str]:
+def render(reader: TraceReader, *, teller: Teller | None = None) -> Iterator[str]:
     """The trace as lines of plain text, without line ends.
 
     Each line of output starts with its channel and ``|`` (``!`` for error output), each event with
     ``*`` and its time, so that no output can pass for an event. Colours and cursor moves are left
     out, every other control is shown as an escape; a carriage return alone starts a new line.
 
+    Args:
+        reader: Stands at the trace's start.
+        teller: Whose words the events are told in; None: the format's own.
+
     Raises:
         ChainBroken: A record is not the one that was written; all before it came out.
         TraceFormatError: A frame cannot be read.
     """
-    header = reader.header
-    yield neutralise(
-        f"* session {header.session_id} of {header.person['login']} ({header.person['full_name']})"
-    )
-    yield neutralise(f"* device {header.device['name']} account {header.account} from {header.source}")
-    yield f"* opened {instants.text(header.started_at)}"
+    teller = teller if teller is not None else Raw()
+    for line in teller.head(reader.header):
+        yield f"* {neutralise(line)}"
     streams: dict[tuple[int, FrameType], _Stream] = {}
     for frame in reader.frames():
         if frame.type in _MARKS:
@@ -59,7 +59,7 @@ def render(reader: TraceReader) -> Iterator[str]:
         elif frame.type is not FrameType.INPUT:
             for stream in streams.values():
                 yield from stream.break_line()
-            yield _event(frame)
+            yield _event(frame, teller)
     for stream in streams.values():
         yield from stream.end()
 
@@ -112,8 +112,8 @@ class _Stream:
         return self._prefix + neutralise(line, keep="\t")
 
 
-def _event(frame: Frame) -> str:
+def _event(frame: Frame, teller: Teller) -> str:
     seconds, ns = divmod(frame.at_ns, 1_000_000_000)
     clock = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{ns // 1_000_000:03}"
-    channel = f"channel {frame.channel}: " if frame.channel else ""
-    return f"* {clock} {channel}{summary(frame)}"
+    channel = f"[{frame.channel}] " if frame.channel else ""
+    return f"* {clock} {channel}{neutralise(teller.event(frame))}"

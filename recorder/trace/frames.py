@@ -13,6 +13,9 @@ from recorder.errors import TraceFormatError
 
 MAX_PAYLOAD = 1 << 20
 """Bytes a frame's payload may have."""
+SESSION = "session"
+FORWARDED = "direct-tcpip"
+"""Kinds of channels in OPEN frames, by their names in RFC 4254: one for a process, and a forwarded port."""
 
 FRAME_HEAD = struct.Struct(">BIQI")
 """Type, channel, nanoseconds since the trace was opened, length of the payload."""

@@ -160,7 +160,8 @@ async def test_a_full_disk_ends_the_session_and_keeps_what_passed(tmp_path: Path
             found = verify(made.trace(opened.session_id), made.public_key)
             assert found.intact, found
             with TraceReader(made.trace(opened.session_id)) as reader:
-                *recorded, end = list(reader.frames())
+                *recorded, gap, end = list(reader.frames())
+            assert gap.type is FrameType.GAP
             assert len(recorded) == sent
             assert facts(end) == {"reason": "recording_failed"}
 

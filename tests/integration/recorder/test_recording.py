@@ -9,7 +9,7 @@ import pytest
 from recorder.errors import RecordingFailed, SpoolUnavailable, TraceFormatError
 from recorder.replay.reader import TraceReader, verify
 from recorder.store.database import Database
-from recorder.trace.frames import MAX_PAYLOAD, FrameType, canonical, facts
+from recorder.trace.frames import FORWARDED, MAX_PAYLOAD, SESSION, FrameType, canonical, facts
 from tests.support.traces import header, passed, studio, unexpected
 
 pytestmark = pytest.mark.integration
@@ -125,6 +125,44 @@ async def test_input_beyond_the_limit_is_hashed_and_said_so(tmp_path: Path) -> N
             "sha256": hashlib.sha256(sent[1]).hexdigest(),
         }
         assert len(digests) == 16  # one for each frame that crossed or passed the limit: none passed untold
+        gaps = [frame for frame in frames if frame.type is FrameType.GAP]
+        assert [(gap.channel, facts(gap)) for gap in gaps] == [
+            (1, {"kind": "limit", "stream": "input", "kept": 1000})
+        ]
+        assert frames.index(gaps[0]) < frames.index(digests[0])
+
+
+async def test_a_forwarded_port_has_a_limit_both_ways_and_a_process_only_for_input(tmp_path: Path) -> None:
+    """Output of a port is cut at the limit like its input, each with its gap and digest; a shell's is kept whole."""
+    async with studio(tmp_path, input_limit_bytes=100) as made:
+        opened = header()
+        recording = await made.recorder.open(opened, unexpected)
+        port = {"kind": FORWARDED, "host": "localhost", "port": 443}
+        await passed(recording, FrameType.OPEN, 1, canonical(port))
+        await passed(recording, FrameType.OPEN, 2, canonical({"kind": SESSION}))
+        sent = bytes(range(180))
+        for channel, kind in ((1, FrameType.INPUT), (1, FrameType.OUTPUT), (2, FrameType.OUTPUT)):
+            await passed(recording, kind, channel, sent[:100])
+            await passed(recording, kind, channel, sent[100:])
+        await recording.close("client_left")
+        with TraceReader(made.trace(opened.session_id)) as reader:
+            frames = list(reader.frames())
+        told = [
+            (frame.channel, frame.type, facts(frame))
+            for frame in frames
+            if frame.type in {FrameType.GAP, FrameType.DIGEST}
+        ]
+        whole = {"bytes": 180, "sha256": hashlib.sha256(sent).hexdigest()}
+        assert told == [
+            (1, kind, {**facts_of, "stream": stream})
+            for stream in ("input", "output")
+            for kind, facts_of in (
+                (FrameType.GAP, {"kind": "limit", "kept": 100}),
+                (FrameType.DIGEST, whole),
+            )
+        ]
+        kept = [frame.payload for frame in frames if frame.type is FrameType.OUTPUT]
+        assert kept == [sent[:100], sent[:100], sent[100:]]
 
 
 async def test_lengths_of_keystrokes_are_never_cut(tmp_path: Path) -> None:

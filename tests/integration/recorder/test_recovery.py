@@ -56,8 +56,10 @@ async def test_after_kill_9_everything_that_passed_is_there_and_verifies(tmp_pat
         assert found.manifest is not None
         assert (found.manifest.interrupted, found.manifest.end_reason) == (True, "interrupted")
         with TraceReader(made.trace(session_id)) as reader:
-            *recorded, end = list(reader.frames())
+            *recorded, gap, end = list(reader.frames())
         assert facts(end) == {"reason": "interrupted"}
+        assert gap.type is FrameType.GAP
+        assert facts(gap)["kind"] == "interrupted"
         numbers = [int(frame.payload.split(b":")[0]) for frame in recorded]
         assert numbers[: len(let_pass)] == let_pass
         assert numbers == list(range(len(numbers)))
@@ -96,7 +98,9 @@ async def test_a_torn_record_is_trimmed_at_any_byte_and_kept_beside(tmp_path: Pa
             assert found.manifest is not None
             assert found.manifest.trimmed_bytes == sizes[-1] - cut
             with TraceReader(trace) as reader:
-                assert [frame.payload for frame in reader.frames()][:-1] == [b"one", b"two"]
+                *kept, gap, _end = reader.frames()
+            assert [frame.payload for frame in kept] == [b"one", b"two"]
+            assert facts(gap) == {"kind": "interrupted", "torn_bytes": sizes[-1] - cut}
             fragment = trace / "tail-1.bin"
             assert fragment.read_bytes() == whole[-sizes[-1] : -cut]
             fragment.chmod(0o600)

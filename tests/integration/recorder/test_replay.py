@@ -184,7 +184,7 @@ async def test_requests_and_files_are_lines_of_the_transcript(tmp_path: Path) ->
     trace, _ = await closed_trace(tmp_path, fill)
     with TraceReader(trace) as reader:
         lines = list(transcript.render(reader))
-    assert [line.partition("channel 1: ")[2] for line in lines if "channel 1" in line] == [
+    assert [line.partition("[1] ")[2] for line in lines if "[1]" in line] == [
         "request request=subsystem subsystem=sftp",
         r"file op=put path=/tmp/\x1b]0;x\x07\u202etxt sha256=ab",
     ]
