@@ -5,7 +5,30 @@ points into another hospital (invariant 11). The exceptions serve the installati
 of attempts and of the outbox, and the gateways' leases.
 """
 
-from policy.store.tables.devices import account_secrets, accounts, device_groups, devices, zones
+from policy.store.tables.certificates import (
+    login_authorities,
+    revocation_lists,
+    token_certificates,
+    trust_anchors,
+)
+from policy.store.tables.devices import (
+    account_secrets,
+    accounts,
+    authority_keys,
+    derogations,
+    device_authorities,
+    device_groups,
+    devices,
+    zones,
+)
+from policy.store.tables.enrolment import (
+    engagement_duties,
+    engagement_texts,
+    engagements,
+    mails,
+    recovery_codes,
+    visits,
+)
 from policy.store.tables.people import (
     attempts,
     hospitals,
@@ -45,17 +68,24 @@ __all__ = [
     "outbox",
     "passwords",
     "people",
+    "login_authorities",
+    "mails",
     "revocations",
     "sessions",
     "ssh_keys",
     "suppliers",
     "tasks",
     "tokens",
+    "recovery_codes",
+    "revocation_lists",
     "totp_secrets",
     "totp_uses",
     "window_devices",
     "window_groups",
     "window_people",
+    "token_certificates",
     "windows",
     "zones",
 ]
+    "trust_anchors",
+    "visits",

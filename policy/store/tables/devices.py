@@ -41,6 +41,7 @@ devices = Table(
     Column("active", Boolean, nullable=False),
     PrimaryKeyConstraint("hospital_id", "id"),
     UniqueConstraint("hospital_id", "name"),
+    Column("level", String(16), nullable=False, server_default="standard"),
     own("zones", "zone_id"),
 )
 

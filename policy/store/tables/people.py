@@ -13,6 +13,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+    false,
 
 from policy.store.columns import UtcDateTime
 from policy.store.tables.schema import ID, LABEL, NAME, SERIAL, hospital, metadata, own
@@ -25,6 +26,7 @@ hospitals = Table(
     Column("timezone", String(64), nullable=False),
     Column("security_contact", String(500), nullable=False),
 )
+    Column("factors", JSON(none_as_null=True)),
 
 suppliers = Table(
     "suppliers",
@@ -35,6 +37,7 @@ suppliers = Table(
     Column("active", Boolean, nullable=False),
     Column("sites", JSON, nullable=False),
     PrimaryKeyConstraint("hospital_id", "id"),
+    Column("one_post", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("hospital_id", "name"),
 )
 
@@ -51,6 +54,7 @@ people = Table(
     Column("supplier_id", ID),
     Column("active", Boolean, nullable=False),
     PrimaryKeyConstraint("hospital_id", "id"),
+    Column("one_post", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("hospital_id", "login"),
     UniqueConstraint("hospital_id", "email"),
     Index(None, "id"),
@@ -98,6 +102,7 @@ ssh_keys = Table(
     Column("blob", LargeBinary, nullable=False),
     Column("label", LABEL, nullable=False),
     Column("added_at", UtcDateTime, nullable=False),
+    Column("kind", String(16), nullable=False, server_default="plain"),
     PrimaryKeyConstraint("hospital_id", "fingerprint"),
     own("people", "person_id"),
     Index(None, "person_id", "hospital_id"),

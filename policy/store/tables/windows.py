@@ -39,6 +39,7 @@ windows = Table(
     Column("recurrence", JSON(none_as_null=True)),
     Column("stored_until", UtcDateTime),
     Column("version", Integer, nullable=False),
+    Column("level", String(16), nullable=False, server_default="standard"),
     PrimaryKeyConstraint("hospital_id", "id"),
     own("interventions", "intervention_id"),
     own("people", "requested_by"),
