@@ -11,30 +11,7 @@ from policy.store.tables.certificates import (
     token_certificates,
     trust_anchors,
 )
-from policy.store.tables.certificates import (
-    login_authorities,
-    revocation_lists,
-    token_certificates,
-    trust_anchors,
-)
-from policy.store.tables.devices import (
-    account_secrets,
-    accounts,
-    authority_keys,
-    derogations,
-    device_authorities,
-    device_groups,
-    devices,
-    zones,
-)
-from policy.store.tables.enrolment import (
-    engagement_duties,
-    engagement_texts,
-    engagements,
-    mails,
-    recovery_codes,
-    visits,
-)
+from policy.store.tables.devices import account_secrets, accounts, device_groups, devices, zones
 from policy.store.tables.people import (
     attempts,
     hospitals,
@@ -75,8 +52,6 @@ __all__ = [
     "outbox",
     "passwords",
     "people",
-    "login_authorities",
-    "mails",
     "revocation_lists",
     "revocations",
     "sessions",
@@ -85,17 +60,12 @@ __all__ = [
     "tasks",
     "token_certificates",
     "tokens",
-    "recovery_codes",
-    "revocation_lists",
     "totp_secrets",
     "totp_uses",
     "trust_anchors",
     "window_devices",
     "window_groups",
     "window_people",
-    "token_certificates",
     "windows",
     "zones",
 ]
-    "trust_anchors",
-    "visits",

@@ -39,9 +39,9 @@ devices = Table(
     Column("host_keys", JSON, nullable=False),
     Column("algorithms", JSON, nullable=False),
     Column("active", Boolean, nullable=False),
+    Column("level", String(16), nullable=False, server_default="standard"),
     PrimaryKeyConstraint("hospital_id", "id"),
     UniqueConstraint("hospital_id", "name"),
-    Column("level", String(16), nullable=False, server_default="standard"),
     own("zones", "zone_id"),
 )
 

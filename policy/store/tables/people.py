@@ -12,8 +12,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-)
     false,
+)
 
 from policy.store.columns import UtcDateTime
 from policy.store.tables.schema import ID, LABEL, NAME, SERIAL, hospital, metadata, own
@@ -25,8 +25,8 @@ hospitals = Table(
     Column("name", LABEL, nullable=False),
     Column("timezone", String(64), nullable=False),
     Column("security_contact", String(500), nullable=False),
-)
     Column("factors", JSON(none_as_null=True)),
+)
 
 suppliers = Table(
     "suppliers",
@@ -36,8 +36,8 @@ suppliers = Table(
     Column("name", LABEL, nullable=False),
     Column("active", Boolean, nullable=False),
     Column("sites", JSON, nullable=False),
-    PrimaryKeyConstraint("hospital_id", "id"),
     Column("one_post", Boolean, nullable=False, server_default=false()),
+    PrimaryKeyConstraint("hospital_id", "id"),
     UniqueConstraint("hospital_id", "name"),
 )
 
@@ -53,8 +53,8 @@ people = Table(
     Column("roles", JSON, nullable=False),
     Column("supplier_id", ID),
     Column("active", Boolean, nullable=False),
-    PrimaryKeyConstraint("hospital_id", "id"),
     Column("one_post", Boolean, nullable=False, server_default=false()),
+    PrimaryKeyConstraint("hospital_id", "id"),
     UniqueConstraint("hospital_id", "login"),
     UniqueConstraint("hospital_id", "email"),
     Index(None, "id"),
@@ -101,8 +101,8 @@ ssh_keys = Table(
     Column("algorithm", String(64), nullable=False),
     Column("blob", LargeBinary, nullable=False),
     Column("label", LABEL, nullable=False),
-    Column("added_at", UtcDateTime, nullable=False),
     Column("kind", String(16), nullable=False, server_default="plain"),
+    Column("added_at", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("hospital_id", "fingerprint"),
     own("people", "person_id"),
     Index(None, "person_id", "hospital_id"),
