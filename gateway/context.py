@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from gateway.journal import GatewayJournal
 from gateway.ports import Logins
 from gateway.server.banners import Wording
-from gateway.server.menu import Commands, Openings
+from gateway.server.commands import Commands, Openings
 from gateway.session.lifecycle import Opener
 from gateway.session.supervisor import Supervisor
 from gateway.settings import GatewaySettings

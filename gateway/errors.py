@@ -6,6 +6,7 @@ GatewayError
 ├── AccessUnavailable       policy or the recorder cannot be used now: nothing opens
 ├── SessionEnded            the session a channel wants to join has ended
 ├── ChannelRefused          the grant does not allow this channel; carries the message key
+├── CommandMisused          a typed command was not understood; carries the message key
 └── DeviceError             the device's side; ``key`` names the message for the person
     ├── DeviceUnreachable   no answer, no route
     ├── NoCommonAlgorithm   the device speaks nothing that its leg allows
@@ -55,6 +56,17 @@ class ChannelRefused(GatewayError):
         super().__init__(key)
         self.key = key
         self.code = code
+
+
+class CommandMisused(GatewayError):
+    """A typed line is no command. ``key`` and ``arguments`` are the message, ``command`` whose help to read."""
+
+    def __init__(self, key: str, command: str = "", /, **arguments: object) -> None:
+        """Name the message *key* with its *arguments*, and the *command* where one was recognised."""
+        super().__init__(key)
+        self.key = key
+        self.command = command
+        self.arguments = arguments
 
 
 class DeviceError(GatewayError):

@@ -150,7 +150,7 @@ def refusal(denial: Denial, language: Language | str, timezone: str, contact: st
         return [f"{headline} - {sentence(told[0], language, timezone)}", ending]
     lines = [headline]
     for finding in told:
-        lines += _told(rule_label(finding.code), finding, language, timezone)
+        lines += finding_lines(rule_label(finding.code), finding, language, timezone)
     return [*lines, *_opening(denial.next_opening, language, timezone), ending]
 
 
@@ -159,13 +159,14 @@ def explained(explanation: Explanation, language: Language | str, timezone: str)
     lines = [translate("why.allowed" if explanation.allowed else "why.refused", language)]
     for finding in explanation.told:
         mark = translate("why.held" if finding.held else "why.failed", language)
-        lines += _told(f"{mark} {rule_label(finding.code)}", finding, language, timezone)
+        lines += finding_lines(f"{mark} {rule_label(finding.code)}", finding, language, timezone)
     if explanation.disclose:
         lines += _opening(explanation.next_opening, language, timezone)
     return lines
 
 
-def _told(label: str, finding: Finding, language: Language | str, timezone: str) -> list[str]:
+def finding_lines(label: str, finding: Finding, language: Language | str, timezone: str) -> list[str]:
+    """Return the lines that say *finding* under *label*: its sentence, then its next step where it has one."""
     step = next_step(finding, language, timezone)
     return [f"  {label} - {sentence(finding, language, timezone)}", *([f"    {step}"] if step else [])]
 

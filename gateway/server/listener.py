@@ -15,8 +15,8 @@ from gateway.context import GatewayContext
 from gateway.journal import GatewayJournal, Journal
 from gateway.ports import Access, Logins, Recorder, Vault
 from gateway.server.banners import Wording
+from gateway.server.commands import Commands, Openings
 from gateway.server.front import Front
-from gateway.server.menu import Commands, Openings
 from gateway.session.lifecycle import Opener
 from gateway.session.reasons import EndReason
 from gateway.session.supervisor import Supervisor

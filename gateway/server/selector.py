@@ -15,6 +15,7 @@ from gateway.errors import (
     SessionEnded,
 )
 from gateway.server.channel import PersonChannel
+from gateway.server.commands import Caller
 from gateway.server.lobby import Lobby
 from gateway.server.login import LoginName
 from gateway.session.bridge import Relay
@@ -119,8 +120,9 @@ class Selector:
             await self._command(channel, request)
 
     async def _command(self, channel: PersonChannel, request: ChannelRequest) -> None:
-        line = "list" if request.kind == "shell" else request.shown
-        result = await self._context.commands.run(self._person, line, self._source, self._factors)
+        line = "list" if request.kind == "shell" else request.line
+        caller = Caller(person=self._person, source=self._source, factors=self._factors)
+        result = await self._context.commands.run(caller, line)
         channel.accept()
         terminal = request.pty is not None
         channel.write(result.out.replace("\n", "\r\n").encode() if terminal else result.out.encode())

@@ -26,9 +26,14 @@ class ChannelRequest:
     environment: Mapping[bytes, bytes]
 
     @property
+    def line(self) -> str:
+        """The whole command or subsystem's name as text; hostile, and as long as one packet."""
+        return self.argument.decode("utf-8", "backslashreplace")
+
+    @property
     def shown(self) -> str:
         """The command or the subsystem's name as text; hostile, and cut to 1024 characters."""
-        return self.argument.decode("utf-8", "backslashreplace")[:1024]
+        return self.line[:1024]
 
     def facts(self) -> dict[str, object]:
         """Return the request as the trace keeps it."""

@@ -8,6 +8,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 import gateway
+from gateway.server.commands.directory import SHAPES
 from gateway.session.forwarding import REFUSALS, refusal_of, told
 from gateway.session.reasons import EndReason
 from gateway.session.transfer.command import Refused
@@ -32,8 +33,11 @@ def test_no_sentence_is_without_use_and_none_is_missing() -> None:
     """Each key is named by the code, or made by it from the end reasons; each key the code names exists."""
     source = "\n".join(path.read_text() for path in ROOT.rglob("*.py"))
     named = set(re.findall(r'["\']((?:banner|prompt|login|welcome|warning|end|refusal|refused|device|menu|list|command|help'
-                           r'|task)\.[a-z0-9-]+|contact)["\']', source))  # fmt: skip
+                           r'|task|usage)\.[a-z0-9-]+|contact)["\']', source))  # fmt: skip
     made = {f"end.{reason.value}" for reason in EndReason if reason is not EndReason.LEFT}
+    for name, shape in SHAPES.items():
+        made |= {f"help.{name}", f"usage.{name}"} | {f"command.place-{place}" for place in shape.places}
+    made -= {"usage.help"}
     assert keys_of("fr") - named - made == set()
     assert made <= keys_of("fr")
 

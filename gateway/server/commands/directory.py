@@ -1,0 +1,74 @@
+"""The commands of a person who is logged in and named no device."""
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from gateway.errors import CommandMisused
+from gateway.server.commands.caller import Caller
+from gateway.server.commands.line import Shape, Typed, parse
+from gateway.server.commands.openings import LIST, WHY, ListCommand, Openings, WhyCommand
+from gateway.server.commands.result import ALLOWED, UNAVAILABLE, USAGE, CommandResult
+from gateway.server.commands.voice import Voice
+from policy.domain.hospitals import Hospital
+from policy.domain.people import Person
+from policy.errors import PolicyUnavailable
+from policy.i18n import Catalog
+
+HELP: Final = Shape(name="help", more=("command",))
+SHAPES: Final[Mapping[str, Shape]] = {shape.name: shape for shape in (LIST, WHY, HELP)}
+"""What may be typed, in the order in which ``help`` tells it."""
+
+
+class Command(Protocol):
+    """One command. ``shape`` says what it takes."""
+
+    shape: Shape
+
+    async def run(self, caller: Caller, typed: Typed) -> CommandResult:
+        """Run it for *caller*; raises PolicyUnavailable, CommandMisused."""
+        ...
+
+
+class Commands:
+    """Finds the command that a line names, and answers for whatever is wrong with the line."""
+
+    def __init__(self, access: Openings, hospital: Hospital, catalog: Catalog) -> None:
+        """Answer from *access*, with times of *hospital* and sentences of *catalog* (the gateway's)."""
+        self._voice = voice = Voice(hospital, catalog)
+        known: tuple[Command, ...] = (ListCommand(access, voice), WhyCommand(access, voice))
+        self._commands = {command.shape.name: command for command in known}
+
+    async def run(self, caller: Caller, line: str) -> CommandResult:
+        """Run the command *line* as typed, hostile or not; never raises for what is in it."""
+        person = caller.person
+        try:
+            typed = parse(line, SHAPES)
+            if typed.wants_help:
+                return CommandResult(ALLOWED, self._help_of(person, typed.name))
+            if typed.name == HELP.name:
+                return CommandResult(ALLOWED, self._help_of(person, typed.places.get("command", "")))
+            return await self._commands[typed.name].run(caller, typed)
+        except CommandMisused as misuse:
+            return CommandResult(USAGE, err="".join(f"{text}\n" for text in self._misuse(person, misuse)))
+        except PolicyUnavailable:
+            return CommandResult(UNAVAILABLE, err=self._voice.say(person, "refusal.policy") + "\n")
+
+    def help(self, person: Person) -> str:
+        """Return what ``help`` prints for *person*."""
+        say = self._voice.say
+        lines = [say(person, "help.intro")]
+        lines += [f"  {say(person, f'help.{name}')}" for name in SHAPES]
+        lines += ["", say(person, "help.more"), say(person, "help.open", login=person.login)]
+        return "\n".join([*lines, self._voice.contact(person)]) + "\n"
+
+    def _help_of(self, person: Person, name: str) -> str:
+        if name not in self._commands:
+            return self.help(person)
+        line = self._voice.say(person, f"usage.{name}", login=person.login)
+        return f"{line}\n{self._voice.contact(person)}\n"
+
+    def _misuse(self, person: Person, misuse: CommandMisused) -> list[str]:
+        lines = [self._voice.say(person, misuse.key, **misuse.arguments)]
+        if misuse.command:
+            lines.append(self._voice.say(person, "command.see", name=misuse.command))
+        return lines
