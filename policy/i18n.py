@@ -21,9 +21,10 @@ from babel.messages.pofile import read_po
 from babel.units import format_unit
 
 from policy.domain.access import Denial, Explanation, Finding
+from policy.domain.factors import Factor, Level
 from policy.domain.interventions import InterventionKind
 from policy.domain.local_time import zone_of
-from policy.domain.people import Factor, Language
+from policy.domain.people import Language
 from policy.domain.windows import Channel
 from policy.errors import MissingMessage
 
@@ -36,6 +37,7 @@ _NAMED: Final[Mapping[type[enum.StrEnum], str]] = {
     Channel: "channel",
     Factor: "factor",
     InterventionKind: "kind",
+    Level: "level",
 }
 _GUIDE_CODE = re.compile(r"[ACEOT]\d{1,2}")
 _BREAKABLE = (

@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import Final
 
 from policy.domain.devices import AccountMethod, Algorithms, DedicatedAccount, Device, Zone
+from policy.domain.factors import Factor, Level
+from policy.domain.engagements import EngagementState
 from policy.domain.hospitals import Hospital
 from policy.domain.ids import (
     AccountId,
@@ -21,7 +23,7 @@ from policy.domain.ids import (
     WindowId,
 )
 from policy.domain.interventions import Intervention, InterventionKind
-from policy.domain.people import Factor, Language, Person
+from policy.domain.people import Language, Person
 from policy.domain.suppliers import Supplier
 from policy.domain.windows import Channel, Window
 
@@ -150,6 +152,7 @@ class Grant:
     opened: datetime
     obligations: Obligations
     factors: frozenset[Factor]
+    level: Level
     source: str
     issued_at: datetime
     ask_again_at: datetime

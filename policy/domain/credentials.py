@@ -7,6 +7,13 @@ from enum import StrEnum
 from policy.domain.ids import HospitalId, PersonId
 
 
+class KeyKind(StrEnum):
+    """What a public key counts as. A ``TOKEN`` key serves under its certificate only, never by itself."""
+
+    PLAIN = "plain"
+    TOKEN = "token"  # noqa: S105 - the name of a kind, not a secret
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolledKey:
     """A public key of one person; one fingerprint belongs to one person of a hospital (rule E3).
@@ -21,6 +28,7 @@ class EnrolledKey:
     fingerprint: str
     label: str
     added_at: datetime
+    kind: KeyKind = KeyKind.PLAIN
 
 
 class SealedKind(StrEnum):

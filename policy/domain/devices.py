@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from policy.domain.factors import Level
 from policy.domain.ids import AccountId, DeviceId, HospitalId, ZoneId
 
 
@@ -31,7 +32,7 @@ class Device:
     """The object of interventions: one address and port in one zone, with pinned host keys.
 
     ``host_keys`` are OpenSSH public key lines (``ssh-ed25519 AAAA…``, no comment); empty means that
-    nobody has compared and pinned one yet, and nothing may be dialled.
+    nobody has compared and pinned one yet, and nothing may be dialled. ``level``: what a log-in must reach here.
     """
 
     id: DeviceId
@@ -45,6 +46,7 @@ class Device:
     groups: frozenset[str]
     algorithms: Algorithms
     active: bool
+    level: Level = Level.STANDARD
 
 
 class AccountMethod(StrEnum):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from policy.domain.factors import DEFAULT_TABLE, FactorTable
 from policy.domain.ids import HospitalId
 
 
@@ -10,10 +11,12 @@ class Hospital:
     """A health establishment and what its screens say of it.
 
     ``timezone`` is an IANA name (``Europe/Paris``); recurrences are expanded in it.
-    ``security_contact`` is the free text shown on every banner and refusal (S43).
+    ``security_contact`` is the free text shown on every banner and refusal (S43); ``factors`` what its technicians
+    log in with.
     """
 
     id: HospitalId
     name: str
     timezone: str
     security_contact: str
+    factors: FactorTable = DEFAULT_TABLE

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from policy.domain.factors import Factor
 from policy.domain.ids import HospitalId, PersonId, SupplierId
+
+__all__ = ["Factor", "Language", "Person", "Role"]
 
 
 class Role(StrEnum):
@@ -15,14 +18,6 @@ class Role(StrEnum):
     ADMINISTRATOR = "administrator"
 
 
-class Factor(StrEnum):
-    """An authentication factor that was proved at log-in."""
-
-    PASSWORD = "password"  # noqa: S105 - the name of a factor, not a secret
-    TOTP = "totp"
-    PUBLIC_KEY = "public-key"
-
-
 class Language(StrEnum):
     """The languages every screen, banner and refusal speaks."""
 
@@ -32,7 +27,10 @@ class Language(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """A natural person. ``supplier_id`` is None for the hospital's own staff."""
+    """A natural person. ``supplier_id`` is None for the hospital's own staff.
+
+    ``one_post``: her sessions come from one source at a time (rule E2).
+    """
 
     id: PersonId
     hospital_id: HospitalId
@@ -43,3 +41,4 @@ class Person:
     roles: frozenset[Role]
     supplier_id: SupplierId | None
     active: bool
+    one_post: bool = False

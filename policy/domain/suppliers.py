@@ -31,13 +31,14 @@ class Site:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Supplier:
-    """A company, or an internal unit, whose people intervene."""
+    """A company, or an internal unit, whose people intervene; ``one_post`` as for a person, for each of them."""
 
     id: SupplierId
     hospital_id: HospitalId
     name: str
     active: bool
     sites: tuple[Site, ...]
+    one_post: bool = False
 
     def site_of(self, address: str) -> Site | None:
         """Return the declared site that *address* belongs to, or None."""

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from policy.domain.devices import Device
+from policy.domain.factors import Level
 from policy.domain.ids import (
     DeviceId,
     HospitalId,
@@ -88,6 +89,8 @@ class Window:
     ``devices`` and ``groups`` name what may be reached (either may be empty, not both). ``account`` is the
     name of the dedicated account; None is the device's own, and where it has several the person must say
     which. ``occurrences`` are those stored.
+    ``level`` is what a log-in must reach, beside what the device demands.
+    ``answer`` is why it was refused, in the words that whoever asked for it reads.
     ``version`` grows with every change: whoever changes or approves says which version she looked at.
     """
 
@@ -107,6 +110,8 @@ class Window:
     recurrence: Recurrence | None
     occurrences: tuple[Occurrence, ...] = field(default=())
     version: int = 1
+    answer: str | None = None
+    level: Level = Level.STANDARD
 
     def concerns(self, person: PersonId, device: Device) -> bool:
         """Tell whether this window names *person* and *device*, the latter by id or by one of its groups."""

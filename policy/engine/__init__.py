@@ -10,8 +10,9 @@ E4     ``rules.supplier``                    the person has a supplier (internal
 C2     ``rules.supplier``                    the source address belongs to a site the supplier declared
 E3     ``rules.person``                      a named person of this hospital, active, with the technician's
                                              role
-S35    ``rules.person``                      two different factors were proved at log-in (HAS criterion
-                                             3.6-06, "identification double facteur")
+S35    ``rules.person``                      what was proved at log-in is a row of the hospital's table of
+                                             factors (HAS criterion 3.6-06, "identification double
+                                             facteur"), of the level that device and window demand
 T1     ``rules.device``                      the device exists and is not isolated: the bastion is its only
                                              way in
 T2     ``rules.device``                      its admin-network zone is known, so that there is an address to

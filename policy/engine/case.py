@@ -7,9 +7,9 @@ from functools import cached_property
 
 from policy.domain.access import AccessRequest, Facts, Grant
 from policy.domain.devices import DedicatedAccount
+from policy.domain.factors import Factor, Level
 from policy.domain.ids import AccountId
 from policy.domain.interventions import Intervention
-from policy.domain.people import Factor
 from policy.domain.windows import Occurrence, Window
 
 
@@ -86,6 +86,15 @@ class Case:
         return cls(
             facts=facts, at=at.astimezone(UTC), account_name=account_name, source="", factors=frozenset()
         )
+
+    @cached_property
+    def level(self) -> Level | None:
+        """What the log-in reached: of a live session when it was granted, else by the hospital's present table."""
+        return self.facts.hospital.factors.level_of(self.factors) if self.grant is None else self.grant.level
+
+    def suffices(self, demanded: Level) -> bool:
+        """Tell whether the log-in reached the level *demanded*."""
+        return self.level is not None and self.level.rank >= demanded.rank
 
     @cached_property
     def naming(self) -> tuple[Window, ...]:
@@ -167,8 +176,8 @@ class Case:
         """The open window that a session would run under, or None.
 
         A live grant runs under its own window only. A new one takes, among the windows that allow its account,
-        one whose intervention can be worked on before one whose intervention cannot, then the one that ends
-        last. Its channels are that window's alone: rights of several windows never add up. Where no account is
+        one whose intervention can be worked on before one whose intervention cannot, then one whose level the
+        log-in reached, then the one that ends last. Its channels are that window's alone: rights of several windows never add up. Where no account is
         meant, or several are, it is the window that speaks for the others; rule T9 refuses the session.
         """
         if self.grant is not None:
@@ -179,7 +188,8 @@ class Case:
             for one in self.open_now
             if not names or any(one.window.allows_account(name) for name in names)
         ]
-        return next((one for one in fitting if self.serves(one.intervention)), next(iter(fitting), None))
+        serving = [one for one in fitting if self.serves(one.intervention)] or fitting
+        return next((one for one in serving if self.suffices(one.window.level)), next(iter(serving), None))
 
     def serves(self, intervention: Intervention | None) -> bool:
         """Tell whether *intervention* can be worked on, and by this person's supplier."""

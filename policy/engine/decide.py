@@ -60,8 +60,8 @@ def _grant(case: Case, findings: tuple[Finding, ...]) -> Grant | None:
     person, supplier, device, zone = facts.person, facts.supplier, facts.device, facts.zone
     if supplier is None or device is None or zone is None or chosen is None or account is None:
         return None
-    site, intervention = supplier.site_of(case.source), chosen.intervention
-    if site is None or intervention is None:
+    site, intervention, level = supplier.site_of(case.source), chosen.intervention, case.level
+    if site is None or intervention is None or level is None:
         return None
     duties = obligations(case, chosen)
     return Grant(
@@ -93,6 +93,7 @@ def _grant(case: Case, findings: tuple[Finding, ...]) -> Grant | None:
         opened=chosen.occurrence.start,
         obligations=duties,
         factors=case.factors,
+        level=level,
         source=case.source,
         issued_at=case.at,
         ask_again_at=duties.hard_end,

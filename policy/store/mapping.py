@@ -7,6 +7,7 @@ from typing import Any
 from policy.domain.access import Revocation, RevocationScope
 from policy.domain.devices import AccountMethod, Algorithms, DedicatedAccount, Device, Zone
 from policy.domain.events import PolicyEvent
+from policy.domain.factors import DEFAULT_TABLE, Factor, FactorRow, FactorTable, Level
 from policy.domain.hospitals import Hospital
 from policy.domain.ids import SiteId
 from policy.domain.interventions import Intervention, InterventionKind, InterventionState
@@ -20,7 +21,13 @@ Stored = Any  # a row: its attributes are the columns of the table
 
 def hospital(row: Stored) -> Hospital:
     """Return a row of ``hospitals`` as a value."""
-    return Hospital(id=row.id, name=row.name, timezone=row.timezone, security_contact=row.security_contact)
+    return Hospital(
+        id=row.id,
+        name=row.name,
+        timezone=row.timezone,
+        security_contact=row.security_contact,
+        factors=DEFAULT_TABLE if row.factors is None else _factors(row.factors),
+    )
 
 
 def hospital_row(value: Hospital) -> Values:
@@ -30,6 +37,7 @@ def hospital_row(value: Hospital) -> Values:
         "name": value.name,
         "timezone": value.timezone,
         "security_contact": value.security_contact,
+        "factors": None if value.factors == DEFAULT_TABLE else _factors_row(value.factors),
     }
 
 
@@ -44,7 +52,14 @@ def supplier(row: Stored) -> Supplier:
         )
         for site in row.sites
     )
-    return Supplier(id=row.id, hospital_id=row.hospital_id, name=row.name, active=row.active, sites=sites)
+    return Supplier(
+        id=row.id,
+        hospital_id=row.hospital_id,
+        name=row.name,
+        active=row.active,
+        sites=sites,
+        one_post=row.one_post,
+    )
 
 
 def supplier_row(value: Supplier) -> Values:
@@ -58,6 +73,7 @@ def supplier_row(value: Supplier) -> Values:
             {"id": site.id, "name": site.name, "country": site.country, "networks": list(site.networks)}
             for site in value.sites
         ],
+        "one_post": value.one_post,
     }
 
 
@@ -73,6 +89,7 @@ def person(row: Stored) -> Person:
         roles=frozenset(Role(role) for role in row.roles),
         supplier_id=row.supplier_id,
         active=row.active,
+        one_post=row.one_post,
     )
 
 
@@ -88,6 +105,7 @@ def person_row(value: Person) -> Values:
         "roles": sorted(role.value for role in value.roles),
         "supplier_id": value.supplier_id,
         "active": value.active,
+        "one_post": value.one_post,
     }
 
 
@@ -120,6 +138,7 @@ def device(row: Stored, groups: Iterable[str]) -> Device:
         groups=frozenset(groups),
         algorithms=Algorithms(**{kind: tuple(names) for kind, names in row.algorithms.items()}),
         active=row.active,
+        level=Level(row.level),
     )
 
 
@@ -141,6 +160,7 @@ def device_row(value: Device) -> Values:
             "mac": list(value.algorithms.mac),
         },
         "active": value.active,
+        "level": value.level.value,
     }
 
 
@@ -223,6 +243,8 @@ def window(
         recurrence=None if row.recurrence is None else _recurrence(row.recurrence),
         occurrences=tuple(sorted(occurrences, key=lambda occurrence: (occurrence.start, occurrence.end))),
         version=row.version,
+        answer=row.answer,
+        level=Level(row.level),
     )
 
 
@@ -243,6 +265,8 @@ def window_row(value: Window) -> Values:
         "approved_by": value.approved_by,
         "recurrence": None if value.recurrence is None else _recurrence_row(value.recurrence),
         "version": value.version,
+        "answer": value.answer,
+        "level": value.level.value,
     }
 
 
@@ -289,6 +313,19 @@ def event_row(value: PolicyEvent) -> Values:
         "before": dict(value.before),
         "after": dict(value.after),
     }
+
+
+def _factors(stored: Iterable[Values]) -> FactorTable:
+    return FactorTable(
+        tuple(
+            FactorRow(frozenset(Factor(factor) for factor in row["factors"]), Level(row["level"]))
+            for row in stored
+        )
+    )
+
+
+def _factors_row(value: FactorTable) -> list[Values]:
+    return [{"factors": sorted(row.factors), "level": row.level.value} for row in value.rows]
 
 
 def _recurrence(stored: Values) -> Recurrence:

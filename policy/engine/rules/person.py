@@ -1,6 +1,7 @@
-"""The person's rules: a named, active technician (E3), who proved two factors (S35)."""
+"""The person's rules: a named, active technician (E3), whose log-in is as sure as is demanded (S35)."""
 
 from policy.domain.access import Finding
+from policy.domain.factors import Level
 from policy.domain.people import Role
 from policy.engine.case import Case
 from policy.engine.rules.findings import failed, held
@@ -8,7 +9,7 @@ from policy.engine.rules.findings import failed, held
 
 def findings(case: Case) -> tuple[Finding, ...]:
     """Return the findings of this family, in gate order."""
-    return identity(case), two_factors(case)
+    return identity(case), level_reached(case)
 
 
 def identity(case: Case) -> Finding:
@@ -21,8 +22,24 @@ def identity(case: Case) -> Finding:
     return held("E3", "finding.E3.technician", person=person.login)
 
 
-def two_factors(case: Case) -> Finding:
-    """S35: two different factors were proved at log-in."""
-    if len(case.factors) < 2:
+def level_reached(case: Case) -> Finding:
+    """S35: what was proved at log-in is a row of the hospital's table, of the level that device and window demand."""
+    if case.level is None:
         return failed("S35", "finding.S35.missing", "next.S35.missing", "technician")
-    return held("S35", "finding.S35.proved", factors=case.factors)
+    demands = [Level.STANDARD]
+    if case.facts.device is not None:
+        demands.append(case.facts.device.level)
+    if case.chosen is not None:
+        demands.append(case.chosen.window.level)
+    demanded = max(demands, key=lambda level: level.rank)
+    if not case.suffices(demanded):
+        return failed(
+            "S35",
+            "finding.S35.level",
+            "next.S35.level",
+            "technician",
+            factors=case.factors,
+            level=case.level,
+            demanded=demanded,
+        )
+    return held("S35", "finding.S35.proved", factors=case.factors, level=case.level)

@@ -7,7 +7,7 @@ from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from policy.domain.credentials import EnrolledKey
+from policy.domain.credentials import EnrolledKey, KeyKind
 from policy.domain.ids import HospitalId, PersonId
 from policy.errors import Conflict, NotFound
 from policy.store import tables as t
@@ -119,4 +119,5 @@ def _key(row: Row[Any]) -> EnrolledKey:
         fingerprint=row.fingerprint,
         label=row.label,
         added_at=row.added_at,
+        kind=KeyKind(row.kind),
     )

@@ -9,6 +9,7 @@ from babel.messages.pofile import read_po
 
 import policy.engine.rules
 from policy.domain.access import Denial, Finding
+from policy.domain.factors import Factor, Level
 from policy.domain.interventions import InterventionKind, InterventionState
 from policy.domain.people import Factor, Language
 from policy.domain.windows import Channel
@@ -32,7 +33,7 @@ def keys_in_the_engine() -> set[str]:
         if state.value not in {"approved", "in_progress"}
     }
     found |= {f"factor.{one.value}" for one in Factor} | {f"channel.{one.value}" for one in Channel}
-    found |= {f"kind.{one.value}" for one in InterventionKind}
+    found |= {f"kind.{one.value}" for one in InterventionKind} | {f"level.{one.value}" for one in Level}
     for module in [*ENGINE.rglob("*.py"), *(ENGINE.parent / "domain").glob("*.py")]:
         for node in ast.walk(ast.parse(module.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
