@@ -9,7 +9,6 @@ from typing import Final
 
 from policy.domain.devices import AccountMethod, Algorithms, DedicatedAccount, Device, Zone
 from policy.domain.factors import Factor, Level
-from policy.domain.engagements import EngagementState
 from policy.domain.hospitals import Hospital
 from policy.domain.ids import (
     AccountId,

@@ -11,7 +11,7 @@ import policy.engine.rules
 from policy.domain.access import Denial, Finding
 from policy.domain.factors import Factor, Level
 from policy.domain.interventions import InterventionKind, InterventionState
-from policy.domain.people import Factor, Language
+from policy.domain.people import Language
 from policy.domain.windows import Channel
 from policy.engine.decide import decide
 from policy.engine.explain import explain
