@@ -30,7 +30,13 @@ class WindowState(StrEnum):
 
     PLANNED = "planned"
     APPROVED = "approved"
+    REFUSED = "refused"
     CANCELLED = "cancelled"
+
+    @property
+    def over(self) -> bool:
+        """Whether a window in this state opens nothing any more, whatever becomes of it."""
+        return self in {WindowState.REFUSED, WindowState.CANCELLED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +169,8 @@ class Window:
 class Extension:
     """More time asked for an occurrence, until ``end`` (aware UTC), to be decided by somebody else.
 
-    ``approved`` is None until ``decided_by`` has said.
+    ``reason`` is why it is asked for, ``answer`` what whoever decided says of it. ``approved`` is None until
+    ``decided_by`` has said.
     """
 
     id: str
@@ -173,5 +180,7 @@ class Extension:
     end: datetime
     requested_by: PersonId
     requested_at: datetime
+    reason: str = ""
     decided_by: PersonId | None = None
     approved: bool | None = None
+    answer: str | None = None

@@ -1,12 +1,12 @@
 """Extensions of occurrences, asked by one person and decided by another."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from policy.domain.ids import HospitalId, PersonId
+from policy.domain.ids import HospitalId, PersonId, WindowId
 from policy.domain.windows import Extension
 from policy.errors import Conflict, NotFound
 from policy.store import tables as t
@@ -40,10 +40,21 @@ class Extensions:
         rows = await self._connection.execute(query.order_by(_c.requested_at, _c.id))
         return [_extension(row) for row in rows]
 
-    async def decide(self, extension: Extension, by: PersonId, *, approved: bool) -> None:
+    async def of_person(
+        self, hospital_id: HospitalId, person_id: PersonId, windows: Collection[WindowId]
+    ) -> Sequence[Extension]:
+        """Return what the person asked for of these *windows*, decided or not, oldest first."""
+        mine = (_c.hospital_id == hospital_id) & (_c.requested_by == person_id)
+        query = select(t.extensions).where(mine & _c.window_id.in_(list(windows)))
+        rows = await self._connection.execute(query.order_by(_c.requested_at, _c.id))
+        return [_extension(row) for row in rows]
+
+    async def decide(
+        self, extension: Extension, by: PersonId, *, approved: bool, answer: str | None = None
+    ) -> None:
         """Write the decision; raises Conflict where there is one already."""
         where = (_c.hospital_id == extension.hospital_id) & (_c.id == extension.id) & _c.decided_by.is_(None)
-        values = {"decided_by": by, "approved": approved}
+        values = {"decided_by": by, "approved": approved, "answer": answer}
         done = await self._connection.execute(update(t.extensions).where(where).values(values))
         if done.rowcount != 1:
             raise Conflict("this extension was decided already")
@@ -58,6 +69,8 @@ def _extension(row: Row[Any]) -> Extension:
         end=row.end_at,
         requested_by=row.requested_by,
         requested_at=row.requested_at,
+        reason=row.reason,
         decided_by=row.decided_by,
         approved=row.approved,
+        answer=row.answer,
     )

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Select, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from policy.domain.ids import DeviceId, HospitalId, InterventionId, OccurrenceId, WindowId
+from policy.domain.devices import Device
+from policy.domain.ids import DeviceId, HospitalId, InterventionId, OccurrenceId, PersonId, WindowId
 from policy.domain.windows import Occurrence, Window, WindowState
 from policy.errors import Conflict, NotFound
 from policy.store import mapping
@@ -15,6 +16,7 @@ from policy.store.repositories.window_rows import assemble
 
 _c = t.windows.c
 _o = t.occurrences.c
+_OVER = [state.value for state in WindowState if state.over]
 
 
 class Windows:
@@ -98,8 +100,13 @@ class Windows:
         start: datetime | None = None,
         end: datetime | None = None,
         intervention_id: InterventionId | None = None,
+        state: WindowState | None = None,
+        person_id: PersonId | None = None,
     ) -> Sequence[Window]:
-        """Return the windows with an occurrence in ``[start, end)``, with those occurrences only, first first."""
+        """Return the windows with an occurrence in ``[start, end)``, with those occurrences only, first first.
+
+        Those of an intervention only, in one *state* only, or that name *person_id*, where these are given.
+        """
         within = _o.hospital_id == hospital_id
         if start is not None:
             within &= _o.end_at > start
@@ -110,6 +117,10 @@ class Windows:
         )
         if intervention_id is not None:
             query = query.where(_c.intervention_id == intervention_id)
+        if state is not None:
+            query = query.where(_c.state == state.value)
+        if person_id is not None:
+            query = query.where(_c.id.in_(_naming_person(hospital_id, person_id)))
         rows = (await self._connection.execute(query)).all()
         found = await assemble(self._connection, hospital_id, rows, within)
         return sorted(found, key=lambda window: (window.occurrences[0].start, window.id))
@@ -128,7 +139,7 @@ class Windows:
         within = (_o.hospital_id == hospital_id) & (_o.end_at > start) & (_o.start_at < end)
         query = select(t.windows).where(
             (_c.hospital_id == hospital_id)
-            & (_c.state != WindowState.CANCELLED.value)
+            & _c.state.not_in(_OVER)
             & select(_o.id).where(within & (_o.window_id == _c.id)).exists()
             & (
                 _c.id.in_(select(t.window_devices.c.window_id).where(named_device))
@@ -137,6 +148,33 @@ class Windows:
         )
         rows = (await self._connection.execute(query)).all()
         return await assemble(self._connection, hospital_id, rows, within)
+
+    async def known_to(self, hospital_id: HospitalId, person_id: PersonId, device: Device) -> bool:
+        """Tell whether some window, whatever its state and time, ever named the person and the device."""
+        d, g = t.window_devices.c, t.window_groups.c
+        by_device = select(d.window_id).where((d.hospital_id == hospital_id) & (d.device_id == device.id))
+        by_group = select(g.window_id).where(
+            (g.hospital_id == hospital_id) & g.name.in_(sorted(device.groups))
+        )
+        query = select(_c.id).where(
+            (_c.hospital_id == hospital_id)
+            & _c.id.in_(_naming_person(hospital_id, person_id))
+            & (_c.id.in_(by_device) | _c.id.in_(by_group))
+        )
+        return (await self._connection.execute(query.limit(1))).first() is not None
+
+    async def waiting(self, hospital_id: HospitalId, person_id: PersonId, at: datetime) -> int:
+        """Return how many windows the person asked for wait for an answer and are not over at *at*."""
+        open_still = select(_o.id).where(
+            (_o.hospital_id == hospital_id) & (_o.window_id == _c.id) & (_o.end_at > at)
+        )
+        query = select(func.count()).where(
+            (_c.hospital_id == hospital_id)
+            & (_c.requested_by == person_id)
+            & (_c.state == WindowState.PLANNED.value)
+            & open_still.exists()
+        )
+        return (await self._connection.execute(query)).scalar_one()
 
     async def restart(self, hospital_id: HospitalId, window_id: WindowId, until: datetime) -> None:
         """Note that another recurrence took the place of the one before, and is stored until *until*."""
@@ -147,7 +185,7 @@ class Windows:
         """Return the recurring windows of every hospital, not cancelled, stored short of *until*, and until when."""
         query = (
             select(_c.hospital_id, _c.id, _c.stored_until)
-            .where((_c.stored_until < until) & (_c.state != WindowState.CANCELLED.value))
+            .where((_c.stored_until < until) & _c.state.not_in(_OVER))
             .order_by(_c.hospital_id, _c.id)
         )
         return [(row.hospital_id, row.id, row.stored_until) for row in await self._connection.execute(query)]
@@ -164,3 +202,9 @@ class Windows:
             ]
             if rows:
                 await self._connection.execute(insert(table), rows)
+
+
+def _naming_person(hospital_id: HospitalId, person_id: PersonId) -> Select[tuple[str]]:
+    """Return, as a query, the ids of the windows that name the person."""
+    p = t.window_people.c
+    return select(p.window_id).where((p.hospital_id == hospital_id) & (p.person_id == person_id))

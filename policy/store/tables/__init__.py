@@ -37,6 +37,7 @@ from policy.store.tables.schema import metadata
 from policy.store.tables.windows import (
     interventions,
     occurrences,
+    reports,
     window_devices,
     window_groups,
     window_people,
@@ -65,6 +66,7 @@ __all__ = [
     "passwords",
     "people",
     "recovery_codes",
+    "reports",
     "revocation_lists",
     "revocations",
     "sessions",

@@ -1,6 +1,17 @@
-"""Interventions, windows, whom and what they name, and their occurrences."""
+"""Interventions and their reports, windows, whom and what they name, and their occurrences."""
 
-from sqlalchemy import JSON, Boolean, Column, Index, Integer, PrimaryKeyConstraint, String, Table
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from policy.store.columns import Microseconds, UtcDateTime
 from policy.store.tables.schema import ID, NAME, hospital, metadata, own
@@ -40,6 +51,7 @@ windows = Table(
     Column("stored_until", UtcDateTime),
     Column("version", Integer, nullable=False),
     Column("level", String(16), nullable=False, server_default="standard"),
+    Column("answer", String(500)),
     PrimaryKeyConstraint("hospital_id", "id"),
     own("interventions", "intervention_id"),
     own("people", "requested_by"),
@@ -93,4 +105,25 @@ occurrences = Table(
     own("windows", "window_id"),
     Index(None, "hospital_id", "window_id", "end_at", "start_at"),
     Index(None, "hospital_id", "start_at", "end_at"),
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    hospital(),
+    Column("id", ID, nullable=False),
+    Column("intervention_id", ID, nullable=False),
+    Column("author_id", ID, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("goal", String(16), nullable=False),
+    Column("what", Text, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("filed_at", UtcDateTime, nullable=False),
+    Column("acknowledged_by", ID),
+    Column("acknowledged_at", UtcDateTime),
+    PrimaryKeyConstraint("hospital_id", "id"),
+    UniqueConstraint("hospital_id", "intervention_id"),
+    own("interventions", "intervention_id"),
+    own("people", "author_id"),
+    own("people", "acknowledged_by"),
 )

@@ -6,7 +6,7 @@ from alembic import op
 from policy.store.columns import UtcDateTime
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
@@ -85,6 +85,7 @@ def upgrade() -> None:
         sa.Column("source", sa.String(length=45), nullable=False),
         sa.Column("started_at", UtcDateTime(), nullable=False),
         sa.Column("expires_at", UtcDateTime(), nullable=False),
+        sa.Column("chosen_at", UtcDateTime(), nullable=True),
         sa.Column("confirmed_at", UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(["hospital_id"], ["hospitals.id"], name=op.f("fk_visits_hospital_id")),
         _own("visits", "people", "person_id"),
