@@ -12,6 +12,9 @@ class GatewaySettings:
 
     ``host_keys`` are files of OpenSSH private keys, ed25519 first. ``node`` names this process in leases
     and in the journal. ``max_channels`` counts the open channels of one client connection.
+    ``max_inner_connections`` counts the connections to devices inside one client connection (ssh -J).
+    ``host_authority`` is the file of the host CA's private key, if there is one, and ``names`` are those under
+    which clients reach the gateway: it certifies its host keys for them, and for the devices that people jump to.
     ``idle_connection_seconds`` ends a connection that is logged in and opens nothing.
     ``policy_grace_seconds`` is how long live sessions outlive an unreadable policy store (invariant 12).
     """
@@ -27,6 +30,9 @@ class GatewaySettings:
     max_unauthenticated_per_source: int = 20
     max_dialogues: int = 3
     max_channels: int = 64
+    max_inner_connections: int = 8
+    host_authority: Path | None = None
+    names: tuple[str, ...] = ()
     connect_timeout_seconds: float = 10.0
     idle_connection_seconds: float = 120.0
     drain_seconds: float = 10.0

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
-from typing import NoReturn, Protocol, cast
+from typing import Any, NoReturn, Protocol, cast
 
 import asyncssh
 import structlog
@@ -18,12 +18,14 @@ from typing_extensions import override
 from gateway.context import GatewayContext
 from gateway.server.banners import plain
 from gateway.server.channel import PersonChannel
+from gateway.server.destination import PORT, SSH_PORT, TOO_MANY, refusal_of_name
 from gateway.server.lobby import Lobby
 from gateway.server.login import Dialogue, TooManyAttempts
 from gateway.server.selector import Selector
 from gateway.session.forwarding import refusal_of
 from gateway.session.request import ChannelRequest
-from gateway.sshfix import Proof, ServerConnection
+from gateway.session.transfer.command import Refused
+from gateway.sshfix import InnerConnection, Proof, ServerConnection
 from policy.domain.people import Language, Person
 from policy.errors import PolicyError
 from recorder.errors import RecorderError
@@ -36,12 +38,25 @@ class Door(Protocol):
 
     draining: bool
 
+    @property
+    def names(self) -> Sequence[str]:
+        """The gateway's own names."""
+        ...
+
+    def inner(self, outer: "Front", device: str) -> InnerConnection:
+        """Make the connection to *device* inside that of *outer*, who has logged in."""
+        ...
+
     def arrived(self, front: "Front") -> bool:
         """Count a new connection; False where there are too many."""
         ...
 
     def logged_in(self, front: "Front") -> None:
         """It has logged in."""
+        ...
+
+    def entered(self, front: "Front") -> None:
+        """Count a connection that came inside another one, which has logged in."""
         ...
 
     def left(self, front: "Front") -> None:
@@ -62,6 +77,7 @@ class Front(asyncssh.SSHServer):
         self._banner_sent = False
         self._channels: list[PersonChannel] = []
         self._untold: list[str] = []
+        self._inner: set[InnerConnection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.source = ""
         self.quiet_since = context.monotonic()
@@ -80,8 +96,16 @@ class Front(asyncssh.SSHServer):
 
     @property
     def idle(self) -> bool:
-        """Whether it is logged in and has neither a channel nor a session."""
-        return self._selector is not None and not self._channels and not self._selector.live
+        """Whether it is logged in and has neither a channel nor a session nor a connection inside it."""
+        quiet = not self._channels and not self._inner
+        return self._selector is not None and quiet and not self._selector.live
+
+    @property
+    def selector(self) -> Selector:
+        """Who serves the channels of whoever has logged in; raises RuntimeError before."""
+        if self._selector is None:
+            raise RuntimeError("nobody has logged in yet")
+        return self._selector
 
     # --- the connection -----------------------------------------------------------------------------------
 
@@ -227,16 +251,19 @@ class Front(asyncssh.SSHServer):
         wire = {"agent": "auth-agent-req@openssh.com", "x11": "x11-req"}[kind]
         channel.tell(self._refuse(wire, {}))
 
-    def _refuse(self, wire_name: str, facts: Mapping[str, object]) -> str:
+    def _refuse(self, wire_name: str, facts: Mapping[str, object], refused: Refused | None = None) -> str:
         """Record and journal a refused *wire_name*; return what the person reads."""
-        refused = refusal_of(wire_name)
+        refused = refused or refusal_of(wire_name)
         language = self._language()
         if self._selector is not None:
             self._spawn(self._selector.note_refusal({"request": wire_name, **facts}, refused))
         return self._context.wording.channel_refused(refused, language)
 
-    def _refuse_open(self, wire_name: str, facts: Mapping[str, object]) -> NoReturn:
-        raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, plain(self._refuse(wire_name, facts)))
+    def _refuse_open(
+        self, wire_name: str, facts: Mapping[str, object], refused: Refused | None = None
+    ) -> NoReturn:
+        text = plain(self._refuse(wire_name, facts, refused))
+        raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, text)
 
     def _refuse_global(self, wire_name: str, facts: Mapping[str, object]) -> bool:
         text = self._refuse(wire_name, facts)
@@ -248,10 +275,37 @@ class Front(asyncssh.SSHServer):
         return False
 
     @override
-    def connection_requested(
-        self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
-    ) -> NoReturn:
-        self._refuse_open("direct-tcpip", {"host": dest_host[:255], "port": dest_port})
+    def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> Any:
+        # asyncssh takes a coroutine of any session of bytes, and knows no type for it
+        return self._tunnel(dest_host[:255], dest_port)
+
+    async def _tunnel(self, host: str, port: int) -> InnerConnection:
+        """Open a road to *host* and *port* inside this connection, or refuse it; nothing is ever dialled here."""
+        return await self._jump(host, port)
+
+    async def _jump(self, host: str, port: int) -> InnerConnection:
+        """Open the SSH connection to the device *host* inside this one (ssh -J, ssh -W)."""
+        selector = self._selector
+        if selector is None:
+            raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, "not logged in")
+        facts = {"host": host, "port": port}
+        if self._door.draining:
+            raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, plain(self._say("refusal.drain")))
+        refused = refusal_of_name(host, selector.device, self._door.names)
+        if refused is None and port != SSH_PORT and port not in await selector.ports(host):
+            refused = PORT
+        if refused is None and len(self._inner) >= self._context.settings.max_inner_connections:
+            refused = TOO_MANY
+        if refused is not None:
+            self._refuse_open("direct-tcpip", facts, refused)
+        inner = self._door.inner(self, host)
+        self._inner.add(inner)
+        return inner
+
+    def inner_left(self, inner: InnerConnection) -> None:
+        """The connection *inner* inside this one is over."""
+        self._inner.discard(inner)
+        self.quiet_since = self._context.monotonic()
 
     @override
     def unix_connection_requested(self, dest_path: str) -> NoReturn:
@@ -274,8 +328,7 @@ class Front(asyncssh.SSHServer):
         self._refuse_open("tun@openssh.com", {"unit": unit})
 
     def _language(self) -> Language:
-        person = self.dialogue.person
-        return person.language if person is not None else Language.FRENCH
+        return self._selector.person.language if self._selector is not None else Language.FRENCH
 
     def _say(self, key: str) -> str:
         return self._context.wording.say(key, self._language())

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -17,12 +17,14 @@ from gateway.ports import Access, Logins, Recorder, Vault
 from gateway.server.banners import Wording
 from gateway.server.commands import Commands, Openings
 from gateway.server.front import Front
+from gateway.server.host_keys import HostKeys
+from gateway.server.jump import Jumps
 from gateway.session.lifecycle import Opener
 from gateway.session.reasons import EndReason
 from gateway.session.supervisor import Supervisor
 from gateway.settings import GatewaySettings
-from gateway.sshfix import ServerConnection, require_version
-from gateway.sshfix.algorithms import COMPRESSION, ENCRYPTION, KEX, MAC, RSA_HOST_SIGNATURES, SIGNATURE
+from gateway.sshfix import InnerConnection, ServerConnection, require_version
+from gateway.sshfix.algorithms import COMPRESSION, ENCRYPTION, KEX, MAC, SIGNATURE
 from gateway.target.dial import Dialler
 from policy.clock import Clock
 from policy.domain.hospitals import Hospital
@@ -82,6 +84,19 @@ class _Door:
         self._sources: Counter[str] = Counter()
         self.fronts: set[Front] = set()
         self.draining = False
+        self.jumps: Jumps | None = None
+
+    @property
+    def names(self) -> Sequence[str]:
+        return self.jumps.names if self.jumps is not None else ()
+
+    def inner(self, outer: Front, device: str) -> InnerConnection:
+        if self.jumps is None:
+            raise RuntimeError("the gateway is not started")
+        return self.jumps.connection(self, outer, device)
+
+    def entered(self, front: Front) -> None:
+        self.fronts.add(front)
 
     def arrived(self, front: Front) -> bool:
         settings, source = self._settings, front.source
@@ -122,13 +137,18 @@ class Gateway:
         *,
         catalog: Catalog | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        wall: Clock | None = None,
     ) -> None:
-        """Serve SSH by *settings*; *monotonic* gives the seconds that idle limits are measured in."""
+        """Serve SSH by *settings*; *monotonic* gives the seconds that idle limits are measured in.
+
+        *wall* dates host certificates, which clients judge by their own clocks: *clock* unless one is given.
+        """
         self.settings = settings
         self._services = services
         self._recorder = recorder
         self._journal = GatewayJournal(journal, settings.hospital_id, clock)
         self._clock = clock
+        self._wall = wall or clock
         self._catalog = catalog or load("gateway")
         self._monotonic = monotonic
         self._door = _Door(settings)
@@ -161,15 +181,24 @@ class Gateway:
         require_version()
         context = await self._context()
         self._supervisor = context.supervisor
-        options = await _server_options(self.settings, lambda: Front(context, self._door))
+        settings = self.settings
+        host_keys = HostKeys(settings.host_keys, settings.host_authority, settings.names, self._wall)
+        options = await _server_options(settings, host_keys, lambda: Front(context, self._door))
+        self._door.jumps = Jumps(context, options, host_keys)
         loop = asyncio.get_running_loop()
+
+        def connection() -> ServerConnection:
+            made = ServerConnection(loop, options)
+            made.show_host_keys(host_keys.own())
+            return made
+
         self._services.login.journal_to(self._journal.login)
         await context.supervisor.start()
         self._server = await loop.create_server(
-            lambda: ServerConnection(loop, options),
-            self.settings.host,
-            self.settings.port,
-            reuse_port=self.settings.reuse_port or None,
+            connection,
+            settings.host,
+            settings.port,
+            reuse_port=settings.reuse_port or None,
             backlog=BACKLOG,
             family=socket.AF_UNSPEC,
         )
@@ -266,17 +295,13 @@ class Gateway:
 
 
 async def _server_options(
-    settings: GatewaySettings, factory: Callable[[], Front]
+    settings: GatewaySettings, host_keys: HostKeys, factory: Callable[[], Front]
 ) -> asyncssh.SSHServerConnectionOptions:
-    keys = asyncssh.load_keypairs([str(path) for path in settings.host_keys])
-    for key in keys:
-        if key.algorithm == b"ssh-rsa" or key.algorithm.startswith(b"rsa-"):
-            key.host_key_algorithms = list(RSA_HOST_SIGNATURES)  # an RSA key offers SHA-1 unless told not to
     options: asyncssh.SSHServerConnectionOptions = await asyncssh.SSHServerConnectionOptions.construct(
         None,
         config=None,
         server_factory=factory,
-        server_host_keys=keys,
+        server_host_keys=host_keys.own(),
         server_version="Ecluse",
         kex_algs=list(KEX),
         encryption_algs=list(ENCRYPTION),

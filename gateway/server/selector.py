@@ -26,6 +26,7 @@ from gateway.session.request import ChannelRequest
 from gateway.session.transfer.command import Refused
 from policy.domain.access import AccessRequest
 from policy.domain.people import Factor, Person
+from policy.errors import PolicyError
 from recorder.errors import RecorderError
 
 MAX_REFUSALS = 100
@@ -48,8 +49,12 @@ class Selector:
         source: str,
         client_version: str,
         hang_up: Callable[[], None],
+        jumped: bool = False,
     ) -> None:
-        """Serve *person*, who logged in as *name* from *source*; *hang_up* closes her connection."""
+        """Serve *person*, who logged in as *name* from *source*; *hang_up* closes her connection.
+
+        *jumped*: the connection is one inside another, where she logged in.
+        """
         self._context = context
         self._name = name
         self._person = person
@@ -57,11 +62,49 @@ class Selector:
         self._source = source
         self._client_version = client_version
         self._hang_up = hang_up
+        self._jumped = jumped
         self._opening: dict[_Target, asyncio.Task[Session]] = {}
         self._sessions: list[Session] = []
         self._refusals: list[tuple[Mapping[str, object], Refused]] = []
         self._refused = 0
         self._left = False
+
+    @property
+    def person(self) -> Person:
+        """Who logged in."""
+        return self._person
+
+    @property
+    def device(self) -> str | None:
+        """The device that the log-in names, if it names one."""
+        return self._name.device
+
+    @property
+    def account(self) -> str | None:
+        """The dedicated account that the log-in names, if it names one."""
+        return self._name.account
+
+    async def ports(self, device: str) -> set[int]:
+        """Return the SSH port of *device* where it is open to her now; else nothing, whatever the reason."""
+        try:
+            found = await self._context.openings.openings(self._person.hospital_id, self._person.id)
+        except PolicyError as error:
+            _log.error("policy.unreadable", error=str(error))
+            return set()
+        return {opening.port for opening in found if opening.device_name == device}
+
+    def inside(self, device: str, account: str | None, hang_up: Callable[[], None]) -> "Selector":
+        """Return who serves her on a connection to *device* inside this one, which *hang_up* closes."""
+        return Selector(
+            self._context,
+            name=LoginName(self._person.login, device, account),
+            person=self._person,
+            factors=self._factors,
+            source=self._source,
+            client_version=self._client_version,
+            hang_up=hang_up,
+            jumped=True,
+        )
 
     @property
     def live(self) -> bool:
@@ -177,7 +220,9 @@ class Selector:
                 session.end(EndReason.LEFT)
 
         opener = self._context.opener
-        return await opener.open_session(request, client_version=self._client_version, register=register)
+        return await opener.open_session(
+            request, client_version=self._client_version, register=register, jumped=self._jumped
+        )
 
     # --- what is refused beside channels ------------------------------------------------------------------
 

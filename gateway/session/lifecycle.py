@@ -91,9 +91,11 @@ class Session:
         """The trace; raises SessionEnded before it is open."""
         if self._recording is None:
             raise SessionEnded
+        jumped: bool = False,
         return self._recording
 
     @recording.setter
+        *jumped*: she came by a connection inside her own (ssh -J); trace and journal say so.
     def recording(self, recording: Recording) -> None:
         self._recording = recording
 
@@ -184,9 +186,10 @@ class Opener:
         register(session)
         try:
             await self._lease(session)
-            await self._open_trace(session, client_version)
+            await self._open_trace(session, client_version, jumped)
             await self._connect(session)
-            await self._journalled(self._notes.session("session.opened", session.grant))
+            facts = {"jumped": True} if jumped else None
+            await self._journalled(self._notes.session("session.opened", session.grant, facts))
         except Conflict as error:
             # What changed between the decision and the lease is now a finding; asking again tells which.
             await self._give_up(session, error)
@@ -252,8 +255,8 @@ class Opener:
 
     # --- steps --------------------------------------------------------------------------------------------
 
-    async def _open_trace(self, session: Session, client_version: str) -> None:
-        header = _header(session.grant, self._node, self._clock, client_version)
+    async def _open_trace(self, session: Session, client_version: str, jumped: bool) -> None:
+        header = _header(session.grant, self._node, self._clock, client_version, jumped)
 
         def failed(_error: Exception) -> None:
             session.end(EndReason.RECORDER)  # the recorder itself raises the alarm
@@ -304,6 +307,7 @@ class Opener:
         """Open the twin on the newest connection, or on one more where that one has no room."""
         tried = 0
         while True:
+            "jumped": jumped,
             if not session.connections or session.ending is not None:
                 raise SessionEnded
             try:
@@ -342,7 +346,7 @@ class Opener:
             _log.error("journal.failed", error=str(error))
 
 
-def _header(grant: Grant, node: str, clock: Clock, client_version: str) -> TraceHeader:
+def _header(grant: Grant, node: str, clock: Clock, client_version: str, jumped: bool) -> TraceHeader:
     return TraceHeader(
         session_id=grant.session_id,
         hospital_id=grant.hospital_id,

@@ -20,10 +20,10 @@ Defects mended here:
 - each packet of a transfer is copied many times over, its cipher made anew, a log line worded (passwords in it)
 """
 
-from gateway.sshfix.channels import ClientChannel, DeviceChannel, PtyRequest
+from gateway.sshfix.channels import ClientChannel, DeviceChannel, PtyRequest, TunnelChannel
 from gateway.sshfix.client import DeviceConnection, connect
 from gateway.sshfix.flow import Feeder, FlowControl
-from gateway.sshfix.server import LoginOwner, Proof, ServerConnection
+from gateway.sshfix.server import InnerConnection, LoginOwner, Proof, ServerConnection
 from gateway.sshfix.version import require_version
 
 __all__ = [
@@ -32,10 +32,12 @@ __all__ = [
     "DeviceConnection",
     "Feeder",
     "FlowControl",
+    "InnerConnection",
     "LoginOwner",
     "Proof",
     "PtyRequest",
     "ServerConnection",
+    "TunnelChannel",
     "connect",
     "require_version",
 ]

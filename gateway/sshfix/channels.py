@@ -12,6 +12,7 @@ from asyncssh import (
     SSHClientChannel,
     SSHClientSession,
     SSHServerChannel,
+    SSHTCPChannel,
 )
 from asyncssh.constants import MSG_CHANNEL_CLOSE, MSG_CHANNEL_REQUEST, MSG_CHANNEL_WINDOW_ADJUST, PTY_OP_END
 from asyncssh.misc import ProtocolError
@@ -223,6 +224,10 @@ class ClientChannel(_HonestWindow, SSHServerChannel[bytes]):
         MSG_CHANNEL_REQUEST: _process_bounded_request,
         MSG_CHANNEL_CLOSE: _process_patient_close,
     }
+
+
+class TunnelChannel(_HonestWindow, SSHTCPChannel[bytes]):
+    """A channel of a person's connection that carries another connection or a port (RFC 4254 section 7.2)."""
 
 
 class DeviceChannel(_HonestWindow, SSHClientChannel[bytes]):

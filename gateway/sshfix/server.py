@@ -1,21 +1,24 @@
 """A person's connection: verified factors one by one, honest key exchange, no shared host key state."""
 
 import copy
+from collections import OrderedDict
 from collections.abc import Sequence
 from enum import Enum
 from typing import Protocol, cast
 
-from asyncssh import SSHServerConnection
+from asyncssh import SSHKeyPair, SSHServerConnection
 from asyncssh.auth import ServerAuth
 from asyncssh.constants import MSG_KEXINIT, MSG_SERVICE_REQUEST
 from asyncssh.packet import PacketDecodeError, SSHPacket
 from typing_extensions import override
 
 from gateway.sshfix.algorithms import PERSON_KEYS
-from gateway.sshfix.channels import ClientChannel
+from gateway.sshfix.channels import ClientChannel, TunnelChannel
 from gateway.sshfix.flow import FlowControl
 
 _USERAUTH = b"ssh-userauth"
+TUNNEL_WINDOW = 2 * 1024 * 1024
+TUNNEL_PACKET = 32768
 
 
 class Proof(Enum):
@@ -44,6 +47,15 @@ class ServerConnection(FlowControl, SSHServerConnection):
     @override
     async def reload_config(self) -> None:
         """Reload nothing: there is no configuration file, and each reload costs a thread job a log-in."""
+
+    def show_host_keys(self, keys: Sequence[SSHKeyPair]) -> None:
+        """Show *keys* instead of those of the options, the preferred first; to be called before it is connected."""
+        shown: OrderedDict[bytes, SSHKeyPair] = OrderedDict()
+        for key in keys:
+            for algorithm in key.host_key_algorithms:
+                shown.setdefault(algorithm, key)
+        self._server_host_keys = shown
+        self._server_host_key_algs = list(shown)
 
     @override
     def choose_server_host_key(self, peer_host_key_algs: Sequence[bytes]) -> bool:
@@ -144,3 +156,42 @@ class ServerConnection(FlowControl, SSHServerConnection):
             window=window or self._window,
             max_pktsize=size,
         )
+
+    @override
+    def create_tcp_channel(
+        self,
+        encoding: str | None = None,
+        errors: str = "strict",
+        window: int = TUNNEL_WINDOW,
+        max_pktsize: int = TUNNEL_PACKET,
+    ) -> TunnelChannel:
+        """Create the channel of a tunnel: of bytes, whose window counts what still waits."""
+        del encoding
+        self._update_recv_pktlen(max_pktsize)
+        return TunnelChannel(self, self._loop, None, errors, window, max_pktsize)
+
+
+class InnerConnection(ServerConnection):
+    """A connection inside another one, whose owner may take a user name on the word of the outer log-in.
+
+    It ends with the channel that carries it. What congests the outer connection congests this one, so that a
+    slow reader of the outer one does not make it buffer.
+    """
+
+    @override
+    async def send_userauth_success(self) -> None:
+        """Answer success where the owner's ``begin_auth`` asked for no factor; nothing else leads here to one."""
+        if self._auth is None:
+            await super(ServerConnection, self).send_userauth_success()
+        else:
+            self.send_userauth_failure(partial_success=False)
+
+    def hold(self, connection: FlowControl) -> None:
+        """Write no more: the outer *connection* is congested."""
+        del connection
+        self._congest("outer")
+
+    def release(self, connection: FlowControl) -> None:
+        """Write again."""
+        del connection
+        self._relieve("outer")

@@ -224,12 +224,16 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """A device open now for a person: what the menu lists. ``until`` is an aware UTC instant, exclusive."""
+    """A device open now for a person: what the menu lists. ``until`` is an aware UTC instant, exclusive.
+
+    ``port`` is the device's own SSH port.
+    """
 
     device_name: str
     account_name: str
     until: datetime
     purpose: str
+    port: int
     channels: frozenset[Channel]
 
 

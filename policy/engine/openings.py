@@ -32,6 +32,7 @@ def _of_device(facts: Facts, at: datetime) -> list[Opening]:
             found.append(
                 Opening(
                     device_name=facts.device.name,
+                    port=facts.device.port,
                     account_name=account.name,
                     until=chosen.end,
                     purpose=chosen.window.purpose,

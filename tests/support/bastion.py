@@ -14,7 +14,7 @@ from ecluse.alarms import JournalAlarms
 from ecluse.demo.device import DemoDevice
 from gateway.server.listener import Gateway
 from gateway.settings import GatewaySettings
-from policy.clock import ManualClock
+from policy.clock import ManualClock, SystemClock
 from policy.domain.devices import AccountMethod
 from policy.vault.secret import Secret
 from recorder.audit.entries import JournalEntry
@@ -45,6 +45,8 @@ class Bastion:
     client: SshClient
     public_key: PublicKey
     directory: Path
+    host_authority: str
+    """The public line of the CA that signs what the gateway shows under each name."""
 
     def answers(self, login: str = "alice") -> list[str]:
         """Return the password and a code that was not used yet (the clock moves to the next time step)."""
@@ -105,6 +107,7 @@ def make_gateway(
         bastion.journal,
         clock,
         monotonic=monotonic or (lambda: clock.now().timestamp()),
+        wall=SystemClock(),  # stock clients judge its certificates by the machine's clock
     )
 
 
@@ -153,6 +156,8 @@ async def running_bastion(
     host_key = asyncssh.generate_private_key("ssh-ed25519")
     host_key_file = directory / "gateway_host_key"
     host_key.write_private_key(host_key_file)
+    host_authority = asyncssh.generate_private_key("ssh-ed25519")
+    host_authority.write_private_key(directory / "host_authority")
     settings = GatewaySettings(
         **{
             "host_keys": (host_key_file,),
@@ -161,11 +166,19 @@ async def running_bastion(
             "host": "127.0.0.1",
             "port": 0,
             "poll_seconds": 0.2,
+            "host_authority": directory / "host_authority",
+            "names": ("127.0.0.1",),
             **gateway_settings,
         }
     )
     gateway = Gateway(
-        settings, world.services, recorder, journal, clock, monotonic=lambda: clock.now().timestamp()
+        settings,
+        world.services,
+        recorder,
+        journal,
+        clock,
+        monotonic=lambda: clock.now().timestamp(),
+        wall=SystemClock(),
     )
     await gateway.start()
     public = host_key.export_public_key().decode().strip()
@@ -179,6 +192,7 @@ async def running_bastion(
         client=SshClient(settings.host, gateway.port, public, directory),
         public_key=PublicKey.load(made.signing_key_path.with_name("signing.pem.pub")),
         directory=directory,
+        host_authority=host_authority.export_public_key().decode().strip(),
     )
     try:
         yield bastion
