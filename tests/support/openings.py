@@ -10,7 +10,7 @@ from tests.support.facts import CLOSES
 OPENINGS: Final = [
     Opening(
         device_name=device,
-       
+        port=22,
         account_name=account,
         until=until,
         purpose=purpose,
