@@ -96,6 +96,7 @@ class Window:
     name of the dedicated account; None is the device's own, and where it has several the person must say
     which. ``occurrences`` are those stored.
     ``level`` is what a log-in must reach, beside what the device demands.
+    ``answer`` is why it was refused, in the words that whoever asked for it reads.
     ``version`` grows with every change: whoever changes or approves says which version she looked at.
     """
 
@@ -115,6 +116,7 @@ class Window:
     recurrence: Recurrence | None
     occurrences: tuple[Occurrence, ...] = field(default=())
     version: int = 1
+    answer: str | None = None
     level: Level = Level.STANDARD
 
     def concerns(self, person: PersonId, device: Device) -> bool:

@@ -243,6 +243,7 @@ def window(
         recurrence=None if row.recurrence is None else _recurrence(row.recurrence),
         occurrences=tuple(sorted(occurrences, key=lambda occurrence: (occurrence.start, occurrence.end))),
         version=row.version,
+        answer=row.answer,
         level=Level(row.level),
     )
 
@@ -264,6 +265,7 @@ def window_row(value: Window) -> Values:
         "approved_by": value.approved_by,
         "recurrence": None if value.recurrence is None else _recurrence_row(value.recurrence),
         "version": value.version,
+        "answer": value.answer,
         "level": value.level.value,
     }
 

@@ -81,7 +81,9 @@ class Credentials:
 
     async def insert_ssh_key(self, key: EnrolledKey) -> None:
         """Add a public key."""
-        row = {name: getattr(key, name) for name in EnrolledKey.__dataclass_fields__}
+        row = {name: getattr(key, name) for name in EnrolledKey.__dataclass_fields__} | {
+            "kind": key.kind.value
+        }
         await self._connection.execute(insert(t.ssh_keys).values(row))
 
     async def delete_ssh_key(self, hospital_id: HospitalId, person_id: PersonId, fingerprint: str) -> None:
