@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench setup setup-run lock clean prerequisites-run prerequisites-test
+.PHONY: help demo test lint bench clients setup setup-run lock clean prerequisites-run prerequisites-test
 
 PYTHON ?= python3
 VENV := .venv
@@ -23,6 +23,7 @@ help:
 	@echo "make test    lint, types and every test"
 	@echo "make lint    ruff, mypy, import contracts"
 	@echo "make bench   one table: direct, ssh -J, Écluse"
+	@echo "make clients  docs/clients.md, from the results of the tests that drive clients"
 	@echo "make setup   the environment alone, from the locks (setup-run: without the tests' tools)"
 	@echo "make lock    resolve the dependencies again and write the locks"
 	@echo "make clean   remove what these commands made"
@@ -38,6 +39,9 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+clients: setup
+	$(BIN)/python -m pytest -m client --clients-page docs/clients.md $(ARGS)
 
 bench: setup
 	@$(BIN)/python bench/run.py $(ARGS)

@@ -25,6 +25,7 @@ async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
         yield running
 
 
+@pytest.mark.client("OpenSSH ssh", "password + code", "command")
 async def test_the_way_up_and_the_way_down_are_each_exact(bastion: Bastion) -> None:
     """Three megabytes go up to a command that counts and hashes them, and other three come down, byte for byte."""
     up = os.urandom(MEGABYTES)
@@ -83,6 +84,9 @@ async def test_the_device_sees_no_more_variables_than_the_trace_tells(tmp_path: 
         assert asked[0]["environment"] == {"LANG": "fr_FR.UTF-8", "LC_TIME": "C"}
 
 
+@pytest.mark.client("OpenSSH ssh, ControlMaster", "password + code", "command")
+@pytest.mark.client("OpenSSH ssh, ControlMaster", "password + code", "shell")
+@pytest.mark.client("OpenSSH ssh, ControlMaster", "password + code", "sftp")
 async def test_one_log_in_serves_commands_files_and_a_shell(bastion: Bastion, tmp_path: Path) -> None:
     """Over one ControlMaster a command, sftp, scp, rsync and a terminal work at once, in one recorded session."""
     path = tmp_path / "mux"

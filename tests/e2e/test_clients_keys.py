@@ -34,6 +34,7 @@ async def key_file(
 
 
 @pytest.mark.parametrize("kind", ["ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"])
+@pytest.mark.client("OpenSSH ssh", "key + code", "command")
 async def test_a_key_then_a_code_runs_a_command(bastion: Bastion, kind: str) -> None:
     """Ssh says that the key was a partial success, asks for the code alone, and ends with the command's status 3."""
     key = await key_file(bastion, "key", kind, owner="alice")

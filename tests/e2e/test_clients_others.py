@@ -41,6 +41,7 @@ async def proved(bastion: Bastion) -> list[list[str]]:
     return [list(entry.event.details["factors"]) for entry in entries]
 
 
+@pytest.mark.client("PuTTY plink", "password + code", "command")
 async def test_plink_runs_a_command(bastion: Bastion) -> None:
     """Plink asks for both factors on its terminal and ends with the command's status."""
     command = putty(bastion, "plink", "alice+scan01@127.0.0.1", BOTH_STREAMS)
@@ -52,6 +53,7 @@ async def test_plink_runs_a_command(bastion: Bastion) -> None:
     assert await proved(bastion) == [["password", "totp"]]
 
 
+@pytest.mark.client("PuTTY plink", "password + code", "shell")
 async def test_plink_gives_a_shell(bastion: Bastion) -> None:
     """Plink without a command gives the device's shell, of this terminal's size, and its status."""
     command = putty(bastion, "plink", "-t", "alice+scan01@127.0.0.1")
@@ -63,6 +65,7 @@ async def test_plink_gives_a_shell(bastion: Bastion) -> None:
         assert await terminal.wait() == 4
 
 
+@pytest.mark.client("PuTTY plink", "key + code", "command")
 async def test_plink_with_a_key_still_wants_the_code(bastion: Bastion, tmp_path: Path) -> None:
     """Plink's key is a partial success; the code alone is asked then."""
     key = await enrolled_key(bastion)
@@ -78,6 +81,8 @@ async def test_plink_with_a_key_still_wants_the_code(bastion: Bastion, tmp_path:
     assert await proved(bastion) == [["public-key", "totp"]]
 
 
+@pytest.mark.client("PuTTY psftp", "password + code", "sftp")
+@pytest.mark.client("PuTTY pscp", "password + code", "sftp")
 async def test_psftp_and_pscp_carry_files_both_ways(bastion: Bastion, tmp_path: Path) -> None:
     """What PuTTY's two file clients put and get is the same, and the trace has sha256sum's digest each time."""
     data = os.urandom(300_007)
@@ -108,6 +113,8 @@ async def test_psftp_and_pscp_carry_files_both_ways(bastion: Bastion, tmp_path: 
     assert digests.count(hashlib.sha256(data).hexdigest()) == 4
 
 
+@pytest.mark.client("Dropbear dbclient", "password + code", "command")
+@pytest.mark.client("Dropbear dbclient", "password + code", "shell")
 async def test_dbclient_runs_a_command_and_a_shell(bastion: Bastion) -> None:
     """Dropbear's client logs in by password and code, for a command and for a shell on its terminal."""
     async with bastion.client.terminal(dbclient(bastion, "alice+scan01@127.0.0.1", BOTH_STREAMS)) as terminal:
@@ -122,6 +129,7 @@ async def test_dbclient_runs_a_command_and_a_shell(bastion: Bastion) -> None:
         assert await terminal.wait() == 4
 
 
+@pytest.mark.client("Dropbear dbclient", "key + code", "command")
 async def test_dbclient_with_a_key_still_wants_the_code(bastion: Bastion, tmp_path: Path) -> None:
     """Dropbear's key is a partial success; the code alone is asked then."""
     key = await enrolled_key(bastion)
@@ -138,7 +146,17 @@ async def test_dbclient_with_a_key_still_wants_the_code(bastion: Bastion, tmp_pa
     assert await proved(bastion) == [["public-key", "totp"]]
 
 
-@pytest.mark.parametrize("by_key", [False, True], ids=["password", "key"])
+@pytest.mark.parametrize(
+    "by_key",
+    [
+        pytest.param(
+            by_key,
+            id=name,
+            marks=[pytest.mark.client("Paramiko", factors, channel) for channel in ("command", "sftp")],
+        )
+        for by_key, name, factors in ((False, "password", "password + code"), (True, "key", "key + code"))
+    ],
+)
 async def test_paramiko_works_on_one_log_in(bastion: Bastion, tmp_path: Path, *, by_key: bool) -> None:
     """Paramiko logs in either way, runs a command with its streams apart, and carries a file both ways."""
     key = await enrolled_key(bastion)

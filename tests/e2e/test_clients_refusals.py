@@ -94,6 +94,7 @@ async def test_a_forwarded_socket_leads_nowhere(bastion: Bastion, tmp_path: Path
     assert await recorded(bastion) == ["direct-streamlocal@openssh.com"]
 
 
+@pytest.mark.client("OpenSSH ssh", "password + code", "X11", "refused")
 async def test_a_display_is_refused_and_the_command_runs_without(bastion: Bastion) -> None:
     """-X: the reason is on standard error, the device's process has no display, the refusal stands in the trace."""
     command = bastion.client.command(
@@ -106,6 +107,7 @@ async def test_a_display_is_refused_and_the_command_runs_without(bastion: Bastio
     assert await recorded(bastion) == ["x11-req"]
 
 
+@pytest.mark.client("OpenSSH ssh", "password + code", "remote forwarding", "refused")
 async def test_a_remote_port_is_refused_on_standard_error(bastion: Bastion) -> None:
     """-R: ssh says that it failed, the reason is read beside the running command, and the trace has it."""
     command = bastion.client.command("alice+scan01", "echo in; cat", options=["-R", "0:127.0.0.1:9", *LOUD])
@@ -121,6 +123,7 @@ async def test_a_remote_port_is_refused_on_standard_error(bastion: Bastion) -> N
     assert await recorded(bastion) == ["tcpip-forward"]
 
 
+@pytest.mark.client("OpenSSH ssh", "password + code", "tunnel", "refused")
 async def test_a_tunnel_is_refused(bastion: Bastion) -> None:
     """What ssh -w asks for, both of its layers, is refused with the reason."""
     password, code = bastion.answers()

@@ -25,6 +25,7 @@ async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
         yield running
 
 
+@pytest.mark.client("OpenSSH ssh", "password + code", "shell")
 async def test_a_person_at_a_terminal_logs_in_and_works(bastion: Bastion) -> None:
     """Banner, rule and prompts read well at ssh's own log level; password and code typed there give a shell."""
     password, code = bastion.answers()
@@ -97,6 +98,7 @@ async def test_a_shell_that_is_killed_ends_by_its_signal(bastion: Bastion) -> No
     assert exits == [{"core_dumped": False, "signal": "KILL"}]
 
 
+@pytest.mark.client("OpenSSH ssh", "password + code", "menu")
 async def test_the_menu_opens_what_is_chosen(bastion: Bastion) -> None:
     """Without a device a terminal shows what is open; a wrong choice is said, a number opens the device's shell."""
     command = bastion.client.command("alice", options=["-tt"])

@@ -75,7 +75,14 @@ def only(operations: list[dict[str, Any]], name: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("client", ["sftp", "scp", "scp -O"])
+@pytest.mark.parametrize(
+    "client",
+    [
+        pytest.param("sftp", marks=pytest.mark.client("OpenSSH sftp", "password + code", "sftp")),
+        pytest.param("scp", marks=pytest.mark.client("OpenSSH scp", "password + code", "sftp")),
+        pytest.param("scp -O", marks=pytest.mark.client("OpenSSH scp -O", "password + code", "command")),
+    ],
+)
 async def test_a_file_goes_and_comes_back(bastion: Bastion, sent: Path, tmp_path: Path, client: str) -> None:
     """The three files are the same for sha256sum, whose digest stands in the trace each way, with the size."""
     back = tmp_path / "back.bin"
@@ -115,6 +122,7 @@ async def test_a_tree_keeps_its_shape(bastion: Bastion, tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.client("rsync", "password + code", "command")
 async def test_rsync_goes_and_comes_back(bastion: Bastion, sent: Path, tmp_path: Path) -> None:
     """Rsync carries a tree both ways, then only what changed; its stream is in the trace as it passed."""
     tree, back = tmp_path / "tree", tmp_path / "back"

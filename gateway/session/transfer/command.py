@@ -9,7 +9,7 @@ with any other (a space, a quote, an accent…) travels by sftp, where it is dat
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from policy.domain.windows import Channel
 
@@ -69,6 +69,10 @@ class Allowed:
     directions: frozenset[Channel] = frozenset()
 
 
+_MOSH: Final = b"mosh-server"
+"""What mosh starts to leave SSH for UDP, past the gateway: told at once, for its client would only wait."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
     """A command that may not pass: the message ``key`` of the gateway's catalogue, and the rule's ``code``."""
@@ -85,6 +89,8 @@ def classify(command: bytes, channels: frozenset[Channel]) -> Allowed | Refused:
     """
     if not command:
         return Refused(key="refused.exec-empty")  # passed on, it would open a shell
+    if command.split(b" ", 1)[0].rsplit(b"/", 1)[-1] == _MOSH:
+        return Refused(key="refused.mosh", code="T1")
     understood = _understand(command)
     if Channel.EXEC in channels:
         if isinstance(understood, Refused):

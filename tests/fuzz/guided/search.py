@@ -7,7 +7,7 @@ under attack are imported again with instrumentation, for coverage is what leads
 import sys
 from pathlib import Path
 
-import atheris  # type: ignore[import-untyped]  # it carries no types, and those made for it lack half
+import atheris
 
 
 def main() -> None:
