@@ -117,6 +117,7 @@ def journal_logins(login: LoginService, journal: Journal, node: str) -> None:
                     "login": outcome.login,
                     "reason": outcome.reason.value,
                     "factors": sorted(factor.value for factor in outcome.factors),
+                    "level": outcome.level.value if outcome.level is not None else None,
                 },
             )
         )

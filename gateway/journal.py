@@ -56,7 +56,9 @@ class GatewayJournal:
                     "login": outcome.login,
                     "reason": outcome.reason.value,
                     "factors": sorted(factor.value for factor in outcome.factors),
+                    "level": outcome.level.value if outcome.level is not None else None,
                     "key": outcome.key_fingerprint,
+                    **({"detail": outcome.detail} if outcome.detail is not None else {}),
                 },
             )
         )

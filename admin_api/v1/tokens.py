@@ -99,7 +99,9 @@ class Me(BaseModel):
 async def login(request: Request, context: Ctx, body: LoginIn) -> TokenOut:
     """Exchange password and code for a token. The lock-out is the one of the SSH door."""
     services, settings = context.services, context.settings
-    attempt = await services.login.begin(body.login, source_of(request), hospital_id=settings.hospital_id)
+    attempt = await services.login.begin(
+        body.login, source_of(request), hospital_id=settings.hospital_id, console=True
+    )
     person = await attempt.check_password_and_code(
         Secret(body.password.get_secret_value()), body.code.strip()
     )

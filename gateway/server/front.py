@@ -25,7 +25,7 @@ from gateway.server.selector import Selector
 from gateway.session.forwarding import refusal_of
 from gateway.session.request import ChannelRequest
 from gateway.session.transfer.command import Refused
-from gateway.sshfix import InnerConnection, Proof, ServerConnection
+from gateway.sshfix import InnerConnection, Proof, ServerConnection, SignedKey
 from policy.domain.people import Language, Person
 from policy.errors import PolicyError
 from recorder.errors import RecorderError
@@ -175,7 +175,7 @@ class Front(asyncssh.SSHServer):
 
     @override
     def kbdint_auth_supported(self) -> bool:
-        return True
+        return self.dialogue.answers_help
 
     @override
     def password_auth_supported(self) -> bool:
@@ -198,7 +198,7 @@ class Front(asyncssh.SSHServer):
         with _Fate(self._context):
             return await self.dialogue.answer(list(responses))
 
-    async def factor_proved(self, method: str, key: bytes | None) -> Proof:
+    async def factor_proved(self, method: str, key: SignedKey | None) -> Proof:
         """Take a verified factor; the connection is logged in only when this says COMPLETE."""
         with _Fate(self._context):
             proof = await self.dialogue.factor_proved(method, key)

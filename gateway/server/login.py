@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from gateway.ports import Logins
-from gateway.sshfix import Proof
+from gateway.sshfix import Proof, SignedKey
 from policy.domain.ids import HospitalId, is_name
 from policy.domain.people import Factor, Person
 from policy.errors import AuthenticationFailed
@@ -99,7 +99,15 @@ class Dialogue:
     @property
     def key_proved(self) -> bool:
         """Whether a key was signed with, so that the code alone is missing."""
-        return Factor.PUBLIC_KEY in self.factors
+        return bool(self.factors - {Factor.PASSWORD, Factor.TOTP})
+
+    @property
+    def answers_help(self) -> bool:
+        """Whether a keyboard-interactive dialogue can lead in now, by the hospital's table of factors."""
+        attempt = self._attempt
+        if self.key_proved or attempt is None or not attempt.done() or attempt.cancelled():
+            return True
+        return attempt.exception() is None and attempt.result().table.begins_with(Factor.PASSWORD)
 
     async def offers_key(self, blob: bytes) -> bool:
         """Tell whether a signature by *blob* would do. A query proves nothing. Raises TooManyAttempts."""
@@ -119,6 +127,7 @@ class Dialogue:
         self.failures += 1
         if self.failures > self._limit:
             raise TooManyAttempts
+        self.person = None
         attempt = await self._current()
         wanted = 1 if self.key_proved else 2
         if len(responses) != wanted or any(len(response) > MAX_ANSWER for response in responses):
@@ -136,15 +145,16 @@ class Dialogue:
         self.person = person
         return True
 
-    async def factor_proved(self, method: str, key: bytes | None) -> Proof:
+    async def factor_proved(self, method: str, key: SignedKey | None) -> Proof:
         """Take note of a factor that the SSH library verified."""
         if method == "publickey" and key is not None:
             attempt = await self._current()
+            proved = attempt.key_proved(key.blob, touched=key.touched, verified=key.verified)
             try:
-                await _whole(attempt.key_proved(key))
+                self.person = await _whole(proved)
             except AuthenticationFailed:
                 return Proof.REFUSED
-            return Proof.PARTIAL
+            return Proof.PARTIAL if self.person is None else Proof.COMPLETE
         if method == "keyboard-interactive" and self.person is not None:
             return Proof.COMPLETE
         return Proof.REFUSED

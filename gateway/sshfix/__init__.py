@@ -13,6 +13,7 @@ Defects mended here:
 - a guessed key exchange packet is judged by half of RFC 4253 section 7: dbclient cannot connect
 - partial success (RFC 4252 section 5.1) cannot be offered
 - ``signature_algs`` is announced and not enforced: SHA-1 signatures pass
+- what a FIDO2 security key signed of its holder (touch, verification) is not told
 - an exec request that is not UTF-8 is refused
 - a channel closed by its client is closed at once, and the exit status that it waits for is lost
 - agent and X11 requests, environment and queued requests have no hook and no bound
@@ -24,6 +25,7 @@ from gateway.sshfix.channels import ClientChannel, DeviceChannel, PtyRequest, Tu
 from gateway.sshfix.client import DeviceConnection, connect
 from gateway.sshfix.flow import Feeder, FlowControl
 from gateway.sshfix.server import InnerConnection, LoginOwner, Proof, ServerConnection
+from gateway.sshfix.signatures import SignedKey
 from gateway.sshfix.version import require_version
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "Proof",
     "PtyRequest",
     "ServerConnection",
+    "SignedKey",
     "TunnelChannel",
     "connect",
     "require_version",

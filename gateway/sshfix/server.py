@@ -15,6 +15,7 @@ from typing_extensions import override
 from gateway.sshfix.algorithms import PERSON_KEYS
 from gateway.sshfix.channels import ClientChannel, TunnelChannel
 from gateway.sshfix.flow import FlowControl
+from gateway.sshfix.signatures import SignedKey, signed_key
 
 _USERAUTH = b"ssh-userauth"
 TUNNEL_WINDOW = 2 * 1024 * 1024
@@ -32,8 +33,8 @@ class Proof(Enum):
 class LoginOwner(Protocol):
     """What the owner of a server connection decides on factors."""
 
-    async def factor_proved(self, method: str, key: bytes | None) -> Proof:
-        """Take note that *method* was proved; *key* is the public blob whose signature was verified.
+    async def factor_proved(self, method: str, key: SignedKey | None) -> Proof:
+        """Take note that *method* was proved; *key* is the one whose signature was verified.
 
         PARTIAL asks for another factor (RFC 4252 section 5.1).
         """
@@ -42,7 +43,7 @@ class LoginOwner(Protocol):
 class ServerConnection(FlowControl, SSHServerConnection):
     """asyncssh's server connection with the overrides a bastion needs."""
 
-    _proved_key: bytes | None = None
+    _proved_key: SignedKey | None = None
 
     @override
     async def reload_config(self) -> None:
@@ -114,7 +115,7 @@ class ServerConnection(FlowControl, SSHServerConnection):
             return False
         allowed = await super().validate_public_key(username, key_data, msg, signature)
         if allowed and msg:
-            self._proved_key = key_data
+            self._proved_key = signed_key(key_data, signature)
         return allowed
 
     @override

@@ -3,23 +3,25 @@
 from dataclasses import dataclass
 
 from policy.domain.attempts import Attempt
+from policy.domain.credentials import EnrolledKey
+from policy.domain.factors import Factor, FactorTable
 from policy.domain.logins import LoginReason
-from policy.domain.people import Factor, Person
+from policy.domain.people import Person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
     """A reserved attempt and what it is checked against, read in the transaction that reserved it.
 
-    All but ``attempt`` may be absent: an unknown person, or one who has not enrolled. ``keys`` are in SSH
-    wire format.
+    All but ``attempt`` and ``table`` may be absent: an unknown person, or one who has not enrolled.
     """
 
     attempt: Attempt
     person: Person | None
     password_hash: str | None
     totp_sealed: str | None
-    keys: frozenset[bytes]
+    keys: tuple[EnrolledKey, ...]
+    table: FactorTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,4 +65,6 @@ def true_cause(expected: Expected, found: Found) -> LoginReason:
         return LoginReason.WRONG_CODE
     if not expected.person.active:
         return LoginReason.INACTIVE_PERSON
+    if expected.table.level_of(found.right) is None:
+        return LoginReason.NOT_IN_THE_TABLE
     return LoginReason.ALL_FACTORS

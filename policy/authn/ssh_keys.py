@@ -11,7 +11,7 @@ from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_public_key
 
 from policy.errors import InvalidInput
 
@@ -26,6 +26,8 @@ _ALGORITHMS: Final = (
     "ecdsa-sha2-nistp521",
     "ssh-rsa",
 )
+_SECURITY_KEYS: Final = ("sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com")
+_SECURITY_KEY_APPLICATION: Final = b"ssh:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +41,8 @@ class SshKey:
     comment: str
 
 
-def parse(public_line: str) -> SshKey:
-    """Read one line of a ``.pub`` file.
+def parse(public_line: str, *, security_keys: bool = False) -> SshKey:
+    """Read one line of a ``.pub`` file; *security_keys*: FIDO2 keys too, which people have and devices have not.
 
     Raises InvalidInput for options, certificates, DSA, RSA under 2048 bits, several lines, a private
     key, and anything that is not a key; the message says what to hand over instead.
@@ -54,7 +56,7 @@ def parse(public_line: str) -> SshKey:
         )
     algorithm, _, rest = line.partition(" ")
     encoded, _, comment = rest.strip().partition(" ")
-    _check_algorithm(algorithm)
+    _check_algorithm(algorithm, security_keys=security_keys)
     try:
         blob = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
@@ -73,6 +75,17 @@ def fingerprint(blob: bytes) -> str:
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode("ascii").rstrip("=")
 
 
+def is_security_key(algorithm: str) -> bool:
+    """Tell whether keys of *algorithm* are FIDO2 security keys (OpenSSH PROTOCOL.u2f)."""
+    return algorithm in _SECURITY_KEYS
+
+
+def blob_of(key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey) -> bytes:
+    """Return *key* in SSH wire format."""
+    line = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    return base64.b64decode(line.split()[1])
+
+
 def is_one_of(blob: bytes, enrolled: Iterable[bytes]) -> bool:
     """Tell whether *blob* is one of the *enrolled* keys in wire format; compares with every one of them."""
     digest = hashlib.sha256(blob).digest()
@@ -82,8 +95,8 @@ def is_one_of(blob: bytes, enrolled: Iterable[bytes]) -> bool:
     return found
 
 
-def _check_algorithm(algorithm: str) -> None:
-    if algorithm in _ALGORITHMS:
+def _check_algorithm(algorithm: str, *, security_keys: bool) -> None:
+    if algorithm in _ALGORITHMS or (security_keys and algorithm in _SECURITY_KEYS):
         return
     if "-cert-v" in algorithm:
         raise InvalidInput(
@@ -93,7 +106,10 @@ def _check_algorithm(algorithm: str) -> None:
         raise InvalidInput(_FIELD, "is a DSA key, which is too weak; make one with ssh-keygen -t ed25519")
     if algorithm.startswith("sk-"):
         raise InvalidInput(
-            _FIELD, "is a security-key type not supported here; make one with ssh-keygen -t ed25519"
+            _FIELD,
+            "is a security key, which serves people; a device's host key is of another kind"
+            if is_security_key(algorithm)
+            else "is a security key of an unknown kind; make one with ssh-keygen -t ed25519-sk",
         )
     raise InvalidInput(
         _FIELD, f"must start with one of {', '.join(_ALGORITHMS)}; hand over the .pub file as it is"
@@ -108,6 +124,10 @@ def _bits(algorithm: str, blob: bytes) -> int:
         key = load_ssh_public_key(canonical.encode("ascii"))
     except (ValueError, UnsupportedAlgorithm):
         raise InvalidInput(_FIELD, "is damaged; hand over the .pub file as it is") from None
+    if is_security_key(algorithm) and not _application(blob).startswith(_SECURITY_KEY_APPLICATION):
+        raise InvalidInput(
+            _FIELD, "was made for another application than SSH; make one with ssh-keygen -t ed25519-sk"
+        )
     if isinstance(key, rsa.RSAPublicKey):
         if not MINIMUM_RSA_BITS <= key.key_size <= _MAXIMUM_RSA_BITS:
             raise InvalidInput(
@@ -120,6 +140,16 @@ def _bits(algorithm: str, blob: bytes) -> int:
     if isinstance(key, ed25519.Ed25519PublicKey):
         return 256
     raise InvalidInput(_FIELD, "is of a kind that may not log in; make one with ssh-keygen -t ed25519")
+
+
+def _application(blob: bytes) -> bytes:
+    """Return the last field of a security key's *blob*, which was parsed before (PROTOCOL.u2f)."""
+    place, field = 0, b""
+    while place < len(blob):
+        (length,) = struct.unpack_from(">I", blob, place)
+        field = blob[place + 4 : place + 4 + length]
+        place += 4 + length
+    return field
 
 
 def _printable(comment: str) -> str:

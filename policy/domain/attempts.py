@@ -20,6 +20,7 @@ class AttemptKind(StrEnum):
 
     PASSWORD_AND_CODE = "password-and-code"  # noqa: S105 - the name of a dialogue, not a secret
     KEY_AND_CODE = "key-and-code"
+    KEY_ALONE = "key-alone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

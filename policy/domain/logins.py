@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from policy.domain.factors import Factor, Level
 from policy.domain.ids import HospitalId, PersonId
-from policy.domain.people import Factor
 
 
 class LoginResult(StrEnum):
@@ -30,6 +30,8 @@ class LoginReason(StrEnum):
     WRONG_PASSWORD_AND_CODE = "wrong-password-and-code"  # noqa: S105 - the same
     REPLAYED_CODE = "replayed-code"
     VAULT_CLOSED = "vault-closed"
+    NOT_IN_THE_TABLE = "factors-not-in-the-table"
+    NOT_TOUCHED = "security-key-not-touched"
     TOO_MANY_FAILURES = "too-many-failures"
     TOO_MANY_AT_ONCE = "too-many-at-once"
 
@@ -40,7 +42,8 @@ class LoginOutcome:
 
     ``login`` is as typed, bounded and printable; ``person_id`` is None for an unknown person; ``source`` a
     canonical IP literal; ``factors`` those that were right, whatever the result; ``key_fingerprint`` that of
-    the key proved, if any; ``locked_until`` is aware UTC, set where the result is ``LOCKED``.
+    the key proved, if any; ``level`` what those factors reach, None where they let nobody in; ``detail`` what else
+    the journal should know of the key; ``locked_until`` is aware UTC, set where the result is ``LOCKED``.
     """
 
     hospital_id: HospitalId
@@ -52,4 +55,6 @@ class LoginOutcome:
     reason: LoginReason
     factors: frozenset[Factor]
     key_fingerprint: str | None = None
+    level: Level | None = None
+    detail: str | None = None
     locked_until: datetime | None = None

@@ -6,48 +6,42 @@ known to the journal only (``LoginOutcome.reason``).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from datetime import datetime
-from typing import Final
+from collections.abc import Coroutine
 
 import structlog
 
-from policy.authn import ssh_keys, totp
+from policy.authn import held_keys, totp
 from policy.authn.dialogue import Expected, Found, true_cause
-from policy.authn.lockout import Lockout, LockoutSettings, canonical_source, origin_of
+from policy.authn.lockout import canonical_source, origin_of
 from policy.authn.passwords import Busy, Passwords
 from policy.clock import Clock
 from policy.domain.attempts import Attempt, AttemptKind, AttemptOutcome
 from policy.domain.credentials import SealedKind, sealing_context
-from policy.domain.ids import HospitalId, PersonId, is_name, new_id
+from policy.domain.factors import Factor
+from policy.domain.ids import HospitalId, new_id
 from policy.domain.logins import LoginOutcome, LoginReason, LoginResult
-from policy.domain.people import Factor, Person
-from policy.domain.suppliers import Supplier
+from policy.domain.people import Person
 from policy.errors import (
     AuthenticationFailed,
     Conflict,
-    InvalidInput,
     LockedOut,
     PolicyUnavailable,
     VaultError,
 )
-from policy.ports import Store, View
-from policy.services.login_attempt import LoginAttempt
+from policy.ports import Store
+from policy.services.login_attempt import LoginAttempt, ProvedKey
+from policy.services.login_door import NOBODY, OnOutcome, bounded, only_hospital
+from policy.services.login_keys import KeyLogins
 from policy.settings import PolicySettings
 from policy.vault.keyring import Keyring
 from policy.vault.secret import Secret
 
 __all__ = ["LoginAttempt", "LoginOutcome", "LoginReason", "LoginResult", "LoginService", "OnOutcome"]
 
-OnOutcome = Callable[[LoginOutcome], Awaitable[None]]
-"""Writes an outcome to the journal. What it raises ends the log-in: nobody enters unrecorded."""
-
-_NOBODY: Final = PersonId("0" * 32)
-_MAXIMUM_LOGIN: Final = 64
 _log = structlog.get_logger()
 
 
-class LoginService:
+class LoginService(KeyLogins):
     """Authenticates people against the policy database."""
 
     def __init__(
@@ -61,59 +55,44 @@ class LoginService:
         on_outcome: OnOutcome | None = None,
     ) -> None:
         """Share *passwords*, whose owner closes it; call *on_outcome* with every outcome before it is told."""
-        self._database = database
+        super().__init__(database, clock, settings, on_outcome)
         self._keyring = keyring
         self._passwords = passwords
-        self._clock = clock
-        self._lockout = Lockout(LockoutSettings.of(settings))
-        self._on_outcome = on_outcome
         self._running: set[asyncio.Task[Person]] = set()
-        self._nobody_context = sealing_context(SealedKind.TOTP_SECRET, HospitalId(""), _NOBODY)
+        self._nobody_context = sealing_context(SealedKind.TOTP_SECRET, HospitalId(""), NOBODY)
         self._nobody_totp = keyring.seal(totp.new_secret(), self._nobody_context)
 
-    def journal_to(self, on_outcome: OnOutcome) -> None:
-        """Call *on_outcome* with every outcome from now on, in place of the one before."""
-        self._on_outcome = on_outcome
-
-    async def begin(self, login: str, source: str, *, hospital_id: HospitalId | None = None) -> LoginAttempt:
+    async def begin(
+        self, login: str, source: str, *, hospital_id: HospitalId | None = None, console: bool = False
+    ) -> LoginAttempt:
         """Start a log-in of *login* (the person's part of what was typed, hostile) from the IP literal *source*.
 
         Never fails for an unknown or locked person. *hospital_id* may be left out where there is only one.
+        *console*: at the hospital's own door, where its table of technicians' factors does not count.
         Raises InvalidInput for a source that is no IP literal, PolicyUnavailable without a readable store.
         """
-        typed = _bounded(login)
+        typed = bounded(login)
         address, origin = canonical_source(source), origin_of(source)
         async with self._database.read() as view:
-            hospital = hospital_id or await _only_hospital(view)
+            hospital = hospital_id or await only_hospital(view)
             person = await view.people.by_login(hospital, typed)
             until = await self._locked_until(view, hospital, typed, address, person)
+            table = await self._table(view, hospital, console=console)
         return LoginAttempt(
-            self, hospital_id=hospital, login=typed, source=address, origin=origin, locked_until=until
+            self,
+            hospital_id=hospital,
+            login=typed,
+            source=address,
+            origin=origin,
+            locked_until=until,
+            table=table,
+            console=console,
         )
 
     async def close(self) -> None:
         """Wait until the checks under way are settled, those whose client has left included."""
         while self._running:
             await asyncio.wait(set(self._running))
-
-    async def has_key(self, attempt: LoginAttempt, blob: bytes) -> bool:
-        """Tell whether *blob* is a key the attempt's person may log in with now; proves nothing, records nothing."""
-        enrolled, until, _ = await self._key_facts(attempt, blob)
-        return enrolled and until is None
-
-    async def accept_key(self, attempt: LoginAttempt, blob: bytes) -> None:
-        """Take a key whose signature was verified; raises LockedOut or AuthenticationFailed, journalled.
-
-        A signature by another key counts for no lock-out: keys are not guessed, and agents hold several.
-        """
-        enrolled, until, person = await self._key_facts(attempt, blob)
-        if until is not None:
-            locked, many = LoginResult.LOCKED, LoginReason.TOO_MANY_FAILURES
-            await self._tell(attempt, locked, many, person=person, blob=blob, until=until)
-            raise LockedOut(until)
-        if not enrolled:
-            await self._tell(attempt, LoginResult.FAILURE, LoginReason.UNKNOWN_KEY, person=person, blob=blob)
-            raise AuthenticationFailed("authentication failed")
 
     async def check(
         self,
@@ -122,25 +101,14 @@ class LoginService:
         code: str,
         *,
         password: Secret | None = None,
-        blob: bytes | None = None,
+        proved: ProvedKey | None = None,
     ) -> Person:
         """Check all factors of one dialogue, and go on to the end even if the caller is cancelled meanwhile.
 
         An SSH client cancels a check by sending another; were the check dropped, so would its failure be.
         """
-        work = self._check(attempt, kind, code, password or Secret(""), blob)
+        work = self._check(attempt, kind, code, password or Secret(""), proved)
         return await asyncio.shield(self._start(work))
-
-    async def _key_facts(
-        self, attempt: LoginAttempt, blob: bytes
-    ) -> tuple[bool, datetime | None, Person | None]:
-        hospital, login = attempt.hospital_id, attempt.login
-        async with self._database.read() as view:
-            person = await view.people.by_login(hospital, login)
-            keys = await view.credentials.ssh_keys(person.id if person else _NOBODY)
-            until = await self._locked_until(view, hospital, login, attempt.source, person)
-        enrolled = ssh_keys.is_one_of(blob, (key.blob for key in keys))
-        return enrolled and person is not None and person.active, until, person
 
     def _start(self, work: Coroutine[object, object, Person]) -> asyncio.Task[Person]:
         task = asyncio.create_task(work)
@@ -155,12 +123,13 @@ class LoginService:
             _log.error("login.check_failed", error=type(error).__name__)
 
     async def _check(
-        self, attempt: LoginAttempt, kind: AttemptKind, code: str, password: Secret, blob: bytes | None
+        self, attempt: LoginAttempt, kind: AttemptKind, code: str, password: Secret, proved: ProvedKey | None
     ) -> Person:
+        blob = None if proved is None else proved.proof.blob
         try:
             async with self._passwords.turn():
                 expected = await self._reserve(attempt, kind, blob)
-                found = await self._compare(expected, code, password, blob)
+                found = await self._compare(expected, code, password, proved)
         except Busy:
             await self._tell(attempt, LoginResult.BUSY, LoginReason.TOO_MANY_AT_ONCE, blob=blob)
             raise
@@ -172,7 +141,15 @@ class LoginService:
             )
             raise AuthenticationFailed("authentication failed")
         await self._rehash(expected, password)
-        await self._tell(attempt, LoginResult.SUCCESS, reason, person=person, factors=found.right, blob=blob)
+        await self._tell(
+            attempt,
+            LoginResult.SUCCESS,
+            reason,
+            person=person,
+            factors=found.right,
+            level=expected.table.level_of(found.right),
+            blob=blob,
+        )
         return person
 
     async def _reserve(self, attempt: LoginAttempt, kind: AttemptKind, blob: bytes | None) -> Expected:
@@ -196,7 +173,7 @@ class LoginService:
             await work.attempts.hold(hospital, login, attempt.origin)
             person = await work.people.by_login(hospital, login)
             until = await self._locked_until(work, hospital, login, attempt.source, person)
-            person_id = person.id if person else _NOBODY
+            person_id = person.id if person else NOBODY
             if until is None:
                 keys = await work.credentials.ssh_keys(person_id)
                 expected = Expected(
@@ -204,7 +181,8 @@ class LoginService:
                     person=person,
                     password_hash=await work.credentials.password_hash(person_id),
                     totp_sealed=await work.credentials.totp_secret(person_id),
-                    keys=frozenset(key.blob for key in keys),
+                    keys=tuple(keys),
+                    table=await self._table(work, attempt.hospital_id, console=attempt.console),
                 )
                 await work.attempts.insert(pending)
         if until is not None:
@@ -219,10 +197,12 @@ class LoginService:
             raise LockedOut(until)
         return expected
 
-    async def _compare(self, expected: Expected, code: str, password: Secret, blob: bytes | None) -> Found:
-        first = Factor.PASSWORD if blob is None else Factor.PUBLIC_KEY
-        first_right = blob is not None and ssh_keys.is_one_of(blob, expected.keys)
-        if blob is None:
+    async def _compare(
+        self, expected: Expected, code: str, password: Secret, proved: ProvedKey | None
+    ) -> Found:
+        first = Factor.PASSWORD if proved is None else proved.factor
+        first_right = proved is not None and held_keys.still_proves(proved.proof, first, expected.keys)
+        if proved is None:
             try:
                 await self._passwords.verify_apart(expected.password_hash, password)
                 first_right = True
@@ -271,61 +251,3 @@ class LoginService:
                     await work.credentials.set_password_hash(person.id, fresh)
         except PolicyUnavailable:
             _log.warning("login.rehash_put_off", person=person.id)
-
-    async def _locked_until(
-        self, view: View, hospital: HospitalId, login: str, source: str, person: Person | None
-    ) -> datetime | None:
-        at, origin = self._clock.now(), origin_of(source)
-        since = at - self._lockout.settings.memory
-        attempts = await view.attempts.recent(hospital, login, origin, since)
-        declared = _declared(person, await view.suppliers.list(hospital))
-        return self._lockout.locked_until(attempts, login, origin, at, declared)
-
-    async def _tell(
-        self,
-        attempt: LoginAttempt,
-        result: LoginResult,
-        reason: LoginReason,
-        *,
-        person: Person | None = None,
-        factors: frozenset[Factor] = frozenset(),
-        blob: bytes | None = None,
-        until: datetime | None = None,
-    ) -> None:
-        if self._on_outcome is None:
-            return
-        await self._on_outcome(
-            LoginOutcome(
-                hospital_id=attempt.hospital_id,
-                at=self._clock.now(),
-                login=attempt.login,
-                person_id=person.id if person else None,
-                source=attempt.source,
-                result=result,
-                reason=reason,
-                factors=factors,
-                key_fingerprint=ssh_keys.fingerprint(blob) if blob is not None else None,
-                locked_until=until,
-            )
-        )
-
-
-def _declared(person: Person | None, suppliers: Sequence[Supplier]) -> Callable[[str], bool]:
-    # For a login that nobody has, every supplier's sites count, or the lock itself would tell who exists.
-    own = [each for each in suppliers if person is None or each.id == person.supplier_id]
-    return lambda source: any(each.site_of(source) is not None for each in own)
-
-
-def _bounded(login: str) -> str:
-    """Return *login* as it is if it may name a person, else something bounded and printable that may not."""
-    if is_name(login):
-        return login
-    shown = "".join(character if character.isprintable() else "?" for character in login[:_MAXIMUM_LOGIN])
-    return f"?{shown}"[:_MAXIMUM_LOGIN]
-
-
-async def _only_hospital(view: View) -> HospitalId:
-    hospitals = await view.hospitals.list()
-    if len(hospitals) != 1:
-        raise InvalidInput("hospital_id", f"must be given: there are {len(hospitals)} hospitals")
-    return hospitals[0].id

@@ -1,13 +1,24 @@
 """One log-in in progress: what the client has proved on this connection, and to whom it says it belongs."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
+from policy.authn.held_keys import KeyProof
 from policy.domain.attempts import AttemptKind
+from policy.domain.factors import Factor, FactorTable
 from policy.domain.ids import HospitalId
-from policy.domain.people import Factor, Person
+from policy.domain.people import Person
 from policy.errors import AuthenticationFailed
 from policy.vault.secret import Secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """What a verified signature proves; ``person`` is set where that is enough to enter."""
+
+    factor: Factor
+    person: Person | None
 
 
 class Checks(Protocol):
@@ -17,8 +28,8 @@ class Checks(Protocol):
         """Tell whether *blob* may log in; proves nothing, records nothing."""
         ...
 
-    async def accept_key(self, attempt: "LoginAttempt", blob: bytes) -> None:
-        """Take a key whose signature was verified; raises AuthenticationFailed or LockedOut."""
+    async def accept_key(self, attempt: "LoginAttempt", proof: KeyProof) -> Accepted:
+        """Take a verified signature; raises AuthenticationFailed or LockedOut."""
         ...
 
     async def check(
@@ -28,17 +39,26 @@ class Checks(Protocol):
         code: str,
         *,
         password: Secret | None = None,
-        blob: bytes | None = None,
+        proved: "ProvedKey | None" = None,
     ) -> Person:
         """Check all factors of one dialogue; raises AuthenticationFailed or LockedOut."""
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvedKey:
+    """A key signed with before, and the factor that it was."""
+
+    proof: KeyProof
+    factor: Factor
+
+
 class LoginAttempt:
     """One person's log-in on one connection. A client that changes its user name begins another.
 
-    ``locked_until`` is how things stood at the beginning, aware UTC; ``factors`` are those proved by a
-    call that returned: a call that was cancelled proves nothing to its connection.
+    ``locked_until`` is how things stood at the beginning, aware UTC, and ``table`` what counts as a log-in;
+    ``console``: at the hospital's own door. ``factors`` are those proved by a call that returned: a call that
+    was cancelled proves nothing to its connection.
     """
 
     def __init__(
@@ -50,6 +70,8 @@ class LoginAttempt:
         source: str,
         origin: str,
         locked_until: datetime | None,
+        table: FactorTable,
+        console: bool = False,
     ) -> None:
         """Made by ``LoginService.begin``."""
         self.hospital_id: Final = hospital_id
@@ -57,13 +79,15 @@ class LoginAttempt:
         self.source: Final = source
         self.origin: Final = origin
         self.locked_until: Final = locked_until
+        self.table: Final = table
+        self.console: Final = console
         self._service: Final = service
         self._factors: frozenset[Factor] = frozenset()
-        self._key: bytes | None = None
+        self._key: ProvedKey | None = None
 
     @property
     def factors(self) -> frozenset[Factor]:
-        """The factors proved so far; two of them end the log-in."""
+        """The factors proved so far; the log-in ends as soon as they are a row of the table."""
         return self._factors
 
     async def offers_key(self, public_blob: bytes) -> bool:
@@ -74,15 +98,21 @@ class LoginAttempt:
         """
         return await self._service.has_key(self, public_blob)
 
-    async def key_proved(self, public_blob: bytes) -> None:
+    async def key_proved(
+        self, public_blob: bytes, *, touched: bool = False, verified: bool = False
+    ) -> Person | None:
         """Take note that the client signed with this key: call it after the signature was verified, never before.
 
-        A code is still needed. Forgets any key before; raises LockedOut, or AuthenticationFailed if the key may
-        not log in.
+        *touched* and *verified* are what a security key signed of its holder. Returns the person where the key
+        is enough, None where a code is still needed. Forgets any key before; raises LockedOut, or
+        AuthenticationFailed if the key may not log in.
         """
         self._key, self._factors = None, frozenset()
-        await self._service.accept_key(self, public_blob)
-        self._key, self._factors = public_blob, frozenset({Factor.PUBLIC_KEY})
+        proof = KeyProof(blob=public_blob, touched=touched, verified=verified)
+        accepted = await self._service.accept_key(self, proof)
+        self._key = ProvedKey(proof=proof, factor=accepted.factor)
+        self._factors = frozenset({accepted.factor})
+        return accepted.person
 
     async def check_password_and_code(self, password: Secret, code: str) -> Person:
         """Check both factors, the second even if the first is wrong, and return the person.
@@ -98,6 +128,6 @@ class LoginAttempt:
         """Check the code after ``key_proved`` and return the person; raises as ``check_password_and_code`` does."""
         if self._key is None:
             raise AuthenticationFailed("authentication failed")
-        person = await self._service.check(self, AttemptKind.KEY_AND_CODE, code, blob=self._key)
-        self._factors = frozenset({Factor.PUBLIC_KEY, Factor.TOTP})
+        person = await self._service.check(self, AttemptKind.KEY_AND_CODE, code, proved=self._key)
+        self._factors = frozenset({self._key.factor, Factor.TOTP})
         return person

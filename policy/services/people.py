@@ -86,7 +86,7 @@ class PeopleService(EnrolmentService):
 
         Raises InvalidInput for a key unfit to log in with, Conflict where anybody has it already (E3).
         """
-        parsed = ssh_keys.parse(public_line)
+        parsed = ssh_keys.parse(public_line, security_keys=True)
         key = EnrolledKey(
             hospital_id=hospital_id,
             person_id=person_id,

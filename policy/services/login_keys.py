@@ -1,0 +1,132 @@
+"""The part of a log-in that keys prove: a query that proves nothing, and a signature that was verified."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NoReturn
+
+from policy.authn import held_keys
+from policy.authn.held_keys import KeyProof, KeyRefused
+from policy.domain.attempts import Attempt, AttemptKind, AttemptOutcome
+from policy.domain.credentials import EnrolledKey
+from policy.domain.factors import Factor, FactorTable
+from policy.domain.ids import new_id
+from policy.domain.logins import LoginReason, LoginResult
+from policy.domain.people import Person
+from policy.errors import AuthenticationFailed, LockedOut
+from policy.ports import View
+from policy.services.login_attempt import Accepted, LoginAttempt
+from policy.services.login_door import NOBODY, LoginDoor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _KeyFacts:
+    """What a key is judged on, read in one snapshot."""
+
+    person: Person | None
+    key: EnrolledKey | None
+    table: FactorTable
+    until: datetime | None
+
+    @property
+    def active(self) -> bool:
+        return self.person is not None and self.person.active
+
+
+class KeyLogins(LoginDoor):
+    """Judges keys. A key is never guessed, and agents hold several: a wrong one counts for no lock-out."""
+
+    async def has_key(self, attempt: LoginAttempt, blob: bytes) -> bool:
+        """Tell whether *blob* is a key the attempt's person may log in with now; proves nothing, records nothing."""
+        async with self._database.read() as view:
+            facts = await self._key_facts(view, attempt, blob)
+        return facts.until is None and facts.active and held_keys.may_lead_in(facts.key, facts.table)
+
+    async def accept_key(self, attempt: LoginAttempt, proof: KeyProof) -> Accepted:
+        """Take a verified signature: what it proves, and the person where that is enough by the table.
+
+        Raises LockedOut or AuthenticationFailed, journalled.
+        """
+        async with self._database.read() as view:
+            facts = await self._key_facts(view, attempt, proof.blob)
+        await self._unlocked(attempt, facts, proof.blob)
+        try:
+            factor = self._factor_of(facts, proof)
+        except KeyRefused as refused:
+            await self._refuse_key(attempt, facts, proof.blob, refused)
+        if facts.table.level_of(frozenset({factor})) is None:
+            return Accepted(factor=factor, person=None)
+        return Accepted(factor=factor, person=await self._enter(attempt, proof, factor))
+
+    def _factor_of(self, facts: _KeyFacts, proof: KeyProof) -> Factor:
+        if facts.key is None or not facts.active:
+            raise KeyRefused(LoginReason.UNKNOWN_KEY)
+        factor = held_keys.factor_of(proof, facts.key)
+        if not facts.table.begins_with(factor):
+            raise KeyRefused(LoginReason.NOT_IN_THE_TABLE)
+        return factor
+
+    async def _enter(self, attempt: LoginAttempt, proof: KeyProof, factor: Factor) -> Person:
+        """Let in whoever proved a key that is enough, on what stands at this instant."""
+        async with self._database.unit_of_work(None, self._clock) as work:
+            await work.attempts.hold(attempt.hospital_id, attempt.login, attempt.origin)
+            facts = await self._key_facts(work, attempt, proof.blob)
+            level = facts.table.level_of(frozenset({factor}))
+            sound = facts.key is not None and facts.active and level is not None and facts.until is None
+            if sound:
+                await work.attempts.insert(
+                    Attempt(
+                        id=new_id(),
+                        hospital_id=attempt.hospital_id,
+                        login=attempt.login,
+                        source=attempt.source,
+                        origin=attempt.origin,
+                        at=self._clock.now(),
+                        outcome=AttemptOutcome.SUCCESS,
+                        kind=AttemptKind.KEY_ALONE,
+                    )
+                )
+        await self._unlocked(attempt, facts, proof.blob)
+        if facts.person is None or not sound:
+            await self._refuse_key(attempt, facts, proof.blob, KeyRefused(LoginReason.UNKNOWN_KEY))
+        await self._tell(
+            attempt,
+            LoginResult.SUCCESS,
+            LoginReason.ALL_FACTORS,
+            person=facts.person,
+            factors=frozenset({factor}),
+            level=level,
+            blob=proof.blob,
+        )
+        return facts.person
+
+    async def _key_facts(self, view: View, attempt: LoginAttempt, blob: bytes) -> _KeyFacts:
+        hospital, login = attempt.hospital_id, attempt.login
+        person = await view.people.by_login(hospital, login)
+        keys = await view.credentials.ssh_keys(person.id if person else NOBODY)
+        return _KeyFacts(
+            person=person,
+            key=held_keys.enrolled_as(blob, keys),
+            table=await self._table(view, hospital, console=attempt.console),
+            until=await self._locked_until(view, hospital, login, attempt.source, person),
+        )
+
+    async def _unlocked(self, attempt: LoginAttempt, facts: _KeyFacts, blob: bytes) -> None:
+        """Raise LockedOut, journalled, while the attempt's person or source is locked."""
+        if facts.until is None:
+            return
+        many = LoginReason.TOO_MANY_FAILURES
+        await self._tell(attempt, LoginResult.LOCKED, many, person=facts.person, blob=blob, until=facts.until)
+        raise LockedOut(facts.until)
+
+    async def _refuse_key(
+        self, attempt: LoginAttempt, facts: _KeyFacts, blob: bytes, refused: KeyRefused
+    ) -> NoReturn:
+        await self._tell(
+            attempt,
+            LoginResult.FAILURE,
+            refused.reason,
+            person=facts.person,
+            blob=blob,
+            detail=refused.detail,
+        )
+        raise AuthenticationFailed("authentication failed")
