@@ -20,7 +20,7 @@ from gateway.server.lobby import Lobby
 from gateway.server.login import LoginName
 from gateway.session.bridge import Relay
 from gateway.session.known import speak_of
-from gateway.session.lifecycle import Session
+from gateway.session.live import Session
 from gateway.session.reasons import EndReason
 from gateway.session.request import ChannelRequest
 from gateway.session.transfer.command import Refused

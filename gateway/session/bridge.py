@@ -7,7 +7,7 @@ from asyncssh import EXTENDED_DATA_STDERR
 
 from gateway.errors import SessionEnded
 from gateway.ports import Recording
-from gateway.session.device_side import DeviceSide, ExitSignal
+from gateway.session.device_side import DeviceSide, ExitSignal, exit_facts
 from gateway.session.fail_closed import fails_closed
 from gateway.session.idle import IdleMeter
 from gateway.session.lane import Lane, Piece
@@ -65,6 +65,7 @@ class Relay:
         self._started = False
         self._ends_of_file = 0
         self._noted: list[Piece] = []
+        self._dropped = {"input": 0, "output": 0}
         self._connections: list[FlowControl] = []
         self._home = _flow(person)
         self.to_device = Valve(person.pause_reading, person.resume_reading)
@@ -132,6 +133,7 @@ class Relay:
     def typed(self, data: bytes) -> None:
         """Take bytes from the person."""
         if self.over:
+            self._dropped["input"] += len(data)
             return
         self._meter.life(self._monotonic())
         if self.tap is not None:
@@ -224,6 +226,7 @@ class Relay:
     def shown(self, data: bytes, *, error: bool) -> None:
         """Take output from the device."""
         if self.over:
+            self._dropped["output"] += len(data)
             return
         now = self._monotonic()
         if self.request.pty is None:
@@ -269,19 +272,12 @@ class Relay:
             self.tap.end()
         if self.watch is not None:
             self.watch.end()
-        pieces = [*self._take_noted(), (FrameType.EXIT, canonical(self._exit_facts(error)))]
+        if any(self._dropped.values()):
+            self.miss("ended", **self._dropped)
+        pieces = [*self._take_noted(), (FrameType.EXIT, canonical(exit_facts(self.exit, error)))]
         self._outward.pass_on(pieces, self._finish)
         if self._person_gone or self.over:
             self._closed()
-
-    def _exit_facts(self, error: Exception | None) -> dict[str, object]:
-        if isinstance(self.exit, int):
-            return {"status": self.exit}
-        if self.exit is not None:
-            signal, core_dumped, message, language = self.exit  # all of it reaches the person
-            told = {"message": message, "language": language} if message or language else {}
-            return {"signal": signal, "core_dumped": core_dumped, **told}
-        return {"lost": error is not None}
 
     def _finish(self) -> None:
         if self.over:
@@ -299,6 +295,10 @@ class Relay:
     def note(self, operation: FileOperation) -> None:
         """Keep a file operation; it is written before the bytes that it is about pass."""
         self._noted.append((FrameType.FILE, operation.payload()))
+
+    def miss(self, kind: str, **facts: object) -> None:
+        """Keep that something is not stored (FORMAT.md, Gap); it is written before the next bytes pass."""
+        self._noted.append((FrameType.GAP, canonical({"kind": kind, **facts})))
 
     def mark(self, facts: dict[str, object]) -> None:
         """Keep a marker; it is written before the next bytes pass."""

@@ -40,6 +40,8 @@ class Plan:
                     relay.tap = SftpTap(self.allowed.directions, relay.note)
                 case "scp-up" | "scp-down" as kind:
                     relay.tap = ScpTap(kind, relay.note, self.allowed.argv[-1])
+        if relay.tap is not None:
+            relay.miss("transfer")
 
 
 def plan(request: ChannelRequest, channels: frozenset[Channel]) -> Plan | Refused:

@@ -76,3 +76,14 @@ class DeviceSide(asyncssh.SSHClientSession[bytes]):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._relay.device_closed(exc)
+
+
+def exit_facts(how: int | ExitSignal | None, error: Exception | None) -> dict[str, object]:
+    """Return what an EXIT frame says of a process that ended as *how*, None where the device never said."""
+    if isinstance(how, int):
+        return {"status": how}
+    if how is not None:
+        signal, core_dumped, message, language = how  # all of it reaches the person
+        told = {"message": message, "language": language} if message or language else {}
+        return {"signal": signal, "core_dumped": core_dumped, **told}
+    return {"lost": error is not None}

@@ -9,7 +9,7 @@ from gateway.journal import GatewayJournal
 from gateway.ports import Access
 from gateway.session.bridge import Relay
 from gateway.session.known import speak_of
-from gateway.session.lifecycle import Session
+from gateway.session.live import Session
 from gateway.session.reasons import EndReason
 from policy.errors import PolicyError
 from recorder.errors import RecorderError

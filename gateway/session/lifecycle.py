@@ -21,22 +21,22 @@ from gateway.errors import (
     HostKeyChanged,
     SessionEnded,
 )
-from gateway.ports import Access, Recorder, Recording
+from gateway.ports import Access, Recorder
 from gateway.session.bridge import Relay
 from gateway.session.channels import Plan, plan
-from gateway.session.deadline import Deadline
 from gateway.session.idle import IdleMeter
 from gateway.session.known import speak_of
+from gateway.session.live import Session
 from gateway.session.reasons import EndReason
 from gateway.session.request import ChannelRequest
 from gateway.session.transfer.command import Refused
 from gateway.sshfix import ClientChannel, DeviceConnection
 from gateway.target.dial import Dialler
 from policy.clock import Clock
-from policy.domain.access import AccessRequest, Denial, Grant, Obligations
+from policy.domain.access import AccessRequest, Denial, Grant
 from policy.errors import Conflict, PolicyError, PolicyUnavailable
-from recorder.errors import RecorderError, RecordingFailed
-from recorder.trace.frames import FrameType, canonical
+from recorder.errors import RecorderError
+from recorder.trace.frames import SESSION, FrameType
 from recorder.trace.header import TraceHeader
 from recorder.trace.instants import text
 
@@ -60,90 +60,6 @@ class Notes(Protocol):
     def alarm(self, name: str, facts: Mapping[str, object]) -> None:
         """Raise an alarm now; never fails."""
         ...
-
-
-class Session:
-    """One client connection to one device: one grant, one trace, any number of channels."""
-
-    def __init__(self, grant: Grant, meter: IdleMeter, monotonic: Callable[[], float]) -> None:
-        """Begin under *grant*; the opener adds the recording and the connection."""
-        self.grant = grant
-        self.obligations: Obligations = grant.obligations
-        self.ask_again_at = grant.ask_again_at
-        self.meter = meter
-        self.deadline = Deadline(self.obligations.hard_end, grant.issued_at, monotonic())
-        self.relays: dict[int, Relay] = {}
-        self.connections: list[DeviceConnection] = []
-        self.ending: EndReason | None = None
-        self.ended = asyncio.Event()
-        self.warned: set[int] = set()
-        self.warned_of_silence = False
-        self.to_recheck = True
-        self.opened = False
-        self._monotonic = monotonic
-        self._recording: Recording | None = None
-        self._last_number = 0
-        self.on_end: Callable[[Session, EndReason], None] = _nobody_asked
-        self.on_violation: Callable[[Relay], None] = _close_person
-
-    @property
-    def recording(self) -> Recording:
-        """The trace; raises SessionEnded before it is open."""
-        if self._recording is None:
-            raise SessionEnded
-        jumped: bool = False,
-        return self._recording
-
-    @recording.setter
-        *jumped*: she came by a connection inside her own (ssh -J); trace and journal say so.
-    def recording(self, recording: Recording) -> None:
-        self._recording = recording
-
-    @property
-    def recorded(self) -> bool:
-        """Whether a trace was opened."""
-        return self._recording is not None
-
-    def new_relay(self, person: ClientChannel, request: ChannelRequest) -> Relay:
-        """Make the relay of a new channel; raises SessionEnded."""
-        if self.ending is not None:
-            raise SessionEnded
-        self._last_number += 1
-        relay = Relay(
-            recording=self.recording,
-            number=self._last_number,
-            person=person,
-            request=request,
-            meter=self.meter,
-            monotonic=self._monotonic,
-            on_closed=self._forget,
-            on_violation=self.on_violation,
-        )
-        self.relays[relay.number] = relay
-        return relay
-
-    def _forget(self, relay: Relay) -> None:
-        self.relays.pop(relay.number, None)
-
-    async def keep(self, kind: FrameType, channel: int, facts: Mapping[str, object]) -> None:
-        """Record a frame and wait until it is written; raises SessionEnded where it cannot be."""
-        written = asyncio.get_running_loop().create_future()
-        try:
-            self.recording.record(kind, channel, canonical(dict(facts)), lambda: _settle(written))
-        except RecordingFailed:
-            raise SessionEnded from None
-        ended = asyncio.ensure_future(self.ended.wait())
-        try:
-            await asyncio.wait({written, ended}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            ended.cancel()
-        if not written.done():
-            written.cancel()
-            raise SessionEnded
-
-    def end(self, reason: EndReason) -> None:
-        """Ask for the session to end; the first reason counts."""
-        self.on_end(self, reason)
 
 
 class Opener:
@@ -175,9 +91,11 @@ class Opener:
         *,
         client_version: str,
         register: Callable[[Session], None],
+        jumped: bool = False,
     ) -> Session:
         """Decide, take a lease, record, dial, in this order; *register* is called as soon as there is a Grant.
 
+        *jumped*: she came by a connection inside her own (ssh -J); trace and journal say so.
         Raises AccessRefused, AccessUnavailable, DeviceError; then nothing is left open.
         """
         decision = await self._decide(request)
@@ -213,9 +131,11 @@ class Opener:
     ) -> Relay:
         """Open one channel of *session* and return its relay, not yet resumed.
 
-        Raises ChannelRefused where the grant does not allow it, DeviceRefused where the device does not,
+        Raises AccessRefused where the grant holds no more, AccessUnavailable where nobody can tell,
+        ChannelRefused where it does not allow this channel, DeviceRefused where the device does not,
         DeviceError, SessionEnded.
         """
+        await self._recheck(session)
         allowed = plan(request, session.obligations.channels)
         if isinstance(allowed, Refused):
             await self.refuse(session, request.facts(), allowed)
@@ -224,6 +144,7 @@ class Opener:
         relay.directions = allowed.directions
         on_relay(relay)
         try:
+            session.record(FrameType.OPEN, relay.number, {"kind": SESSION})
             await session.keep(FrameType.REQUEST, relay.number, request.facts())
             self._equip(session, relay, allowed)
             await self._start(session, relay)
@@ -252,6 +173,19 @@ class Opener:
             await self._journalled(self._notes.refused(request, decision))
             raise AccessRefused(decision)
         return decision
+
+    async def _recheck(self, session: Session) -> None:
+        """Ask policy again, for the last answer may be older than a cut by as much as the outbox's polls are apart."""
+        try:
+            answers = await self._access.recheck([session.grant])
+        except PolicyError as error:
+            raise AccessUnavailable("refusal.policy") from error
+        answer = answers.get(session.grant.session_id)
+        session.on_answer(session, answer)
+        if isinstance(answer, Denial):
+            raise AccessRefused(answer)
+        if session.ending is not None:
+            raise SessionEnded
 
     # --- steps --------------------------------------------------------------------------------------------
 
@@ -307,7 +241,6 @@ class Opener:
         """Open the twin on the newest connection, or on one more where that one has no room."""
         tried = 0
         while True:
-            "jumped": jumped,
             if not session.connections or session.ending is not None:
                 raise SessionEnded
             try:
@@ -371,22 +304,11 @@ def _header(grant: Grant, node: str, clock: Clock, client_version: str, jumped: 
         source=grant.source,
         decision={
             "issued_at": text(grant.issued_at),
+            "level": grant.level.value,
             "channels": sorted(channel.value for channel in grant.obligations.channels),
             "idle_seconds": grant.obligations.idle_limit.total_seconds(),
             "held": [finding.code for finding in grant.findings if finding.held],
+            "jumped": jumped,
         },
         client_version=client_version[:255],
     )
-
-
-def _settle(future: "asyncio.Future[None]") -> None:
-    if not future.done():
-        future.set_result(None)
-
-
-def _nobody_asked(_session: Session, _reason: EndReason) -> None:
-    return None
-
-
-def _close_person(relay: Relay) -> None:
-    relay.person.close()

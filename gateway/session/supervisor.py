@@ -13,7 +13,7 @@ from gateway.session.bridge import Relay
 from gateway.session.channels import still_allowed
 from gateway.session.ending import end_session
 from gateway.session.known import known_by
-from gateway.session.lifecycle import Session
+from gateway.session.live import Session
 from gateway.session.reasons import EndReason
 from policy.clock import Clock
 from policy.domain.access import Denial, Held
@@ -99,6 +99,7 @@ class Supervisor:
         """Look after *session* from now on; it is asked about at the next poll whatever happened before."""
         self._sessions[session] = hang_up
         session.on_end = self.end
+        session.on_answer = self._take
         session.on_violation = lambda relay: self._violated(session, relay)
         self._woken.set()
         if self.failed:

@@ -139,6 +139,7 @@ async def test_what_a_hostile_device_opens_towards_the_gateway_ends_the_session(
     assert heard.out == b""
     await bastion.closed()
     assert {frame.type for frame in await bastion.frames()} <= {
+        FrameType.OPEN,
         FrameType.REQUEST,
         FrameType.EXIT,
         FrameType.END,

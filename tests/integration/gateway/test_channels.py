@@ -90,6 +90,7 @@ async def test_the_terminals_size_and_signals_pass(bastion: Bastion) -> None:
         await terminal.expect(b"ready\r\n")
         terminal.send(b"\x03")
         await terminal.expect(b"caught")
+        await terminal.expect(b"maint@scan01")
         terminal.send(b"exit\n")
         await terminal.wait()
     await bastion.closed()
