@@ -7,6 +7,7 @@ PolicyError
 ├── NotFound                no such row in this hospital
 ├── Conflict                the row exists already, or changed meanwhile
 │   └── SecretReused        the same secret on two devices (rule T9)
+├── RequestRefused          what a technician asked for cannot be; carries the finding she reads
 ├── Forbidden               the person may not do this (roles, four eyes)
 ├── AuthenticationFailed    wrong or missing factor; says nothing of which
 │   └── LockedOut           too many failures; says until when
@@ -16,6 +17,10 @@ PolicyError
 """
 
 from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from policy.domain.access import Finding
 
 
 class PolicyError(Exception):
@@ -68,6 +73,15 @@ class Conflict(PolicyError):
 
 class SecretReused(Conflict):
     """The same secret already serves another device (rule T9)."""
+
+
+class RequestRefused(PolicyError):
+    """What a technician asked for cannot be: ``finding`` says the rule, what is missing and whose move it is."""
+
+    def __init__(self, finding: "Finding") -> None:
+        """Carry the *finding*."""
+        super().__init__(finding.key)
+        self.finding = finding
 
 
 class Forbidden(PolicyError):

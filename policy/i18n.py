@@ -149,7 +149,8 @@ def refusal(denial: Denial, language: Language | str, timezone: str, contact: st
     headline = translate("refusal.headline", language, rules=", ".join(codes))
     ending = translate("refusal.contact", language, contact=contact)
     if not denial.disclose:
-        return [f"{headline} - {sentence(told[0], language, timezone)}", ending]
+        step = next_step(told[0], language, timezone)
+        return [f"{headline} - {sentence(told[0], language, timezone)}", f"  {step}", ending]
     lines = [headline]
     for finding in told:
         lines += finding_lines(rule_label(finding.code), finding, language, timezone)

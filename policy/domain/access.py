@@ -166,7 +166,13 @@ class Grant:
         return json.dumps(_plain(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-UNDISCLOSED: Final = Finding(code="O3", held=False, key="finding.O3.undisclosed")
+UNDISCLOSED: Final = Finding(
+    code="O3",
+    held=False,
+    key="finding.O3.undisclosed",
+    next_step="next.O3.undisclosed",
+    mover="technician",
+)
 """The one reason given to a person who may not know whether the device exists."""
 
 

@@ -11,6 +11,7 @@ from policy.services.hospitals import HospitalService
 from policy.services.interventions import InterventionService
 from policy.services.login import LoginService
 from policy.services.people import PeopleService
+from policy.services.requests import RequestService
 from policy.services.revocations import RevocationService
 from policy.services.suppliers import SupplierService
 from policy.services.tokens import TokenService
@@ -41,6 +42,7 @@ class Services:
     devices: DeviceService
     interventions: InterventionService
     windows: WindowService
+    requests: RequestService
     revocations: RevocationService
     device_tasks: DeviceTaskService
     tokens: TokenService
@@ -80,6 +82,7 @@ async def build(
         devices=DeviceService(database, vault, clock),
         interventions=InterventionService(database, clock),
         windows=WindowService(database, clock, settings),
+        requests=RequestService(database, clock, settings),
         revocations=RevocationService(database, clock),
         device_tasks=DeviceTaskService(database, clock),
         tokens=TokenService(database, clock, settings),

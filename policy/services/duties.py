@@ -16,6 +16,7 @@ class Duty(Enum):
     STOP = frozenset({Role.PLANNER, Role.SECURITY, Role.ADMINISTRATOR})
     RESUME = frozenset({Role.SECURITY, Role.ADMINISTRATOR})
     READ = STOP
+    ASK = frozenset({Role.TECHNICIAN})
 
 
 async def require(view: View, hospital_id: HospitalId, actor: PersonId, duty: Duty) -> Person:

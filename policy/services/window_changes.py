@@ -1,6 +1,6 @@
 """A window while it is open: more time needs a second person, less time does not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -8,6 +8,7 @@ from policy.clock import Clock
 from policy.domain.ids import HospitalId, OccurrenceId, PersonId, WindowId, new_id
 from policy.domain.windows import Extension, Occurrence, Window, WindowState
 from policy.errors import Conflict, Forbidden, InvalidInput, NotFound
+from policy.services import inputs
 from policy.services.duties import Duty, require
 from policy.services.four_eyes import require_independent
 from policy.settings import PolicySettings
@@ -83,8 +84,10 @@ class WindowChanges:
         *,
         end: datetime,
         occurrence_id: OccurrenceId | None = None,
+        reason: str = "",
     ) -> Extension:
         """Ask for more time, for somebody else to decide; refused on the same grounds as ``extend``."""
+        why = inputs.line(reason, "reason", longest=500, empty=True)
         async with self._database.unit_of_work(actor, self._clock) as work:
             await require(work, hospital_id, actor, Duty.PLAN)
             window = await work.windows.get(hospital_id, window_id)
@@ -98,6 +101,7 @@ class WindowChanges:
                 end=_aware(end),
                 requested_by=actor,
                 requested_at=self._clock.now(),
+                reason=why,
             )
             await work.extensions.insert(extension)
             facts = described(extension)
@@ -105,26 +109,41 @@ class WindowChanges:
         return extension
 
     async def decide_extension(
-        self, actor: PersonId, hospital_id: HospitalId, extension_id: str, *, approve: bool
+        self,
+        actor: PersonId,
+        hospital_id: HospitalId,
+        extension_id: str,
+        *,
+        approve: bool,
+        reason: str = "",
     ) -> Extension:
-        """Grant or refuse more time. Raises Forbidden for who asked for it, Conflict where it is decided, or over."""
+        """Grant or refuse more time; whoever asked for it reads *reason*, which a refusal cannot do without.
+
+        Raises Forbidden for who asked for it, Conflict where it is decided, or over, InvalidInput.
+        """
+        answer = inputs.line(reason, "reason", longest=500, empty=approve) or None
         async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.PLAN)
+            decider = await require(work, hospital_id, actor, Duty.PLAN)
             asked = await work.extensions.get(hospital_id, extension_id)
             if asked.requested_by == actor:
                 raise Forbidden("an extension is decided by somebody else than who asked for it (four eyes)")
             if approve:
                 await self._independent(work, hospital_id, asked.requested_by, actor)
-            await work.extensions.decide(asked, actor, approved=approve)
+            await work.extensions.decide(asked, actor, approved=approve, answer=answer)
             window = await work.windows.get(hospital_id, asked.window_id)
+            facts = {
+                "extension": extension_id,
+                "requested_by": asked.requested_by,
+                "decided_by": decider.full_name,
+                "reason": answer,
+            }
             if approve:
                 occurrence = self._chosen(window, asked.occurrence_id)
                 await self._extensible(work, window, occurrence, asked.end)
-                await self._end(work, "window.extended", window, occurrence, asked.end)
+                await self._end(work, "window.extended", window, occurrence, asked.end, facts)
             else:
-                facts = {"extension": extension_id}
                 await work.emit("window.extension_refused", hospital_id, window.id, described(asked), facts)
-        return replace(asked, decided_by=actor, approved=approve)
+        return replace(asked, decided_by=actor, approved=approve, answer=answer)
 
     async def extensions(self, actor: PersonId, hospital_id: HospitalId) -> Sequence[Extension]:
         """Return the extensions that wait for a decision, oldest first."""
@@ -166,7 +185,12 @@ class WindowChanges:
 
     @staticmethod
     async def _end(
-        work: UnitOfWork, name: str, window: Window, occurrence: Occurrence, end: datetime
+        work: UnitOfWork,
+        name: str,
+        window: Window,
+        occurrence: Occurrence,
+        end: datetime,
+        more: Mapping[str, object] | None = None,
     ) -> Window:
         changed = replace(occurrence, end=end)
         after = replace(
@@ -176,8 +200,8 @@ class WindowChanges:
         )
         await work.windows.update(after)
         await work.windows.end_occurrence(window.hospital_id, occurrence.id, end)
-        facts = described(occurrence), described(changed)
-        await work.emit(name, window.hospital_id, window.id, *facts)
+        facts = {**described(changed), **(more or {})}
+        await work.emit(name, window.hospital_id, window.id, described(occurrence), facts)
         return after
 
 

@@ -125,7 +125,7 @@ class WindowService(WindowChanges):
         Raises Forbidden for its requester, Conflict where it was changed meanwhile, is over, or is not waiting.
         """
         async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.PLAN)
+            decider = await require(work, hospital_id, actor, Duty.PLAN)
             before = await self._at(work, hospital_id, window_id, version)
             if before.requested_by == actor:
                 raise Forbidden("a window is approved by somebody else than who asked for it (four eyes)")
@@ -143,7 +143,40 @@ class WindowService(WindowChanges):
                 await work.emit("intervention.approved", hospital_id, intervention.id, *states)
             after = replace(before, state=WindowState.APPROVED, approved_by=actor, version=before.version + 1)
             await work.windows.update(after)
-            await work.emit("window.approved", hospital_id, window_id, shown(before), shown(after))
+            facts = {**shown(after), "decided_by": decider.full_name}
+            await work.emit("window.approved", hospital_id, window_id, shown(before), facts)
+        return after
+
+    async def refuse(
+        self, actor: PersonId, hospital_id: HospitalId, window_id: WindowId, *, version: int, reason: str
+    ) -> Window:
+        """Refuse a window that waits for approval; whoever asked for it reads *reason*.
+
+        An intervention that was asked for with it is refused too. Raises Forbidden for its requester, who may
+        cancel it, Conflict where it was changed meanwhile or is not waiting, InvalidInput.
+        """
+        why = inputs.line(reason, "reason", longest=500)
+        async with self._database.unit_of_work(actor, self._clock) as work:
+            decider = await require(work, hospital_id, actor, Duty.PLAN)
+            before = await self._at(work, hospital_id, window_id, version)
+            if before.requested_by == actor:
+                raise Forbidden(
+                    "a window is answered by somebody else than who asked for it: cancel it instead"
+                )
+            if before.state is not WindowState.PLANNED:
+                raise Conflict(f"this window is {before.state.value}: it does not wait for approval")
+            after = replace(before, state=WindowState.REFUSED, answer=why, version=before.version + 1)
+            await work.windows.update(after)
+            intervention = await work.interventions.get(hospital_id, before.intervention_id)
+            others = await work.windows.list(hospital_id, intervention_id=intervention.id)
+            alone = all(other.id == window_id or other.state.over for other in others)
+            if alone and intervention.state is InterventionState.REQUESTED:
+                refused = replace(intervention, state=InterventionState.REFUSED)
+                await work.interventions.update(refused)
+                states = {"state": intervention.state}, {"state": refused.state, "reason": why}
+                await work.emit("intervention.refused", hospital_id, intervention.id, *states)
+            facts = {**shown(after), "reason": why, "decided_by": decider.full_name}
+            await work.emit("window.refused", hospital_id, window_id, shown(before), facts)
         return after
 
     async def move(
@@ -170,8 +203,8 @@ class WindowService(WindowChanges):
         async with self._database.unit_of_work(actor, self._clock) as work:
             await require(work, hospital_id, actor, Duty.PLAN)
             before = await self._at(work, hospital_id, window_id, version)
-            if before.state is WindowState.CANCELLED:
-                raise Conflict("this window is cancelled: plan another one")
+            if before.state.over:
+                raise Conflict(f"this window is {before.state.value}: plan another one")
             if (recurrence is None) is not (before.recurrence is None):
                 raise InvalidInput(
                     "recurrence", "a one-off window stays one, a recurring one too: plan another"
@@ -212,8 +245,8 @@ class WindowService(WindowChanges):
         async with self._database.unit_of_work(actor, self._clock) as work:
             await require(work, hospital_id, actor, Duty.STOP)
             before = await work.windows.get(hospital_id, window_id)
-            if before.state is WindowState.CANCELLED:
-                raise Conflict("this window is cancelled already")
+            if before.state.over:
+                raise Conflict(f"this window is {before.state.value} already")
             after = replace(before, state=WindowState.CANCELLED, version=before.version + 1)
             await work.windows.update(after)
             facts = {**shown(after), "reason": why}
@@ -234,11 +267,14 @@ class WindowService(WindowChanges):
         start: datetime | None = None,
         end: datetime | None = None,
         intervention_id: InterventionId | None = None,
+        state: WindowState | None = None,
     ) -> Sequence[Window]:
         """Return the windows open at some time in ``[start, end)``, with those occurrences only, first first."""
         async with self._database.read() as view:
             await require(view, hospital_id, actor, Duty.READ)
-            return await view.windows.list(hospital_id, start=start, end=end, intervention_id=intervention_id)
+            return await view.windows.list(
+                hospital_id, start=start, end=end, intervention_id=intervention_id, state=state
+            )
 
     async def top_up(self) -> int:
         """Store the coming occurrences of recurring windows, as far as the horizon; return how many were added.

@@ -27,7 +27,7 @@ def open_now(case: Case) -> Finding:
     if not case.approved:
         if any(window.state is WindowState.PLANNED for window in case.naming):
             return failed("O3", "finding.O3.unapproved", "next.O3.approve", "planner")
-        return failed("O3", "finding.O3.cancelled", "next.O3.plan", "planner")
+        return _refused(case) or failed("O3", "finding.O3.cancelled", "next.O3.plan", "planner")
     chosen = case.chosen
     if chosen is None:
         return _closed(case)
@@ -68,8 +68,21 @@ def _closed(case: Case) -> Finding:
     if case.open_now:
         return _other_account(case)
     if case.next_opening is None:
-        return failed("O3", "finding.O3.over", "next.O3.plan", "planner")
+        return _refused(case) or failed("O3", "finding.O3.over", "next.O3.plan", "planner")
     return failed("O3", "finding.O3.outside", "next.O3.wait", "technician")
+
+
+def _refused(case: Case) -> Finding | None:
+    """O3: the window asked for was refused, with the words of whoever refused it: the last one that is not over."""
+    refused = [
+        window
+        for window in case.naming
+        if window.state is WindowState.REFUSED and any(one.end > case.at for one in window.occurrences)
+    ]
+    if not refused:
+        return None
+    last = max(refused, key=lambda window: (max(one.end for one in window.occurrences), window.id))
+    return failed("O3", "finding.O3.refused", "next.O3.ask", "technician", reason=last.answer or "")
 
 
 def _other_account(case: Case) -> Finding:

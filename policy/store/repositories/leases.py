@@ -102,8 +102,9 @@ class Leases:
         *,
         session_id: SessionId | None = None,
         ended_since: datetime | None = None,
+        person_id: PersonId | None = None,
     ) -> Sequence[LiveSession]:
-        """Return the sessions open, and those closed at *ended_since* or later, newest first.
+        """Return the sessions open, and those closed at *ended_since* or later, newest first; one person's if given.
 
         A session counts as lost where its gateway has not beaten since *beat_since*.
         """
@@ -114,6 +115,8 @@ class Leases:
             wanted |= _s.closed_at >= ended_since
         if session_id is not None:
             wanted = _s.id == session_id
+        if person_id is not None:
+            wanted &= _s.person_id == person_id
         query = (
             select(
                 t.sessions,

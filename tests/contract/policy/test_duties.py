@@ -22,6 +22,7 @@ from tests.support.policy_world import HALF_AN_HOUR, World, host_key_line
 
 MANAGE, PLAN, STOP, RESUME = "administrator", "planner", "planner security", "security"
 READ = STOP
+ASK = "technician alone"
 Call = Callable[[World, PersonId], Awaitable[object]]
 _TOKENS: Final[dict[str, str]] = {}
 
@@ -162,6 +163,27 @@ def calls() -> dict[str, tuple[str, Call]]:
         ("windows.extend", PLAN, ask("windows", "extend", window, end=later)),
         ("windows.request_extension", PLAN, ask("windows", "request_extension", window, end=later)),
         ("windows.decide_extension", PLAN, ask("windows", "decide_extension", none, approve=True)),
+        ("windows.refuse", PLAN, ask("windows", "refuse", window, version=2, **why)),
+        (
+            "requests.ask",
+            ASK,
+            ask(
+                "requests",
+                "ask",
+                device_name="scan01",
+                kind=InterventionKind.REMOTE_MAINTENANCE,
+                purpose="essai",
+                start=later,
+                end=lambda world: world.clock.now() + timedelta(hours=4),
+                channels=[Channel.SHELL],
+            ),
+        ),
+        ("requests.extend", ASK, ask("requests", "extend", length=HALF_AN_HOUR, **why)),
+        (
+            "requests.windows",
+            ASK,
+            ask("requests", "windows", since=lambda world: world.clock.now(), until=later),
+        ),
         ("windows.extensions", READ, ask("windows", "extensions")),
         ("windows.get", READ, ask("windows", "get", window)),
         ("windows.list", READ, ask("windows", "list")),
@@ -219,9 +241,10 @@ async def test_only_its_roles_may(world: World, name: str) -> None:
     await services.tokens.issue(world.people["dsi"], frozenset({Role.PLANNER}), HALF_AN_HOUR, "essai")
     _TOKENS[world.id] = (await services.tokens.list(dsi, world.id))[0].id
     await services.people.suspend(dsi, world.id, world.who("gone"), reason="départ")
-    for stranger in (world.who("bob"), world.who("gone"), PersonId("0" * 32)):
-        assert await outcome(world, name, stranger) == "refused"
     who = CALLS[name][0].split()
+    for stranger in (world.who("gone"), PersonId("0" * 32)):
+        assert await outcome(world, name, stranger) == "refused"
+    assert await outcome(world, name, world.who("bob")) == ("heard" if "technician" in who else "refused")
     assert await outcome(world, name, world.who("rssi")) == ("heard" if "security" in who else "refused")
     assert await outcome(world, name, world.who("carole")) == ("heard" if "planner" in who else "refused")
-    assert await outcome(world, name, world.who("denis")) == "heard"
+    assert await outcome(world, name, world.who("denis")) == ("refused" if "alone" in who else "heard")

@@ -98,5 +98,7 @@ async def test_more_time_needs_four_eyes_of_the_same_kind(world: World) -> None:
     asked = await windows.request_extension(world.who("dsi"), world.id, world.window.id, end=end)
     with pytest.raises(Forbidden, match="invited the other"):
         await windows.decide_extension(world.who("mine"), world.id, asked.id, approve=True)
-    refused = await windows.decide_extension(world.who("mine"), world.id, asked.id, approve=False)
+    refused = await windows.decide_extension(
+        world.who("mine"), world.id, asked.id, approve=False, reason="Le bloc reprend"
+    )
     assert refused.approved is False

@@ -23,6 +23,11 @@ CONTACT = "RSSI, poste 4242"
 NBSP = "\N{NO-BREAK SPACE}"
 ENGINE = Path(policy.engine.rules.__file__).parent.parent
 LOCALES = ENGINE.parent / "locales"
+MODULES = [
+    *ENGINE.rglob("*.py"),
+    *(ENGINE.parent / "domain").glob("*.py"),
+    *(ENGINE.parent / "services").glob("*.py"),
+]
 
 
 def keys_in_the_engine() -> set[str]:
@@ -34,7 +39,7 @@ def keys_in_the_engine() -> set[str]:
     }
     found |= {f"factor.{one.value}" for one in Factor} | {f"channel.{one.value}" for one in Channel}
     found |= {f"kind.{one.value}" for one in InterventionKind} | {f"level.{one.value}" for one in Level}
-    for module in [*ENGINE.rglob("*.py"), *(ENGINE.parent / "domain").glob("*.py")]:
+    for module in MODULES:
         for node in ast.walk(ast.parse(module.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found |= set(re.findall(r"^(?:finding|next|mover)\.[\w.-]+$", node.value))
@@ -45,7 +50,7 @@ def movers_in_the_engine() -> set[str]:
     """Return every fourth argument of ``failed``: whose move a next step is."""
     calls = (
         node
-        for module in ENGINE.rglob("*.py")
+        for module in MODULES
         for node in ast.walk(ast.parse(module.read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "failed"
     )
@@ -125,7 +130,7 @@ def test_refusal_without_an_opening_says_so() -> None:
     assert "Aucune ouverture n'est à venir." in refusal(denial, "fr", PARIS, CONTACT)
 
 
-def test_stranger_reads_one_neutral_line() -> None:
+def test_stranger_reads_one_neutral_answer() -> None:
     """Invariant 7 on the screen: an unknown device and a forbidden one read alike, in both languages."""
     forbidden = decide(REQUEST, with_windows(), DURING)
     unknown = decide(REQUEST, replace(FACTS, device=None, zone=None, accounts=(), windows=()), DURING)
@@ -136,7 +141,7 @@ def test_stranger_reads_one_neutral_line() -> None:
         for language in Language:
             lines = refusal(forbidden, language, PARIS, CONTACT)
             assert lines == refusal(other, language, PARIS, CONTACT)
-            assert len(lines) == 2
+            assert len(lines) == 3
             assert "scan01" not in "".join(lines)
 
 
@@ -177,7 +182,7 @@ def test_explained_shows_what_held_and_what_failed() -> None:
 
 
 def test_explained_tells_a_stranger_nothing() -> None:
-    """``why`` about a device that is not hers gives a technician one neutral line."""
+    """``why`` about a device that is not hers gives a technician one neutral answer, and a step."""
     lines = explained(explain(REQUEST, with_windows(), DURING), "fr", PARIS)
-    assert len(lines) == 2
+    assert len(lines) == 3
     assert "cet équipement n'existe pas" in lines[1]
