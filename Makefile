@@ -2,11 +2,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clients setup setup-run lock clean prerequisites-run prerequisites-test
+.PHONY: help demo test lint lint-types lint-style lint-format lint-imports bench clients setup setup-run lock clean prerequisites-run prerequisites-test
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests wait for processes more than they work: three at once keep two processors busy.
+WORKERS ?= 3
 # Seconds that the whole test suite may take before it is stopped and counted as failed.
 TEST_LIMIT ?= 900
 # Further arguments: `make demo ARGS=--once`, `make test ARGS="-k window"`.
@@ -32,12 +34,22 @@ demo: setup-run
 	@$(BIN)/ecluse demo $(ARGS)
 
 test: lint
-	timeout --kill-after=15 $(TEST_LIMIT) $(BIN)/python -m pytest $(ARGS)
+	timeout --kill-after=15 $(TEST_LIMIT) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
+# mypy is the longest, so the others go beside it; each tells its own part whole.
 lint: setup
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going lint-types lint-style lint-format lint-imports
+
+lint-types:
 	$(BIN)/mypy
+
+lint-style:
+	$(BIN)/ruff check .
+
+lint-format:
+	$(BIN)/ruff format --check .
+
+lint-imports:
 	$(BIN)/lint-imports --no-logo
 
 clients: setup

@@ -1,3 +1,50 @@
-"""What every test may use."""
+"""What holds for every test: nothing of a killed run lies about, and who measures time has the machine to itself."""
 
-pytest_plugins = ["tests.support.matrix"]
+import fcntl
+import os
+import shutil
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import pytest
+
+from ecluse.demo.leftovers import collect, temporary_folder
+
+TURNS = "TESTS_TURNS"
+"""The variable that tells workers where they take turns."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Clear away what killed runs left, and make the place where workers take turns; once a run."""
+    if not hasattr(config, "workerinput"):
+        collect()
+        os.environ[TURNS] = str(temporary_folder("turns"))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove that place."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop(TURNS), ignore_errors=True)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Run one test when it is its turn; outermost, so that waiting counts for no time limit."""
+    alone = item.get_closest_marker("alone") is not None
+    many = hasattr(item.config, "workerinput")
+    with turn(Path(os.environ[TURNS]), alone=alone) if many else nullcontext():
+        return (yield)
+
+
+@contextmanager
+def turn(place: Path, *, alone: bool) -> Iterator[None]:
+    """Wait for this test's turn at *place*: beside the other workers', or, if *alone*, without any.
+
+    Everybody passes a gate first; who waits to be alone keeps it, so that those who come later don't overtake.
+    """
+    with (place / "gate").open("wb") as gate, (place / "floor").open("wb") as floor:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        fcntl.flock(floor, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(gate, fcntl.LOCK_UN)
+        yield

@@ -45,12 +45,13 @@ def demo(
 
 
 async def _play(desk: Desk, directory: Path, port: int, *, once: bool) -> int:
-    from ecluse.demo.leftovers import make_room
+    from ecluse.demo.leftovers import collect, make_room
     from ecluse.demo.openssh import check_installed
     from ecluse.demo.scene import Scene
     from policy.clock import SystemClock
 
     check_installed()
+    await asyncio.to_thread(collect)
     if await make_room(directory):
         desk.tell("demo.room_made", folder=str(directory))
     stopping = asyncio.Event()
@@ -98,15 +99,17 @@ async def _rehearse(desk: Desk, scene: "Scene") -> int:
 
 
 def _explain(desk: Desk, scene: "Scene") -> None:
-    from ecluse.demo.scene import CLOSED_DEVICE, HOST, OPEN_DEVICE
+    from ecluse.demo.scene import ACCOUNT, CLOSED_DEVICE, HOST, OPEN_DEVICE
 
     alice = scene.troupe.alice
     ssh = f"ssh -p {scene.ssh_port} -o UserKnownHostsFile={scene.known_hosts} alice+{OPEN_DEVICE}@{HOST}"
+    jump = f"ssh -F {scene.ssh_config} -J alice@{HOST}:{scene.ssh_port} {ACCOUNT}@{OPEN_DEVICE}"
     desk.tell("demo.ready")
     lines = [
         ("demo.say.ssh", ssh),
         ("demo.say.password", alice.password),
         ("demo.say.code", alice.shown_code(scene.clock)),
+        ("demo.say.jump", jump),
         ("demo.say.closed", ssh.replace(OPEN_DEVICE, CLOSED_DEVICE)),
         (
             "demo.say.environment",

@@ -7,7 +7,6 @@ root, sshd wants the empty folder /run/sshd, which is made when it is missing, a
 
 import asyncio
 import os
-import secrets
 import signal
 import socket
 from collections.abc import Callable, Mapping
@@ -16,10 +15,10 @@ from pathlib import Path
 
 from ecluse.demo.device_files import DeviceAccount, DeviceFiles, prepare, sshd_program
 from ecluse.demo.errors import DemoError
-from ecluse.demo.processes import carrying, descendants, is_alive, send
+from ecluse.demo.leftovers import device_mark
+from ecluse.demo.processes import carrying, descendants, is_alive, send, with_us
 
 HOST = "127.0.0.1"
-MARK = "ECLUSE_DEMO_DEVICE"
 START_SECONDS = 10.0
 STOP_SECONDS = 2.0
 POLL_SECONDS = 0.02
@@ -47,7 +46,7 @@ class DemoDevice:
         self._files = files
         self._environment = environment
         self._extra_config = extra_config
-        self._mark = f"{MARK}={secrets.token_hex(12)}"
+        self._mark = device_mark()
         self._process: asyncio.subprocess.Process | None = None
 
     @classmethod
@@ -135,15 +134,22 @@ class DemoDevice:
         if process is not None and process.returncode is None:
             process.terminate()
         for numbers in ((signal.SIGHUP, signal.SIGTERM), (signal.SIGKILL,)):
-            served |= carrying(self._mark)
-            for number in numbers:
-                send({pid for pid in served if is_alive(pid)}, number)
-            if await _became_true(partial(_all_gone, frozenset(served)), STOP_SECONDS):
+            told: set[int] = set()
+            if await _became_true(partial(self._swept, served, told, numbers)):
                 break
         if process is not None:
             if process.returncode is None and not await _became_true(lambda: process.returncode is not None):
                 process.kill()
             await process.wait()
+
+    def _swept(self, served: set[int], told: set[int], numbers: tuple[signal.Signals, ...]) -> bool:
+        """Signal those of *served* that were not *told* yet; tell whether all have gone, with what they started since."""
+        served |= carrying(self._mark)
+        living = {pid for pid in served if is_alive(pid)}
+        for number in numbers:
+            send(living - told, number)
+        told |= living
+        return not living
 
     async def _run(self) -> None:
         if os.geteuid() == 0:
@@ -166,6 +172,7 @@ class DemoDevice:
         with self._files.log.open("ab") as log:
             before = log.tell()
             process = await asyncio.create_subprocess_exec(
+                *with_us(),
                 program,
                 "-D",
                 "-e",
@@ -192,10 +199,6 @@ class DemoDevice:
             process.kill()
             await process.wait()
         return False, said()
-
-
-def _all_gone(pids: frozenset[int]) -> bool:
-    return not any(is_alive(pid) for pid in pids)
 
 
 def _free_port() -> int:

@@ -14,11 +14,11 @@ import re
 import secrets
 import shutil
 import subprocess
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecluse.demo.errors import DemoError
+from ecluse.demo.leftovers import temporary_folder
 
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 SFTP_SERVERS = (
@@ -189,7 +189,7 @@ def prepare(root: Path, uid: int | None = None) -> DeviceFiles:
     root.mkdir(parents=True, mode=0o700, exist_ok=True)
     reachable = root
     if uid is not None:
-        reachable = Path(tempfile.mkdtemp(prefix="ecluse-account-"))
+        reachable = temporary_folder("account")
         reachable.chmod(0o711)
     return DeviceFiles(root, uid, reachable)
 

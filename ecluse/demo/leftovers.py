@@ -1,21 +1,28 @@
 """What a demonstration leaves behind where it was killed, and how the next one clears it away.
 
 A demonstration writes its pid into its directory, and its processes carry the directory's name in their environment:
-what belongs to a dead one is told by both, and nothing else is ever touched.
+what belongs to a dead one is told by both, and nothing else is ever touched. What lies elsewhere, the sessions of a
+device and temporary folders, carries the name of the process that made it.
 """
 
 import asyncio
 import os
+import re
+import secrets
 import shutil
 import signal
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from ecluse.demo.errors import DemoError
-from ecluse.demo.processes import carrying, is_alive, send
+from ecluse.demo.processes import carrying, environments, identity, is_alive, is_over, send
 
 OWNER = "demo.pid"
 MARK = "ECLUSE_DEMO"
+DEVICE_MARK = "ECLUSE_DEMO_DEVICE"
+_OF_A_DEVICE = re.compile(rb"%b=([0-9.]+)-[0-9a-f]+" % DEVICE_MARK.encode())
+_FOLDER = re.compile(r"ecluse-[a-z]+-([0-9.]+)-.+")
 PATIENCE_SECONDS = 25.0
 POLL_SECONDS = 0.05
 
@@ -28,6 +35,33 @@ def claim(directory: Path) -> None:
 def mark(directory: Path) -> Mapping[str, str]:
     """Return the environment entry of the processes that belong to the demonstration in *directory*."""
     return {MARK: str(directory.resolve())}
+
+
+def device_mark() -> str:
+    """Return an environment entry that no other device has, for the sessions of one that this process runs."""
+    return f"{DEVICE_MARK}={identity()}-{secrets.token_hex(12)}"
+
+
+def temporary_folder(what: str) -> Path:
+    """Make a folder of this process, mode 0700, among the temporary files; *what* is a word of lower-case letters."""
+    return Path(tempfile.mkdtemp(prefix=f"ecluse-{what}-{identity()}-"))
+
+
+def collect() -> None:
+    """Kill the session processes of devices whose owner has ended without them, and remove such owners' folders.
+
+    Only what this user may touch, and only of processes that are known to be over.
+    """
+    abandoned = set()
+    for pid, entries in environments().items():
+        marks = (_OF_A_DEVICE.fullmatch(entry) for entry in entries)
+        if any(found is not None and is_over(found[1].decode()) for found in marks):
+            abandoned.add(pid)
+    send(abandoned, signal.SIGKILL)
+    for folder in Path(tempfile.gettempdir()).iterdir():
+        named = _FOLDER.fullmatch(folder.name)
+        if named is not None and is_over(named[1]):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 async def make_room(directory: Path) -> bool:

@@ -59,10 +59,10 @@ class OpenSsh:
     def __init__(self, directory: Path, host: str, port: int, known_hosts: Path) -> None:
         """Keep the answers and the control sockets in *directory*, which is made if missing."""
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._directory = directory
+        self._directory = directory.resolve()
         self._host = host
         self._port = port
-        self._known_hosts = known_hosts
+        self._known_hosts = known_hosts.resolve()
         self._runs = 0
 
     def options(self) -> list[str]:
@@ -78,7 +78,8 @@ class OpenSsh:
 
     def control(self, name: str) -> list[str]:
         """Return the options that share one connection between clients, under *name*."""
-        return ["-o", f"ControlPath={self._directory / name}.sock"]
+        # from where the clients run: the path of a socket holds 107 bytes (unix(7)), and we may lie deep
+        return ["-o", f"ControlPath={name}.sock"]
 
     async def start(
         self, program: str, arguments: Sequence[str], answers: Sequence[str] = (), *, piped: bool = False
@@ -94,6 +95,7 @@ class OpenSsh:
         try:
             return await asyncio.create_subprocess_exec(
                 program, *self.options(), port, str(self._port), *arguments,
+                cwd=self._directory,
                 stdin=asyncio.subprocess.PIPE if piped else asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,

@@ -1,10 +1,32 @@
 """Processes of this machine as /proc shows them: who descends from whom, and who carries a mark."""
 
 import os
+import shutil
 import signal
+from functools import cache
 from pathlib import Path
 
 PROC = Path("/proc")
+
+
+def identity() -> str:
+    """Name this process for good: its pid, when it started, and the namespace in which the pid counts."""
+    return _identity(os.getpid())
+
+
+def is_over(who: str) -> bool:
+    """Tell whether the process that called itself *who* (an `identity`) has ended; one of elsewhere is not known to."""
+    pid, _, rest = who.partition(".")
+    if not pid.isdigit() or rest.rpartition(".")[2] != _namespace():
+        return False
+    return not is_alive(int(pid)) or _identity(int(pid)) != who
+
+
+@cache
+def with_us() -> tuple[str, ...]:
+    """Return what to put before a command so that it gets SIGTERM when the thread that starts it ends, however."""
+    program = shutil.which("setpriv")
+    return () if program is None else (program, "--pdeathsig=TERM", "--")
 
 
 def is_alive(pid: int) -> bool:
@@ -36,14 +58,19 @@ def carrying(mark: str) -> set[int]:
     This finds those that lost their parent, too. Processes of other users cannot be read and are left out.
     """
     wanted = os.fsencode(mark)
-    found: set[int] = set()
+    return {pid for pid, entries in environments().items() if wanted in entries}
+
+
+def environments() -> dict[int, list[bytes]]:
+    """Give the environment that each living process had at its start; those of other users are left out."""
+    found: dict[int, list[bytes]] = {}
     for pid in _pids():
         try:
             environment = (PROC / str(pid) / "environ").read_bytes()
         except OSError:
             continue
-        if wanted in environment.split(b"\0") and is_alive(pid):
-            found.add(pid)
+        if environment and is_alive(pid):
+            found[pid] = environment.split(b"\0")
     return found
 
 
@@ -58,6 +85,19 @@ def send(pids: set[int], number: signal.Signals) -> None:
 
 def _pids() -> list[int]:
     return [int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit()]
+
+
+def _identity(pid: int) -> str:
+    try:
+        # proc(5), /proc/pid/stat: the 22nd field is the clock tick of the start
+        started = (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        started = "gone"
+    return f"{pid}.{started}.{_namespace()}"
+
+
+def _namespace() -> str:
+    return str((PROC / "self" / "ns" / "pid").stat().st_ino)
 
 
 def _status(pid: int) -> tuple[str, int] | None:

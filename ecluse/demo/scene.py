@@ -23,7 +23,8 @@ from ecluse.demo.device import DemoDevice
 from ecluse.demo.device_files import unprivileged_uid
 from ecluse.demo.errors import DemoError
 from ecluse.demo.leftovers import claim, mark
-from ecluse.host_keys import known_hosts
+from ecluse.demo.processes import with_us
+from ecluse.host_keys import host_authority_line
 from ecluse.installation import Administrator, initialise
 from ecluse.presence import port_of
 from ecluse.profile import Profile
@@ -104,6 +105,11 @@ class Scene:
         return self.directory / "known_hosts"
 
     @property
+    def ssh_config(self) -> Path:
+        """The file that lets stock clients jump (``ssh -F``): ``-J`` passes it on, and no other option."""
+        return self.directory / "ssh_config"
+
+    @property
     def token_file(self) -> Path:
         """The file of the API token that the printed commands use."""
         return self.directory / "token"
@@ -122,7 +128,7 @@ class Scene:
         """Start ``ecluse serve`` and wait until both processes say that they are ready. Raises DemoError."""
         with (self.directory / "serve.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-P", "-m", "ecluse", "serve", "--config", str(self.config),
+                *with_us(), sys.executable, "-P", "-m", "ecluse", "serve", "--config", str(self.config),
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 env={**os.environ, **mark(self.directory)},
             )  # fmt: skip
@@ -194,7 +200,12 @@ class Scene:
         text = self.config.read_text()
         text = text.replace("port = 2222", f"port = {self.ssh_port}")
         self.config.write_text(text.replace("port = 8443", f"port = {self.api_port}"))
-        self.known_hosts.write_text(known_hosts(self.data / "keys", HOST, self.ssh_port))
+        authority = host_authority_line(self.data / "keys/host_ca")
+        hosts = f"[{HOST}]:{self.ssh_port},{OPEN_DEVICE},{CLOSED_DEVICE}"
+        self.known_hosts.write_text(f"@cert-authority {hosts} {authority}\n")
+        self.ssh_config.write_text(
+            f"UserKnownHostsFile {self.known_hosts}\nGlobalKnownHostsFile /dev/null\nStrictHostKeyChecking yes\n"
+        )
         return {login: token.reveal() for login, token in invitations.items()}
 
     def _enrol_staff(self, invitations: dict[str, str]) -> None:

@@ -60,6 +60,7 @@ async def test_a_change_of_size_wakes_what_runs_on_the_device(bastion: Bastion) 
     assert sizes == [{"columns": 133, "rows": 41}]
 
 
+@pytest.mark.alone
 async def test_an_interrupt_is_answered_at_once(bastion: Bastion) -> None:
     """Ctrl-C ends the foreground process, and the device's prompt is back within 0.3 s."""
     command = bastion.client.command("alice+scan01", options=["-tt"])

@@ -11,7 +11,7 @@ from policy.domain.access import RevocationScope
 from tests.support.bastion import Bastion, output, running_bastion
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.alone]
 
 LINES = "i=0; while :; do echo line $i; i=$((i+1)); done"
 BYTES = "while :; do echo -n o; echo -n e >&2; done"

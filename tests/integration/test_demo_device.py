@@ -150,7 +150,7 @@ async def test_session_processes_are_seen(device: DemoDevice, client: Client) ->
 async def test_orphans_are_seen_and_ended(device: DemoDevice, client: Client) -> None:
     """A process that outlives its connection and ignores HUP and TERM is still the device's, and stop ends it."""
     done = await client.ssh(
-        client.place, "(trap '' HUP TERM; while :; do sleep 1; done) </dev/null >/dev/null 2>&1 & echo $!"
+        client.place, "(trap '' HUP TERM; while :; do sleep 0.01; done) </dev/null >/dev/null 2>&1 & echo $!"
     )
     orphan = int(done.output)
     await eventually(lambda: orphan in device.processes())

@@ -4,7 +4,6 @@ import asyncio
 import atexit
 import functools
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from typing import Final
 
 import pytest
 
+from ecluse.demo.leftovers import temporary_folder
 from policy.clock import ManualClock
 from tests.support import postgres
 from tests.support.policy_world import World, make_world
@@ -41,7 +41,7 @@ def empty_database(kind: str, folder: Path) -> str:
 @functools.cache
 def mould(kind: str) -> Mould:
     """Return the mould of that *kind* of database, made on the first call."""
-    folder = Path(tempfile.mkdtemp(prefix="ecluse-mould-"))
+    folder = temporary_folder("mould")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     url = empty_database(kind, folder)
 

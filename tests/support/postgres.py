@@ -7,11 +7,13 @@ import pwd
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from pathlib import Path
 
 import pytest
+
+from ecluse.demo.leftovers import temporary_folder
+from ecluse.demo.processes import with_us
 
 _USERS = ("postgres", "nobody")
 
@@ -22,7 +24,7 @@ class Postgres:
     def __init__(self, binaries: Path) -> None:
         """Make a cluster in a temporary directory and start it."""
         self._binaries = binaries
-        self._directory = Path(tempfile.mkdtemp(prefix="ecluse-pg-"))
+        self._directory = temporary_folder("pg")
         self._count = 0
         self._as = _unprivileged(self._directory)
         data = self._directory / "data"
@@ -115,7 +117,7 @@ def shared() -> Postgres:
 def _unprivileged(directory: Path) -> list[str]:
     """Return what to put before a command so that it does not run as root, which the server refuses."""
     if os.geteuid() != 0:
-        return []
+        return list(with_us())
     for name in _USERS:
         try:
             user = pwd.getpwnam(name)

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from ecluse.demo.errors import DemoError
-from ecluse.demo.leftovers import OWNER, claim, make_room, mark
-from ecluse.demo.openssh import check_installed
-from ecluse.demo.processes import is_alive
+from ecluse.demo.leftovers import OWNER, claim, collect, device_mark, make_room, mark, temporary_folder
+from ecluse.demo.openssh import OpenSsh, check_installed
+from ecluse.demo.processes import identity, is_alive, is_over
 from tests.support.installed import ecluse, tree
+from tests.support.waiting import eventually
 
 STAY = "import time; time.sleep(600)"
 
@@ -124,3 +125,90 @@ def test_missing_clients_are_all_named_with_their_package(
     assert done.exit_code == 1
     assert "installez le paquet openssh-client" in done.stderr
     assert tree(tmp_path) == []
+
+
+LEAVE = """
+import subprocess, sys
+from ecluse.demo.leftovers import device_mark, temporary_folder
+name, _, value = device_mark().partition("=")
+kept = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env={name: value}, stdout=subprocess.DEVNULL)
+print(kept.pid, temporary_folder("account"), flush=True)
+"""
+
+
+async def test_sessions_and_folders_of_a_dead_owner_are_collected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a process left without its owner goes; what belongs to a living one, or to nobody known, stays."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    ours = temporary_folder("account")
+    foreign = tmp_path / "ecluse-account-somebody"
+    elsewhere = tmp_path / f"ecluse-account-{identity().rpartition('.')[0]}.1-abc"
+    for folder in (foreign, elsewhere):
+        folder.mkdir()
+    name, _, value = device_mark().partition("=")
+    left = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        LEAVE,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    out, _ = await left.communicate()
+    orphan_pid, theirs = out.decode().split()
+    ours_too = await asyncio.create_subprocess_exec(sys.executable, "-c", STAY, env={name: value})
+    try:
+        assert is_alive(int(orphan_pid))
+        collect()
+        await eventually(lambda: not is_alive(int(orphan_pid)))
+        assert is_alive(ours_too.pid)
+    finally:
+        ours_too.kill()
+        await ours_too.wait()
+    assert not Path(theirs).exists()
+    assert ours.exists()
+    assert foreign.exists()
+    assert elsewhere.exists()
+
+
+def test_a_process_is_known_for_good(dead: int) -> None:
+    """Ourselves are not over; a dead pid is, and so is a living one that another process had before; else unknown."""
+    pid, started, namespace = identity().split(".")
+    assert not is_over(identity())
+    assert is_over(f"{dead}.{started}.{namespace}")
+    assert is_over(f"{pid}.{int(started) - 1}.{namespace}")
+    assert not is_over(f"{dead}.{started}.1")
+    assert not is_over("nonsense")
+
+
+PARENT = """
+import asyncio, os, sys
+from pathlib import Path
+from ecluse.demo.device import DemoDevice
+async def main():
+    device = await DemoDevice.start(Path(sys.argv[1]), "scan01")
+    print(device.pid, flush=True)
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+async def test_a_device_ends_with_whoever_started_it(tmp_path: Path) -> None:
+    """Killed without a chance to clean up, the owner of a device takes its sshd along."""
+    owner = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PARENT, str(tmp_path / "scan01"), stdout=asyncio.subprocess.PIPE
+    )
+    assert owner.stdout is not None
+    device = int(await asyncio.wait_for(owner.stdout.readline(), 20))
+    assert is_alive(device)
+    owner.kill()
+    await owner.wait()
+    await eventually(lambda: not is_alive(device))
+
+
+def test_a_demonstration_lies_as_deep_as_one_likes(tmp_path: Path) -> None:
+    """The control sockets of its clients fit a socket's 107 bytes, however long the folder's name is."""
+    deep = tmp_path / "/".join(["a folder of a long name"] * 8)
+    options = OpenSsh(deep, "127.0.0.1", 22, deep / "known_hosts").control("a")
+    assert options[0] == "-o"
+    assert len(options[1].partition("=")[2]) < 60

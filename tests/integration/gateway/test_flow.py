@@ -99,6 +99,7 @@ async def test_a_long_stream_passes_in_little_memory(bastion: Bastion) -> None:
     assert most - before < ROOM
 
 
+@pytest.mark.alone
 async def test_an_interrupt_is_seen_in_a_flood(bastion: Bastion) -> None:
     """Ctrl-C stops a `yes` on a terminal within 0.3 seconds, at the median of several tries."""
     command = bastion.client.command("alice+scan01", options=["-tt"])

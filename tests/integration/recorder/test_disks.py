@@ -61,6 +61,7 @@ async def keystrokes(recording: Recording, count: int) -> list[float]:
     return waited
 
 
+@pytest.mark.alone
 async def test_a_stuck_disk_ends_only_the_session_that_waits_for_it(
     tmp_path: Path, disk: FreezableDisk
 ) -> None:

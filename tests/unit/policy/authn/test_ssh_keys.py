@@ -143,6 +143,21 @@ def test_bytes_after_the_key_are_refused() -> None:
         "\ud800 \ud800",
         "ssh-ed25519 \uff21\uff21\uff21\uff21",
     ],
+    ids=[
+        "empty",
+        "kind alone",
+        "kind and space",
+        "no base64",
+        "short base64",
+        "cut short",
+        "two lines",
+        "nul",
+        "hardware key cut short",
+        "a flood of letters",
+        "a flood of base64",
+        "surrogates",
+        "full-width letters",
+    ],
 )
 def test_junk_is_refused_with_the_way_out(text: str) -> None:
     """Empty, truncated, several lines, floods, other scripts: InvalidInput on the field public_key."""

@@ -73,6 +73,7 @@ def test_live_grant_holds_under_unchanged_facts() -> None:
         (RevocationScope.DEVICE, DEVICE.id),
         (RevocationScope.ALL, ""),
     ],
+    ids=["session", "person", "supplier", "device", "all"],
 )
 def test_cut_of_each_scope_ends_the_session(scope: RevocationScope, target: str) -> None:
     """A session, a person, a supplier, a device, everything: each cut reaches, and says why."""
