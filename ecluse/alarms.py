@@ -30,6 +30,11 @@ class JournalAlarms:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def close(self) -> None:
+        """Wait for the alarms under way: the last ones tell why a gateway ended."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
     async def _keep(self, name: str, facts: dict[str, Any]) -> None:
         if self.journal is None:
             return

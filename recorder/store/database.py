@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Connection, event, make_url
@@ -37,6 +38,9 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(_checked(url))
+        self._users = 0
+        self._unused = asyncio.Event()
+        self._unused.set()
 
     @property
     def dialect(self) -> str:
@@ -46,16 +50,18 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that inserts; committed, and on the platter, when the block ends."""
-        async with self._engine.execution_options(writes=True).begin() as connection:
-            yield connection
+        with self._in_use():
+            async with self._engine.execution_options(writes=True).begin() as connection:
+                yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """A snapshot to read from."""
-        async with self._engine.connect() as connection:
-            if self.dialect == "postgresql":
-                await connection.execution_options(isolation_level="REPEATABLE READ")
-            yield connection
+        with self._in_use():
+            async with self._engine.connect() as connection:
+                if self.dialect == "postgresql":
+                    await connection.execution_options(isolation_level="REPEATABLE READ")
+                yield connection
 
     async def check(self) -> None:
         """Return where the database answers, with the schema of this version.
@@ -63,13 +69,27 @@ class Database:
         Raises:
             CatalogUnavailable: It does not answer, or its schema is another version's.
         """
-        with _failures_mean_unavailable():
+        with _failures_mean_unavailable(), self._in_use():
             async with self._engine.connect() as connection:
                 await connection.run_sync(check_version)
 
     async def dispose(self) -> None:
-        """Close every connection."""
+        """Close every connection, once the questions under way have their answers or WAIT_SECONDS have passed."""
+        # a connection that is out when its pool goes would be closed by nobody, and its entry might be half-way
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._unused.wait(), WAIT_SECONDS)
         await self._engine.dispose()
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        self._users += 1
+        self._unused.clear()
+        try:
+            yield
+        finally:
+            self._users -= 1
+            if not self._users:
+                self._unused.set()
 
 
 async def migrate(url: str) -> None:

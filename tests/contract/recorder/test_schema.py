@@ -1,5 +1,7 @@
 """The trace database is served with the schema of this version, and with no other."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 
@@ -39,3 +41,24 @@ async def test_a_database_that_is_not_there_is_unavailable() -> None:
     await database.dispose()
     with pytest.raises(CatalogUnavailable, match="cannot be used"):
         await migrate(url)
+
+
+async def test_closing_waits_for_the_answers_under_way(database: Database, database_url: str) -> None:
+    """An entry that is being written when the database is closed is there afterwards."""
+    begun = asyncio.Event()
+
+    async def write() -> None:
+        async with database.write() as connection:
+            begun.set()
+            await asyncio.sleep(0)
+            await connection.execute(text("UPDATE recorder_version SET version_num = 'late'"))
+
+    writing = asyncio.create_task(write())
+    await begun.wait()
+    await database.dispose()
+    assert writing.done()
+    await writing
+    again = Database(database_url)
+    async with again.read() as connection:
+        assert (await connection.execute(text("SELECT version_num FROM recorder_version"))).scalar() == "late"
+    await again.dispose()
