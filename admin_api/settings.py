@@ -8,12 +8,21 @@ from policy.domain.ids import HospitalId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayPlace:
+    """Where technicians find the gateway: its names, the preferred first, its port, and its host CA's public line."""
+
+    names: tuple[str, ...]
+    port: int
+    authority: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiSettings:
     """Settings of one console process.
 
     ``hospital_id`` is the hospital whose people log in here. ``body_limit`` is in bytes, of a request.
     ``token_lifetime`` is how long a bearer token serves. ``trace_public_keys`` are the PEM files of the gateways'
-    public keys, by which traces are verified.
+    public keys, by which traces are verified. ``gateway`` is what technicians' SSH configurations are made of.
     """
 
     hospital_id: HospitalId
@@ -21,3 +30,4 @@ class ApiSettings:
     body_limit: int = 1024 * 1024
     token_lifetime: timedelta = timedelta(hours=8)
     trace_public_keys: tuple[Path, ...] = ()
+    gateway: GatewayPlace = GatewayPlace(names=(), port=22, authority=None)

@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from admin_api.settings import ApiSettings
+from admin_api.settings import ApiSettings, GatewayPlace
+from ecluse.host_keys import host_authority_line
 from ecluse.settings import Settings
 from gateway.settings import GatewaySettings
 from policy.domain.ids import HospitalId
@@ -37,8 +38,11 @@ def recorder_settings(settings: Settings) -> RecorderSettings:
 def gateway_settings(settings: Settings) -> GatewaySettings:
     """Return what the gateway is told."""
     chosen = settings.gateway
+    authority = settings.host_authority
     return GatewaySettings(
         host_keys=settings.host_keys,
+        host_authority=authority if authority.exists() else None,
+        names=settings.gateway_names,
         hospital_id=HospitalId(settings.hospital_id),
         node=settings.node,
         host=chosen.host,
@@ -47,6 +51,7 @@ def gateway_settings(settings: Settings) -> GatewaySettings:
         max_unauthenticated=chosen.max_unauthenticated,
         max_unauthenticated_per_source=chosen.max_unauthenticated_per_source,
         max_channels=chosen.max_channels,
+        max_inner_connections=chosen.max_inner_connections,
         drain_seconds=chosen.drain_seconds,
     )
 
@@ -58,4 +63,9 @@ def api_settings(settings: Settings) -> ApiSettings:
         node=f"{settings.node}-console",
         token_lifetime=timedelta(hours=settings.policy.token_hours),
         trace_public_keys=settings.trace_public_keys,
+        gateway=GatewayPlace(
+            names=settings.gateway_names,
+            port=settings.gateway.port,
+            authority=host_authority_line(settings.host_authority),
+        ),
     )

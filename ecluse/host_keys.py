@@ -30,11 +30,24 @@ def make_host_keys(directory: Path) -> None:
     _write(directory / "host_ecdsa", ec.generate_private_key(ec.SECP256R1()))
 
 
-def known_hosts(directory: Path, host: str, port: int) -> str:
-    """Return the ``known_hosts`` lines of the keys in *directory* for a gateway at *host*, *port*."""
-    place = host if port == 22 else f"[{host}]:{port}"
-    lines = [f"{place} {path.read_text().strip()}" for path in sorted(directory.glob("host_*.pub"))]
-    return "\n".join(lines) + "\n"
+def make_host_authority(path: Path) -> bool:
+    """Make the host CA at *path*, Ed25519, 0600, with its ``.pub``; False, and nothing done, where there is one.
+
+    Raises OSError.
+    """
+    if path.exists():
+        return False
+    _write(path, ed25519.Ed25519PrivateKey.generate())
+    return True
+
+
+def host_authority_line(path: Path) -> str | None:
+    """Return the public key of the host CA at *path* as one OpenSSH line; None where it cannot be read."""
+    try:
+        words = path.with_name(path.name + ".pub").read_text(encoding="ascii").split()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return " ".join(words[:2]) if len(words) >= 2 else None
 
 
 def _write(path: Path, key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> None:

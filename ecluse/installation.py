@@ -1,6 +1,7 @@
 """What ``ecluse init`` makes: a data directory, its keys, its databases, a CA and its first administrators."""
 
 import ipaddress
+import json
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ from zoneinfo import available_timezones
 from ecluse import composition
 from ecluse.certificates import local_names, make_authority, make_server_certificate, write_private
 from ecluse.errors import InstallationError
-from ecluse.host_keys import make_host_keys
+from ecluse.host_keys import make_host_authority, make_host_keys
 from ecluse.settings import CONFIG_NAME, build
 from policy import services
 from policy.clock import Clock
@@ -92,7 +93,7 @@ async def initialise(
 ) -> Mapping[str, Secret]:
     """Make a new installation in *directory* and return its administrators' invitations by login.
 
-    *names* are further DNS names or addresses that the API's certificate shall carry. What was written is
+    *names* are further DNS names or addresses that the certificates of API and gateway shall carry. What was written is
     removed again whatever stops it. Raises InstallationError, PolicyError for a value that policy refuses,
     RecorderError.
     """
@@ -102,7 +103,7 @@ async def initialise(
             _make_files(directory, hospital, clock, names)
         except OSError as error:
             raise InstallationError("init.unusable", directory=str(directory), why=error.strerror) from error
-        return await _populate(directory, hospital, timezone, security_contact, administrators, clock)
+        return await _populate(directory, hospital, timezone, security_contact, administrators, names, clock)
 
 
 @contextmanager
@@ -141,6 +142,7 @@ def _make_files(directory: Path, hospital_name: str, clock: Clock, names: Sequen
     directory.chmod(PRIVATE)
     Keyring.generate(directory / "keys/vault")
     make_host_keys(directory / "keys")
+    make_host_authority(directory / "keys/host_ca")
     generate_key(directory / "keys/trace-signing.pem")
     # made here, empty and its owner's alone: the driver would go by the umask, and its journals go by this file
     for name in DATABASES:
@@ -156,6 +158,7 @@ async def _populate(
     timezone: str,
     security_contact: str,
     administrators: Sequence[Administrator],
+    names: Sequence[str],
     clock: Clock,
 ) -> Mapping[str, Secret]:
     # the hospital gets its id from policy, and the settings need it: a provisional one opens the databases
@@ -171,11 +174,12 @@ async def _populate(
         )
     finally:
         await built.close()
-    _write_settings(directory / CONFIG_NAME, made.hospital.id)
+    _write_settings(directory / CONFIG_NAME, made.hospital.id, names)
     return {invited.person.login: invited.token for invited in made.invitations}
 
 
-def _write_settings(path: Path, hospital_id: str) -> None:
+def _write_settings(path: Path, hospital_id: str, names: Sequence[str]) -> None:
+    known_as = json.dumps(list(names)) if names else '["bastion.hospital.example"]'
     text = f"""\
 # Écluse: the settings of this installation. 'ecluse config check' reads it as the programs will;
 # 'ecluse config show' lists every setting with its present value.
@@ -185,6 +189,7 @@ node = "node1"
 [gateway]
 host = "127.0.0.1"      # 0.0.0.0 to be reached from the suppliers' side
 port = 2222
+{"" if names else "# "}names = {known_as}      # what technicians type: the host keys are certified for it
 
 [console]
 host = "127.0.0.1"

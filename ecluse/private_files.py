@@ -13,7 +13,8 @@ WHAT_ROOT_MAY_SHARE = stat.S_IRGRP
 
 def gateway_secrets(settings: Settings) -> list[Path]:
     """Return the secret files that the gateway reads itself; the keyring looks after its own."""
-    return [*settings.host_keys, settings.signing_key, *database_passwords(settings)]
+    authority = [settings.host_authority] if settings.host_authority.exists() else []
+    return [*settings.host_keys, *authority, settings.signing_key, *database_passwords(settings)]
 
 
 def console_secrets(settings: Settings) -> list[Path]:

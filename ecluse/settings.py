@@ -5,6 +5,7 @@ Secrets are named by the path of a file, so that systemd credentials fit, and ne
 """
 
 import os
+import socket
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -25,11 +26,13 @@ from ecluse.errors import SettingsError
 
 CONFIG_VARIABLE = "ECLUSE_CONFIG"
 CONFIG_NAME = "ecluse.toml"
+_WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - looked for, not listened on
 SYSTEM_CONFIG = Path("/etc/ecluse") / CONFIG_NAME
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 PositiveSeconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
+HostName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9.:-]{0,252}$")]
 
 
 class _Section(BaseModel):
@@ -89,15 +92,22 @@ class PolicySection(_Section):
 
 
 class GatewaySection(_Section):
-    """The SSH side. Times are seconds."""
+    """The SSH side. Times are seconds.
+
+    ``names`` are the DNS names and addresses that technicians type; unset, ``host`` and the machine's own name.
+    ``host_authority`` is the private key that certifies the host keys; unset, the one made by ``init``.
+    """
 
     host: str = "127.0.0.1"
     port: Port = 2222
+    names: tuple[HostName, ...] = ()
     host_keys: tuple[Path, ...] = ()
+    host_authority: Path | None = None
     login_grace_seconds: PositiveSeconds = 60.0
     max_unauthenticated: Count = 200
     max_unauthenticated_per_source: Count = 20
     max_channels: Count = 64
+    max_inner_connections: Count = 8
     drain_seconds: PositiveSeconds = 10.0
     user: str | None = None
 
@@ -186,6 +196,20 @@ class Settings(BaseSettings):
         """The gateway's SSH host key files, the preferred type first."""
         chosen = self.gateway.host_keys or (Path("keys/host_ed25519"), Path("keys/host_ecdsa"))
         return tuple(self.data_dir / path for path in chosen)
+
+    @property
+    def gateway_names(self) -> tuple[str, ...]:
+        """The names under which clients reach the gateway, the preferred first."""
+        chosen = self.gateway
+        if chosen.names:
+            return chosen.names
+        own = socket.gethostname()
+        return (own,) if chosen.host in _WILDCARDS else tuple(dict.fromkeys((chosen.host, own)))
+
+    @property
+    def host_authority(self) -> Path:
+        """The host CA's private key (OpenSSH); its public line stands beside it, in ``….pub``."""
+        return self.path(self.gateway.host_authority, "keys/host_ca")
 
     @property
     def signing_key(self) -> Path:

@@ -12,6 +12,7 @@ from admin_api.v1 import (
     sessions,
     suppliers,
     tasks,
+    ssh,
     tokens,
     traces,
     why,
@@ -36,3 +37,4 @@ ROUTERS = (
     traces.router,
     journal.router,
 )
+    ssh.router,

@@ -14,6 +14,7 @@ from ecluse.commands import (
     hospitals,
     hostkeys,
     init,
+    host_ca,
     interventions,
     login,
     people,
@@ -21,6 +22,7 @@ from ecluse.commands import (
     sessions,
     suppliers,
     tasks,
+    ssh_config,
     tokens,
     traces,
     vault,
@@ -49,6 +51,7 @@ NOUNS = (
     tokens,
     init,
     serve,
+    ssh_config,
     gateway,
     console,
     config,
@@ -57,4 +60,5 @@ NOUNS = (
     db,
     demo,
 )
+    host_ca,
 """Modules with ``register(root: typer.Typer) -> None``, in the order the help lists them."""

@@ -32,7 +32,9 @@ def init(
     timezone: Annotated[str, typer.Option("--timezone", help="IANA name of the time zone.")] = "Europe/Paris",
     name: Annotated[
         list[str] | None,
-        typer.Option("--name", help="Further DNS name or address of the API, for its certificate."),
+        typer.Option(
+            "--name", help="DNS name or address of the API and the gateway, for their certificates."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -14,6 +14,7 @@ async def examine(settings: Settings, clock: Clock) -> list[Symptom]:
         *files.disks(settings),
         *files.left_in_spool(settings),
         *keys.host_keys(settings),
+        *keys.host_authority(settings),
         *keys.signing_key(settings),
         *keys.certificates(settings, clock),
         *await databases.stores(settings),

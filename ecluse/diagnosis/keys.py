@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from ecluse.diagnosis.symptom import Symptom, look
-from ecluse.host_keys import HostKeyUnusable, read_host_key
+from ecluse.host_keys import HostKeyUnusable, host_authority_line, read_host_key
 from ecluse.settings import Settings
 from policy.clock import Clock
 from recorder.errors import SignatureInvalid
@@ -31,6 +31,24 @@ def host_keys(settings: Settings) -> Iterator[Symptom]:
             yield check.failed("weak", bits=key.key_size, least=SMALLEST_RSA_HOST_KEY)
         else:
             yield check.good(kind=type(key).__name__.removesuffix("PrivateKey"))
+
+
+def host_authority(settings: Settings) -> Iterator[Symptom]:
+    """Look at the CA that certifies the host keys, which technicians' clients believe."""
+    path = settings.host_authority
+    check = look("host_authority", path=str(path))
+    if not path.exists():
+        yield check.notice("missing")
+        return
+    try:
+        read_host_key(path)
+    except HostKeyUnusable as error:
+        yield check.failed("unreadable", why=str(error))
+        return
+    if host_authority_line(path) is None:
+        yield check.failed("no_public")
+    else:
+        yield check.good()
 
 
 def signing_key(settings: Settings) -> Iterator[Symptom]:

@@ -31,6 +31,14 @@ async def serve(settings: Settings) -> None:
             read_host_key(path)
         except HostKeyUnusable as error:
             raise StartError("start.host_key", path=str(path), why=str(error)) from error
+    if settings.host_authority.exists():
+        try:
+            read_host_key(settings.host_authority)
+        except HostKeyUnusable as error:
+            path = settings.host_authority
+            raise StartError("start.host_authority", path=str(path), why=str(error)) from error
+    else:
+        log.warning("gateway.no_host_authority", path=str(settings.host_authority))
     clock = SystemClock()
     built = await services.build(composition.policy_settings(settings), clock)
     alarms = JournalAlarms(settings.hospital_id, clock.now)
@@ -42,6 +50,7 @@ async def serve(settings: Settings) -> None:
         await recorder.start()
         await _serve(settings, built, recorder, alarms, clock)
     finally:
+        await alarms.close()
         await recorder.stop()
         await built.close()
 

@@ -15,7 +15,8 @@ from gateway.context import GatewayContext
 from gateway.journal import GatewayJournal, Journal
 from gateway.ports import Access, Logins, Recorder, Vault
 from gateway.server.banners import Wording
-from gateway.server.commands import Commands, Openings
+from gateway.server.commands import Openings, Voice
+from gateway.server.commands.counter import CommandServices, make_commands
 from gateway.server.front import Front
 from gateway.server.host_keys import HostKeys
 from gateway.server.jump import Jumps
@@ -51,7 +52,7 @@ class Hospitals(Protocol):
         ...
 
 
-class PolicyServices(Protocol):
+class PolicyServices(CommandServices, Protocol):
     """What the gateway uses of policy's services."""
 
     @property
@@ -247,14 +248,17 @@ class Gateway:
             _log.warning("gateway.stopped_with_work_left")
         await self._journal.close()
 
+    def sweep(self) -> None:
+        """Close connections that are logged in and have opened nothing for as long as the settings allow."""
+        now = self._monotonic()
+        for front in list(self._door.fronts):
+            if front.idle and now - front.quiet_since > self.settings.idle_connection_seconds:
+                front.hang_up()
+
     async def _sweep(self) -> None:
-        """Close connections that are logged in and open nothing."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            now = self._monotonic()
-            for front in list(self._door.fronts):
-                if front.idle and now - front.quiet_since > self.settings.idle_connection_seconds:
-                    front.hang_up()
+            self.sweep()
 
     async def _context(self) -> GatewayContext:
         settings, services, clock = self.settings, self._services, self._clock
@@ -283,7 +287,7 @@ class Gateway:
             settings=settings,
             logins=services.login,
             openings=services.access,
-            commands=Commands(services.access, hospital, self._catalog),
+            commands=make_commands(services, self._journal, Voice(hospital, self._catalog), clock),
             catalog=self._catalog,
             wording=wording,
             journal=self._journal,

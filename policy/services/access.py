@@ -12,10 +12,12 @@ from policy.domain.events import PolicyEvent
 from policy.domain.ids import HospitalId, PersonId, SessionId
 from policy.domain.people import Factor
 from policy.domain.sessions import LiveSession
+from policy.domain.ways import Way
 from policy.engine.decide import decide
 from policy.engine.explain import explain
 from policy.engine.openings import openings
 from policy.engine.recheck import recheck
+from policy.engine.ways import ways
 from policy.errors import Conflict, NotFound, PolicyUnavailable
 from policy.settings import PolicySettings
 from policy.store.database import Database
@@ -90,6 +92,13 @@ class AccessService:
             at = self._clock.now()
             read = await self._read(view, hospital_id, [person_id], at, None)
         return openings((read.facts(person_id, device_id) for device_id in read.reach), at)
+
+    async def ways(self, hospital_id: HospitalId, person_id: PersonId) -> list[Way]:
+        """Return where the person may go, now or later, by device; raises NotFound for an unknown one."""
+        async with self._snapshot() as view:
+            at = self._clock.now()
+            read = await self._read(view, hospital_id, [person_id], at, None)
+        return ways((read.facts(person_id, device_id) for device_id in read.reach), at)
 
     async def node_started(self, node: str) -> None:
         """Note that gateway *node* has begun, and end what an earlier process of that name left open."""

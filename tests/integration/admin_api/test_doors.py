@@ -65,6 +65,8 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/tasks/{task_id}"): _STAFF,
     ("GET", "/v1/interventions"): _STAFF,
     ("POST", "/v1/interventions"): _PLANNERS,
+    ("GET", "/v1/ssh"): _EVERYBODY,
+    ("GET", "/v1/people/{person_id}/ways"): _STAFF,
     ("GET", "/v1/interventions/{intervention_id}"): _STAFF,
     ("POST", "/v1/interventions/{intervention_id}/hold"): _PLANNERS,
     ("POST", "/v1/interventions/{intervention_id}/resume"): _PLANNERS,

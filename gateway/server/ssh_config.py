@@ -1,0 +1,78 @@
+"""A technician's own SSH configuration: one line that makes his client know every host, and a host a device."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from policy.domain.people import Language
+from policy.domain.ways import Way
+from policy.i18n import Catalog
+
+SSH_PORT = 22
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the gateway is: the names by which clients reach it, the preferred first, its port, and its host CA.
+
+    ``authority`` is the CA's public key as one OpenSSH line, None where the installation has no host CA.
+    """
+
+    names: tuple[str, ...]
+    port: int
+    authority: str | None
+
+    @property
+    def name(self) -> str:
+        """The name that the configuration uses."""
+        return self.names[0] if self.names else "localhost"
+
+    def known_hosts(self, ways: Sequence[Way] = ()) -> str | None:
+        """Return the one ``known_hosts`` line for the gateway and the devices of *ways*; None without a CA.
+
+        The CA is believed for these names alone: a technician serves many hospitals.
+        """
+        if self.authority is None:
+            return None
+        bracketed = self.port != SSH_PORT
+        hosts = [f"[{name}]:{self.port}" if bracketed else name for name in self.names or (self.name,)]
+        return f"@cert-authority {','.join([*hosts, *(way.device_name for way in ways)])} {self.authority}"
+
+
+def ssh_config(login: str, place: Place, ways: Sequence[Way], language: Language, catalog: Catalog) -> str:
+    """Return the text of an OpenSSH configuration for *login*, with comments in *language* of *catalog*.
+
+    It is included from ``~/.ssh/config`` as a file of its own, out of which the ``known_hosts`` line is cut: that
+    line stands in it as a comment that begins with ``#@``. Every line ends with a newline.
+    """
+    stem = f"ecluse-{place.name}"
+    line = place.known_hosts(ways)
+    trusted = [f"    UserKnownHostsFile ~/.ssh/{stem}.known_hosts", "    StrictHostKeyChecking yes"]
+    if line is None:
+        trusted = []
+
+    def comment(key: str, **arguments: str) -> list[str]:
+        return [f"# {text}" for text in catalog.translate(key, language, **arguments).splitlines()]
+
+    command = f"ssh{'' if place.port == SSH_PORT else f' -p {place.port}'} {login}@{place.name} ssh-config"
+    lines = comment("ssh-config.intro", login=login)
+    lines += comment("ssh-config.include")
+    lines += [f"#   {command} > ~/.ssh/{stem}.conf", f"#   Include {stem}.conf"]
+    if line is None:
+        lines += comment("ssh-config.no-authority")
+    else:
+        lines += comment("ssh-config.known-hosts")
+        lines += [f"#   sed -n 's/^#@/@/p' ~/.ssh/{stem}.conf > ~/.ssh/{stem}.known_hosts", f"#{line}"]
+    lines += ["", f"Host {place.name}", f"    Port {place.port}", f"    User {login}", *trusted]
+    lines += [f"    {text}" for text in comment("ssh-config.shared")]
+    lines += [f"    #{option}" for option in _SHARED]
+    if not ways:
+        lines += ["", *comment("ssh-config.nothing")]
+    for way in ways:
+        for number, account in enumerate(way.account_names):
+            alias = way.device_name if number == 0 else f"{way.device_name}+{account}"
+            lines += ["", f"Host {alias}", f"    HostName {way.device_name}", f"    User {account}"]
+            lines += [f"    ProxyJump {login}@{place.name}", *trusted]
+    return "".join(f"{text}\n" for text in lines)
+
+
+_SHARED = ("ControlMaster auto", "ControlPath ~/.ssh/ecluse-%C", "ControlPersist 2m")
