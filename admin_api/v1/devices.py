@@ -77,6 +77,7 @@ async def add_device(context: Ctx, who: Who, body: DeviceIn) -> DeviceOut:
         port=body.port,
         groups=frozenset(body.groups),
         algorithms=body.algorithms.domain(),
+        level=body.level,
     )
     return DeviceOut.of(made)
 
@@ -102,6 +103,7 @@ async def change_device(context: Ctx, who: Who, device_id: str, body: DeviceChan
         port=body.port,
         groups=body.groups,
         algorithms=body.algorithms.domain() if body.algorithms is not None else None,
+        level=body.level,
     )
     return DeviceOut.of(changed)
 

@@ -99,6 +99,7 @@ async def plan_window(context: Ctx, who: Who, language: Spoken, body: WindowIn) 
         end_fold=end_fold if once else None,
         shift=body.shift,
         recurrence=_recurrence(body, body.recurrence),
+        level=body.level,
     )
     return _planned(planned.window, planned.warnings, hospital, context, language)
 

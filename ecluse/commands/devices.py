@@ -22,6 +22,9 @@ Legacy = Annotated[
         "--legacy", metavar="kex|host_key|encryption|mac=NAME", help="An old algorithm, for this device only."
     ),
 ]
+Wanted = Annotated[
+    str | None, typer.Option(metavar="standard|high", help="What a log-in must reach (`factors list`).")
+]
 
 
 def register(root: typer.Typer) -> None:
@@ -41,6 +44,7 @@ def add(
     description: Annotated[str, typer.Option(help="What it is.")] = "",
     in_group: Groups = None,
     legacy: Legacy = None,
+    level: Wanted = None,
     as_json: AsJson = False,
 ) -> None:
     """Add a device. Nothing is dialled before its host key is compared and pinned."""
@@ -53,6 +57,7 @@ def add(
         "description": description,
         "groups": in_group or [],
         "algorithms": _algorithms(legacy or []),
+        "level": level or "standard",
     }
     made = desk.client.post("/v1/devices", body)
     desk.done(made, "devices.added", name=made["name"])
@@ -99,6 +104,7 @@ def show(context: typer.Context, name: Name, as_json: AsJson = False) -> None:
         ("field.host_keys", [" ".join(names.host_key(line)) for line in found["host_keys"]]),
         ("field.accounts", [f"{item['name']} ({desk.word('method', item['method'])})" for item in accounts]),
         ("field.algorithms", [name for names_ in found["algorithms"].values() for name in names_]),
+        ("field.level", desk.word("level", found["level"])),
         ("field.active", found["active"]),
         ("field.id", found["id"]),
     ]
@@ -119,6 +125,7 @@ def update(
     no_legacy: Annotated[
         bool, typer.Option("--no-legacy", help="It needs no old algorithm any more.")
     ] = False,
+    level: Wanted = None,
     as_json: AsJson = False,
 ) -> None:
     """Change a device; what is left out stays. Another address or port forgets its host keys and secrets."""
@@ -127,7 +134,7 @@ def update(
         raise typer.BadParameter("give one of them", param_hint="--group, --no-group")
     if legacy and no_legacy:
         raise typer.BadParameter("give one of them", param_hint="--legacy, --no-legacy")
-    change: Json = {"address": address, "port": port, "description": description}
+    change: Json = {"address": address, "port": port, "description": description, "level": level}
     change["groups"] = [] if no_group else in_group or None
     change["algorithms"] = _algorithms(legacy or []) if legacy or no_legacy else None
     change = {key: value for key, value in change.items() if value is not None}

@@ -86,6 +86,9 @@ def plan(
         int | None,
         typer.Option(metavar="SECONDS", help="Let the device's output count as activity, up to this long."),
     ] = None,
+    level: Annotated[
+        str | None, typer.Option(metavar="standard|high", help="What a log-in must reach (`factors list`).")
+    ] = None,
     start_fold: Fold = None,
     end_fold: Fold = None,
     shift: Shift = False,
@@ -109,6 +112,8 @@ def plan(
         if supplier is None:
             raise typer.BadParameter("name the supplier, or the intervention", param_hint="--supplier")
         body |= {"kind": kind_of(kind), "supplier_id": names.supplier(client, supplier)["id"]}
+    if level is not None:
+        body["level"] = level
     if idle is not None or output_counts is not None:
         body["idle"] = {
             "limit_seconds": idle if idle is not None else 600,

@@ -7,6 +7,7 @@ from policy.clock import Clock
 from policy.services.access import AccessService
 from policy.services.device_tasks import DeviceTaskService
 from policy.services.devices import DeviceService
+from policy.services.factors import FactorService
 from policy.services.hospitals import HospitalService
 from policy.services.interventions import InterventionService
 from policy.services.login import LoginService
@@ -37,6 +38,7 @@ class Services:
     login: LoginService
     vault: VaultService
     hospitals: HospitalService
+    factors: FactorService
     suppliers: SupplierService
     people: PeopleService
     devices: DeviceService
@@ -77,6 +79,7 @@ async def build(
         login=LoginService(database, keyring, hasher, clock, settings),
         vault=vault,
         hospitals=HospitalService(database, people, clock),
+        factors=FactorService(database, clock),
         suppliers=SupplierService(database, clock),
         people=people,
         devices=DeviceService(database, vault, clock),

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from policy.authn import ssh_keys
 from policy.domain.devices import Algorithms, Device, Zone
+from policy.domain.factors import Level
 from policy.domain.ids import DeviceId, HospitalId, PersonId, ZoneId, new_id
 from policy.errors import Conflict, NotFound
 from policy.services import inputs
@@ -63,6 +64,7 @@ class DeviceService(AccountService):
         description: str = "",
         groups: Iterable[str] = (),
         algorithms: Algorithms | None = None,
+        level: Level = Level.STANDARD,
     ) -> Device:
         """Add a device. Nothing is dialled before a host key is compared and pinned.
 
@@ -80,6 +82,7 @@ class DeviceService(AccountService):
             groups=_groups(groups),
             algorithms=_algorithms(algorithms or Algorithms()),
             active=True,
+            level=inputs.choice(Level, level, "level"),
         )
         async with self._database.unit_of_work(actor, self._clock) as work:
             await require(work, hospital_id, actor, Duty.MANAGE)
@@ -102,6 +105,7 @@ class DeviceService(AccountService):
         port: int | None = None,
         groups: Iterable[str] | None = None,
         algorithms: Algorithms | None = None,
+        level: Level | None = None,
     ) -> Device:
         """Change a device. Another address or port is another machine: it must be recognised and trusted anew.
 
@@ -125,6 +129,8 @@ class DeviceService(AccountService):
                 after = replace(after, groups=_groups(groups))
             if algorithms is not None:
                 after = replace(after, algorithms=_algorithms(algorithms))
+            if level is not None:
+                after = replace(after, level=inputs.choice(Level, level, "level"))
             if (after.address, after.port) != (before.address, before.port):
                 after = replace(after, host_keys=())
                 await self._forget_secrets(work, after)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from policy.domain.factors import Level
 from policy.domain.ids import (
     DeviceId,
     HospitalId,
@@ -61,6 +62,7 @@ class WindowService(WindowChanges):
         end_fold: int | None = None,
         shift: bool = False,
         recurrence: Recurrence | None = None,
+        level: Level = Level.STANDARD,
     ) -> Planned:
         """Ask for a window; it opens nothing before somebody else approves it.
 
@@ -105,6 +107,7 @@ class WindowService(WindowChanges):
                 requested_by=actor,
                 approved_by=None,
                 recurrence=recurrence,
+                level=inputs.choice(Level, level, "level"),
                 occurrences=schedule.occurrences(
                     window_id,
                     hospital.timezone,

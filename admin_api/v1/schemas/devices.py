@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from admin_api.v1.schemas.base import Identifier, Input, Name, example
 from policy.authn import ssh_keys
 from policy.domain.devices import AccountMethod, Algorithms, DedicatedAccount, Device, Zone
+from policy.domain.factors import Level
 from policy.domain.tasks import DeviceTask, TaskKind, TaskState
 
 
@@ -76,6 +77,7 @@ class DeviceOut(BaseModel):
             groups=["imagerie"],
             algorithms={"kex": [], "host_key": [], "encryption": [], "mac": []},
             active=True,
+            level="standard",
         )
     )
 
@@ -89,6 +91,7 @@ class DeviceOut(BaseModel):
     groups: list[str]
     algorithms: AlgorithmsBody
     active: bool
+    level: Level
 
     @classmethod
     def of(cls, device: Device) -> "DeviceOut":
@@ -109,6 +112,7 @@ class DeviceOut(BaseModel):
                 mac=list(device.algorithms.mac),
             ),
             active=device.active,
+            level=device.level,
         )
 
 
@@ -136,6 +140,7 @@ class DeviceIn(Input):
     description: str = Field(default="", max_length=500)
     groups: set[Name] = Field(default_factory=set)
     algorithms: AlgorithmsBody = Field(default_factory=AlgorithmsBody)
+    level: Level = Level.STANDARD
 
 
 class DeviceChange(Input):
@@ -149,6 +154,7 @@ class DeviceChange(Input):
     description: str | None = Field(default=None, max_length=500)
     groups: set[Name] | None = None
     algorithms: AlgorithmsBody | None = None
+    level: Level | None = None
 
 
 class HostKeyIn(Input):

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from admin_api.v1.schemas.base import Identifier, Input, Name, Text, example, wall
+from policy.domain.factors import Level
 from policy.domain.interventions import Intervention, InterventionKind, InterventionState
 from policy.domain.windows import Channel, Extension, Occurrence, Window, WindowState
 
@@ -116,6 +117,7 @@ class WindowOut(BaseModel):
     requested_by: str
     approved_by: str | None
     rule: str | None
+    level: Level
     version: int
     occurrences: list[OccurrenceOut]
 
@@ -141,6 +143,7 @@ class WindowOut(BaseModel):
             requested_by=window.requested_by,
             approved_by=window.approved_by,
             rule=window.recurrence.rule if window.recurrence is not None else None,
+            level=window.level,
             version=window.version,
             occurrences=occurrences,
         )
@@ -212,6 +215,7 @@ class WindowIn(LocalTimes):
     idle: IdleBody | None = None
     purpose: Text
     recurrence: RecurrenceBody | None = None
+    level: Level = Field(default=Level.STANDARD, description="What a log-in must reach.")
 
 
 class Approval(Input):

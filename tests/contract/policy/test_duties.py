@@ -10,6 +10,7 @@ import pytest
 
 from policy.domain.access import RevocationScope
 from policy.domain.devices import AccountMethod
+from policy.domain.factors import DEFAULT_TABLE
 from policy.domain.ids import PersonId
 from policy.domain.interventions import InterventionKind
 from policy.domain.people import Role
@@ -110,6 +111,8 @@ def calls() -> dict[str, tuple[str, Call]]:
             ),
         ),
         ("devices.replace_secret", MANAGE, ask("devices", "replace_secret", account, Secret("another one"))),
+        ("factors.table", READ, ask("factors", "table")),
+        ("factors.change", MANAGE, ask("factors", "change", DEFAULT_TABLE.rows)),
         ("devices.suspend_account", STOP, ask("devices", "suspend_account", account, **why)),
         ("devices.resume_account", RESUME, ask("devices", "resume_account", account, **why)),
         ("devices.accounts", READ, ask("devices", "accounts", device)),

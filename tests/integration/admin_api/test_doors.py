@@ -27,6 +27,8 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/hospitals"): _STAFF,
     ("GET", "/v1/hospitals/{hospital_id}"): _STAFF,
     ("PATCH", "/v1/hospitals/{hospital_id}"): {"administrator"},
+    ("GET", "/v1/factors"): _STAFF,
+    ("PUT", "/v1/factors"): {"administrator"},
     ("GET", "/v1/suppliers"): _STAFF,
     ("POST", "/v1/suppliers"): {"administrator"},
     ("GET", "/v1/suppliers/{supplier_id}"): _STAFF,
