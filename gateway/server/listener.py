@@ -10,6 +10,7 @@ from typing import Protocol
 
 import asyncssh
 import structlog
+from typing_extensions import override
 
 from gateway.context import GatewayContext
 from gateway.journal import GatewayJournal, Journal
@@ -56,6 +57,7 @@ class PolicyServices(CommandServices, Protocol):
     """What the gateway uses of policy's services."""
 
     @property
+    @override
     def access(self) -> AccessService:
         """Decisions, leases and openings."""
         ...

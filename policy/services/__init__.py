@@ -11,6 +11,7 @@ from policy.services.factors import FactorService
 from policy.services.hospitals import HospitalService
 from policy.services.interventions import InterventionService
 from policy.services.login import LoginService
+from policy.services.own_factors import OwnFactorService
 from policy.services.people import PeopleService
 from policy.services.requests import RequestService
 from policy.services.revocations import RevocationService
@@ -45,6 +46,7 @@ class Services:
     interventions: InterventionService
     windows: WindowService
     requests: RequestService
+    own_factors: OwnFactorService
     revocations: RevocationService
     device_tasks: DeviceTaskService
     tokens: TokenService
@@ -86,6 +88,7 @@ async def build(
         interventions=InterventionService(database, clock),
         windows=WindowService(database, clock, settings),
         requests=RequestService(database, clock, settings),
+        own_factors=OwnFactorService(database),
         revocations=RevocationService(database, clock),
         device_tasks=DeviceTaskService(database, clock),
         tokens=TokenService(database, clock, settings),

@@ -1,22 +1,17 @@
 """The commands of a person who is logged in and named no device."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from gateway.errors import CommandMisused
 from gateway.server.commands.caller import Caller
 from gateway.server.commands.line import Shape, Typed, parse
-from gateway.server.commands.openings import LIST, WHY, ListCommand, Openings, WhyCommand
 from gateway.server.commands.result import ALLOWED, UNAVAILABLE, USAGE, CommandResult
 from gateway.server.commands.voice import Voice
-from policy.domain.hospitals import Hospital
 from policy.domain.people import Person
 from policy.errors import PolicyUnavailable
-from policy.i18n import Catalog
 
 HELP: Final = Shape(name="help", more=("command",))
-SHAPES: Final[Mapping[str, Shape]] = {shape.name: shape for shape in (LIST, WHY, HELP)}
-"""What may be typed, in the order in which ``help`` tells it."""
 
 
 class Command(Protocol):
@@ -32,17 +27,17 @@ class Command(Protocol):
 class Commands:
     """Finds the command that a line names, and answers for whatever is wrong with the line."""
 
-    def __init__(self, access: Openings, hospital: Hospital, catalog: Catalog) -> None:
-        """Answer from *access*, with times of *hospital* and sentences of *catalog* (the gateway's)."""
-        self._voice = voice = Voice(hospital, catalog)
-        known: tuple[Command, ...] = (ListCommand(access, voice), WhyCommand(access, voice))
+    def __init__(self, known: Sequence[Command], voice: Voice) -> None:
+        """Offer *known*, in the order in which ``help`` tells them."""
+        self._voice = voice
         self._commands = {command.shape.name: command for command in known}
+        self._shapes = {**{command.shape.name: command.shape for command in known}, HELP.name: HELP}
 
     async def run(self, caller: Caller, line: str) -> CommandResult:
         """Run the command *line* as typed, hostile or not; never raises for what is in it."""
         person = caller.person
         try:
-            typed = parse(line, SHAPES)
+            typed = parse(line, self._shapes)
             if typed.wants_help:
                 return CommandResult(ALLOWED, self._help_of(person, typed.name))
             if typed.name == HELP.name:
@@ -57,7 +52,7 @@ class Commands:
         """Return what ``help`` prints for *person*."""
         say = self._voice.say
         lines = [say(person, "help.intro")]
-        lines += [f"  {say(person, f'help.{name}')}" for name in SHAPES]
+        lines += [f"  {say(person, f'help.{name}')}" for name in self._shapes]
         lines += ["", say(person, "help.more"), say(person, "help.open", login=person.login)]
         return "\n".join([*lines, self._voice.contact(person)]) + "\n"
 

@@ -181,6 +181,7 @@ def calls() -> dict[str, tuple[str, Call]]:
                 channels=[Channel.SHELL],
             ),
         ),
+        ("own_factors.held", ASK, ask("own_factors", "held")),
         ("requests.extend", ASK, ask("requests", "extend", length=HALF_AN_HOUR, **why)),
         (
             "requests.windows",

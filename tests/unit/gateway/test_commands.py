@@ -6,7 +6,18 @@ from datetime import datetime
 
 import pytest
 
-from gateway.server.commands import ALLOWED, REFUSED, UNAVAILABLE, USAGE, Caller, CommandResult, Commands
+from gateway.server.commands import (
+    ALLOWED,
+    REFUSED,
+    UNAVAILABLE,
+    USAGE,
+    Caller,
+    CommandResult,
+    Commands,
+    ListCommand,
+    Voice,
+    WhyCommand,
+)
 from policy.domain.access import AccessRequest, Explanation, Facts, Opening
 from policy.domain.ids import HospitalId, PersonId
 from policy.domain.people import Factor, Language, Person
@@ -80,7 +91,8 @@ def policy() -> Policy:
 @pytest.fixture
 def commands(policy: Policy) -> Commands:
     """Give the commands."""
-    return Commands(policy, HOSPITAL, load("gateway"))
+    voice = Voice(HOSPITAL, load("gateway"))
+    return Commands([ListCommand(policy, voice), WhyCommand(policy, voice)], voice)
 
 
 async def test_list_is_a_table_in_the_hospital_s_time(commands: Commands) -> None:
@@ -120,10 +132,11 @@ async def test_why_names_the_wrong_source(commands: Commands) -> None:
 
 
 @pytest.mark.parametrize("command", ["why {}", "why {} --json"])
-async def test_unknown_and_forbidden_devices_get_one_answer(policy: Policy, command: str) -> None:
+async def test_unknown_and_forbidden_devices_get_one_answer(
+    policy: Policy, commands: Commands, command: str
+) -> None:
     """A device that is not there, one that is not hers, and a name that is none read alike (invariant 7)."""
     policy.known = replace(policy.known, windows=())
-    commands = Commands(policy, HOSPITAL, load("gateway"))
     answers = {
         (result.status, result.out, result.err)
         for name in ("scan01", "nothing", "../etc", "SCAN01", "x" * 200, "-", "$(id)", "é")

@@ -8,11 +8,12 @@ import pytest
 from babel.messages.pofile import read_po
 
 import gateway
-from gateway.server.commands.directory import SHAPES
+from gateway.server import commands
 from gateway.session.forwarding import REFUSALS, refusal_of, told
 from gateway.session.reasons import EndReason
 from gateway.session.transfer.command import Refused
 from policy.domain.people import Language
+from policy.domain.windows import WindowState
 from policy.i18n import load
 
 ROOT = Path(gateway.__file__).parent
@@ -33,11 +34,14 @@ def test_no_sentence_is_without_use_and_none_is_missing() -> None:
     """Each key is named by the code, or made by it from the end reasons; each key the code names exists."""
     source = "\n".join(path.read_text() for path in ROOT.rglob("*.py"))
     named = set(re.findall(r'["\']((?:banner|prompt|login|welcome|warning|end|refusal|refused|device|menu|list|command|help'
-                           r'|task|usage)\.[a-z0-9-]+|contact)["\']', source))  # fmt: skip
+                           r'|task|usage|windows|ask|extend|keys)\.[a-z0-9-]+|contact)["\']', source))  # fmt: skip
     made = {f"end.{reason.value}" for reason in EndReason if reason is not EndReason.LEFT}
-    for name, shape in SHAPES.items():
-        made |= {f"help.{name}", f"usage.{name}"} | {f"command.place-{place}" for place in shape.places}
-    made -= {"usage.help"}
+    for shape in (getattr(commands, name).shape for name in commands.__all__ if name.endswith("Command")):
+        made |= {f"help.{shape.name}", f"usage.{shape.name}"}
+        made |= {f"command.place-{place}" for place in shape.places}
+    made |= {"help.help"}
+    made |= {f"window.{state}" for state in (*WindowState, "open", "elapsed", "unanswered")}
+    made |= {f"extension.{state}" for state in ("waiting", "granted", "refused")}
     assert keys_of("fr") - named - made == set()
     assert made <= keys_of("fr")
 

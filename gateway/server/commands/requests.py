@@ -1,0 +1,180 @@
+"""``ask`` and ``extend``: what she asks for goes to the hospital's planner, who answers."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from gateway.errors import CommandMisused
+from gateway.server.commands import moments
+from gateway.server.commands.caller import Caller
+from gateway.server.commands.line import Shape, Typed
+from gateway.server.commands.result import CommandResult, as_json, as_lines
+from gateway.server.commands.voice import Voice
+from policy.clock import Clock
+from policy.domain.ids import HospitalId, PersonId
+from policy.domain.interventions import InterventionKind
+from policy.domain.requests import AskedTime
+from policy.domain.windows import Channel, Window
+from policy.errors import InvalidInput, RequestRefused
+
+KINDS: Final = {kind.value.removeprefix("remote_"): kind for kind in InterventionKind}
+_FROM_FOLD, _TO_FOLD = "--from-fold", "--to-fold"
+
+ASK: Final = Shape(
+    name="ask",
+    places=("device",),
+    needed=("--from", "--to", "--why"),
+    may=("--kind", "--channels", "--account", _FROM_FOLD, _TO_FOLD),
+)
+EXTEND: Final = Shape(name="extend", places=("minutes",), more=("device",), needed=("--why",))
+
+
+class Requests(Protocol):
+    """What is asked of policy. Both may raise RequestRefused, InvalidInput, PolicyUnavailable."""
+
+    async def ask(
+        self,
+        actor: PersonId,
+        hospital_id: HospitalId,
+        *,
+        device_name: str,
+        kind: InterventionKind,
+        purpose: str,
+        start: datetime,
+        end: datetime,
+        channels: Iterable[Channel],
+        account: str | None = None,
+    ) -> Window:
+        """Ask for a window."""
+        ...
+
+    async def extend(
+        self,
+        actor: PersonId,
+        hospital_id: HospitalId,
+        *,
+        length: timedelta,
+        reason: str,
+        device_name: str | None = None,
+    ) -> AskedTime:
+        """Ask for more time."""
+        ...
+
+
+class AskCommand:
+    """``ask DEVICE --from … --to … --why …``: the four questions (S08), one an option."""
+
+    shape = ASK
+
+    def __init__(self, requests: Requests, voice: Voice, clock: Clock) -> None:
+        """Ask *requests*; times are read around the instant that *clock* tells."""
+        self._requests = requests
+        self._voice = voice
+        self._clock = clock
+
+    async def run(self, caller: Caller, typed: Typed) -> CommandResult:
+        """Hand the request to the planner. Raises CommandMisused, PolicyUnavailable."""
+        person, voice, options = caller.person, self._voice, typed.options
+        kind = KINDS.get(options.get("--kind", "maintenance"))
+        if kind is None:
+            raise CommandMisused("command.choice", ASK.name, option="--kind", choices=tuple(KINDS))
+        start, end = moments.span(
+            options["--from"],
+            options["--to"],
+            start_fold=options.get(_FROM_FOLD),
+            end_fold=options.get(_TO_FOLD),
+            timezone=voice.hospital.timezone,
+            now=self._clock.now(),
+        )
+        try:
+            window = await self._requests.ask(
+                person.id,
+                voice.hospital.id,
+                device_name=typed.places["device"],
+                kind=kind,
+                purpose=options["--why"],
+                start=start,
+                end=end,
+                channels=_channels(options.get("--channels", Channel.SHELL.value)),
+                account=options.get("--account"),
+            )
+        except RequestRefused as refused:
+            return voice.refusal(person, [refused.finding], json=typed.as_json)
+        except InvalidInput as invalid:
+            raise _misused(invalid, ASK.name) from None
+        occurrence = window.occurrences[0]
+        if typed.as_json:
+            return as_json(
+                {
+                    "id": window.id,
+                    "state": window.state.value,
+                    "start": occurrence.start.isoformat(),
+                    "end": occurrence.end.isoformat(),
+                    "channels": sorted(window.channels),
+                }
+            )
+        return as_lines(
+            [
+                voice.say(person, "ask.done", id=window.id[:8], device=typed.places["device"]),
+                voice.say(person, "ask.when", start=occurrence.start, end=occurrence.end),
+                voice.say(person, "ask.what", purpose=window.purpose, channels=window.channels, kind=kind),
+                voice.say(person, "ask.next"),
+                voice.contact(person),
+            ]
+        )
+
+
+class ExtendCommand:
+    """``extend MINUTES [DEVICE] --why …``."""
+
+    shape = EXTEND
+
+    def __init__(self, requests: Requests, voice: Voice) -> None:
+        """Ask *requests*."""
+        self._requests = requests
+        self._voice = voice
+
+    async def run(self, caller: Caller, typed: Typed) -> CommandResult:
+        """Hand the request to the planner. Raises CommandMisused, PolicyUnavailable."""
+        person, voice = caller.person, self._voice
+        length = moments.length(typed.places["minutes"], "MINUTES")
+        try:
+            asked = await self._requests.extend(
+                person.id,
+                voice.hospital.id,
+                length=length,
+                reason=typed.options["--why"],
+                device_name=typed.places.get("device"),
+            )
+        except RequestRefused as refused:
+            return voice.refusal(person, [refused.finding], json=typed.as_json)
+        except InvalidInput as invalid:
+            raise _misused(invalid, EXTEND.name) from None
+        end = asked.extension.end
+        if typed.as_json:
+            return as_json(
+                {"id": asked.extension.id, "until": end.isoformat(), "devices": list(asked.devices)}
+            )
+        return as_lines(
+            [
+                voice.say(person, "extend.done", id=asked.extension.id[:8], devices=asked.devices, end=end),
+                voice.say(person, "extend.next"),
+                voice.contact(person),
+            ]
+        )
+
+
+def _channels(text: str) -> list[Channel]:
+    names = [name for name in text.replace(",", " ").split() if name]
+    try:
+        return [Channel(name) for name in names]
+    except ValueError:
+        choices = tuple(channel.value for channel in Channel)
+        raise CommandMisused("command.choice", ASK.name, option="--channels", choices=choices) from None
+
+
+def _misused(invalid: InvalidInput, command: str) -> CommandMisused:
+    """Say in her language what policy refuses of the words typed: a text, or an account's name."""
+    if invalid.field == "account":
+        return CommandMisused("command.account", command)
+    return CommandMisused("command.text", command, option="--why")
