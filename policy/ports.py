@@ -7,6 +7,7 @@ from typing import Protocol
 
 from policy.clock import Clock
 from policy.domain.attempts import Attempt, AttemptOutcome
+from policy.domain.authorities import DeviceAuthority
 from policy.domain.credentials import EnrolledKey, SealedRow
 from policy.domain.devices import DedicatedAccount
 from policy.domain.hospitals import Hospital
@@ -94,6 +95,13 @@ class AccountSecrets(Protocol):
         """Write or replace the account's secret; raises SecretReused where another account has this fingerprint."""
 
 
+class Authorities(Protocol):
+    """Tables ``device_authorities`` and ``authority_keys``."""
+
+    async def signing(self, hospital_id: HospitalId) -> tuple[DeviceAuthority, str] | None:
+        """Return the authority that signs now and its sealed key, None where the hospital has none."""
+
+
 class People(Protocol):
     """Table ``people``."""
 
@@ -146,6 +154,11 @@ class View(Protocol):
     @property
     def accounts(self) -> AccountSecrets:
         """Dedicated accounts and their sealed secrets."""
+        ...
+
+    @property
+    def authorities(self) -> Authorities:
+        """The authorities that devices trust."""
         ...
 
     @property

@@ -2,6 +2,7 @@
 
 from admin_api.v1 import (
     accounts,
+    authorities,
     devices,
     enrolment,
     extensions,
@@ -30,6 +31,7 @@ ROUTERS = (
     devices.zones,
     devices.router,
     accounts.router,
+    authorities.router,
     tasks.router,
     interventions.router,
     windows.router,

@@ -1,6 +1,7 @@
 """Dedicated accounts of devices. Their secrets are written here, and read nowhere (rule T9)."""
 
 from fastapi import APIRouter
+from pydantic import SecretStr
 
 from admin_api.deps import Context, Ctx, Paging, Who, cut_page
 from admin_api.security.permissions import MANAGING, READING, RESUMING, STOPPING, GuardedRoute
@@ -31,7 +32,7 @@ async def add_account(context: Ctx, who: Who, device_id: str, body: AccountIn) -
         DeviceId(device_id),
         name=body.name,
         method=body.method,
-        secret=Secret(body.secret.get_secret_value()),
+        secret=_secret(body.secret),
     )
     return AccountOut.of(made)
 
@@ -42,8 +43,9 @@ async def replace_secret(
 ) -> AccountOut:
     """Replace an account's secret by the one now set on the device."""
     account = await _account(context, who, device_id, account_id)
-    secret = Secret(body.secret.get_secret_value())
-    changed = await context.services.devices.replace_secret(who.person.id, who.hospital_id, account, secret)
+    changed = await context.services.devices.replace_secret(
+        who.person.id, who.hospital_id, account, _secret(body.secret), method=body.method
+    )
     return AccountOut.of(changed)
 
 
@@ -67,6 +69,10 @@ async def resume_account(context: Ctx, who: Who, device_id: str, account_id: str
         who.person.id, who.hospital_id, account, reason=body.reason
     )
     return AccountOut.of(changed)
+
+
+def _secret(written: SecretStr | None) -> Secret | None:
+    return None if written is None else Secret(written.get_secret_value())
 
 
 async def _account(context: Context, who: Principal, device_id: str, account_id: str) -> AccountId:

@@ -3,6 +3,7 @@
 from ecluse.commands import (
     accounts,
     audit,
+    authorities,
     config,
     console,
     db,
@@ -42,6 +43,7 @@ NOUNS = (
     zones,
     devices,
     accounts,
+    authorities,
     hostkeys,
     interventions,
     windows,

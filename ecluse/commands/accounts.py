@@ -20,6 +20,9 @@ Device = Annotated[str, typer.Argument(help="Name of the device.")]
 Account = Annotated[str, typer.Argument(help="Name of the account on the device.")]
 PasswordFile = Annotated[Path | None, typer.Option(help="File whose first line is the password.")]
 Why = Annotated[str, typer.Option("--reason", help="Kept in the journal.")]
+Certificate = Annotated[
+    bool, typer.Option("--certificate", help="It trusts the hospital's SSH authority, and has no secret.")
+]
 KeyFile = Annotated[Path | None, typer.Option(help="File that holds the private key, without passphrase.")]
 
 
@@ -35,14 +38,16 @@ def add(
     name: Account,
     password_file: PasswordFile = None,
     key_file: KeyFile = None,
+    certificate: Certificate = False,
     as_json: AsJson = False,
 ) -> None:
     """Put a dedicated account into the vault. Its secret is never shown again."""
     desk = Desk.of(context, as_json)
     found = names.device(desk.client, device)
-    body = {"name": name, **_secret(desk, password_file, key_file)}
+    body = {"name": name, **_secret(desk, password_file, key_file, certificate)}
     made = desk.client.post(f"/v1/devices/{found['id']}/accounts", body)
-    desk.done(made, "accounts.added", name=made["name"], device=found["name"])
+    key = "accounts.certified" if certificate else "accounts.added"
+    desk.done(made, key, name=made["name"], device=found["name"])
 
 
 @group.command("secret", epilog="Example: ecluse accounts secret scan01 maint --password-file secret.txt")
@@ -52,17 +57,19 @@ def secret(
     name: Account,
     password_file: PasswordFile = None,
     key_file: KeyFile = None,
+    certificate: Certificate = False,
     as_json: AsJson = False,
 ) -> None:
-    """Replace the secret of an account by the one now set on the device."""
+    """Replace the secret of an account by the one now set on the device, or by the trust in certificates."""
     desk = Desk.of(context, as_json)
     found = names.device(desk.client, device)
     account = names.account(desk.client, found["id"], name)
-    given = _secret(desk, password_file, key_file)
-    if given["method"] != account["method"]:
+    given = _secret(desk, password_file, key_file, certificate)
+    if given["method"] != account["method"] and "certificate" not in {given["method"], account["method"]}:
         raise FileUnusable("accounts.method", name=name, method=account["method"])
-    desk.client.put(f"/v1/devices/{found['id']}/accounts/{account['id']}/secret", {"secret": given["secret"]})
-    desk.done(account, "accounts.replaced", name=name, device=found["name"])
+    changed = desk.client.put(f"/v1/devices/{found['id']}/accounts/{account['id']}/secret", given)
+    key = "accounts.certified" if certificate else "accounts.replaced"
+    desk.done(changed, key, name=name, device=found["name"])
 
 
 @group.command("list", epilog="Example: ecluse accounts list scan01")
@@ -121,9 +128,11 @@ def _act(
     desk.done(changed, key, name=account["name"], device=found["name"])
 
 
-def _secret(desk: Desk, password_file: Path | None, key_file: Path | None) -> Json:
-    if password_file is not None and key_file is not None:
-        raise typer.BadParameter("give one of them", param_hint="--password-file, --key-file")
+def _secret(desk: Desk, password_file: Path | None, key_file: Path | None, certificate: bool) -> Json:
+    if (password_file is not None) + (key_file is not None) + certificate > 1:
+        raise typer.BadParameter("give one of them", param_hint="--password-file, --key-file, --certificate")
+    if certificate:
+        return {"method": "certificate"}
     if key_file is not None:
         try:
             return {"method": "key", "secret": key_file.read_text(encoding="utf-8")}

@@ -91,7 +91,7 @@ def _options(
 ) -> dict[str, Any]:
     algorithms = grant.algorithms
     host_key_algorithms = algorithms.host_key or _modern(keys)
-    by_key = credential.method is AccountMethod.KEY
+    by_password = credential.method is AccountMethod.PASSWORD
     secret = credential.secret.reveal()
     return {
         "config": None,  # never ~/.ssh/config of the service account
@@ -102,9 +102,9 @@ def _options(
         "known_hosts": lambda _host, _address, _port: (keys, [], []),
         "server_host_key_algs": list(host_key_algorithms),
         "x509_trusted_certs": None,
-        "client_keys": [asyncssh.import_private_key(secret)] if by_key else None,
-        "password": None if by_key else secret,
-        "preferred_auth": "publickey" if by_key else "password,keyboard-interactive",
+        "client_keys": None if by_password else [_client_key(secret, credential.certificate)],
+        "password": secret if by_password else None,
+        "preferred_auth": "password,keyboard-interactive" if by_password else "publickey",
         "agent_path": None,
         "agent_forwarding": False,
         "gss_host": None,
@@ -119,6 +119,14 @@ def _options(
         "keepalive_interval": KEEPALIVE_SECONDS,
         "keepalive_count_max": KEEPALIVE_COUNT,
     }
+
+
+def _client_key(
+    private: str, certificate: str | None
+) -> asyncssh.SSHKey | tuple[asyncssh.SSHKey, asyncssh.SSHCertificate]:
+    """Return what to log in with: with a certificate, never the bare key as well."""
+    key = asyncssh.import_private_key(private)
+    return key if certificate is None else (key, asyncssh.import_certificate(certificate))
 
 
 def _account_name(grant: Grant | TaskGrant) -> str:

@@ -36,11 +36,12 @@ class SealedKind(StrEnum):
 
     ACCOUNT_SECRET = "account-secret"  # noqa: S105 - the name of a kind of row, not a secret
     TOTP_SECRET = "totp-secret"  # noqa: S105 - the same
+    AUTHORITY_KEY = "authority-key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedRow:
-    """A sealed envelope and whose it is: ``owner`` is the account's or the person's id."""
+    """A sealed envelope and whose it is: ``owner`` is the account's, the person's or the authority's id."""
 
     kind: SealedKind
     hospital_id: HospitalId
@@ -54,5 +55,5 @@ class SealedRow:
 
 
 def sealing_context(kind: SealedKind, hospital_id: HospitalId, owner: str) -> str:
-    """Return the context to seal the secret of *owner* (an account's or a person's id) under."""
+    """Return the context to seal the secret of *owner* (an account's, a person's, an authority's id) under."""
     return f"{kind.value}/{hospital_id}/{owner}"

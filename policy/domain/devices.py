@@ -54,11 +54,16 @@ class AccountMethod(StrEnum):
 
     PASSWORD = "password"  # noqa: S105 - the name of a method, not a secret
     KEY = "key"
+    CERTIFICATE = "certificate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DedicatedAccount:
-    """An account of one device kept for interventions. ``vaulted``: its secret is in the vault, and unique."""
+    """An account of one device kept for interventions.
+
+    ``vaulted``: its secret is in the vault, and unique; of an account that trusts certificates, the hospital has
+    a device authority that signs them.
+    """
 
     id: AccountId
     hospital_id: HospitalId
@@ -67,3 +72,8 @@ class DedicatedAccount:
     method: AccountMethod
     vaulted: bool
     active: bool
+
+
+def principal_of(account: str, device: str) -> str:
+    """Return the one principal of a certificate for *account* of *device*: no other device's is the same (T9)."""
+    return f"{account}@{device}"

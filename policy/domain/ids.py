@@ -17,6 +17,8 @@ OccurrenceId = NewType("OccurrenceId", str)
 SessionId = NewType("SessionId", str)
 EventId = NewType("EventId", str)
 TaskId = NewType("TaskId", str)
+AuthorityId = NewType("AuthorityId", str)
+DerogationId = NewType("DerogationId", str)
 
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 """What a login, a device or an account may be called: ASCII, lower case, no separator of the login name."""

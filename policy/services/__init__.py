@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from policy.authn.passwords import Passwords
 from policy.clock import Clock
 from policy.services.access import AccessService
+from policy.services.authorities import AuthorityService
 from policy.services.device_tasks import DeviceTaskService
 from policy.services.devices import DeviceService
 from policy.services.factors import FactorService
@@ -43,6 +44,7 @@ class Services:
     suppliers: SupplierService
     people: PeopleService
     devices: DeviceService
+    authorities: AuthorityService
     interventions: InterventionService
     windows: WindowService
     requests: RequestService
@@ -85,6 +87,7 @@ async def build(
         suppliers=SupplierService(database, clock),
         people=people,
         devices=DeviceService(database, vault, clock),
+        authorities=AuthorityService(database, keyring, clock),
         interventions=InterventionService(database, clock),
         windows=WindowService(database, clock, settings),
         requests=RequestService(database, clock, settings),

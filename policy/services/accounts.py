@@ -6,7 +6,7 @@ from dataclasses import replace
 from policy.clock import Clock
 from policy.domain.devices import AccountMethod, DedicatedAccount, Device
 from policy.domain.ids import AccountId, DeviceId, HospitalId, PersonId, new_id
-from policy.errors import Conflict, NotFound
+from policy.errors import Conflict, InvalidInput, NotFound
 from policy.services import inputs
 from policy.services.duties import Duty, require
 from policy.services.vault import VaultService
@@ -33,12 +33,12 @@ class AccountService:
         *,
         name: str,
         method: AccountMethod,
-        secret: Secret,
+        secret: Secret | None = None,
     ) -> DedicatedAccount:
-        """Add an account of a device, with its *secret* in the vault.
+        """Add an account of a device, with its *secret* in the vault; one that trusts certificates has none.
 
-        Raises InvalidInput, Conflict for a name taken on this device, SecretReused where the secret serves
-        another account already.
+        Raises InvalidInput, Conflict for a name taken on this device or where no authority signs certificates
+        yet, SecretReused where the secret serves another account already.
         """
         account = DedicatedAccount(
             id=AccountId(new_id()),
@@ -56,21 +56,33 @@ class AccountService:
             if any(other.name == account.name for other in others):
                 raise Conflict(f"this device has an account called {account.name!r} already")
             await work.accounts.insert(account)
-            await self._vault.store_secret(work, account, secret)
+            await self._keep(work, account, secret)
             await work.emit("account.created", hospital_id, account.id, {}, described(account))
         return account
 
     async def replace_secret(
-        self, actor: PersonId, hospital_id: HospitalId, account_id: AccountId, secret: Secret
+        self,
+        actor: PersonId,
+        hospital_id: HospitalId,
+        account_id: AccountId,
+        secret: Secret | None,
+        *,
+        method: AccountMethod | None = None,
     ) -> DedicatedAccount:
-        """Put another secret in the vault; raises InvalidInput, SecretReused."""
+        """Put another secret in the vault, or have the account trust certificates and forget its secret.
+
+        *method* is what opens the account from now on, as before where it is left out. Raises InvalidInput,
+        SecretReused, Conflict where no authority signs certificates yet.
+        """
         async with self._database.unit_of_work(actor, self._clock) as work:
             await require(work, hospital_id, actor, Duty.MANAGE)
             before = await _account(work, hospital_id, account_id)
-            await self._vault.store_secret(work, before, secret)
-            after = replace(before, vaulted=True)
-            shown = {"vaulted": before.vaulted}
-            await work.emit("account.secret_replaced", hospital_id, account_id, shown, {"vaulted": True})
+            kept = before.method if method is None else inputs.choice(AccountMethod, method, "method")
+            after = replace(before, method=kept, vaulted=True)
+            await work.accounts.update(after)
+            await self._keep(work, after, secret)
+            shown = ({"vaulted": one.vaulted, "method": one.method} for one in (before, after))
+            await work.emit("account.secret_replaced", hospital_id, account_id, *shown)
         return after
 
     async def suspend_account(
@@ -94,9 +106,22 @@ class AccountService:
             await view.devices.get(hospital_id, device_id)
             return await view.accounts.list(hospital_id, device_id)
 
+    async def _keep(self, work: UnitOfWork, account: DedicatedAccount, secret: Secret | None) -> None:
+        if account.method is not AccountMethod.CERTIFICATE:
+            await self._vault.store_secret(work, account, secret or Secret(""))
+            return
+        if secret is not None:
+            raise InvalidInput("secret", "leave it out: an account that trusts certificates has none")
+        if await work.authorities.signing(account.hospital_id) is None:
+            raise Conflict(
+                "the hospital has no SSH authority yet: make one (ecluse accounts ca-make), "
+                "and have the device trust it"
+            )
+        await work.accounts.forget_secret(account.hospital_id, account.id)
+
     async def _forget_secrets(self, work: UnitOfWork, device: Device) -> None:
         for account in await work.accounts.list(device.hospital_id, device.id):
-            if account.vaulted:
+            if account.vaulted and account.method is not AccountMethod.CERTIFICATE:
                 await work.accounts.forget_secret(device.hospital_id, account.id)
                 shown = {"vaulted": True}, {"vaulted": False}
                 await work.emit("account.secret_forgotten", device.hospital_id, account.id, *shown)

@@ -4,24 +4,30 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from policy.clock import Clock
 from policy.domain.access import Grant
 from policy.domain.credentials import SealedKind, sealing_context
-from policy.domain.devices import AccountMethod, DedicatedAccount
+from policy.domain.devices import AccountMethod, DedicatedAccount, principal_of
 from policy.domain.ids import AccountId, DeviceId, HospitalId
 from policy.domain.tasks import TaskGrant
+from policy.domain.windows import Channel
 from policy.errors import InvalidInput, KeyMissing, VaultError
 from policy.ports import Store, UnitOfWork
+from policy.vault.certificates import Terms, certify, key_id_of
 from policy.vault.credentials import Credential
 from policy.vault.fingerprint import private_key
 from policy.vault.keyring import Keyring
 from policy.vault.secret import Secret
 
 TASK_VALIDITY: Final = timedelta(minutes=5)
+CERTIFICATE_VALIDITY: Final = timedelta(minutes=5)
+"""Enough to log in, and for a device whose clock is slightly ahead; the session itself outlives it."""
+CLOCK_TOLERANCE: Final = timedelta(minutes=5)
+"""How far behind a device's clock may be for a certificate to be valid already."""
 _MAXIMUM_PASSWORD_BYTES: Final = 1024
 _BATCH: Final = 100
 
@@ -79,7 +85,8 @@ class VaultService:
     async def release(self, grant: Grant | TaskGrant) -> Credential:
         """Return what opens the account that *grant* names, and nothing for anything but a grant in force.
 
-        Raises VaultError where the grant is over, or the account is gone, suspended, another device's, or
+        For an account that trusts certificates: a key made now and a certificate of a few minutes for it, which
+        is in the outbox before this returns. Raises VaultError where the grant is over, or the account is gone, suspended, another device's, or
         has no secret; the message never holds one.
         """
         if type(grant) not in {Grant, TaskGrant}:
@@ -95,7 +102,13 @@ class VaultService:
             device_id, account_id, name = grant.device_id, grant.account.id, grant.account.name
         if not in_force:
             raise VaultError("the grant is over; ask for access again")
-        return await self._credential(grant.hospital_id, device_id, account_id, name)
+        account, sealed = await self._account(grant.hospital_id, device_id, account_id, name)
+        if account.method is AccountMethod.CERTIFICATE:
+            return await self._certified(grant, account, at)
+        if sealed is None:
+            raise VaultError(f"the vault has no secret for the account {name}; a planner must store one")
+        context = _context(grant.hospital_id, account_id)
+        return Credential(method=account.method, secret=self._keyring.open(sealed, context))
 
     async def rotate(self, progress: Callable[[RotationProgress], None] = nothing_to_say) -> Rotation:
         """Change the key that seals, and seal every secret of the database anew under it.
@@ -138,19 +151,36 @@ class VaultService:
                         await work.emit("vault.key_destroyed", hospital.id, key_id, {}, {})
         return tuple(removed)
 
-    async def _credential(
+    async def _account(
         self, hospital_id: HospitalId, device_id: DeviceId, account_id: AccountId, name: str
-    ) -> Credential:
+    ) -> tuple[DedicatedAccount, str | None]:
         async with self._database.read() as view:
             account = await view.accounts.get(hospital_id, account_id)
             sealed = await view.accounts.sealed_secret(hospital_id, account_id)
         if account is None or not account.active or (account.device_id, account.name) != (device_id, name):
             raise VaultError(f"the account {name} is no longer in service on this device")
-        if sealed is None:
-            raise VaultError(f"the vault has no secret for the account {name}; a planner must store one")
-        return Credential(
-            method=account.method, secret=self._keyring.open(sealed, _context(hospital_id, account_id))
-        )
+        return account, sealed
+
+    async def _certified(
+        self, grant: Grant | TaskGrant, account: DedicatedAccount, at: datetime
+    ) -> Credential:
+        terms = _terms(grant, account, at)
+        async with self._database.unit_of_work(None, self._clock) as work:
+            found = await work.authorities.signing(account.hospital_id)
+            if found is None:
+                raise VaultError("the hospital has no SSH authority: make one (ecluse accounts ca-make)")
+            authority, sealed = found
+            context = sealing_context(SealedKind.AUTHORITY_KEY, authority.hospital_id, authority.id)
+            made = certify(self._keyring.open(sealed, context), terms)
+            shown = {
+                "key_id": terms.key_id,
+                "principal": terms.principal,
+                "serial": str(made.serial),
+                "authority": authority.fingerprint,
+                "until": terms.valid_before,
+            }
+            await work.emit("account.certified", account.hospital_id, account.id, {}, shown)
+        return Credential(method=account.method, secret=made.private_key, certificate=made.certificate)
 
     async def _reseal(self, key_id: str) -> int:
         async with self._database.unit_of_work(None, self._clock) as work:
@@ -173,9 +203,11 @@ class VaultService:
 def check_account_secret(account: DedicatedAccount, secret: Secret) -> None:
     """Raise InvalidInput unless *secret* fits the account's method; the message never repeats it.
 
-    A key must be an unencrypted private key. A password must be one line, not empty, and not the account's
+    A certificate has none. A key must be an unencrypted private key. A password must be one line, not empty, and not the account's
     own name, the default that devices are delivered with (rule T9). How long it is, the device decides.
     """
+    if account.method is AccountMethod.CERTIFICATE:
+        raise InvalidInput("secret", "leave it out: an account that trusts certificates has none")
     if account.method is AccountMethod.KEY:
         private_key(secret)
         return
@@ -188,6 +220,24 @@ def check_account_secret(account: DedicatedAccount, secret: Secret) -> None:
         )
     if unicodedata.normalize("NFKC", text).casefold() == account.name:
         raise InvalidInput("secret", "is the account's own name, a default; set another on the device first")
+
+
+def _terms(grant: Grant | TaskGrant, account: DedicatedAccount, at: datetime) -> Terms:
+    until = at + CERTIFICATE_VALIDITY
+    if isinstance(grant, Grant):
+        until = min(until, grant.obligations.hard_end)
+        key_id = key_id_of(grant.person_login, grant.person_name, grant.session_id)
+        terminal = bool(grant.obligations.channels & {Channel.SHELL, Channel.EXEC})
+    else:
+        key_id, terminal = f"ecluse task {grant.task_id}", False
+    return Terms(
+        principal=principal_of(account.name, grant.device_name),
+        key_id=key_id,
+        valid_after=at - CLOCK_TOLERANCE,
+        valid_before=until,
+        source_address=grant.source_address,
+        terminal=terminal,
+    )
 
 
 def _context(hospital_id: HospitalId, account_id: AccountId) -> str:

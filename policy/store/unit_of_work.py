@@ -10,7 +10,9 @@ from policy.domain.ids import EventId, HospitalId, PersonId, new_id
 from policy.store.plain import described
 from policy.store.repositories.accounts import Accounts
 from policy.store.repositories.attempts import Attempts
+from policy.store.repositories.authorities import Authorities
 from policy.store.repositories.credentials import Credentials
+from policy.store.repositories.derogations import Derogations
 from policy.store.repositories.devices import Devices, Zones
 from policy.store.repositories.extensions import Extensions
 from policy.store.repositories.facts import FactReader
@@ -51,6 +53,8 @@ class View:
         self.revocations = Revocations(connection)
         self.leases = Leases(connection)
         self.tasks = Tasks(connection)
+        self.authorities = Authorities(connection)
+        self.derogations = Derogations(connection)
         self.outbox = Outbox(connection)
         self.facts = FactReader(connection)
 

@@ -8,7 +8,12 @@ from policy.vault.secret import Secret
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """The secret of one dedicated account: a password, or an unencrypted private key in OpenSSH or PEM form."""
+    """What opens one dedicated account: a password, or an unencrypted private key in OpenSSH or PEM form.
+
+    ``certificate`` is the OpenSSH line of the certificate for that key, where the account trusts certificates;
+    the key was then made for this one release.
+    """
 
     method: AccountMethod
     secret: Secret
+    certificate: str | None = None

@@ -210,7 +210,7 @@ class AccountsPage(BaseModel):
 
 
 class AccountIn(Input):
-    """A dedicated account to make. The secret is written only: no answer ever shows it."""
+    """A dedicated account to make. The secret is written only, and left out where certificates open the account."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -219,15 +219,20 @@ class AccountIn(Input):
 
     name: Name
     method: AccountMethod
-    secret: SecretStr = Field(min_length=1, max_length=65536, json_schema_extra={"writeOnly": True})
+    secret: SecretStr | None = Field(
+        default=None, min_length=1, max_length=65536, json_schema_extra={"writeOnly": True}
+    )
 
 
 class SecretIn(Input):
-    """A new secret of a dedicated account, written only."""
+    """A new secret of a dedicated account, written only; with ``method``, what opens it from now on."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=example(secret="…"))  # noqa: S106 - an example
 
-    secret: SecretStr = Field(min_length=1, max_length=65536, json_schema_extra={"writeOnly": True})
+    secret: SecretStr | None = Field(
+        default=None, min_length=1, max_length=65536, json_schema_extra={"writeOnly": True}
+    )
+    method: AccountMethod | None = None
 
 
 class TaskIn(Input):

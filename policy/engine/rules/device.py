@@ -1,6 +1,7 @@
 """The device's rules: known and in use (T1), in a zone (T2), its key pinned (T5), its account vaulted (T9)."""
 
 from policy.domain.access import Finding
+from policy.domain.devices import AccountMethod, principal_of
 from policy.engine.case import Case
 from policy.engine.rules.findings import failed, held
 
@@ -44,7 +45,11 @@ def key_pinned(case: Case) -> Finding:
 
 
 def account_vaulted(case: Case) -> Finding:
-    """T9: one dedicated account is meant, it exists, is active, and its secret is in the vault."""
+    """T9: one dedicated account is meant, it exists, is active, and its secret is in the vault.
+
+    An account that trusts certificates has no secret that another device could have too: what is its own is the
+    principal, which names the device, and each session's key.
+    """
     device = case.facts.device
     if device is None or not case.account_names:
         return failed("T9", "finding.T9.none", "next.T9.none", "administrator")
@@ -63,6 +68,11 @@ def account_vaulted(case: Case) -> Finding:
         return failed("T9", "finding.T9.unknown", "next.T9.unknown", "technician", account=name)
     if not account.active:
         return failed("T9", "finding.T9.suspended", "next.T9.suspended", "administrator", account=name)
+    by_certificate = account.method is AccountMethod.CERTIFICATE
+    if not account.vaulted and by_certificate:
+        return failed("T9", "finding.T9.uncertified", "next.T9.uncertified", "administrator", account=name)
     if not account.vaulted:
         return failed("T9", "finding.T9.unvaulted", "next.T9.unvaulted", "administrator", account=name)
+    if by_certificate:
+        return held("T9", "finding.T9.certified", account=name, principal=principal_of(name, device.name))
     return held("T9", "finding.T9.vaulted", account=name)

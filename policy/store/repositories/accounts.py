@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import case, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from policy.domain.devices import DedicatedAccount
+from policy.domain.authorities import AuthorityState
+from policy.domain.devices import AccountMethod, DedicatedAccount
 from policy.domain.ids import AccountId, DeviceId, HospitalId
 from policy.errors import SecretReused
 from policy.store import mapping
@@ -13,12 +14,17 @@ from policy.store import tables as t
 
 _c = t.accounts.c
 _s = t.account_secrets.c
-_VAULTED = (
-    select(_s.account_id)
-    .where((_s.hospital_id == _c.hospital_id) & (_s.account_id == _c.id))
-    .exists()
-    .label("vaulted")
+_a = t.device_authorities.c
+VAULTED = case(
+    (
+        _c.method == AccountMethod.CERTIFICATE.value,
+        select(_a.id)
+        .where((_a.hospital_id == _c.hospital_id) & (_a.state == AuthorityState.SIGNING.value))
+        .exists(),
+    ),
+    else_=select(_s.account_id).where((_s.hospital_id == _c.hospital_id) & (_s.account_id == _c.id)).exists(),
 )
+"""Whether the vault can open an account of the row of ``accounts`` that it stands beside."""
 
 
 class Accounts:
@@ -40,14 +46,20 @@ class Accounts:
     async def get(self, hospital_id: HospitalId, account_id: AccountId) -> DedicatedAccount | None:
         """Return the account, None where there is none in this hospital."""
         where = (_c.hospital_id == hospital_id) & (_c.id == account_id)
-        row = (await self._connection.execute(select(t.accounts, _VAULTED).where(where))).first()
+        row = (
+            await self._connection.execute(select(t.accounts, VAULTED.label("vaulted")).where(where))
+        ).first()
         return None if row is None else mapping.account(row)
 
     async def list(
         self, hospital_id: HospitalId, device_id: DeviceId | None = None
     ) -> Sequence[DedicatedAccount]:
         """Return the accounts of one device, or of the whole hospital, by name."""
-        query = select(t.accounts, _VAULTED).where(_c.hospital_id == hospital_id).order_by(_c.name, _c.id)
+        query = (
+            select(t.accounts, VAULTED.label("vaulted"))
+            .where(_c.hospital_id == hospital_id)
+            .order_by(_c.name, _c.id)
+        )
         if device_id is not None:
             query = query.where(_c.device_id == device_id)
         return [mapping.account(row) for row in await self._connection.execute(query)]

@@ -21,6 +21,7 @@ from policy.domain.suppliers import Supplier
 from policy.domain.windows import Window
 from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.accounts import VAULTED
 from policy.store.repositories.leases import live_sessions_of
 from policy.store.repositories.window_rows import assemble
 
@@ -170,16 +171,13 @@ class FactReader:
         return hospital, found
 
     async def _devices(self, hospital_id: HospitalId, wanted: ColumnElement[bool]) -> dict[DeviceId, Reach]:
-        d, a, g, s = t.devices.c, t.accounts.c, t.device_groups.c, t.account_secrets.c
-        vaulted = (
-            select(s.account_id).where((s.hospital_id == a.hospital_id) & (s.account_id == a.id)).exists()
-        )
+        d, a, g = t.devices.c, t.accounts.c, t.device_groups.c
         query = (
             select(
                 *_labelled("d", t.devices),
                 *_labelled("z", t.zones),
                 *_labelled("a", t.accounts),
-                vaulted.label("a_vaulted"),
+                VAULTED.label("a_vaulted"),
                 g.name.label("group"),
             )
             .select_from(

@@ -11,11 +11,12 @@ from policy.store import tables as t
 _WHERE: dict[SealedKind, tuple[Table, Column[str]]] = {
     SealedKind.ACCOUNT_SECRET: (t.account_secrets, t.account_secrets.c.account_id),
     SealedKind.TOTP_SECRET: (t.totp_secrets, t.totp_secrets.c.person_id),
+    SealedKind.AUTHORITY_KEY: (t.authority_keys, t.authority_keys.c.authority_id),
 }
 
 
 class SealedRows:
-    """Account and TOTP secrets across hospitals, pending TOTP secrets included."""
+    """Account and TOTP secrets and authorities' keys across hospitals, pending TOTP secrets included."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         """Work on *connection*."""

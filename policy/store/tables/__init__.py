@@ -11,7 +11,16 @@ from policy.store.tables.certificates import (
     token_certificates,
     trust_anchors,
 )
-from policy.store.tables.devices import account_secrets, accounts, device_groups, devices, zones
+from policy.store.tables.devices import (
+    account_secrets,
+    accounts,
+    authority_keys,
+    derogations,
+    device_authorities,
+    device_groups,
+    devices,
+    zones,
+)
 from policy.store.tables.enrolment import (
     engagement_duties,
     engagement_texts,
@@ -48,6 +57,9 @@ __all__ = [
     "account_secrets",
     "accounts",
     "attempts",
+    "authority_keys",
+    "derogations",
+    "device_authorities",
     "device_groups",
     "devices",
     "engagement_duties",

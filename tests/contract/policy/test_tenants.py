@@ -11,7 +11,8 @@ from sqlalchemy import Table, select
 from policy.clock import ManualClock
 from policy.domain.access import AccessRequest, RevocationScope
 from policy.domain.attempts import Attempt, AttemptKind, AttemptOutcome
-from policy.domain.ids import new_id
+from policy.domain.derogations import Derogation
+from policy.domain.ids import DerogationId, new_id
 from policy.domain.people import Factor
 from policy.domain.tasks import TaskKind
 from policy.errors import PolicyError
@@ -50,7 +51,19 @@ async def furnish(world: World) -> Mapping[str, Any]:
     await world.add_window(people=["bob"], devices=[], groups=["imagerie"])
     invited = await services.people.invite(dsi, here, world.who("bob"))
     now = world.clock.now()
+    authority = await services.authorities.make(dsi, here)
+    derogation = Derogation(
+        id=DerogationId(new_id()),
+        hospital_id=here,
+        device_id=world.device.id,
+        weakness="kex=diffie-hellman-group1-sha1",
+        reason="essai",
+        decided_by=dsi,
+        decided_at=now,
+        expires_at=now + HALF_AN_HOUR,
+    )
     async with services.database.unit_of_work(None, world.clock) as work:
+        await work.derogations.insert(derogation)
         await work.attempts.insert(
             Attempt(
                 id=new_id(),
@@ -76,6 +89,8 @@ async def furnish(world: World) -> Mapping[str, Any]:
         "session_id": grant.session_id,
         "extension_id": extension.id,
         "task_id": task.id,
+        "authority_id": authority.id,
+        "derogation_id": derogation.id,
         "token_id": tokens[0].id,
         "fingerprint": key.fingerprint,
         "token_hash": digest(invited.token),
