@@ -111,14 +111,11 @@ def calls() -> dict[str, tuple[str, Call]]:
             ),
         ),
         ("devices.replace_secret", MANAGE, ask("devices", "replace_secret", account, Secret("another one"))),
-<<<<<<< ours
         ("factors.table", READ, ask("factors", "table")),
         ("factors.change", MANAGE, ask("factors", "change", DEFAULT_TABLE.rows)),
-=======
         ("authorities.make", MANAGE, ask("authorities", "make")),
         ("authorities.switch", MANAGE, ask("authorities", "switch", none)),
         ("authorities.list", READ, ask("authorities", "list")),
->>>>>>> theirs
         ("devices.suspend_account", STOP, ask("devices", "suspend_account", account, **why)),
         ("devices.resume_account", RESUME, ask("devices", "resume_account", account, **why)),
         ("devices.accounts", READ, ask("devices", "accounts", device)),
