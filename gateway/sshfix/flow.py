@@ -10,6 +10,8 @@ from gateway.sshfix.fastpath import FastData
 
 INPUT_LIMIT = 1024 * 1024
 """Bytes kept unread while a packet waits for an answer; a peer that sends more is cut."""
+OUTPUT_LIMIT = 32 * 1024 * 1024
+"""Bytes a peer may leave unread. Feeders stop long before: only answers to what it asks grow beyond, without end."""
 READ_BYTES = (4 * 1024, 256 * 1024)
 """Least and most bytes taken from a connection in one turn of the loop; asyncio always takes the most."""
 TURN_SECONDS = 0.01
@@ -96,13 +98,17 @@ class FlowControl(FastData):
     def data_received(self, data: bytes, datatype: int | None = None) -> None:
         """Take bytes from the transport, fewer the next time where they took long.
 
-        Cuts a peer that floods while its last packet is being answered.
+        Cuts a peer that floods while its last packet is being answered, or that asks and never reads the answers.
         """
         started = self._loop.time()
         super().data_received(data, datatype)
         self._take_turns(self._loop.time() - started)
         if len(self._inpbuf) > INPUT_LIMIT:
             self.logger.warning("More than %d bytes unread: connection aborted", INPUT_LIMIT)
+            self.abort()
+        transport = self._transport
+        if transport is not None and transport.get_write_buffer_size() > OUTPUT_LIMIT:
+            self.logger.warning("More than %d bytes left unread: connection aborted", OUTPUT_LIMIT)
             self.abort()
 
     def _take_turns(self, seconds: float) -> None:
