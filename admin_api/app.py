@@ -19,6 +19,7 @@ from admin_api.settings import ApiSettings
 from admin_api.v1 import ROUTERS
 from policy.clock import Clock
 from policy.errors import PolicyError
+from policy.i18n import Catalog as SentenceCatalog
 from policy.services import Services
 from recorder.audit.journal import Journal
 from recorder.errors import RecorderError
@@ -41,9 +42,12 @@ def create_app(
     trace_store: FolderStore,
     settings: ApiSettings,
     clock: Clock,
+    *,
+    vocabulary: tuple[SentenceCatalog, ...] = (),
 ) -> FastAPI:
     """Build the application. The caller owns what it is given, and closes it after the server has stopped.
 
+    *vocabulary* holds the reasons that traces name by key and another package words.
     Raises SignatureInvalid where a public key of the settings cannot be read.
     """
     context = Context(
@@ -54,6 +58,7 @@ def create_app(
         trace_keys=tuple(PublicKey.load(path) for path in settings.trace_public_keys),
         settings=settings,
         clock=clock,
+        vocabulary=vocabulary,
     )
     journal_logins(services.login, journal, settings.node)
     # no page of documentation: it would need scripts from elsewhere; /openapi.json is there for tools

@@ -13,6 +13,7 @@ from admin_api.settings import ApiSettings
 from admin_api.wording import preferred
 from policy.clock import Clock
 from policy.domain.people import Language
+from policy.i18n import Catalog as SentenceCatalog
 from policy.services import Services
 from policy.services.tokens import Principal
 from recorder.audit.journal import Journal
@@ -23,7 +24,10 @@ from recorder.store.folder import FolderStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """Everything a router may reach. Made once, by ``create_app``."""
+    """Everything a router may reach. Made once, by ``create_app``.
+
+    ``vocabulary`` holds the sentences for reasons in traces that other packages gave.
+    """
 
     services: Services
     catalog: Catalog
@@ -32,6 +36,7 @@ class Context:
     trace_keys: tuple[PublicKey, ...]
     settings: ApiSettings
     clock: Clock
+    vocabulary: tuple[SentenceCatalog, ...] = ()
 
 
 def context_of(request: Request) -> Context:

@@ -122,6 +122,10 @@ class Desk:
         """Write one sentence on standard error, beside what the command prints."""
         _err().print(Text(self.say(key, **arguments)))
 
+    def note_line(self, text: str) -> None:
+        """Write a line on standard error; control characters are shown."""
+        _err().print(Text(clean(text)))
+
     def done(self, document: object, key: str, **arguments: object) -> None:
         """End a command: the *document* for scripts, the sentence for people."""
         if self.as_json:

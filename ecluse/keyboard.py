@@ -20,6 +20,11 @@ class Keyboard:
         self._descriptor = stream.fileno() if _is_terminal(stream) else None
         self._before: list[Any] | None = None
 
+    @property
+    def there(self) -> bool:
+        """Whether there is a terminal whose keys can be pressed."""
+        return self._descriptor is not None
+
     def __enter__(self) -> Self:
         """Hand over each key as it is pressed; Ctrl-C stays Ctrl-C."""
         if self._descriptor is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Annotated
@@ -9,16 +10,18 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import StreamingResponse
 
-from admin_api.deps import Context, Ctx, Paging, Who, instant
+from admin_api.deps import Context, Ctx, Paging, Spoken, Who, instant
 from admin_api.errors import BadCursor, TraceUnreadable
 from admin_api.evidence import note
+from admin_api.narration import Narrator
 from admin_api.security.permissions import READING, REPLAYING, VERIFYING, GuardedRoute
 from admin_api.v1.schemas.traces import TraceOut, TraceProof, TracesPage
 from admin_api.v1.tarball import pack
+from policy.domain.people import Language
 from policy.errors import Conflict, NotFound
 from policy.services.tokens import Principal
 from recorder.errors import RecorderError, TraceNotFound
-from recorder.replay import asciicast, transcript
+from recorder.replay import asciicast, events, transcript
 from recorder.replay.reader import TraceReader, read_manifest, verify
 from recorder.store.catalog import CatalogedSession, SessionFilters
 
@@ -77,15 +80,28 @@ async def verify_trace(context: Ctx, who: Who, trace_id: str) -> TraceProof:
 
 
 @router.get("/{trace_id}/asciicast", openapi_extra=REPLAYING, response_class=StreamingResponse)
-async def asciicast_of(context: Ctx, who: Who, trace_id: str, reason: Reason) -> StreamingResponse:
+async def asciicast_of(
+    context: Ctx, who: Who, spoken: Spoken, trace_id: str, reason: Reason
+) -> StreamingResponse:
     """Stream the trace as asciicast v3, for players. Its output is the device's own: play it, never print it."""
-    return await _rendered(context, who, trace_id, reason, asciicast.export, "application/x-asciicast")
+    render = partial(asciicast.export, teller=await _narrator(context, who, spoken))
+    return await _rendered(context, who, trace_id, reason, ("export", render, "application/x-asciicast"))
 
 
 @router.get("/{trace_id}/transcript", openapi_extra=REPLAYING, response_class=StreamingResponse)
-async def transcript_of(context: Ctx, who: Who, trace_id: str, reason: Reason) -> StreamingResponse:
-    """Stream the trace as plain text in which no control sequence is left."""
-    return await _rendered(context, who, trace_id, reason, transcript.render, "text/plain; charset=utf-8")
+async def transcript_of(
+    context: Ctx, who: Who, spoken: Spoken, trace_id: str, reason: Reason
+) -> StreamingResponse:
+    """Stream the trace as plain text in which no control sequence is left, its events told in the reader's language."""
+    render = partial(transcript.render, teller=await _narrator(context, who, spoken))
+    return await _rendered(context, who, trace_id, reason, ("render", render, "text/plain; charset=utf-8"))
+
+
+@router.get("/{trace_id}/events", openapi_extra=REPLAYING, response_class=StreamingResponse)
+async def events_of(context: Ctx, who: Who, trace_id: str, reason: Reason) -> StreamingResponse:
+    """Stream the trace frame by frame as JSON lines, in the format's own words: for programs."""
+    form = ("events", events.listing, "application/x-ndjson")
+    return await _rendered(context, who, trace_id, reason, form)
 
 
 @router.get("/{trace_id}/files", openapi_extra=REPLAYING, response_class=StreamingResponse)
@@ -102,12 +118,18 @@ async def files_of(context: Ctx, who: Who, trace_id: str, reason: Reason) -> Str
     )
 
 
+async def _narrator(context: Context, who: Principal, spoken: Language) -> Narrator:
+    hospital = await context.services.hospitals.get(who.hospital_id)
+    return Narrator(spoken, hospital.timezone, context.vocabulary)
+
+
 async def _rendered(
-    context: Context, who: Principal, trace_id: str, reason: str, render: Renderer, media_type: str
+    context: Context, who: Principal, trace_id: str, reason: str, form: tuple[str, Renderer, str]
 ) -> StreamingResponse:
+    name, render, media_type = form
     session = await _cataloged(context, who, trace_id)
     folder = _folder(context, session)
-    await _note_reading(context, who, session, reason, render.__name__)
+    await _note_reading(context, who, session, reason, name)
     lines = await asyncio.to_thread(_opened, folder, render)
     return StreamingResponse(lines, media_type=media_type)
 

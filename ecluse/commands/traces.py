@@ -3,7 +3,7 @@
 import io
 import sys
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -18,8 +18,9 @@ from ecluse.errors import FileUnusable, RecordingUnusable
 from ecluse.keyboard import Keyboard
 from ecluse.playback import RESTORE, Pace, Quit, play
 from ecluse.tables import Column, whole
+from ecluse.viewing import Viewing, narrator
 from recorder.errors import RecorderError
-from recorder.replay import asciicast, transcript
+from recorder.replay import asciicast, events, transcript
 from recorder.replay.reader import TraceReader, verify
 from recorder.seal.signing import PublicKey
 
@@ -133,26 +134,31 @@ def replay(
 ) -> None:
     """Play a trace in this terminal. Space pauses, + and - change the speed, → skips 10 s, q or Ctrl-C ends it."""
     desk = Desk.of(context)
+    viewing = _viewing(desk, trace)
 
     def paint(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
 
     with _rendered(desk, trace, reason, "asciicast") as lines, Keyboard(sys.stdin) as keys:
+        for line in viewing.head(desk):
+            desk.note_line(line)
+        if keys.there:
+            desk.note("replay.keys")
         try:
             play(lines, paint, Pace(keys, speed).wait, idle_cut=idle_cut, seek=seek)
         except (KeyboardInterrupt, Quit):
             pass
         finally:
             paint(RESTORE if sys.stdout.isatty() else "\n")
-    desk.note("traces.end")
+    desk.note_line(viewing.end(desk))
 
 
 @group.command("transcript", epilog='Example: ecluse traces transcript 8c1d --reason "Incident 42"')
-def transcript_(context: typer.Context, trace: Trace, reason: Why = None) -> None:
-    """Print a trace as plain text in which no control sequence is left."""
-    desk = Desk.of(context)
-    with _rendered(desk, trace, reason, "transcript") as lines:
+def transcript_(context: typer.Context, trace: Trace, reason: Why = None, as_json: AsJson = False) -> None:
+    """Print a trace as plain text in which no control sequence is left; as JSON, each frame as it is stored."""
+    desk = Desk.of(context, as_json)
+    with _rendered(desk, trace, reason, "events" if as_json else "transcript") as lines:
         for line in lines:
             sys.stdout.write(line + "\n")
 
@@ -250,12 +256,9 @@ def _rendered(desk: Desk, trace: str, reason: str | None, form: str) -> Iterator
     """Open the lines of a trace: of exported files where *trace* is a path, else of the API."""
     path = Path(trace)
     if path.exists():
-        render: Callable[[TraceReader], Iterator[str]] = (
-            asciicast.export if form == "asciicast" else transcript.render
-        )
         try:
             with TraceReader(path) as reader:
-                yield render(reader)
+                yield _render(desk, reader, form)
         except RecorderError as broken:
             raise RecordingUnusable("traces.unusable", why=str(broken)) from broken
         return
@@ -265,6 +268,23 @@ def _rendered(desk: Desk, trace: str, reason: str | None, form: str) -> Iterator
         io.TextIOWrapper(io.BufferedReader(_Stream(pieces)), encoding="utf-8", newline="\n") as lines,
     ):
         yield (line.removesuffix("\n") for line in lines)
+
+
+def _render(desk: Desk, reader: TraceReader, form: str) -> Iterator[str]:
+    if form == "events":
+        return events.listing(reader)
+    render = asciicast.export if form == "asciicast" else transcript.render
+    return render(reader, teller=narrator(desk))
+
+
+def _viewing(desk: Desk, trace: str) -> Viewing:
+    path = Path(trace)
+    if not path.exists():
+        return Viewing.of_api(desk, names.trace(desk.client, trace))
+    try:
+        return Viewing.of_files(path)
+    except RecorderError as broken:
+        raise RecordingUnusable("traces.unusable", why=str(broken)) from broken
 
 
 def _reason(desk: Desk, reason: str | None) -> str:

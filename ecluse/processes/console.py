@@ -22,7 +22,7 @@ from ecluse.private_files import console_secrets
 from ecluse.processes.start import check_secrets, listening
 from ecluse.settings import Settings
 from ecluse.stopping import stop_requested
-from policy import services
+from policy import i18n, services
 from policy.clock import SystemClock
 from policy.errors import PolicyError
 from policy.services import Services
@@ -59,7 +59,15 @@ async def serve(settings: Settings) -> None:
     try:
         await database.check()
         await built.hospitals.get(told.hospital_id)
-        app = create_app(built, Catalog(database), journal, FolderStore(settings.store), told, clock)
+        app = create_app(
+            built,
+            Catalog(database),
+            journal,
+            FolderStore(settings.store),
+            told,
+            clock,
+            vocabulary=(i18n.load("gateway"),),
+        )
         server = Server(_configuration(settings, app))
         with _bound(settings.console.host, settings.console.port) as bound:
             await _serve(settings, server, bound, built, OutboxIngest(built, journal, clock))

@@ -22,6 +22,7 @@ from ecluse.certificates import make_authority, make_server_certificate
 from ecluse.profile import Profile
 from policy.clock import ManualClock
 from policy.domain.people import Role
+from policy.i18n import load
 from policy.vault.secret import Secret
 from recorder.audit.journal import Journal
 from recorder.seal.signing import SigningKey, generate_key
@@ -155,7 +156,7 @@ async def _serve(directory: Path, ready: threading.Event, kept: dict[str, Any]) 
     settings = ApiSettings(
         hospital_id=world.id, trace_public_keys=(directory / "trace-signing.pem.pub",), body_limit=64 * 1024
     )
-    app = create_app(world.services, catalog, journal, store, settings, clock)
+    app = create_app(world.services, catalog, journal, store, settings, clock, vocabulary=(load("gateway"),))
     config = server_config(app, host="127.0.0.1", port=0, certificate=tls / "api.pem", key=tls / "api.key")
     server = _Server(config)
     serving = asyncio.create_task(server.serve())

@@ -18,7 +18,7 @@ def record(house: House, fill: Callable[[Recording], None]) -> str:
 
 def speak(recording: Recording, *texts: str) -> None:
     """Record a terminal's request and *texts* as its output."""
-    pty = {"pty": {"term": "xterm", "columns": 100, "rows": 30}, "kind": "shell"}
+    pty = {"pty": {"term": "xterm", "columns": 100, "rows": 30}, "request": "shell"}
     recording.record(FrameType.REQUEST, 1, canonical(pty))
     for text in texts:
         recording.record(FrameType.OUTPUT, 1, text.encode())
@@ -45,7 +45,7 @@ async def _record(house: House, fill: Callable[[Recording], None]) -> str:
         )
         recording = await recorder.open(made, _unexpected)
         fill(recording)
-        await recording.close("client_left")
+        await recording.close("left")
     finally:
         await recorder.stop()
     return made.session_id

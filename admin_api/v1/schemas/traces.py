@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from recorder.replay.reader import Verification
 from recorder.store.catalog import CatalogedSession
+from recorder.trace.instants import parse
 
 
 class TraceOut(BaseModel):
@@ -25,6 +26,8 @@ class TraceOut(BaseModel):
     kind: str
     purpose: str
     window_id: str
+    window_start: datetime
+    window_end: datetime
     factors: list[str]
     source: str
     node: str
@@ -56,6 +59,8 @@ class TraceOut(BaseModel):
             kind=header.intervention["kind"],
             purpose=header.intervention["purpose"],
             window_id=header.window["id"],
+            window_start=parse(header.window["start"]),
+            window_end=parse(header.window["end"]),
             factors=list(header.factors),
             source=header.source,
             node=header.node,

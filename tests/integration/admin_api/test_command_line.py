@@ -196,9 +196,24 @@ def test_traces_are_proved_exported_and_read(
     assert rssi.run("traces", "verify", session).exit_code == 0
     text = rssi.run("traces", "transcript", session, "--reason", "Incident 42")
     assert "bonjour" in text.output
+    assert "Asks for a shell, on a terminal xterm of 100 by 30" in text.output
+    frames = [
+        json.loads(line)
+        for line in rssi.run(
+            "traces", "transcript", session, "--reason", "Incident 42", "--json"
+        ).output.splitlines()
+    ]
+    assert frames[0]["header"]["session_id"] == session
+    assert frames[1]["facts"]["request"] == "shell"
+    assert frames[-1] == {**frames[-1], "type": "end", "facts": {"reason": "left"}}
     played = rssi.run("traces", "replay", session, "--reason", "Incident 42", "--speed", "1000")
     assert "bonjour le monde" in played.output
     assert "titre" not in played.output
+    assert "Alice Martin (alice, " in played.output
+    assert "maint-alice@scan01: Change the tube" in played.output
+    assert "Window: 2026-03-29 01:00 – 06:00 (Europe/Paris)" in played.output
+    assert "End of the session: the person closed her connection" in played.output
+    assert "Keys:" not in played.output  # nobody sits at a terminal here
     cast = tmp_path / "session.cast"
     assert rssi.run("traces", "export", session, str(cast), "--reason", "Incident 42").exit_code == 0
     assert json.loads(cast.read_text().splitlines()[0])["version"] == 3
@@ -210,7 +225,14 @@ def test_traces_are_proved_exported_and_read(
     offline = Desk(house, tmp_path, None)
     key = ("--public-key", str(house.directory / "trace-signing.pem.pub"))
     assert offline.run("traces", "verify", str(folder), *key).exit_code == 0
-    assert "bonjour" in offline.run("traces", "replay", str(folder), "--speed", "1000").output
+    offline_play = offline.run("traces", "replay", str(folder), "--speed", "1000").output
+    assert "bonjour" in offline_play
+    assert "Window: 2026-03-29 00:00 – 04:00 (UTC)" in offline_play
+    (folder / "manifest.json").rename(folder / "aside.json")
+    assert (
+        "End of what was recorded" in offline.run("traces", "replay", str(folder), "--speed", "1000").output
+    )
+    (folder / "aside.json").rename(folder / "manifest.json")
     stored = bytearray((folder / "trace.ecl").read_bytes())
     stored[-2] ^= 1
     (folder / "trace.ecl").chmod(0o600)

@@ -11,6 +11,7 @@ from tests.support.api_house import House
 WITHOUT_SCHEMA = {
     "/v1/traces/{trace_id}/asciicast",
     "/v1/traces/{trace_id}/transcript",
+    "/v1/traces/{trace_id}/events",
     "/v1/traces/{trace_id}/files",
 }
 """Streams: their answer is no JSON document."""

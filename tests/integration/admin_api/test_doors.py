@@ -98,6 +98,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/v1/traces/{trace_id}/verify"): {"security", "administrator"},
     ("GET", "/v1/traces/{trace_id}/asciicast"): {"security"},
     ("GET", "/v1/traces/{trace_id}/transcript"): {"security"},
+    ("GET", "/v1/traces/{trace_id}/events"): {"security"},
     ("GET", "/v1/traces/{trace_id}/files"): {"security"},
     ("GET", "/v1/journal"): {"security", "administrator"},
     ("POST", "/v1/journal/verify"): {"security", "administrator"},

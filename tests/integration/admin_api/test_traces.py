@@ -1,5 +1,6 @@
 """Traces through the API: listed, proved, read with a reason, and every reading in the journal."""
 
+import base64
 import io
 import json
 import tarfile
@@ -31,7 +32,7 @@ def test_a_trace_is_listed_with_what_is_known_of_it(house: House) -> None:
         assert session_id in [item["id"] for item in listed]
         one = client.get(f"/v1/traces/{session_id}").json()
         past = client.get("/v1/sessions", params={"state": "past"}).json()["items"]
-    assert (one["person_login"], one["device_name"], one["end_reason"]) == ("alice", "scan01", "client_left")
+    assert (one["person_login"], one["device_name"], one["end_reason"]) == ("alice", "scan01", "left")
     assert one["size"] > 0
     assert session_id in [item["id"] for item in past]
 
@@ -71,15 +72,15 @@ def test_reading_needs_a_reason_and_the_security_role(house: House) -> None:
     """No content leaves without a reason, nor for an administrator; each reading is an entry that holds the reason."""
     session_id = record(house, lambda recording: speak(recording, "bonjour\r\n"))
     with house.client("rssi") as client, house.client("dsi") as planner:
-        for form in ("asciicast", "transcript", "files"):
+        for form in ("asciicast", "transcript", "events", "files"):
             assert client.get(f"/v1/traces/{session_id}/{form}").json()["errors"][0]["field"] == "reason"
             refused = planner.get(f"/v1/traces/{session_id}/{form}", params={"reason": "Curiosité"})
             assert refused.status_code == 403
         assert _readings(house, session_id) == []
-        for form in ("asciicast", "transcript", "files"):
+        for form in ("asciicast", "transcript", "events", "files"):
             client.get(f"/v1/traces/{session_id}/{form}", params={"reason": "Incident 42"}).raise_for_status()
     read = _readings(house, session_id)
-    assert [entry["name"] for entry in read] == ["trace.read"] * 3
+    assert [entry["name"] for entry in read] == ["trace.read"] * 4
     assert {entry["reason"] for entry in read} == {"Incident 42"}
     assert {entry["actor"] for entry in read} == {house.world.who("rssi")}
 
@@ -96,6 +97,27 @@ def test_the_transcript_is_neutral_and_the_asciicast_is_faithful(house: House) -
     assert head["version"] == 3
     assert (head["term"]["cols"], head["term"]["rows"]) == (100, 30)
     assert "".join(event[2] for event in events if event[1] == "o") == HOSTILE
+
+
+def test_a_transcript_is_told_in_the_readers_language(house: House) -> None:
+    """Events are sentences in the language asked for; programs read them raw, frame by frame, as JSON lines."""
+    session_id = record(house, lambda recording: speak(recording, "bonjour\r\n"))
+    path, params = f"/v1/traces/{session_id}", {"reason": "Incident 42"}
+    with house.client("rssi", "fr") as french, house.client("rssi") as english:
+        told = french.get(f"{path}/transcript", params=params).text
+        assert "Demande un interpréteur de commandes, sur un terminal xterm de 100 par 30" in told
+        assert "Fin de la session" in told
+        assert "reason=left" not in told
+        assert "Asks for a shell" in english.get(f"{path}/transcript", params=params).text
+        cast = french.get(f"{path}/asciicast", params=params).text
+        assert "Demande un interpr\\u00e9teur" in cast
+        head, *frames = [
+            json.loads(line) for line in french.get(f"{path}/events", params=params).text.splitlines()
+        ]
+    assert head["header"]["session_id"] == session_id
+    assert [frame["type"] for frame in frames] == ["request", "output", "end"]
+    assert base64.b64decode(frames[1]["data"]) == b"bonjour\r\n"
+    assert frames[2]["facts"] == {"reason": "left"}
 
 
 def test_the_files_verify_offline(house: House, tmp_path: Path) -> None:
