@@ -18,9 +18,11 @@ from gateway.ports import Access, Logins, Recorder, Vault
 from gateway.server.banners import Wording
 from gateway.server.commands import Openings, Voice
 from gateway.server.commands.counter import CommandServices, make_commands
+from gateway.server.commands.ssh_config import Ways
 from gateway.server.front import Front
 from gateway.server.host_keys import HostKeys
 from gateway.server.jump import Jumps
+from gateway.server.ssh_config import Place
 from gateway.session.lifecycle import Opener
 from gateway.session.reasons import EndReason
 from gateway.session.supervisor import Supervisor
@@ -41,7 +43,7 @@ BACKLOG = 200
 _log = structlog.get_logger()
 
 
-class AccessService(Access, Openings, Protocol):
+class AccessService(Access, Openings, Ways, Protocol):
     """Decisions, leases, and what the menu lists."""
 
 
@@ -158,6 +160,7 @@ class Gateway:
         self._server: asyncio.Server | None = None
         self._supervisor: Supervisor | None = None
         self._sweeper: asyncio.Task[None] | None = None
+        self._authority: str | None = None
 
     @property
     def port(self) -> int:
@@ -186,6 +189,7 @@ class Gateway:
         self._supervisor = context.supervisor
         settings = self.settings
         host_keys = HostKeys(settings.host_keys, settings.host_authority, settings.names, self._wall)
+        self._authority = host_keys.authority_line
         options = await _server_options(settings, host_keys, lambda: Front(context, self._door))
         self._door.jumps = Jumps(context, options, host_keys)
         loop = asyncio.get_running_loop()
@@ -262,6 +266,9 @@ class Gateway:
             await asyncio.sleep(SWEEP_SECONDS)
             self.sweep()
 
+    def _place(self) -> Place:
+        return Place(names=self.settings.names, port=self.port, authority=self._authority)
+
     async def _context(self) -> GatewayContext:
         settings, services, clock = self.settings, self._services, self._clock
         hospital = await services.hospitals.get(settings.hospital_id)
@@ -289,7 +296,9 @@ class Gateway:
             settings=settings,
             logins=services.login,
             openings=services.access,
-            commands=make_commands(services, self._journal, Voice(hospital, self._catalog), clock),
+            commands=make_commands(
+                services, self._journal, Voice(hospital, self._catalog), clock, self._place
+            ),
             catalog=self._catalog,
             wording=wording,
             journal=self._journal,

@@ -6,6 +6,7 @@ from gateway.server.commands.keys import KeysCommand
 from gateway.server.commands.openings import ListCommand, Openings, WhyCommand
 from gateway.server.commands.requests import AskCommand, ExtendCommand
 from gateway.server.commands.result import ALLOWED, REFUSED, UNAVAILABLE, USAGE, CommandResult
+from gateway.server.commands.ssh_config import SshConfigCommand
 from gateway.server.commands.voice import Voice
 from gateway.server.commands.windows import WindowsCommand
 
@@ -22,6 +23,7 @@ __all__ = [
     "KeysCommand",
     "ListCommand",
     "Openings",
+    "SshConfigCommand",
     "Voice",
     "WhyCommand",
     "WindowsCommand",

@@ -1,14 +1,21 @@
 """Where the commands are put together, over the services of policy and the journal."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from gateway.server.commands.directory import Commands
 from gateway.server.commands.keys import Factors, KeysCommand, Uses
 from gateway.server.commands.openings import ListCommand, Openings, WhyCommand
 from gateway.server.commands.requests import AskCommand, ExtendCommand, Requests
+from gateway.server.commands.ssh_config import SshConfigCommand, Ways
 from gateway.server.commands.voice import Voice
 from gateway.server.commands.windows import Windows, WindowsCommand
+from gateway.server.ssh_config import Place
 from policy.clock import Clock
+
+
+class Openable(Openings, Ways, Protocol):
+    """What is open, and where she may go."""
 
 
 class RequestService(Requests, Windows, Protocol):
@@ -19,8 +26,8 @@ class CommandServices(Protocol):
     """What the commands use of policy's services."""
 
     @property
-    def access(self) -> Openings:
-        """What is open, and why."""
+    def access(self) -> Openable:
+        """What is open, why, and where she may go."""
         ...
 
     @property
@@ -34,8 +41,10 @@ class CommandServices(Protocol):
         ...
 
 
-def make_commands(services: CommandServices, uses: Uses, voice: Voice, clock: Clock) -> Commands:
-    """Return every command, in the order in which ``help`` tells them."""
+def make_commands(
+    services: CommandServices, uses: Uses, voice: Voice, clock: Clock, place: Callable[[], Place]
+) -> Commands:
+    """Return every command, in the order in which ``help`` tells them; *place* tells where the gateway listens."""
     return Commands(
         [
             ListCommand(services.access, voice),
@@ -44,6 +53,7 @@ def make_commands(services: CommandServices, uses: Uses, voice: Voice, clock: Cl
             AskCommand(services.requests, voice, clock),
             ExtendCommand(services.requests, voice),
             KeysCommand(services.own_factors, uses, voice),
+            SshConfigCommand(services.access, place, voice),
         ],
         voice,
     )

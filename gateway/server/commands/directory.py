@@ -35,16 +35,19 @@ class Commands:
 
     async def run(self, caller: Caller, line: str) -> CommandResult:
         """Run the command *line* as typed, hostile or not; never raises for what is in it."""
-        person = caller.person
+        person, name = caller.person, ""
         try:
             typed = parse(line, self._shapes)
+            name = typed.name
             if typed.wants_help:
                 return CommandResult(ALLOWED, self._help_of(person, typed.name))
             if typed.name == HELP.name:
                 return CommandResult(ALLOWED, self._help_of(person, typed.places.get("command", "")))
             return await self._commands[typed.name].run(caller, typed)
         except CommandMisused as misuse:
-            return CommandResult(USAGE, err="".join(f"{text}\n" for text in self._misuse(person, misuse)))
+            return CommandResult(
+                USAGE, err="".join(f"{text}\n" for text in self._misuse(person, misuse, name))
+            )
         except PolicyUnavailable:
             return CommandResult(UNAVAILABLE, err=self._voice.say(person, "refusal.policy") + "\n")
 
@@ -62,8 +65,8 @@ class Commands:
         line = self._voice.say(person, f"usage.{name}", login=person.login)
         return f"{line}\n{self._voice.contact(person)}\n"
 
-    def _misuse(self, person: Person, misuse: CommandMisused) -> list[str]:
+    def _misuse(self, person: Person, misuse: CommandMisused, name: str) -> list[str]:
         lines = [self._voice.say(person, misuse.key, **misuse.arguments)]
-        if misuse.command:
-            lines.append(self._voice.say(person, "command.see", name=misuse.command))
+        if name := misuse.command or name:
+            lines.append(self._voice.say(person, "command.see", name=name))
         return lines

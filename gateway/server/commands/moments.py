@@ -11,9 +11,9 @@ from policy.errors import AmbiguousLocalTime, InvalidInput
 FIRST, SECOND = "first", "second"
 _NOW: Final = frozenset({"now", "maintenant"})
 _DAYS: Final = {"today": 0, "aujourd'hui": 0, "tomorrow": 1, "demain": 1}
-_CLOCK = re.compile(r"(\d{1,2})[:h](\d{2})")
-_LENGTH = re.compile(r"\+?(\d{1,4})(m|min|h)?")
-_WALL = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?")
+_CLOCK = re.compile(r"(\d{1,2})[:h](\d{2})", re.ASCII)
+_LENGTH = re.compile(r"\+?(\d{1,4})(m|min|h)?", re.ASCII)
+_WALL = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?", re.ASCII)
 
 
 def span(
@@ -33,7 +33,10 @@ def span(
     else:
         begun = _instant(start, "--from", start_fold, timezone, here)
     if end.startswith("+"):
-        return begun, begun + length(end, "--to")
+        try:
+            return begun, begun + length(end, "--to")
+        except OverflowError:
+            raise CommandMisused("command.when", option="--to") from None
     return begun, _instant(end, "--to", end_fold, timezone, begun.astimezone(zone))
 
 

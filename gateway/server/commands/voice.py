@@ -15,15 +15,15 @@ class Voice:
     def __init__(self, hospital: Hospital, catalog: Catalog) -> None:
         """Speak for *hospital* by *catalog* (the gateway's)."""
         self.hospital = hospital
-        self._catalog = catalog
+        self.catalog = catalog
 
     def say(self, person: Person, key: str, **arguments: object) -> str:
         """Return the sentence *key* for *person*."""
-        return self._catalog.translate(key, person.language, timezone=self.hospital.timezone, **arguments)
+        return self.catalog.translate(key, person.language, timezone=self.hospital.timezone, **arguments)
 
     def knows(self, key: str) -> bool:
         """Tell whether there is such a sentence."""
-        return self._catalog.knows(key)
+        return self.catalog.knows(key)
 
     def contact(self, person: Person) -> str:
         """Return the line that says whom to call (S43)."""

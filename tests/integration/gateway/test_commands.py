@@ -1,0 +1,103 @@
+"""The technician's commands with a real ssh, over the real policy: she asks, somebody else answers, she reads."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from policy.domain.windows import WindowState
+from tests.support.bastion import Bastion, running_bastion
+
+
+@pytest.fixture
+async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
+    """A running bastion with one open window."""
+    async with running_bastion(tmp_path) as running:
+        yield running
+
+
+async def typed(bastion: Bastion, line: str, *, login: str = "alice") -> tuple[int, str, str]:
+    """Run ``ssh alice@bastion LINE``, the line split at spaces as a shell does, and return how it ended."""
+    ended = await bastion.client.ssh(login, *line.split(), answers=bastion.answers(login))
+    return ended.rc, ended.stdout.decode(), ended.said
+
+
+async def test_she_asks_and_reads_the_answer(bastion: Bastion) -> None:
+    """A request typed without quotes waits in policy; refused, its reason stands in her windows and in ``why``."""
+    rc, out, _ = await typed(
+        bastion,
+        "ask scan01 --from tomorrow 20:00 --to +2h --why Refaire l'étalonnage --channels shell,sftp-up",
+    )
+    assert rc == 0
+    assert "Refaire l'étalonnage" in out
+    assert "mercredi 18 mars 2026 à 20:00" in out
+    windows = bastion.world.services.windows
+    [asked] = await windows.list(bastion.world.who("dsi"), bastion.world.id, state=WindowState.PLANNED)
+    assert asked.requested_by == bastion.world.who("alice")
+    rc, out, _ = await typed(bastion, "windows --json")
+    assert [one["state"] for one in json.loads(out)] == ["open", "planned"]
+    await windows.refuse(
+        bastion.world.who("dsi"),
+        bastion.world.id,
+        asked.id,
+        version=asked.version,
+        reason="Le bloc est en service",
+    )
+    rc, out, _ = await typed(bastion, "windows")
+    assert "refusée" in out
+    assert "Le bloc est en service" in out
+    bastion.clock.advance(timedelta(hours=3))
+    rc, out, _ = await typed(bastion, "why scan01")
+    assert rc == 1
+    assert "Le bloc est en service" in out
+    assert "RSSI, poste 4242" in out
+
+
+async def test_a_refused_request_names_rule_step_mover_and_contact(bastion: Bastion) -> None:
+    """Whatever policy refuses comes back as one of its findings, and a time that does not exist by the command."""
+    rc, out, said = await typed(bastion, "ask nothing --from now --to +1h --why essai")
+    assert (rc, out) == (1, "")
+    assert "PGSSIS-O3" in said
+    assert "À faire par l'intervenant" in said
+    assert "RSSI, poste 4242" in said
+    other = await typed(bastion, "ask ris02 --from now --to +1h --why essai")
+    assert other == (rc, out, said)
+    rc, _, said = await typed(bastion, "ask scan01 --from 2026-10-25 02:30 --to +1h --why essai")
+    assert rc == 2
+    assert "--from-fold first" in said
+    assert "ask --help" in said
+
+
+async def test_keys_tells_fingerprints_and_last_use(bastion: Bastion) -> None:
+    """Each factor of hers is there with its last use; no secret is."""
+    rc, out, _ = await typed(bastion, "keys --json")
+    assert rc == 0
+    kinds = {one["kind"]: one for one in json.loads(out)}
+    assert set(kinds) == {"password", "totp"}
+    assert kinds["totp"]["last_used"] == bastion.clock.now().isoformat()
+    for secret in (bastion.world.totp_secrets["alice"], bastion.world.passwords["alice"]):
+        assert secret.reveal() not in out
+    rc, out, _ = await typed(bastion, "keys")
+    assert "DERNIER USAGE" in out
+
+
+async def test_ssh_config_is_hers(bastion: Bastion) -> None:
+    """The configuration names the port listened on and the device that is open to her."""
+    rc, out, _ = await typed(bastion, "ssh-config")
+    assert rc == 0
+    assert f"Port {bastion.gateway.port}" in out
+    assert "Host scan01" in out
+
+
+async def test_every_command_has_its_help(bastion: Bastion) -> None:
+    """``--help`` of each command that ``help`` names shows an example and whom to call."""
+    rc, out, _ = await typed(bastion, "help")
+    names = [line.split()[0] for line in out.splitlines() if line.startswith("  ")]
+    assert {"list", "why", "windows", "ask", "extend", "keys", "ssh-config"} <= set(names)
+    for name in ("ask", "extend"):
+        rc, out, _ = await typed(bastion, f"{name} --help")
+        assert rc == 0
+        assert f"alice@passerelle {name}" in out
+        assert "poste 4242" in out
