@@ -23,6 +23,7 @@ from recorder.capture.spool import Recorder
 from recorder.replay.reader import TraceReader
 from recorder.seal.signing import PublicKey
 from recorder.trace.frames import Frame, FrameType
+from recorder.trace.header import TraceHeader
 from tests.support.policy_world import World, make_world
 from tests.support.ssh_client import SshClient
 from tests.support.traces import prepare
@@ -81,6 +82,12 @@ class Bastion:
         folder = self.recorder.store.open(self.world.id, session_id)
         with TraceReader(folder) as reader:
             return list(reader.frames())
+
+    def header(self, session_id: str | None = None) -> TraceHeader:
+        """Return the header of a closed trace, of the only one if no id is given."""
+        [found] = [session_id] if session_id is not None else self.sessions()
+        with TraceReader(self.recorder.store.open(self.world.id, found)) as reader:
+            return reader.header
 
     async def closed(self) -> None:
         """Wait until no session is left."""
