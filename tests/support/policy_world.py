@@ -199,6 +199,7 @@ async def make_world(
     source_address: str | None = None,
     hospital: str = "CH de Test",
     further: bool = False,
+    engagements: bool = False,
     session_limit: int = 5,
 ) -> World:
     """Make the fixture hospital in the database at *database_url*, whose schema is brought up to date.
@@ -206,7 +207,8 @@ async def make_world(
     Staff: dsi and denis (administrators and planners), rssi (security). Imagix: alice and bob, technicians, from
     *networks*. Device scan01, group ``imagerie``, at *address* and *port*, *host_key* pinned (None: some key),
     account of that *method* and *secret*. A window of two hours, open for half an hour, lets alice in by all
-    channels. *further*: a second hospital in the same database. Everybody but bob has enrolled.
+    channels. *further*: a second hospital in the same database. *engagements*: the texts are demanded of her.
+    Everybody but bob has enrolled.
     """
     made_here = None
     if keyring_directory is None:
@@ -215,7 +217,10 @@ async def make_world(
     if not keyring_directory.exists():
         Keyring.generate(keyring_directory)
     settings = PolicySettings(
-        database_url=database_url, keyring_directory=keyring_directory, session_limit=session_limit
+        database_url=database_url,
+        keyring_directory=keyring_directory,
+        session_limit=session_limit,
+        engagements=engagements,
     )
     services = await build(settings, clock, migrate=True, passwords=Passwords(CHEAP))
     try:
