@@ -17,7 +17,7 @@ from typing_extensions import override
 from admin_api.app import create_app
 from admin_api.evidence import OutboxIngest
 from admin_api.server import server_config
-from admin_api.settings import ApiSettings
+from admin_api.settings import ApiSettings, GatewayPlace
 from ecluse.certificates import make_authority, make_server_certificate
 from ecluse.profile import Profile
 from policy.clock import ManualClock
@@ -154,7 +154,10 @@ async def _serve(directory: Path, ready: threading.Event, kept: dict[str, Any]) 
     journal = Journal(database, node="console", now=clock.now)
     catalog, store = Catalog(database), FolderStore(directory / "store")
     settings = ApiSettings(
-        hospital_id=world.id, trace_public_keys=(directory / "trace-signing.pem.pub",), body_limit=64 * 1024
+        hospital_id=world.id,
+        trace_public_keys=(directory / "trace-signing.pem.pub",),
+        body_limit=64 * 1024,
+        gateway=GatewayPlace(names=("bastion.example",), port=2222, authority="ssh-ed25519 AAAAhouse"),
     )
     app = create_app(world.services, catalog, journal, store, settings, clock, vocabulary=(load("gateway"),))
     config = server_config(app, host="127.0.0.1", port=0, certificate=tls / "api.pem", key=tls / "api.key")

@@ -16,6 +16,7 @@ from tests.support.installed import ADMINISTRATORS, ecluse, init, tree
 SECRETS = (
     "keys/host_ed25519",
     "keys/host_ecdsa",
+    "keys/host_ca",
     "keys/trace-signing.pem",
     "tls/ca.key",
     "tls/api.key",
