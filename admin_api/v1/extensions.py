@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from admin_api.deps import Ctx, Paging, Who, cut_page
 from admin_api.security.permissions import PLANNING, READING, GuardedRoute
-from admin_api.v1.schemas.windows import Decision, ExtensionOut, ExtensionsPage, Stretch
+from admin_api.v1.schemas.windows import Decision, ExtensionOut, ExtensionsPage, MoreTime
 from admin_api.v1.windows import occurrence_of
 from policy.domain.ids import WindowId
 
@@ -22,7 +22,7 @@ async def list_extensions(context: Ctx, who: Who, page: Paging) -> ExtensionsPag
 
 
 @router.post("/windows/{window_id}/extensions", status_code=201, openapi_extra=PLANNING)
-async def ask_extension(context: Ctx, who: Who, window_id: str, body: Stretch) -> ExtensionOut:
+async def ask_extension(context: Ctx, who: Who, window_id: str, body: MoreTime) -> ExtensionOut:
     """Ask that the end of an occurrence be put off."""
     occurrence = await occurrence_of(context, who.person.id, who.hospital_id, window_id, body.occurrence_id)
     asked = await context.services.windows.request_extension(
@@ -31,6 +31,7 @@ async def ask_extension(context: Ctx, who: Who, window_id: str, body: Stretch) -
         WindowId(window_id),
         end=occurrence.end + timedelta(minutes=body.minutes),
         occurrence_id=occurrence.id,
+        reason=body.reason,
     )
     return ExtensionOut.of(asked)
 
@@ -39,6 +40,6 @@ async def ask_extension(context: Ctx, who: Who, window_id: str, body: Stretch) -
 async def decide_extension(context: Ctx, who: Who, extension_id: str, body: Decision) -> ExtensionOut:
     """Grant or refuse an extension that somebody else asked for."""
     decided = await context.services.windows.decide_extension(
-        who.person.id, who.hospital_id, extension_id, approve=body.approve
+        who.person.id, who.hospital_id, extension_id, approve=body.approve, reason=body.reason or ""
     )
     return ExtensionOut.of(decided)

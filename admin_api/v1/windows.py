@@ -17,6 +17,7 @@ from admin_api.v1.schemas.windows import (
     Planned,
     PlannerNote,
     RecurrenceBody,
+    Refusal,
     Stretch,
     WindowIn,
     WindowOut,
@@ -34,7 +35,7 @@ from policy.domain.ids import (
     WindowId,
 )
 from policy.domain.people import Language
-from policy.domain.windows import IdleRule, Occurrence, Recurrence, Window
+from policy.domain.windows import IdleRule, Occurrence, Recurrence, Window, WindowState
 from policy.errors import InvalidInput, NotFound
 
 router = APIRouter(prefix="/windows", tags=["windows"], route_class=GuardedRoute)
@@ -54,22 +55,32 @@ async def list_windows(
         str | None, Query(pattern="^[0-9a-f]{1,32}$", description="Whatever their time.")
     ] = None,
     intervention_id: Annotated[str | None, Query(max_length=64)] = None,
+    state: Annotated[
+        WindowState | None, Query(description="`planned` with no times: all that wait for an answer.")
+    ] = None,
 ) -> WindowsPage:
     """List the windows that are open, or open, between two instants, the soonest first."""
     hospital = await context.services.hospitals.get(who.hospital_id)
     intervention = InterventionId(intervention_id) if intervention_id is not None else None
     start = instant(from_, "from") or context.clock.now()
     end = instant(to, "to") or start + _AHEAD
+    waiting = state is WindowState.PLANNED and to is None
     if prefix is not None:
         rows = await context.services.windows.list(
-            who.person.id, who.hospital_id, intervention_id=intervention
+            who.person.id, who.hospital_id, intervention_id=intervention, state=state
         )
         rows = [row for row in rows if row.id.startswith(prefix)]
         start, end = context.clock.now(), datetime.max.replace(tzinfo=UTC)
     else:
         rows = await context.services.windows.list(
-            who.person.id, who.hospital_id, start=start, end=end, intervention_id=intervention
+            who.person.id,
+            who.hospital_id,
+            start=start,
+            end=None if waiting else end,
+            intervention_id=intervention,
+            state=state,
         )
+        end = datetime.max.replace(tzinfo=UTC) if waiting else end
     part, after = cut_page(rows, page, lambda row: row.id)
     return WindowsPage(items=[_between(row, hospital, start, end) for row in part], next=after)
 
@@ -118,6 +129,16 @@ async def approve_window(context: Ctx, who: Who, language: Spoken, window_id: st
     hospital = await context.services.hospitals.get(who.hospital_id)
     window = await context.services.windows.approve(
         who.person.id, who.hospital_id, WindowId(window_id), version=body.version
+    )
+    return _planned(window, (), hospital, context, language)
+
+
+@router.post("/{window_id}/refuse", openapi_extra=PLANNING)
+async def refuse_window(context: Ctx, who: Who, language: Spoken, window_id: str, body: Refusal) -> Planned:
+    """Refuse a window that somebody else asked for, as it stood in the version looked at; she reads why."""
+    hospital = await context.services.hospitals.get(who.hospital_id)
+    window = await context.services.windows.refuse(
+        who.person.id, who.hospital_id, WindowId(window_id), version=body.version, reason=body.reason
     )
     return _planned(window, (), hospital, context, language)
 

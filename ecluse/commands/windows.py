@@ -139,6 +139,47 @@ def approve(
     _show_planned(desk, desk.client.post(f"/v1/windows/{found['id']}/approve", body), "windows.approved")
 
 
+@group.command("requests", epilog="Example: ecluse windows requests")
+def requests(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the windows that wait for an answer: who asks, on what, when, and why."""
+    desk = Desk.of(context, as_json)
+    found = list(desk.client.items("/v1/windows", state="planned"))
+    people, devices = names.people_by_id(desk.client), names.devices_by_id(desk.client)
+    rows = [
+        (
+            item["id"][:8],
+            people.get(item["requested_by"], item["requested_by"]),
+            _span(item["occurrences"][0]) if item["occurrences"] else None,
+            [*(devices.get(key, key) for key in item["devices"]), *(f"@{name}" for name in item["groups"])],
+            item["channels"],
+            item["purpose"],
+        )
+        for item in found
+    ]
+    columns = (
+        *whole("field.digits", "field.requested_by", "field.next"),
+        Column("field.object"),
+        Column("field.channels", wide=True),
+        Column("field.why"),
+    )
+    desk.show_table(columns, rows, found)
+
+
+@group.command("refuse", epilog='Example: ecluse windows refuse 3f2a --reason "Le bloc est en service"')
+def refuse(
+    context: typer.Context,
+    window: Id,
+    reason: Annotated[str, typer.Option("--reason", help="Who asked for the window reads it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Refuse a window that somebody else asked for; she reads why."""
+    desk = Desk.of(context, as_json)
+    found = names.window(desk.client, window)
+    body = {"version": found["version"], "reason": reason}
+    answer = desk.client.post(f"/v1/windows/{found['id']}/refuse", body)
+    _show_planned(desk, answer, "windows.refused")
+
+
 @group.command("cancel", epilog='Example: ecluse windows cancel 3f2a --reason "Reportée"')
 def cancel(context: typer.Context, window: Id, reason: Why, as_json: AsJson = False) -> None:
     """Cancel a window; a session in it is cut."""
@@ -180,6 +221,9 @@ def extend(
     ask: Annotated[
         bool, typer.Option("--ask", help="You asked for the window: ask somebody else to decide.")
     ] = False,
+    reason: Annotated[
+        str | None, typer.Option("--reason", help="With --ask: why, for who decides.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Put off the end of a window, while it is open or before. Who asked for it cannot alone."""
@@ -189,40 +233,8 @@ def extend(
     desk = Desk.of(context, as_json)
     found = names.window(desk.client, window)
     body = {"minutes": minutes, "occurrence_id": occurrence}
-    asked = desk.client.post(f"/v1/windows/{found['id']}/extensions", body)
+    asked = desk.client.post(f"/v1/windows/{found['id']}/extensions", {**body, "reason": reason or ""})
     desk.done(asked, "windows.extension_asked", id=found["id"][:8], extension=asked["id"][:8])
-
-
-@group.command("extensions", epilog="Example: ecluse windows extensions")
-def extensions(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the extensions that wait for a decision."""
-    desk = Desk.of(context, as_json)
-    found = list(desk.client.items("/v1/extensions"))
-    people = names.people_by_id(desk.client)
-    rows = [
-        (
-            item["id"][:8],
-            item["window_id"][:8],
-            desk.moment(item["end"]),
-            people.get(item["requested_by"], item["requested_by"]),
-        )
-        for item in found
-    ]
-    desk.show_table(whole("field.digits", "field.window", "field.ended", "field.requested_by"), rows, found)
-
-
-@group.command("decide", epilog="Example: ecluse windows decide 77aa --yes")
-def decide(
-    context: typer.Context,
-    extension: Annotated[str, typer.Argument(help="Identifier of the extension, or its first digits.")],
-    yes: Annotated[bool, typer.Option("--yes/--no", help="Grant it or refuse it.")],
-    as_json: AsJson = False,
-) -> None:
-    """Decide on an extension that somebody else asked for."""
-    desk = Desk.of(context, as_json)
-    asked = names.extension(desk.client, extension)
-    decided = desk.client.post(f"/v1/extensions/{asked['id']}/decide", {"approve": yes})
-    desk.done(decided, "windows.extended" if yes else "windows.not_extended", id=decided["window_id"][:8])
 
 
 @group.command("shorten", epilog="Example: ecluse windows shorten 3f2a --minutes 30")
@@ -326,6 +338,7 @@ def _show_window(desk: Desk, item: Json) -> None:
         ("field.requested_by", people.get(item["requested_by"], item["requested_by"])),
         ("field.version", item["version"]),
         ("field.approved_by", people.get(item["approved_by"] or "", item["approved_by"])),
+        ("field.answer", item["answer"]),
     ]
     desk.show_record(fields, item)
 

@@ -116,6 +116,7 @@ class WindowOut(BaseModel):
     state: WindowState
     requested_by: str
     approved_by: str | None
+    answer: str | None = Field(description="Why it was refused, as who asked for it reads.")
     rule: str | None
     level: Level
     version: int
@@ -142,6 +143,7 @@ class WindowOut(BaseModel):
             state=window.state,
             requested_by=window.requested_by,
             approved_by=window.approved_by,
+            answer=window.answer,
             rule=window.recurrence.rule if window.recurrence is not None else None,
             level=window.level,
             version=window.version,
@@ -226,6 +228,17 @@ class Approval(Input):
     version: int = Field(ge=1)
 
 
+class Refusal(Input):
+    """Which version of the window was looked at, and why it is refused: who asked for it reads that."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra=example(version=1, reason="Le bloc est en service")
+    )
+
+    version: int = Field(ge=1)
+    reason: Text
+
+
 class Stretch(Input):
     """By how many minutes the end of an occurrence moves; by default of the one open now, else the next."""
 
@@ -233,6 +246,16 @@ class Stretch(Input):
 
     minutes: int = Field(ge=1, le=1440)
     occurrence_id: Identifier | None = None
+
+
+class MoreTime(Stretch):
+    """An extension to ask for, with why: who decides reads it."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra=example(minutes=30, reason="Le dernier essai n'est pas fini")
+    )
+
+    reason: str = Field(default="", max_length=500)
 
 
 class Move(LocalTimes):
@@ -256,8 +279,10 @@ class ExtensionOut(BaseModel):
     end: datetime
     requested_by: str
     requested_at: datetime
+    reason: str
     decided_by: str | None
     approved: bool | None
+    answer: str | None
 
     @classmethod
     def of(cls, extension: Extension) -> "ExtensionOut":
@@ -269,8 +294,10 @@ class ExtensionOut(BaseModel):
             end=extension.end,
             requested_by=extension.requested_by,
             requested_at=extension.requested_at,
+            reason=extension.reason,
             decided_by=extension.decided_by,
             approved=extension.approved,
+            answer=extension.answer,
         )
 
 
@@ -282,11 +309,14 @@ class ExtensionsPage(BaseModel):
 
 
 class Decision(Input):
-    """Yes or no."""
+    """Yes or no, and why: who asked reads it, and a no cannot do without."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(approve=True))
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra=example(approve=False, reason="Le bloc reprend à 22:00")
+    )
 
     approve: bool
+    reason: str | None = Field(default=None, max_length=500)
 
 
 def _fold(choice: Fold | None) -> int | None:

@@ -81,6 +81,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/v1/windows"): _PLANNERS,
     ("GET", "/v1/windows/{window_id}"): _STAFF,
     ("POST", "/v1/windows/{window_id}/approve"): _PLANNERS,
+    ("POST", "/v1/windows/{window_id}/refuse"): _PLANNERS,
     ("POST", "/v1/windows/{window_id}/cancel"): _STAFF,
     ("POST", "/v1/windows/{window_id}/move"): _PLANNERS,
     ("POST", "/v1/windows/{window_id}/extend"): _PLANNERS,

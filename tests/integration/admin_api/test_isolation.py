@@ -72,6 +72,7 @@ def test_nothing_of_the_other_hospital_can_be_read_or_changed(house: House, othe
         ("POST", f"{window}/move", {"version": 2, "start": "2026-11-25 20:00", "end": "2026-11-25 21:00"}),
         ("POST", f"{window}/extend", {"minutes": 5}),
         ("POST", f"{window}/shorten", {"minutes": 5}),
+        ("POST", f"{window}/refuse", {"version": 1, "reason": "essai"}),
         ("POST", f"{window}/extensions", {"minutes": 5}),
         ("POST", "/v1/cuts", {"scope": "person", "target": other.who("alice"), **why}),
         ("POST", "/v1/cuts", {"scope": "device", "target": other.device.id, **why}),
