@@ -14,9 +14,11 @@ from gateway.session.channels import still_allowed
 from gateway.session.ending import end_session
 from gateway.session.known import known_by
 from gateway.session.live import Session
+from gateway.session.notices import is_extension, notice
 from gateway.session.reasons import EndReason
 from policy.clock import Clock
 from policy.domain.access import Denial, Held
+from policy.domain.events import PolicyEvent
 from policy.errors import PolicyError
 
 WARNINGS = (10, 5, 1)
@@ -59,6 +61,7 @@ class Supervisor:
         self._loops: list[asyncio.Task[None]] = []
         self._cursor: int | None = None
         self._unreadable_since: float | None = None
+        self._told: set[Session] = set()
         self._woken = asyncio.Event()
         self._stopping = asyncio.Event()
         self.failed = False
@@ -205,6 +208,8 @@ class Supervisor:
         while True:
             self._cursor, events = await self._access.changes_since(self._cursor)
             changed = changed or bool(events)
+            for event in events:
+                self._answer(event)
             if not events:
                 break
         now = self._clock.now()
@@ -216,13 +221,27 @@ class Supervisor:
             for session in asked:
                 session.to_recheck = False
                 self._take(session, answers.get(session.grant.session_id))
+        self._told.clear()
         if self._unreadable_since is not None:
             self._unreadable_since = None
             self._journal.alarm("policy_readable", {"node": self._node})
 
+    def _answer(self, event: PolicyEvent) -> None:
+        """Tell whoever asked for it what was decided, on each of her terminals."""
+        for session in self.sessions:
+            try:
+                text = notice(event, session.grant, self._wording)
+            except Exception as error:  # no words are no reason to take policy for unreadable
+                _log.error("notice.unworded", error=repr(error), **known_by(session.grant))
+                continue
+            if text is not None and session.ending is None:
+                self.warn(session, text)
+                if is_extension(event):
+                    self._told.add(session)
+
     def _take(self, session: Session, answer: Held | Denial | None) -> None:
         if isinstance(answer, Held):
-            if answer.obligations.hard_end != session.obligations.hard_end:
+            if answer.obligations.hard_end != session.obligations.hard_end and session not in self._told:
                 end, language = answer.obligations.hard_end, session.grant.language
                 self.warn(session, self._wording.say("warning.window-changed", language, end=end))
             session.obligations = answer.obligations

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,7 +76,7 @@ def test_the_command_line_reads_requests_and_answers_them(house: House, tmp_path
 def test_extensions_are_granted_and_refused_in_words(house: House, tmp_path: Path) -> None:
     """``extensions`` lists why more time is asked for; a refusal without words is turned back."""
     extend = house.world.services.requests.extend
-    ask = {"length": timedelta(minutes=15), "reason": "Le dernier essai n'est pas fini"}
+    ask: dict[str, Any] = {"length": timedelta(minutes=15), "reason": "Le dernier essai n'est pas fini"}
     denis = Desk(house, tmp_path, "denis")
     asked = house.run(extend(house.world.who("alice"), house.world.id, **ask)).extension
     assert "Le dernier essai n'est pas fini" in denis.run("extensions", "list").stdout

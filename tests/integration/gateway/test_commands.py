@@ -1,6 +1,7 @@
 """The technician's commands with a real ssh, over the real policy: she asks, somebody else answers, she reads."""
 
 import json
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -101,3 +102,31 @@ async def test_every_command_has_its_help(bastion: Bastion) -> None:
         assert rc == 0
         assert f"alice@passerelle {name}" in out
         assert "poste 4242" in out
+
+
+async def test_the_answer_appears_in_her_live_terminal(bastion: Bastion) -> None:
+    """Asked over a second connection, decided by a planner: she reads who, until when and why where she works."""
+    client, services, world = bastion.client, bastion.world.services, bastion.world
+    command = client.command("alice+scan01", options=["-tt"])
+    async with client.terminal(command, answers=bastion.answers()) as terminal:
+        await terminal.expect(b"Mise \xc3\xa0 jour du logiciel")
+        rc, out, _ = await typed(bastion, "extend 15 --why Le dernier essai n'est pas fini")
+        assert rc == 0
+        assert "scan01" in out
+        [asked] = await services.windows.extensions(world.who("denis"), world.id)
+        assert asked.reason == "Le dernier essai n'est pas fini"
+        begun = time.monotonic()
+        await services.windows.decide_extension(
+            world.who("denis"), world.id, asked.id, approve=False, reason="Le bloc reprend"
+        )
+        await terminal.expect("refusée par Denis Blanc. Le bloc reprend".encode(), seconds=5)
+        assert time.monotonic() - begun < 2
+        rc, out, _ = await typed(bastion, "extend 20 scan01 --why Encore une mesure")
+        [asked] = await services.windows.extensions(world.who("denis"), world.id)
+        await services.windows.decide_extension(world.who("denis"), world.id, asked.id, approve=True)
+        await terminal.expect(b"Denis Blanc", seconds=5)
+        await terminal.expect(b"13:50", seconds=5)
+        assert "modifiée".encode() not in terminal.seen
+        rc, out, _ = await typed(bastion, "windows")
+        assert "accordée" in out
+        assert "Le bloc reprend" in out
