@@ -19,6 +19,7 @@ def policy_settings(settings: Settings) -> PolicySettings:
         session_limit=settings.policy.session_limit,
         horizon=timedelta(days=settings.policy.horizon_days),
         invitation_validity=timedelta(days=settings.policy.invitation_days),
+        four_eyes_period=timedelta(days=settings.policy.four_eyes_days),
     )
 
 

@@ -138,14 +138,22 @@ class Desk:
         sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=True, default=str) + "\n")
 
     def show_table(
-        self, columns: Sequence[Column | str], rows: Sequence[Sequence[object]], document: object
+        self,
+        columns: Sequence[Column | str],
+        rows: Sequence[Sequence[object]],
+        document: object,
+        *,
+        empty: str = "list.empty",
     ) -> None:
-        """Write *rows* under *columns* (a bare key wraps), or the *document* they come from as JSON."""
+        """Write *rows* under *columns* (a bare key wraps), or the *document* they come from as JSON.
+
+        *empty* is the key of what is said where there are none.
+        """
         if self.as_json:
             self.show_json(document)
             return
         if not rows:
-            self.tell("list.empty")
+            self.tell(empty)
             return
         known = [Column(column) if isinstance(column, str) else column for column in columns]
         headings = [(column, self.say(column.key)) for column in known]
@@ -168,9 +176,9 @@ class Desk:
         if isinstance(error, Refused):
             self._show_problem(error)
         elif self.as_json:
-            _err_json({"error": error.key, "detail": self.say(error.key, **error.arguments)})
+            _err_json({"error": error.key, "detail": error.said(self.language)})
         else:
-            _err().print(Text(self.say(error.key, **error.arguments)))
+            _err().print(Text(error.said(self.language)))
 
     def _show_problem(self, error: Refused) -> None:
         if self.as_json:

@@ -67,7 +67,14 @@ class Unreachable(EcluseError):
 
 
 class NameUnknown(EcluseError):
-    """There is nothing of that name in the hospital."""
+    """There is nothing of that name in the hospital; ``noun`` is the API's word for what was looked for."""
+
+    @override
+    def said(self, language: Language | str) -> str:
+        """Return the sentence, what was looked for named in *language* and not by the API's word."""
+        catalog = i18n.load("ecluse")
+        noun = catalog.translate(f"noun.{self.arguments['noun']}", language)
+        return catalog.translate(self.key, language, timezone="UTC", **{**self.arguments, "noun": noun})
 
 
 class RecordingUnusable(EcluseError):

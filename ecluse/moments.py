@@ -1,8 +1,12 @@
 """Instants on the screen and from the command line: the hospital's own wall clock, as on its planner's desk."""
 
 from datetime import datetime, timedelta, tzinfo
+from typing import Annotated
 
 import typer
+
+Since = Annotated[str | None, typer.Option("--from", metavar="INSTANT", help="On the hospital's clock.")]
+Until = Annotated[str | None, typer.Option("--to", metavar="INSTANT", help="On the hospital's clock.")]
 
 _MINUTE = "%Y-%m-%d %H:%M"
 _SECOND = "%Y-%m-%d %H:%M:%S"

@@ -1,8 +1,11 @@
 """From the names that people type to the identifiers that the API speaks, and back."""
 
 import base64
+import difflib
 import hashlib
 import re
+from collections.abc import Sequence
+from typing import Final
 
 from ecluse.client import ApiClient, Json
 from ecluse.errors import NameUnknown
@@ -10,6 +13,22 @@ from ecluse.errors import NameUnknown
 _IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 _PREFIX = re.compile(r"[0-9a-f]{1,32}")
 _DIGITS = re.compile(r"[0-9a-f]{1,31}")
+
+_LOOKED_AT: Final = 1000
+"""How many names are looked through for one that was meant."""
+_LISTS: Final = {
+    "people": "ecluse people list",
+    "devices": "ecluse devices list",
+    "suppliers": "ecluse suppliers list",
+    "zones": "ecluse zones list",
+    "accounts": "ecluse accounts list DEVICE",
+    "windows": "ecluse windows list",
+    "interventions": "ecluse interventions list",
+    "tokens": "ecluse tokens list",
+    "extensions": "ecluse extensions list",
+    "sessions": "ecluse sessions list --past",
+}
+"""The command that shows all there are of what the API calls so."""
 
 
 def person(client: ApiClient, name: str) -> Json:
@@ -34,10 +53,11 @@ def zone(client: ApiClient, name: str) -> Json:
 
 def account(client: ApiClient, device_id: str, name: str) -> Json:
     """Return the dedicated account of this name on the device; raises NameUnknown."""
-    for found in client.items(f"/v1/devices/{device_id}/accounts"):
+    known = list(client.items(f"/v1/devices/{device_id}/accounts"))
+    for found in known:
         if name in (found["name"], found["id"]):
             return found
-    raise NameUnknown("name.unknown", noun="account", name=name)
+    raise _unknown("accounts", name, [found["name"] for found in known])
 
 
 def window(client: ApiClient, text: str) -> Json:
@@ -104,7 +124,7 @@ def _find(client: ApiClient, noun: str, key: str, name: str) -> Json:
         return client.get(f"/v1/{noun}/{name}")
     found = list(client.items(f"/v1/{noun}", at_most=1, **{key: name}))
     if not found:
-        raise NameUnknown("name.unknown", noun=noun, name=name)
+        raise _unknown(noun, name, [item[key] for item in client.items(f"/v1/{noun}", at_most=_LOOKED_AT)])
     return found[0]
 
 
@@ -117,7 +137,16 @@ def _by_prefix(client: ApiClient, noun: str, text: str) -> Json:
 
 def _only(found: list[Json], noun: str, text: str) -> Json:
     if not found:
-        raise NameUnknown("name.unknown", noun=noun, name=text)
+        raise _unknown(noun, text, ())
     if len(found) > 1:
         raise NameUnknown("name.several", noun=noun, name=text)
     return found[0]
+
+
+def _unknown(noun: str, name: str, known: Sequence[str]) -> NameUnknown:
+    """Return what to raise for *name*: with the nearest of the *known* ones, and where to read them all."""
+    facts = {"noun": noun, "name": name, "command": _LISTS[noun]}
+    near = difflib.get_close_matches(name, known, n=3)
+    if not near:
+        return NameUnknown("name.unknown", **facts)
+    return NameUnknown("name.near", near=near, **facts)

@@ -83,9 +83,13 @@ class DatabaseSection(_Section):
 
 
 class PolicySection(_Section):
-    """Limits of people and their defaults."""
+    """Limits of people and their defaults.
+
+    ``four_eyes_days``: for how long who invited somebody, or renewed her log-in, may not approve with her.
+    """
 
     session_limit: Count = 4
+    four_eyes_days: Count = 30
     horizon_days: Count = 400
     invitation_days: Count = 7
     token_hours: Count = 12
@@ -124,6 +128,11 @@ class ConsoleSection(_Section):
     key: Path | None = None
     trace_public_keys: tuple[Path, ...] = ()
     user: str | None = None
+
+    def url(self, *names: str) -> str:
+        """Return where clients find the API: its own address, or the first of *names* where it listens on all."""
+        chosen = names[0] if names and self.host in {"0.0.0.0", "::", ""} else self.host  # noqa: S104 - compared
+        return f"https://{f'[{chosen}]' if ':' in chosen else chosen}:{self.port}"
 
 
 class RecorderSection(_Section):

@@ -10,6 +10,7 @@ from ecluse.chronicle import doer, gist, lines, object_of
 from ecluse.client import Json
 from ecluse.desk import AsJson, Desk
 from ecluse.errors import FileUnusable
+from ecluse.moments import Since, Until
 from ecluse.tables import Column, whole
 
 group = typer.Typer(no_args_is_help=True, help="The security journal.")
@@ -29,12 +30,8 @@ def list_(
     person: Annotated[str | None, typer.Option(help="Only events of this person's login.")] = None,
     device: Annotated[str | None, typer.Option(help="Only events on this device.")] = None,
     session: Annotated[str | None, typer.Option(help="Only events of this session.")] = None,
-    since: Annotated[
-        str | None, typer.Option("--from", metavar="INSTANT", help="On the hospital's clock.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--to", metavar="INSTANT", help="On the hospital's clock.")
-    ] = None,
+    since: Since = None,
+    until: Until = None,
     limit: Annotated[int, typer.Option(min=1, max=100000, help="At most this many, the newest.")] = 100,
     details: Annotated[bool, typer.Option("--details", help="All that each entry holds, below it.")] = False,
     as_json: AsJson = False,

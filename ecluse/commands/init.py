@@ -44,7 +44,7 @@ def init(
     --administrator "dsi:Denise Martin:denise.martin@hospital.example" --administrator "denis:Denis Leroy:denis.leroy@hospital.example"
     """
     from ecluse.installation import Administrator, initialise
-    from ecluse.settings import CONFIG_NAME
+    from ecluse.settings import CONFIG_NAME, load
     from policy.clock import SystemClock
 
     desk = Desk.of(context, as_json)
@@ -68,4 +68,6 @@ def init(
     for login, token in tokens.items():
         desk.tell("init.invitation", login=login, token=token)
     config = directory.resolve() / CONFIG_NAME
-    desk.tell("init.next", config=str(config), ca=str(directory.resolve() / "tls/ca.pem"))
+    settings = load(config)
+    url = settings.console.url(*(name or ()))
+    desk.tell("init.next", config=str(config), ca=str(settings.authority), url=url)

@@ -51,7 +51,7 @@ def list_(
         Column("field.duration", whole=True, number=True, wide=live),
         *whole("field.state" if live else "field.reason"),
     )
-    desk.show_table(columns, rows, found)
+    desk.show_table(columns, rows, found, empty="list.no_live_session" if live else "list.empty")
 
 
 @group.command("show", epilog="Example: ecluse sessions show 8c1d")

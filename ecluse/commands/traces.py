@@ -16,6 +16,7 @@ from ecluse.client import Json
 from ecluse.desk import AsJson, Desk
 from ecluse.errors import FileUnusable, RecordingUnusable
 from ecluse.keyboard import Keyboard
+from ecluse.moments import Since, Until
 from ecluse.playback import RESTORE, Pace, Quit, play
 from ecluse.tables import Column, whole
 from ecluse.viewing import Viewing, narrator
@@ -45,12 +46,8 @@ def list_(
     context: typer.Context,
     person: Annotated[str | None, typer.Option(help="Only those of this person.")] = None,
     device: Annotated[str | None, typer.Option(help="Only those on this device.")] = None,
-    since: Annotated[
-        str | None, typer.Option("--from", metavar="INSTANT", help="On the hospital's clock.")
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--to", metavar="INSTANT", help="On the hospital's clock.")
-    ] = None,
+    since: Since = None,
+    until: Until = None,
     limit: Annotated[int, typer.Option(min=1, max=10000, help="At most this many.")] = 100,
     as_json: AsJson = False,
 ) -> None:

@@ -170,3 +170,64 @@ def test_the_api_tells_a_form_in_words(house: House, language: str, said: str) -
     assert "^" not in supplier.text
     assert zone["errors"][0]["field"] == "name"
     assert "^" not in zone["errors"][0]["message"]
+
+
+def test_an_unknown_name_is_called_by_its_noun_with_what_was_meant(desks: tuple[Desk, Desk, Desk]) -> None:
+    """A misspelt device brings the one that was meant and the command that lists them, in the reader's language."""
+    dsi, _, _ = desks
+    near = dsi.run("devices", "show", "scan0l")
+    assert near.exit_code == 1
+    assert 'no "scan0l" among the devices; did you mean scan01' in near.stderr
+    far = dsi.run("--lang", "fr", "devices", "show", "zzzzzzzz")
+    assert "« zzzzzzzz » ne figure pas parmi les appareils" in far.stderr.replace("\N{NO-BREAK SPACE}", " ")
+    assert "ecluse devices list" in far.stderr
+    account = dsi.run("--lang", "fr", "accounts", "try", "scan01", "main")
+    assert "comptes de cet appareil" in account.stderr
+    assert "maint" in account.stderr
+
+
+def test_what_is_looked_for_by_its_digits_names_its_list(desks: tuple[Desk, Desk, Desk]) -> None:
+    """Digits that nothing begins with bring the command that shows what there is, for each kind of thing."""
+    dsi, _, rssi = desks
+    for desk, words, command in (
+        (dsi, ("windows", "show", "00000"), "ecluse windows list"),
+        (dsi, ("tokens", "revoke", "00000"), "ecluse tokens list"),
+        (rssi, ("sessions", "show", "00000"), "ecluse sessions list --past"),
+        (dsi, ("extensions", "grant", "00000"), "ecluse extensions list"),
+    ):
+        refused = desk.run(*words)
+        assert (refused.exit_code, command in refused.stderr) == (1, True), refused.stderr
+
+
+def test_nobody_inside_says_where_the_past_is(desks: tuple[Desk, Desk, Desk]) -> None:
+    """An empty list of live sessions names the lists of those that ended."""
+    _, _, rssi = desks
+    shown = rssi.run("sessions", "list")
+    assert shown.exit_code == 0
+    assert "ecluse sessions list --past" in shown.stdout
+    assert "ecluse traces list" in shown.stdout
+    assert rssi.json("sessions", "list") == []
+
+
+def test_a_missing_token_says_how_to_get_one_and_where_it_lies(
+    house: House, tmp_path: Path, desks: tuple[Desk, Desk, Desk]
+) -> None:
+    """Without a valid token the command names ``ecluse login`` and ECLUSE_STATE."""
+    dsi, _, _ = desks
+    dsi.environment.pop("ECLUSE_API_TOKEN_FILE")
+    refused = dsi.run("devices", "list")
+    assert refused.exit_code == 1
+    assert "ecluse login" in refused.stderr
+    assert "ECLUSE_STATE" in refused.stderr
+
+
+def test_no_way_to_the_api_says_the_next_step(tmp_path: Path, desks: tuple[Desk, Desk, Desk]) -> None:
+    """A CA file that is none and an address where nothing answers each bring what to look at."""
+    dsi, _, _ = desks
+    right = dsi.environment["ECLUSE_API_CA"]
+    dsi.environment["ECLUSE_API_CA"] = str(tmp_path / "none.pem")
+    assert "tls/ca.pem" in dsi.run("devices", "list").stderr
+    dsi.environment |= {"ECLUSE_API_CA": right, "ECLUSE_API_URL": "https://127.0.0.1:1"}
+    refused = dsi.run("devices", "list")
+    assert refused.exit_code == 1
+    assert "ecluse doctor" in refused.stderr

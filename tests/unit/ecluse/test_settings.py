@@ -1,10 +1,11 @@
 """The settings file and its variables."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from ecluse import settings
+from ecluse import composition, settings
 from ecluse.errors import SettingsError
 
 HOSPITAL = "0" * 32
@@ -110,3 +111,24 @@ def test_a_password_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     text = '[policy_database]\nurl = "postgresql://ecluse@db/policy"\npassword_file = "/nowhere/secret"\n'
     with pytest.raises(SettingsError, match="/nowhere/secret"):
         settings.load(write(tmp_path, text)).policy_url()
+
+
+@pytest.mark.parametrize(
+    ("section", "names", "url"),
+    [
+        ("", ("bastion.example",), "https://127.0.0.1:8443"),
+        ('[console]\nhost = "0.0.0.0"\nport = 9443\n', ("bastion.example",), "https://bastion.example:9443"),
+        ('[console]\nhost = "::1"\n', (), "https://[::1]:8443"),
+    ],
+)
+def test_the_console_s_address_is_what_clients_type(
+    tmp_path: Path, section: str, names: tuple[str, ...], url: str
+) -> None:
+    """Its own host and port; a name of the installation where it listens on every address."""
+    assert settings.load(write(tmp_path, section)).console.url(*names) == url
+
+
+def test_how_long_four_eyes_look_back_is_a_setting(tmp_path: Path) -> None:
+    """``policy.four_eyes_days`` reaches the policy."""
+    chosen = settings.load(write(tmp_path, "[policy]\nfour_eyes_days = 3\n"))
+    assert composition.policy_settings(chosen).four_eyes_period == timedelta(days=3)
