@@ -9,6 +9,7 @@ GatewayError
 ├── CommandMisused          a typed command was not understood; carries the message key
 └── DeviceError             the device's side; ``key`` names the message for the person
     ├── DeviceUnreachable   no answer, no route
+    │   └── DeviceHungUp    it takes the connection and closes it
     ├── NoCommonAlgorithm   the device speaks nothing that its leg allows
     ├── HostKeyChanged      the device shows a key that nobody pinned
     ├── SecretRefused       the device refuses the vaulted secret
@@ -88,6 +89,12 @@ class DeviceUnreachable(DeviceError):
     key = "device.unreachable"
 
 
+class DeviceHungUp(DeviceUnreachable):
+    """The device takes the connection and closes it at once: full, filtering, or a server that fails."""
+
+    key = "device.hung-up"
+
+
 class NoCommonAlgorithm(DeviceError):
     """The device speaks no algorithm that is modern or on its own list of old ones."""
 
@@ -95,9 +102,18 @@ class NoCommonAlgorithm(DeviceError):
 
 
 class HostKeyChanged(DeviceError):
-    """The device shows a host key that nobody compared and pinned (invariant 10)."""
+    """The device shows a host key that nobody compared and pinned (invariant 10).
+
+    ``shown`` and ``pinned`` name algorithm and fingerprint, for the hospital's staff and not for the person.
+    """
 
     key = "device.host-key"
+
+    def __init__(self, detail: str, *, shown: str = "", pinned: str = "") -> None:
+        """Say what was *shown* and what is *pinned*, as far as it is known."""
+        super().__init__(detail)
+        self.shown = shown
+        self.pinned = pinned
 
 
 class SecretRefused(DeviceError):

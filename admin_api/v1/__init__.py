@@ -3,6 +3,7 @@
 from admin_api.v1 import (
     accounts,
     authorities,
+    derogations,
     devices,
     enrolment,
     extensions,
@@ -32,6 +33,7 @@ ROUTERS = (
     devices.router,
     accounts.router,
     authorities.router,
+    derogations.router,
     tasks.router,
     interventions.router,
     windows.router,

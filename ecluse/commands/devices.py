@@ -19,7 +19,9 @@ Groups = Annotated[
 Legacy = Annotated[
     list[str] | None,
     typer.Option(
-        "--legacy", metavar="kex|host_key|encryption|mac=NAME", help="An old algorithm, for this device only."
+        "--legacy",
+        metavar="kex|host_key|encryption|mac|quirks=NAME",
+        help="An old algorithm or a quirk (no-ignore, plain-principal), for this device only.",
     ),
 ]
 Wanted = Annotated[
@@ -61,6 +63,7 @@ def add(
     }
     made = desk.client.post("/v1/devices", body)
     desk.done(made, "devices.added", name=made["name"])
+    _tell_of_derogation(desk, made, legacy)
 
 
 @group.command("list", epilog="Example: ecluse devices list")
@@ -148,6 +151,7 @@ def update(
     changed = desk.client.patch(f"/v1/devices/{found['id']}", change)
     moved = any(found[key] != changed[key] for key in ("address", "port"))
     desk.done(changed, "devices.moved" if moved else "devices.changed", name=found["name"])
+    _tell_of_derogation(desk, changed, legacy)
 
 
 @group.command("suspend", epilog='Example: ecluse devices suspend scan01 --reason "Panne en cours"')
@@ -162,6 +166,11 @@ def resume(context: typer.Context, name: Name, reason: Why, as_json: AsJson = Fa
     _act(context, name, "resume", "devices.resumed", reason, as_json)
 
 
+def _tell_of_derogation(desk: Desk, device: Json, legacy: list[str] | None) -> None:
+    if legacy and not desk.as_json:
+        desk.note("devices.to_derogate", name=device["name"])
+
+
 def _act(context: typer.Context, name: str, verb: str, key: str, reason: str, as_json: bool) -> None:
     desk = Desk.of(context, as_json)
     found = names.device(desk.client, name)
@@ -170,12 +179,13 @@ def _act(context: typer.Context, name: str, verb: str, key: str, reason: str, as
 
 
 def _algorithms(wishes: list[str]) -> Json:
-    found: dict[str, list[str]] = {"kex": [], "host_key": [], "encryption": [], "mac": []}
+    found: dict[str, list[str]] = {"kex": [], "host_key": [], "encryption": [], "mac": [], "quirks": []}
     for wish in wishes:
         kind, separator, algorithm = wish.partition("=")
         if kind not in found or not separator or not algorithm:
             raise typer.BadParameter(
-                "write kex=NAME, host_key=NAME, encryption=NAME or mac=NAME", param_hint="--legacy"
+                "write kex=NAME, host_key=NAME, encryption=NAME, mac=NAME or quirks=NAME",
+                param_hint="--legacy",
             )
         found[kind].append(algorithm)
     return dict(found)

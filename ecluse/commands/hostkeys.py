@@ -58,6 +58,7 @@ def pin(context: typer.Context, device: Device, key: Shown, as_json: AsJson = Fa
     found = names.device(desk.client, device)
     line = _fetched(desk, found, key.strip()) if key.strip().startswith("SHA256:") else key
     changed = desk.client.post(f"/v1/devices/{found['id']}/host-keys", {"public_key": line})
+    _warn(desk, found, line)
     desk.done(changed, "hostkeys.pinned", device=found["name"], count=len(changed["host_keys"]))
 
 
@@ -79,12 +80,29 @@ def list_(context: typer.Context, device: Device, as_json: AsJson = False) -> No
     desk.show_table(whole("field.algorithm", "field.fingerprint"), rows, found["host_keys"])
 
 
-def _fetched(desk: Desk, device: Json, fingerprint: str) -> str:
-    """Return the key of that *fingerprint* among those that the last fetch from *device* showed."""
+def _warn(desk: Desk, device: Json, line: str) -> None:
+    """Say where the last fetch from *device* showed other keys than the one just pinned."""
+    task = _last_fetch(desk, device)
+    if task is None:
+        return
+    shown = [item["fingerprint"] for item in task["result"]["host_keys"]]
+    if names.host_key(line)[1] not in shown:
+        at = desk.moment(task["finished_at"])
+        desk.note("hostkeys.not_as_shown", device=device["name"], at=at, shown=", ".join(shown))
+
+
+def _last_fetch(desk: Desk, device: Json) -> Json | None:
+    """Return the last fetch from *device* that brought keys, None where there was none lately."""
     for task in desk.client.items("/v1/tasks"):
         if (task["kind"], task["device_id"], task["state"]) == ("fetch-host-keys", device["id"], "done"):
-            for shown in task["result"]["host_keys"]:
-                if shown["fingerprint"] == fingerprint:
-                    return str(shown["public_key"])
-            break
+            return task
+    return None
+
+
+def _fetched(desk: Desk, device: Json, fingerprint: str) -> str:
+    """Return the key of that *fingerprint* among those that the last fetch from *device* showed."""
+    task = _last_fetch(desk, device)
+    for shown in () if task is None else task["result"]["host_keys"]:
+        if shown["fingerprint"] == fingerprint:
+            return str(shown["public_key"])
     raise EcluseError("hostkeys.not_shown", device=device["name"], fingerprint=fingerprint)

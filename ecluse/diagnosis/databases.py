@@ -38,7 +38,7 @@ async def keyring(settings: Settings) -> list[Symptom]:
     if _absent(settings.policy_url) is not None:
         return [check.good(current=keys.current)]  # told by the database's own check
     try:
-        async with _opened(settings) as database, database.read() as view:
+        async with opened(settings) as database, database.read() as view:
             stale = len(await view.sealed.not_under(keys.current, MANY))
     except (PolicyError, SettingsError):
         return [check.good(current=keys.current)]  # that the database fails is told by its own check
@@ -55,7 +55,7 @@ async def _policy(settings: Settings) -> Symptom:
     if absent is not None:
         return check.failed("absent", path=str(absent))
     try:
-        async with _opened(settings) as database, database.read() as view:
+        async with opened(settings) as database, database.read() as view:
             hospitals = {hospital.id for hospital in await view.hospitals.list()}
     except (PolicyError, SettingsError) as error:
         return check.failed("unusable", why=str(error))
@@ -89,8 +89,14 @@ def _absent(url_of: Callable[[], str]) -> Path | None:
     return Path(url.database)
 
 
+def policy_is_absent(settings: Settings) -> bool:
+    """Tell whether the embedded policy database is not there: to open it would make an empty one."""
+    return _absent(settings.policy_url) is not None
+
+
 @asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[PolicyDatabase]:
+async def opened(settings: Settings) -> AsyncIterator[PolicyDatabase]:
+    """Open the policy database, as it is; raises PolicyUnavailable, SettingsError."""
     database = await PolicyDatabase.open(settings.policy_url())
     try:
         yield database

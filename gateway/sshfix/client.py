@@ -3,6 +3,9 @@
 import asyncio
 
 from asyncssh import SSHClientConnection, SSHClientConnectionOptions
+from asyncssh.constants import MSG_IGNORE
+from asyncssh.packet import SSHPacketLogger
+from typing_extensions import override
 
 from gateway.sshfix.channels import DeviceChannel
 from gateway.sshfix.flow import FlowControl
@@ -11,7 +14,19 @@ MAX_PACKET = 32768
 
 
 class DeviceConnection(FlowControl, SSHClientConnection):
-    """asyncssh's client connection with back-pressure and our channels."""
+    """asyncssh's client connection with back-pressure and our channels.
+
+    ``spared_ignore``: the device breaks on SSH_MSG_IGNORE, and gets none whatever the cipher.
+    """
+
+    spared_ignore = False
+
+    @override
+    def send_packet(self, pkttype: int, *args: bytes, handler: SSHPacketLogger | None = None) -> None:
+        """Send one packet, but no SSH_MSG_IGNORE to a device that breaks on it."""
+        if pkttype == MSG_IGNORE and self.spared_ignore:
+            return
+        super().send_packet(pkttype, *args, handler=handler)
 
     def new_channel(self, window: int) -> DeviceChannel:
         """Make a channel, not yet opened, that grants *window* bytes."""
@@ -23,16 +38,23 @@ async def connect(
     options: SSHClientConnectionOptions,
     *,
     local_address: str | None,
+    spared_ignore: bool = False,
 ) -> DeviceConnection:
     """Connect and authenticate with *options*; ``asyncssh.connect`` cannot be given a class.
 
-    Raises OSError where the address does not answer, asyncssh.Error where the dialogue fails.
+    *spared_ignore* as in ``DeviceConnection``. Raises OSError where the address does not answer, asyncssh.Error where the dialogue fails.
     The connection is aborted when the caller is cancelled.
     """
     loop = asyncio.get_running_loop()
     options.waiter = loop.create_future()
+
+    def made() -> DeviceConnection:
+        connection = DeviceConnection(loop, options, wait="auth")
+        connection.spared_ignore = spared_ignore
+        return connection
+
     _, connection = await loop.create_connection(
-        lambda: DeviceConnection(loop, options, wait="auth"),
+        made,
         options.host,
         options.port,
         local_addr=None if local_address is None else (local_address, 0),

@@ -1,14 +1,14 @@
 """Dialling a device: pinned host keys, the vaulted secret, the zone's source address, and nothing else."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import asyncssh
-from typing_extensions import override
 
 from gateway.errors import (
     DeviceError,
+    DeviceHungUp,
     DeviceUnreachable,
     HostKeyChanged,
     NoCommonAlgorithm,
@@ -17,27 +17,15 @@ from gateway.errors import (
 from gateway.ports import Vault
 from gateway.sshfix import DeviceConnection, connect
 from gateway.sshfix.algorithms import COMPRESSION, ENCRYPTION, KEX, MAC, SIGNATURE
+from gateway.target.owner import DeviceOwner, OnLost
 from policy.domain.access import Grant
-from policy.domain.devices import AccountMethod
+from policy.domain.devices import AccountMethod, Quirk
 from policy.domain.tasks import TaskGrant
 from policy.errors import VaultError
 from policy.vault.credentials import Credential
 
 KEEPALIVE_SECONDS = 15
 KEEPALIVE_COUNT = 3
-
-OnLost = Callable[[Exception | None], None]
-
-
-class _DeviceOwner(asyncssh.SSHClient):
-    """Tells when the connection is gone; trusts no host key of its own accord."""
-
-    def __init__(self, on_lost: OnLost) -> None:
-        self._on_lost = on_lost
-
-    @override
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._on_lost(exc)
 
 
 class Dialler:
@@ -58,14 +46,18 @@ class Dialler:
             credential = await self._vault.release(grant)
         except VaultError as error:
             raise SecretRefused(f"the vault does not open: {error}") from error
+        secret = credential.secret.reveal()
+        password = secret if credential.method is AccountMethod.PASSWORD else None
+        owner = DeviceOwner(on_lost, _account_name(grant), password)
         options = await asyncssh.SSHClientConnectionOptions.construct(
-            None, **_options(grant, credential, keys, self._timeout, on_lost)
+            None, **_options(grant, credential, keys, self._timeout, owner)
         )
+        spared = Quirk.NO_IGNORE in grant.algorithms.quirks
         try:
             async with asyncio.timeout(self._timeout):
-                return await connect(options, local_address=grant.source_address)
+                return await connect(options, local_address=grant.source_address, spared_ignore=spared)
         except (OSError, asyncssh.Error) as error:  # TimeoutError is an OSError
-            raise _meaning(error) from error
+            raise _meaning(error, owner, grant.host_keys) from error
 
 
 def pinned(lines: Sequence[str]) -> list[asyncssh.SSHKey]:
@@ -87,7 +79,7 @@ def _options(
     credential: Credential,
     keys: list[asyncssh.SSHKey],
     timeout: float,
-    on_lost: OnLost,
+    owner: DeviceOwner,
 ) -> dict[str, Any]:
     algorithms = grant.algorithms
     host_key_algorithms = algorithms.host_key or _modern(keys)
@@ -98,7 +90,7 @@ def _options(
         "host": grant.address,
         "port": grant.port,
         "username": _account_name(grant),
-        "client_factory": lambda: _DeviceOwner(on_lost),
+        "client_factory": lambda: owner,
         "known_hosts": lambda _host, _address, _port: (keys, [], []),
         "server_host_key_algs": list(host_key_algorithms),
         "x509_trusted_certs": None,
@@ -143,15 +135,37 @@ def _modern(keys: list[asyncssh.SSHKey]) -> list[str]:
     return [name for name in dict.fromkeys(offered) if name in SIGNATURE]
 
 
-def _meaning(error: Exception) -> DeviceError:
+def _meaning(error: Exception, owner: DeviceOwner, lines: Sequence[str]) -> DeviceError:
     match error:
         case asyncssh.HostKeyNotVerifiable():
-            return HostKeyChanged(f"the device shows a key that is not pinned: {error}")
+            return host_key_changed(owner.shown, lines)
         case asyncssh.KeyExchangeFailed():
             return NoCommonAlgorithm(f"no algorithm in common: {error}")
         case asyncssh.PermissionDenied():
             return SecretRefused(f"the device refuses the account: {error}")
+        case TimeoutError() if owner.reached:
+            return DeviceUnreachable("the device takes the connection and does not finish in time")
         case TimeoutError():
             return DeviceUnreachable("the device did not answer in time")
+        case _ if hung_up(error, reached=owner.reached):
+            return DeviceHungUp("the device takes the connection and closes it before the log-in")
         case _:
             return DeviceUnreachable(str(error) or type(error).__name__)
+
+
+def hung_up(error: Exception, *, reached: bool) -> bool:
+    """Tell whether *error* means that a device which was *reached* closed or reset the connection."""
+    return reached and isinstance(error, asyncssh.ConnectionLost | ConnectionResetError | BrokenPipeError)
+
+
+def host_key_changed(shown: asyncssh.SSHKey | None, lines: Sequence[str]) -> HostKeyChanged:
+    """Return the refusal of a device that *shown* another key than the pinned *lines*, with the fingerprints."""
+    seen = "one that is none" if shown is None else _fingerprint(shown)
+    known = tuple(_fingerprint(key) for key in pinned(lines))
+    return HostKeyChanged(
+        f"the device shows {seen}, pinned: {', '.join(known)}", shown=seen, pinned=", ".join(known)
+    )
+
+
+def _fingerprint(key: asyncssh.SSHKey) -> str:
+    return f"{key.get_algorithm()} {key.get_fingerprint()}"

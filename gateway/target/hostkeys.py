@@ -4,7 +4,7 @@ import asyncio
 
 import asyncssh
 
-from gateway.errors import DeviceUnreachable
+from gateway.errors import DeviceHungUp, DeviceUnreachable, NoCommonAlgorithm
 from gateway.sshfix.algorithms import COMPRESSION, ENCRYPTION, KEX, MAC
 from policy.domain.devices import Algorithms
 
@@ -30,7 +30,8 @@ async def fetch(
 
     Only keys are exchanged: no name is sent and nobody is authenticated. *algorithms* are the exceptions of an
     old device, *source_address* the address to dial from, *timeout* the seconds given to all of it. Nothing
-    here is proof: whoever answers at that address says so. Raises DeviceUnreachable.
+    here is proof: whoever answers at that address says so. Raises DeviceUnreachable, DeviceHungUp,
+    NoCommonAlgorithm.
     """
     options = await asyncssh.SSHClientConnectionOptions.construct(
         None,
@@ -70,8 +71,14 @@ async def fetch(
                 if key is not None:
                     lines[key.export_public_key("openssh").decode("ascii").strip()] = None
     except OSError as error:  # TimeoutError is one
+        if not lines and isinstance(error, ConnectionResetError):
+            raise DeviceHungUp("the device takes the connection and resets it") from error
         if not lines:
             raise DeviceUnreachable(str(error) or "the device did not answer in time") from error
+    if not lines and isinstance(failure, asyncssh.ConnectionLost):
+        raise DeviceHungUp("the device takes the connection and closes it before it shows a key")
+    if not lines and isinstance(failure, asyncssh.KeyExchangeFailed):
+        raise NoCommonAlgorithm(f"no algorithm in common: {failure}")
     if not lines:
         raise DeviceUnreachable(str(failure))
     return list(lines)

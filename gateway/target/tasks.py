@@ -5,7 +5,7 @@ from typing import Protocol
 
 import structlog
 
-from gateway.errors import DeviceError
+from gateway.errors import DeviceError, HostKeyChanged, NoCommonAlgorithm
 from gateway.journal import ACTOR, Journal
 from gateway.target.dial import Dialler
 from gateway.target.hostkeys import fetch
@@ -105,7 +105,7 @@ class TaskRunner:
                 return await self._account(grant)
         except DeviceError as error:
             _log.warning("task.device_error", error=error.detail, **grant.described())
-            return TaskResult(ok=False, detail=self._say(error.key, device=grant.device_name))
+            return TaskResult(ok=False, detail=self._told(error, grant))
         except TimeoutError:
             return TaskResult(ok=False, detail=self._say("device.unreachable", device=grant.device_name))
 
@@ -122,6 +122,15 @@ class TaskRunner:
         connection.close()
         await connection.wait_closed()
         return TaskResult(ok=True, detail=self._say("task.account-ok"))
+
+    def _told(self, error: DeviceError, grant: TaskGrant) -> str:
+        """Return what went wrong for the hospital's staff, who may know more than the person who connects."""
+        if isinstance(error, HostKeyChanged) and error.pinned:
+            return self._say(
+                "task.host-key", device=grant.device_name, shown=error.shown, pinned=error.pinned
+            )
+        said = self._say(error.key, device=grant.device_name)
+        return f"{said} ({error.detail})" if isinstance(error, NoCommonAlgorithm) else said
 
     def _say(self, key: str, **arguments: str) -> str:
         """Return the sentence in both languages: a result is read by whoever looks, not by one person."""

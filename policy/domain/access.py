@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from policy.domain.derogations import Derogation
 from policy.domain.devices import AccountMethod, Algorithms, DedicatedAccount, Device, Zone
 from policy.domain.factors import Factor, Level
 from policy.domain.hospitals import Hospital
@@ -67,7 +68,8 @@ class Facts:
 
     ``device`` is None where no device of that name exists; ``accounts`` are the device's; ``windows`` are
     those that name the person and the device, whatever their state, with ``interventions`` by id;
-    ``live_sessions`` counts the person's open sessions, ``session_limit`` is their maximum.
+    ``live_sessions`` counts the person's open sessions, ``session_limit`` is their maximum; ``derogations`` are
+    the device's, over or not.
     """
 
     hospital: Hospital
@@ -81,6 +83,7 @@ class Facts:
     revocations: tuple[Revocation, ...]
     live_sessions: int
     session_limit: int
+    derogations: tuple[Derogation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

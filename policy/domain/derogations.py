@@ -1,5 +1,6 @@
 """Derogations: a weakness of one device that somebody answers for, with a reason and until a date."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -35,3 +36,30 @@ class Derogation:
     def nearly_over(self, at: datetime) -> bool:
         """Tell whether it is in force at *at*, and ends within thirty days of it."""
         return self.in_force(at) and self.expires_at - at <= NEARLY_OVER
+
+    def state(self, at: datetime) -> str:
+        """Return how it stands at *at*: ``in-force``, ``ending``, ``over`` or ``withdrawn``."""
+        if self.withdrawn_at is not None:
+            return "withdrawn"
+        if not self.in_force(at):
+            return "over"
+        return "ending" if self.nearly_over(at) else "in-force"
+
+
+def uncovered(weaknesses: Iterable[str], derogations: Iterable[Derogation], at: datetime) -> tuple[str, ...]:
+    """Return those of a device's *weaknesses* that none of its *derogations* covers at the aware instant *at*."""
+    accepted = {one.weakness for one in derogations if one.in_force(at)}
+    return tuple(weakness for weakness in weaknesses if weakness not in accepted)
+
+
+def covered_until(
+    weaknesses: Iterable[str], derogations: Iterable[Derogation], at: datetime
+) -> datetime | None:
+    """Return when the first of *weaknesses* is no longer covered, None where there is none or one is not now."""
+    standing = [one for one in derogations if one.in_force(at)]
+    ends = [
+        max((one.expires_at for one in standing if one.weakness == weakness), default=None)
+        for weakness in weaknesses
+    ]
+    known = [end for end in ends if end is not None]
+    return min(known) if known and len(known) == len(ends) else None

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from policy.domain.factors import Level
 from policy.domain.ids import AccountId, DeviceId, HospitalId, ZoneId
@@ -17,14 +18,52 @@ class Zone:
     source_address: str | None
 
 
+class Quirk(StrEnum):
+    """What one device cannot stand or cannot do, and is therefore spared on its own leg, at a price.
+
+    ``no-ignore``: it breaks on SSH_MSG_IGNORE, so a CBC cipher loses what protects its first block (RFC 4251
+    section 9.3.1). ``plain-principal``: its SSH server has no list of principals, so its certificates name the
+    account alone, as another device's might.
+    """
+
+    NO_IGNORE = "no-ignore"
+    PLAIN_PRINCIPAL = "plain-principal"
+
+
+SOUND: Final = frozenset(
+    {
+        "curve25519-sha256", "curve25519-sha256@libssh.org", "mlkem768x25519-sha256",
+        "ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521",
+        "sntrup761x25519-sha512@openssh.com", "diffie-hellman-group16-sha512",
+        "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521",
+        "rsa-sha2-256", "rsa-sha2-512",
+        "aes256-gcm@openssh.com", "aes128-gcm@openssh.com", "aes256-ctr", "aes192-ctr", "aes128-ctr",
+        "chacha20-poly1305@openssh.com",
+        "hmac-sha2-256", "hmac-sha2-512", "hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com",
+    }
+)  # fmt: skip
+"""Algorithms that nobody has to answer for (X14, X16). Any other name is a weakness, known to be one or not."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Algorithms:
-    """SSH algorithms of one old device, allowed on its own leg only. An empty tuple keeps the modern list."""
+    """SSH algorithms and quirks of one old device, allowed on its own leg only.
+
+    An empty tuple of algorithms keeps the modern list; one with names is offered in place of it.
+    """
 
     kex: tuple[str, ...] = ()
     host_key: tuple[str, ...] = ()
     encryption: tuple[str, ...] = ()
     mac: tuple[str, ...] = ()
+    quirks: tuple[Quirk, ...] = ()
+
+    @property
+    def weaknesses(self) -> tuple[str, ...]:
+        """What somebody must answer for, as ``kind=name``: ``kex=diffie-hellman-group1-sha1``, ``quirk=no-ignore``."""
+        named = {"kex": self.kex, "host_key": self.host_key, "encryption": self.encryption, "mac": self.mac}
+        old = [f"{kind}={name}" for kind, names in named.items() for name in names if name not in SOUND]
+        return (*dict.fromkeys(old), *dict.fromkeys(f"quirk={quirk.value}" for quirk in self.quirks))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

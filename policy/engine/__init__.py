@@ -22,6 +22,8 @@ T5     ``rules.device``                      a host key was compared and pinned:
                                              leg)
 T9     ``rules.device``                      one dedicated account is meant; it exists, is active, and its
                                              secret, unique, is in the vault
+X09    ``rules.device``                      each weakness of an old device is covered by a derogation in
+                                             force: insecure protocols only so (ANSSI PA-022 R24)
 O3     ``rules.window``                      an approved window, open now, names the person, the device and
                                              the account, and allows some channel
 E9     ``rules.window``                      its intervention is the supplier's and is neither waiting, on

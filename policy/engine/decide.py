@@ -11,6 +11,7 @@ from policy.domain.access import (
     Grant,
     Obligations,
 )
+from policy.domain.derogations import covered_until
 from policy.domain.ids import SessionId, new_id
 from policy.engine.case import Candidate, Case
 from policy.engine.rules import all_findings
@@ -55,6 +56,14 @@ def obligations(case: Case, chosen: Candidate) -> Obligations:
     )
 
 
+def ask_again_at(case: Case, chosen: Candidate) -> datetime:
+    """Return when the answer can change by itself: the window's end, or before it that of a derogation."""
+    device = case.facts.device
+    weaknesses = () if device is None else device.algorithms.weaknesses
+    covered = covered_until(weaknesses, case.facts.derogations, case.at)
+    return chosen.end if covered is None else min(chosen.end, covered)
+
+
 def _grant(case: Case, findings: tuple[Finding, ...]) -> Grant | None:
     facts, chosen, account = case.facts, case.chosen, case.account
     person, supplier, device, zone = facts.person, facts.supplier, facts.device, facts.zone
@@ -96,6 +105,6 @@ def _grant(case: Case, findings: tuple[Finding, ...]) -> Grant | None:
         level=level,
         source=case.source,
         issued_at=case.at,
-        ask_again_at=duties.hard_end,
+        ask_again_at=ask_again_at(case, chosen),
         findings=findings,
     )

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from policy.domain.access import Denial, Facts, Grant, Held
 from policy.engine.case import Case
-from policy.engine.decide import denial, obligations
+from policy.engine.decide import ask_again_at, denial, obligations
 from policy.engine.rules import all_findings
 
 
@@ -22,4 +22,4 @@ def recheck(grant: Grant, facts: Facts, at: datetime) -> Held | Denial:
     if chosen is None or not all(finding.held for finding in findings):
         return denial(case, findings)
     duties = obligations(case, chosen)
-    return Held(obligations=duties, ask_again_at=duties.hard_end)
+    return Held(obligations=duties, ask_again_at=ask_again_at(case, chosen))

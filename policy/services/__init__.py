@@ -6,6 +6,7 @@ from policy.authn.passwords import Passwords
 from policy.clock import Clock
 from policy.services.access import AccessService
 from policy.services.authorities import AuthorityService
+from policy.services.derogations import DerogationService
 from policy.services.device_tasks import DeviceTaskService
 from policy.services.devices import DeviceService
 from policy.services.factors import FactorService
@@ -45,6 +46,7 @@ class Services:
     people: PeopleService
     devices: DeviceService
     authorities: AuthorityService
+    derogations: DerogationService
     interventions: InterventionService
     windows: WindowService
     requests: RequestService
@@ -88,6 +90,7 @@ async def build(
         people=people,
         devices=DeviceService(database, vault, clock),
         authorities=AuthorityService(database, keyring, clock),
+        derogations=DerogationService(database, clock),
         interventions=InterventionService(database, clock),
         windows=WindowService(database, clock, settings),
         requests=RequestService(database, clock, settings),

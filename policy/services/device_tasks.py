@@ -1,10 +1,11 @@
 """Device tasks: what needs SSH on the hospital's behalf is asked here, and done by a gateway."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from policy.clock import Clock
+from policy.domain.derogations import uncovered
 from policy.domain.ids import AccountId, DeviceId, HospitalId, PersonId, TaskId, new_id
 from policy.domain.tasks import DeviceTask, TaskGrant, TaskKind, TaskResult, TaskState
 from policy.errors import Conflict, InvalidInput, NotFound
@@ -55,7 +56,7 @@ class DeviceTaskService:
         )
         async with self._database.unit_of_work(actor, self._clock) as work:
             await require(work, hospital_id, actor, Duty.PLAN)
-            await _allowed(work, task)
+            await _allowed(work, task, self._clock.now())
             await work.tasks.insert(task)
             shown = {"kind": task.kind, "device": device_id, "account": account_id}
             await work.emit("task.requested", hospital_id, task.id, {}, shown)
@@ -70,7 +71,7 @@ class DeviceTaskService:
             at = self._clock.now()
             while task := await work.tasks.take(node, at, at - ASKED_FOR):
                 try:
-                    await _allowed(work, task)
+                    await _allowed(work, task, at)
                 except (Conflict, InvalidInput, NotFound) as refusal:
                     result = TaskResult(ok=False, detail=str(refusal))
                     await work.tasks.finish(task, at, result)
@@ -133,8 +134,8 @@ class DeviceTaskService:
         )
 
 
-async def _allowed(view: View, task: DeviceTask) -> None:
-    """Raise unless *task* may be done now."""
+async def _allowed(view: View, task: DeviceTask, at: datetime) -> None:
+    """Raise unless *task* may be done at the aware instant *at*."""
     device = await view.devices.get(task.hospital_id, task.device_id)
     if not device.active:
         raise Conflict(f"{device.name} is suspended: nothing may dial it")
@@ -153,7 +154,14 @@ async def _allowed(view: View, task: DeviceTask) -> None:
         raise Conflict(f"the vault has no secret for the account {account.name}: put one in first")
     if not device.host_keys:
         raise Conflict(
-            f"no host key of {device.name} is pinned: no secret is sent to a device not recognised"
+            f"no host key of {device.name} is pinned: no secret is sent to a device not recognised; run "
+            f"`ecluse hostkeys fetch {device.name}`, compare at the device, then `ecluse hostkeys pin`"
+        )
+    derogations = await view.derogations.list(task.hospital_id, [device.id])
+    if open_ones := uncovered(device.algorithms.weaknesses, derogations, at):
+        raise Conflict(
+            f"nobody answers for {', '.join(open_ones)} of {device.name} (X09): run "
+            f"`ecluse devices derogate {device.name} --until DATE --reason WHY`"
         )
 
 

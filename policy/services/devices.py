@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from policy.authn import ssh_keys
-from policy.domain.devices import Algorithms, Device, Zone
+from policy.domain.devices import Algorithms, Device, Quirk, Zone
 from policy.domain.factors import Level
 from policy.domain.ids import DeviceId, HospitalId, PersonId, ZoneId, new_id
 from policy.errors import Conflict, NotFound
@@ -223,4 +223,5 @@ def _algorithms(wanted: Algorithms) -> Algorithms:
         host_key=inputs.algorithms(wanted.host_key, "algorithms.host_key"),
         encryption=inputs.algorithms(wanted.encryption, "algorithms.encryption"),
         mac=inputs.algorithms(wanted.mac, "algorithms.mac"),
+        quirks=tuple(inputs.choice(Quirk, quirk, "algorithms.quirks") for quirk in wanted.quirks),
     )

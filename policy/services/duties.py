@@ -15,6 +15,7 @@ class Duty(Enum):
     PLAN = frozenset({Role.PLANNER, Role.ADMINISTRATOR})
     STOP = frozenset({Role.PLANNER, Role.SECURITY, Role.ADMINISTRATOR})
     RESUME = frozenset({Role.SECURITY, Role.ADMINISTRATOR})
+    DEROGATE = RESUME
     READ = STOP
     ASK = frozenset({Role.TECHNICIAN})
 

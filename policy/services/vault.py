@@ -11,7 +11,7 @@ from typing import Final
 from policy.clock import Clock
 from policy.domain.access import Grant
 from policy.domain.credentials import SealedKind, sealing_context
-from policy.domain.devices import AccountMethod, DedicatedAccount, principal_of
+from policy.domain.devices import AccountMethod, DedicatedAccount, Quirk, principal_of
 from policy.domain.ids import AccountId, DeviceId, HospitalId
 from policy.domain.tasks import TaskGrant
 from policy.domain.windows import Channel
@@ -230,8 +230,9 @@ def _terms(grant: Grant | TaskGrant, account: DedicatedAccount, at: datetime) ->
         terminal = bool(grant.obligations.channels & {Channel.SHELL, Channel.EXEC})
     else:
         key_id, terminal = f"ecluse task {grant.task_id}", False
+    plain = Quirk.PLAIN_PRINCIPAL in grant.algorithms.quirks
     return Terms(
-        principal=principal_of(account.name, grant.device_name),
+        principal=account.name if plain else principal_of(account.name, grant.device_name),
         key_id=key_id,
         valid_after=at - CLOCK_TOLERANCE,
         valid_before=until,

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from policy.domain.access import Revocation, RevocationScope
-from policy.domain.devices import AccountMethod, Algorithms, DedicatedAccount, Device, Zone
+from policy.domain.devices import AccountMethod, Algorithms, DedicatedAccount, Device, Quirk, Zone
 from policy.domain.events import PolicyEvent
 from policy.domain.factors import DEFAULT_TABLE, Factor, FactorRow, FactorTable, Level
 from policy.domain.hospitals import Hospital
@@ -136,10 +136,15 @@ def device(row: Stored, groups: Iterable[str]) -> Device:
         port=row.port,
         host_keys=tuple(row.host_keys),
         groups=frozenset(groups),
-        algorithms=Algorithms(**{kind: tuple(names) for kind, names in row.algorithms.items()}),
+        algorithms=_algorithms(row.algorithms),
         active=row.active,
         level=Level(row.level),
     )
+
+
+def _algorithms(stored: Mapping[str, list[str]]) -> Algorithms:
+    named = {kind: tuple(names) for kind, names in stored.items() if kind != "quirks"}
+    return Algorithms(**named, quirks=tuple(Quirk(name) for name in stored.get("quirks", ())))
 
 
 def device_row(value: Device) -> Values:
@@ -158,6 +163,7 @@ def device_row(value: Device) -> Values:
             "host_key": list(value.algorithms.host_key),
             "encryption": list(value.algorithms.encryption),
             "mac": list(value.algorithms.mac),
+            "quirks": [quirk.value for quirk in value.algorithms.quirks],
         },
         "active": value.active,
         "level": value.level.value,

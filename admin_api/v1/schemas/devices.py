@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from admin_api.v1.schemas.base import Identifier, Input, Name, example
 from policy.authn import ssh_keys
-from policy.domain.devices import AccountMethod, Algorithms, DedicatedAccount, Device, Zone
+from policy.domain.devices import AccountMethod, Algorithms, DedicatedAccount, Device, Quirk, Zone
 from policy.domain.factors import Level
 from policy.domain.tasks import DeviceTask, TaskKind, TaskState
 
@@ -45,12 +45,13 @@ class ZoneIn(Input):
 
 
 class AlgorithmsBody(Input):
-    """SSH algorithms that one old device needs; they serve on its own leg only."""
+    """SSH algorithms and quirks of one old device, on its own leg only; each weakness needs a derogation."""
 
     kex: list[str] = Field(default_factory=list, max_length=20)
     host_key: list[str] = Field(default_factory=list, max_length=20)
     encryption: list[str] = Field(default_factory=list, max_length=20)
     mac: list[str] = Field(default_factory=list, max_length=20)
+    quirks: list[Quirk] = Field(default_factory=list, max_length=5)
 
     def domain(self) -> Algorithms:
         """Return them as policy knows them."""
@@ -59,6 +60,7 @@ class AlgorithmsBody(Input):
             host_key=tuple(self.host_key),
             encryption=tuple(self.encryption),
             mac=tuple(self.mac),
+            quirks=tuple(self.quirks),
         )
 
 
@@ -75,7 +77,7 @@ class DeviceOut(BaseModel):
             port=22,
             host_keys=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA…"],
             groups=["imagerie"],
-            algorithms={"kex": [], "host_key": [], "encryption": [], "mac": []},
+            algorithms={"kex": [], "host_key": [], "encryption": [], "mac": [], "quirks": []},
             active=True,
             level="standard",
         )
@@ -110,6 +112,7 @@ class DeviceOut(BaseModel):
                 host_key=list(device.algorithms.host_key),
                 encryption=list(device.algorithms.encryption),
                 mac=list(device.algorithms.mac),
+                quirks=list(device.algorithms.quirks),
             ),
             active=device.active,
             level=device.level,

@@ -1,6 +1,10 @@
-"""The device's rules: known and in use (T1), in a zone (T2), its key pinned (T5), its account vaulted (T9)."""
+"""The device's rules: known and in use (T1), in a zone (T2), its key pinned (T5), its account vaulted (T9).
+
+And each of its weaknesses answered for (X09).
+"""
 
 from policy.domain.access import Finding
+from policy.domain.derogations import covered_until, uncovered
 from policy.domain.devices import AccountMethod, principal_of
 from policy.engine.case import Case
 from policy.engine.rules.findings import failed, held
@@ -10,7 +14,7 @@ def findings(case: Case) -> tuple[Finding, ...]:
     """Return the findings of this family, in gate order; of an unknown device there is but one."""
     if case.facts.device is None:
         return (failed("T1", "finding.T1.unknown", "next.T1.unknown", "administrator"),)
-    return in_use(case), in_zone(case), key_pinned(case), account_vaulted(case)
+    return in_use(case), in_zone(case), key_pinned(case), account_vaulted(case), weaknesses_accepted(case)
 
 
 def in_use(case: Case) -> Finding:
@@ -76,3 +80,18 @@ def account_vaulted(case: Case) -> Finding:
     if by_certificate:
         return held("T9", "finding.T9.certified", account=name, principal=principal_of(name, device.name))
     return held("T9", "finding.T9.vaulted", account=name)
+
+
+def weaknesses_accepted(case: Case) -> Finding:
+    """X09: what the device is too old for is covered by a derogation in force, each weakness by one."""
+    device, derogations = case.facts.device, case.facts.derogations
+    weaknesses = () if device is None else device.algorithms.weaknesses
+    open_ones = uncovered(weaknesses, derogations, case.at)
+    if device is not None and open_ones:
+        once = any(one.weakness in open_ones for one in derogations)
+        key = "finding.X09.over" if once else "finding.X09.undecided"
+        return failed("X09", key, "next.X09.decide", "security", device=device.name, weaknesses=open_ones)
+    until = covered_until(weaknesses, derogations, case.at)
+    if until is None:
+        return held("X09", "finding.X09.sound")
+    return held("X09", "finding.X09.accepted", weaknesses=weaknesses, until=until)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
 from policy.domain.access import Facts, Revocation
+from policy.domain.derogations import Derogation
 from policy.domain.devices import DedicatedAccount, Device, Zone
 from policy.domain.hospitals import Hospital
 from policy.domain.ids import DeviceId, HospitalId, InterventionId, OccurrenceId, PersonId
@@ -22,6 +23,7 @@ from policy.domain.windows import Window
 from policy.store import mapping
 from policy.store import tables as t
 from policy.store.repositories.accounts import VAULTED
+from policy.store.repositories.derogations import Derogations
 from policy.store.repositories.leases import live_sessions_of
 from policy.store.repositories.window_rows import assemble
 
@@ -51,6 +53,7 @@ class Snapshot:
     interventions: Mapping[InterventionId, Intervention]
     revocations: tuple[Revocation, ...]
     session_limit: int
+    derogations: tuple[Derogation, ...]
 
     def facts(self, person_id: PersonId, device_id: DeviceId | None) -> Facts:
         """Return the facts of one person on one device (None: a device that does not exist)."""
@@ -80,6 +83,7 @@ class Snapshot:
             revocations=self.revocations,
             live_sessions=live,
             session_limit=self.session_limit,
+            derogations=tuple(one for one in self.derogations if one.device_id == device_id),
         )
 
     def device_named(self, name: str) -> DeviceId | None:
@@ -138,7 +142,14 @@ class FactReader:
             interventions=interventions,
             revocations=await self._revocations(hospital_id, revoked_since or at),
             session_limit=session_limit,
+            derogations=await self._derogations(hospital_id, reach),
         )
+
+    async def _derogations(
+        self, hospital_id: HospitalId, reach: Mapping[DeviceId, Reach]
+    ) -> tuple[Derogation, ...]:
+        old = [key for key, one in reach.items() if one.device.algorithms.weaknesses]
+        return tuple(await Derogations(self._connection).list(hospital_id, old)) if old else ()
 
     async def _people(
         self, hospital_id: HospitalId, people: Collection[PersonId], beat_since: datetime

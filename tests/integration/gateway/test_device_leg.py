@@ -1,9 +1,11 @@
 """The device's leg: its account's key, its own old algorithms, the zone's source address, and its death."""
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import asyncssh
@@ -74,10 +76,30 @@ async def test_old_algorithms_are_one_devices_own(tmp_path: Path) -> None:
         failed = dict((await bastion.written("device.failed"))[0].event.details)
         assert failed["error"] == "NoCommonAlgorithm"
         await world.services.devices.update(world.who("dsi"), world.id, world.device.id, algorithms=OLD)
+        undecided = await bastion.client.ssh("alice+scan01", "id", answers=bastion.answers())
+        assert undecided.rc == 1
+        assert "X09" in undecided.said
+        assert "ecluse devices derogate scan01" in undecided.said
+        assert "Accepted" not in bastion.device.log()
+        until = bastion.clock.now() + timedelta(minutes=5)
+        await world.services.derogations.accept(
+            world.who("rssi"), world.id, world.device.id, reason="Console remplacée en juin", until=until
+        )
         copied = await bastion.client.ssh(
             "alice+scan01", "cat", input=b"old\n" * 100_000, answers=bastion.answers()
         )
         assert (copied.rc, copied.stdout) == (0, b"old\n" * 100_000), copied.said
+        command = bastion.client.command("alice+scan01", "echo in; sleep 600")
+        process = await bastion.client.start(command, answers=bastion.answers())
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"in\n"
+        bastion.clock.advance(until - bastion.clock.now())
+        _, said = await asyncio.wait_for(process.communicate(), 10)
+        assert process.returncode == 255
+        assert "échue" in said.decode()
+        over = await bastion.client.ssh("alice+scan01", "id", answers=bastion.answers())
+        assert over.rc == 1
+        assert "échue" in over.said
 
 
 @pytest.mark.parametrize("name", ["KexAlgorithms", "HostKeyAlgorithms", "Ciphers", "MACs"])
