@@ -153,7 +153,8 @@ async def test_a_device_is_no_stepping_stone(bastion: Bastion, laptop: Laptop) -
     assert await asyncio.wait_for(first.stdout.readline(), 10) == b"up\n"
     ended = await laptop.run(["ssh", *laptop.files, "-W", "mri02:22", "maint@scan01"], answers=[])
     assert ended.rc != 0
-    first.stdin and first.stdin.close()
+    assert first.stdin is not None
+    first.stdin.close()
     await asyncio.wait_for(first.wait(), 10)
     await bastion.closed()
     refused = [facts(frame) for frame in await bastion.frames() if frame.type is FrameType.REFUSED]

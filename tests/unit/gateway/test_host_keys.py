@@ -3,10 +3,12 @@
 import base64
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import asyncssh
 import pytest
 from asyncssh.packet import SSHPacket
+from asyncssh.public_key import SSHOpenSSHCertificate
 
 from gateway.server.host_keys import CERTIFICATE_LIFE, CLOCK_SLACK, HostKeys
 from policy.clock import ManualClock
@@ -28,9 +30,10 @@ def key_file(folder: Path, name: str, kind: str = "ssh-ed25519") -> Path:
     return path
 
 
-def certificate(pair: asyncssh.SSHKeyPair) -> asyncssh.SSHCertificate:
+def certificate(pair: asyncssh.SSHKeyPair) -> SSHOpenSSHCertificate:
     """Return the certificate that a client is shown, read back from its bytes."""
-    return asyncssh.import_certificate(b"%s %s" % (pair.algorithm, base64.b64encode(pair.public_data)))
+    line = b"%s %s" % (pair.algorithm, base64.b64encode(pair.public_data))
+    return cast(SSHOpenSSHCertificate, asyncssh.import_certificate(line))
 
 
 def test_each_key_is_shown_plain_and_certified_for_the_gateways_names(
