@@ -10,7 +10,8 @@ PolicyError
 ├── RequestRefused          what a technician asked for cannot be; carries the finding she reads
 ├── Forbidden               the person may not do this (roles, four eyes)
 ├── AuthenticationFailed    wrong or missing factor; says nothing of which
-│   └── LockedOut           too many failures; says until when
+│   ├── LockedOut           too many failures; says until when
+│   └── KeyUnfit            her own key, proved, whose certificate serves no longer; says why
 ├── PolicyUnavailable       the store cannot be read or written
 └── VaultError              a secret cannot be sealed or opened
     └── KeyMissing          the keyring lacks the key that sealed it
@@ -90,6 +91,15 @@ class Forbidden(PolicyError):
 
 class AuthenticationFailed(PolicyError):
     """A factor was wrong or missing. Carries no hint of which (invariant 7)."""
+
+
+class KeyUnfit(AuthenticationFailed):
+    """A person's own key was proved, and its certificate does not serve now; ``reason`` may be told to her."""
+
+    def __init__(self, reason: str) -> None:
+        """Say why: the value of a ``LoginReason``."""
+        super().__init__("authentication failed")
+        self.reason = reason
 
 
 class LockedOut(AuthenticationFailed):

@@ -8,6 +8,7 @@ from typing import Protocol
 from policy.clock import Clock
 from policy.domain.attempts import Attempt, AttemptOutcome
 from policy.domain.authorities import DeviceAuthority
+from policy.domain.certificates import LoginAuthority, RevocationList, TokenCertificate, TrustAnchor
 from policy.domain.credentials import EnrolledKey, SealedRow
 from policy.domain.devices import DedicatedAccount
 from policy.domain.hospitals import Hospital
@@ -102,6 +103,29 @@ class Authorities(Protocol):
         """Return the authority that signs now and its sealed key, None where the hospital has none."""
 
 
+class Certificates(Protocol):
+    """Tables ``token_certificates``, ``trust_anchors``, ``revocation_lists`` and ``login_authorities``."""
+
+    async def of_person(self, hospital_id: HospitalId, person_id: PersonId) -> Sequence[TokenCertificate]:
+        """Return the person's token certificates, the one that lasts longest first."""
+
+    async def anchors(self, hospital_id: HospitalId) -> Sequence[TrustAnchor]:
+        """Return the hospital's trust anchors."""
+
+    async def lists(self, hospital_id: HospitalId, anchor_id: str) -> Sequence[RevocationList]:
+        """Return the revocation lists taken for an anchor."""
+
+    async def authorities(self, hospital_id: HospitalId) -> Sequence[LoginAuthority]:
+        """Return the SSH authorities whose user certificates let people in."""
+
+
+class Responder(Protocol):
+    """Asks OCSP responders (RFC 6960), over HTTP."""
+
+    async def ask(self, url: str, request: bytes) -> bytes | None:
+        """Return the answer of the responder at *url*; None where there is none in a few seconds."""
+
+
 class People(Protocol):
     """Table ``people``."""
 
@@ -134,6 +158,11 @@ class View(Protocol):
     @property
     def credentials(self) -> Credentials:
         """What people log in with."""
+        ...
+
+    @property
+    def certificates(self) -> Certificates:
+        """Certificates, and whom the hospital believes about them."""
         ...
 
     @property

@@ -20,6 +20,7 @@ from ecluse.errors import StartError
 from ecluse.presence import announced
 from ecluse.private_files import console_secrets
 from ecluse.processes.start import check_secrets, listening
+from ecluse.revocations import REFRESH_EVERY, Revocations
 from ecluse.settings import Settings
 from ecluse.stopping import stop_requested
 from policy import i18n, services
@@ -81,7 +82,11 @@ async def _serve(
 ) -> None:
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(server.serve(sockets=[bound]))
-        chores = [group.create_task(ingest.run()), group.create_task(_top_up(built))]
+        chores = [
+            group.create_task(ingest.run()),
+            group.create_task(_top_up(built)),
+            group.create_task(_refresh_lists(built)),
+        ]
         while not (server.started or serving.done()):  # noqa: ASYNC110 - uvicorn offers no event to wait for
             await asyncio.sleep(START_POLL_SECONDS)
         port = bound.getsockname()[1]
@@ -123,6 +128,17 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
         yield bound
     finally:
         bound.close()
+
+
+async def _refresh_lists(built: Services) -> None:
+    async with Revocations() as revocations:
+        while True:
+            try:
+                kept = await built.anchors.refresh(revocations.fetch)
+                log.info("crl.refreshed", kept=kept)
+            except PolicyError:
+                log.exception("crl.not_refreshed")
+            await asyncio.sleep(REFRESH_EVERY.total_seconds())
 
 
 async def _top_up(built: Services) -> None:

@@ -9,6 +9,7 @@ from ecluse.host_keys import HostKeyUnusable, read_host_key
 from ecluse.presence import announced
 from ecluse.private_files import gateway_secrets
 from ecluse.processes.start import check_secrets, listening
+from ecluse.revocations import Revocations
 from ecluse.settings import Settings
 from ecluse.stopping import stop_requested
 from gateway.server.listener import Gateway
@@ -40,7 +41,8 @@ async def serve(settings: Settings) -> None:
     else:
         log.warning("gateway.no_host_authority", path=str(settings.host_authority))
     clock = SystemClock()
-    built = await services.build(composition.policy_settings(settings), clock)
+    responder = Revocations()
+    built = await services.build(composition.policy_settings(settings), clock, responder=responder)
     alarms = JournalAlarms(settings.hospital_id, clock.now)
     recorder = Recorder(
         composition.recorder_settings(settings), node=settings.node, now=clock.now, on_alarm=alarms
@@ -53,6 +55,7 @@ async def serve(settings: Settings) -> None:
         await alarms.close()
         await recorder.stop()
         await built.close()
+        await responder.close()
 
 
 async def _serve(

@@ -39,6 +39,16 @@ class Wording:
         )
         return text.replace("\n", "\r\n") + "\r\n\r\n"
 
+    def unfit(self, reason: str) -> str:
+        """Why a person's own key, which she proved, does not serve now, and whom to call."""
+        text = "\n".join(
+            (
+                self.both(f"login.{reason}", "\n"),
+                self.both("contact", "\n", contact=self.hospital.security_contact),
+            )
+        )
+        return text.replace("\n", "\r\n") + "\r\n"
+
     def instruction(self) -> str:
         """What stands over every log-in dialogue, the first and the later ones alike (invariant 7)."""
         return plain(self.both("prompt.once", "\n"))

@@ -202,6 +202,9 @@ class Front(asyncssh.SSHServer):
         """Take a verified factor; the connection is logged in only when this says COMPLETE."""
         with _Fate(self._context):
             proof = await self.dialogue.factor_proved(method, key)
+        unfit, self.dialogue.unfit = self.dialogue.unfit, None
+        if unfit is not None:
+            self.connection.send_auth_banner(self._context.wording.unfit(unfit))
         person = self.dialogue.person
         if proof is Proof.COMPLETE and person is not None:
             self._enter(person)

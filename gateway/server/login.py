@@ -9,7 +9,7 @@ from gateway.ports import Logins
 from gateway.sshfix import Proof, SignedKey
 from policy.domain.ids import HospitalId, is_name
 from policy.domain.people import Factor, Person
-from policy.errors import AuthenticationFailed
+from policy.errors import AuthenticationFailed, KeyUnfit
 from policy.services.login_attempt import LoginAttempt
 from policy.vault.secret import Secret
 
@@ -66,6 +66,8 @@ class Dialogue:
         self.failures = 0
         self.name = LoginName("")
         self.person: Person | None = None
+        self.unfit: str | None = None
+        """Why her own key, which was proved, did not serve; None where there is nothing to tell."""
         self._attempt: asyncio.Task[LoginAttempt] | None = None
 
     async def begin(self, typed: str) -> None:
@@ -152,6 +154,9 @@ class Dialogue:
             proved = attempt.key_proved(key.blob, touched=key.touched, verified=key.verified)
             try:
                 self.person = await _whole(proved)
+            except KeyUnfit as unfit:
+                self.unfit = unfit.reason
+                return Proof.REFUSED
             except AuthenticationFailed:
                 return Proof.REFUSED
             return Proof.PARTIAL if self.person is None else Proof.COMPLETE

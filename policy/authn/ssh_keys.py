@@ -27,7 +27,6 @@ _ALGORITHMS: Final = (
     "ssh-rsa",
 )
 _SECURITY_KEYS: Final = ("sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com")
-_SECURITY_KEY_APPLICATION: Final = b"ssh:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,10 +123,6 @@ def _bits(algorithm: str, blob: bytes) -> int:
         key = load_ssh_public_key(canonical.encode("ascii"))
     except (ValueError, UnsupportedAlgorithm):
         raise InvalidInput(_FIELD, "is damaged; hand over the .pub file as it is") from None
-    if is_security_key(algorithm) and not _application(blob).startswith(_SECURITY_KEY_APPLICATION):
-        raise InvalidInput(
-            _FIELD, "was made for another application than SSH; make one with ssh-keygen -t ed25519-sk"
-        )
     if isinstance(key, rsa.RSAPublicKey):
         if not MINIMUM_RSA_BITS <= key.key_size <= _MAXIMUM_RSA_BITS:
             raise InvalidInput(
@@ -140,16 +135,6 @@ def _bits(algorithm: str, blob: bytes) -> int:
     if isinstance(key, ed25519.Ed25519PublicKey):
         return 256
     raise InvalidInput(_FIELD, "is of a kind that may not log in; make one with ssh-keygen -t ed25519")
-
-
-def _application(blob: bytes) -> bytes:
-    """Return the last field of a security key's *blob*, which was parsed before (PROTOCOL.u2f)."""
-    place, field = 0, b""
-    while place < len(blob):
-        (length,) = struct.unpack_from(">I", blob, place)
-        field = blob[place + 4 : place + 4 + length]
-        place += 4 + length
-    return field
 
 
 def _printable(comment: str) -> str:

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from policy.authn.passwords import Passwords
 from policy.clock import Clock
+from policy.ports import Responder
 from policy.services.access import AccessService
+from policy.services.anchors import AnchorService
 from policy.services.authorities import AuthorityService
 from policy.services.derogations import DerogationService
 from policy.services.device_tasks import DeviceTaskService
@@ -18,6 +20,7 @@ from policy.services.people import PeopleService
 from policy.services.requests import RequestService
 from policy.services.revocations import RevocationService
 from policy.services.suppliers import SupplierService
+from policy.services.token_certificates import TokenCertificateService
 from policy.services.tokens import TokenService
 from policy.services.vault import VaultService
 from policy.services.windows import WindowService
@@ -42,6 +45,8 @@ class Services:
     vault: VaultService
     hospitals: HospitalService
     factors: FactorService
+    anchors: AnchorService
+    token_certificates: TokenCertificateService
     suppliers: SupplierService
     people: PeopleService
     devices: DeviceService
@@ -63,11 +68,17 @@ class Services:
 
 
 async def build(
-    settings: PolicySettings, clock: Clock, *, migrate: bool = False, passwords: Passwords | None = None
+    settings: PolicySettings,
+    clock: Clock,
+    *,
+    migrate: bool = False,
+    passwords: Passwords | None = None,
+    responder: Responder | None = None,
 ) -> Services:
     """Open the database and the keyring that *settings* name, and build every service on them.
 
-    *migrate* brings the schema up to date first; *passwords* are the usual ones unless given. Raises
+    *migrate* brings the schema up to date first; *passwords* are the usual ones unless given. *responder* is asked
+    about tokens' certificates. Raises
     PolicyUnavailable, VaultError, InvalidInput.
     """
     keyring = Keyring.load(settings.keyring_directory)
@@ -82,10 +93,12 @@ async def build(
         keyring=keyring,
         passwords=hasher,
         access=AccessService(database, clock, settings),
-        login=LoginService(database, keyring, hasher, clock, settings),
+        login=LoginService(database, keyring, hasher, clock, settings, responder=responder),
         vault=vault,
         hospitals=HospitalService(database, people, clock),
         factors=FactorService(database, clock),
+        anchors=AnchorService(database, clock),
+        token_certificates=TokenCertificateService(database, clock),
         suppliers=SupplierService(database, clock),
         people=people,
         devices=DeviceService(database, vault, clock),

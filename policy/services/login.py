@@ -28,7 +28,7 @@ from policy.errors import (
     PolicyUnavailable,
     VaultError,
 )
-from policy.ports import Store
+from policy.ports import Responder, Store
 from policy.services.login_attempt import LoginAttempt, ProvedKey
 from policy.services.login_door import NOBODY, OnOutcome, bounded, only_hospital
 from policy.services.login_keys import KeyLogins
@@ -53,9 +53,13 @@ class LoginService(KeyLogins):
         settings: PolicySettings,
         *,
         on_outcome: OnOutcome | None = None,
+        responder: Responder | None = None,
     ) -> None:
-        """Share *passwords*, whose owner closes it; call *on_outcome* with every outcome before it is told."""
-        super().__init__(database, clock, settings, on_outcome)
+        """Share *passwords*, whose owner closes it; call *on_outcome* with every outcome before it is told.
+
+        Ask *responder* whether tokens' certificates were revoked; without one, nobody can be asked.
+        """
+        super().__init__(database, clock, settings, on_outcome, responder)
         self._keyring = keyring
         self._passwords = passwords
         self._running: set[asyncio.Task[Person]] = set()

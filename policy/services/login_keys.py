@@ -2,20 +2,34 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from policy.authn import held_keys
 from policy.authn.held_keys import KeyProof, KeyRefused
+from policy.clock import Clock
 from policy.domain.attempts import Attempt, AttemptKind, AttemptOutcome
-from policy.domain.credentials import EnrolledKey
+from policy.domain.credentials import EnrolledKey, KeyKind
 from policy.domain.factors import Factor, FactorTable
 from policy.domain.ids import new_id
 from policy.domain.logins import LoginReason, LoginResult
 from policy.domain.people import Person
-from policy.errors import AuthenticationFailed, LockedOut
-from policy.ports import View
+from policy.errors import AuthenticationFailed, KeyUnfit, LockedOut
+from policy.ports import Responder, Store, View
 from policy.services.login_attempt import Accepted, LoginAttempt
-from policy.services.login_door import NOBODY, LoginDoor
+from policy.services.login_door import NOBODY, LoginDoor, OnOutcome
+from policy.services.token_check import TokenCheck, TokenFacts, read_token_facts
+from policy.settings import PolicySettings
+
+_TOLD: Final = frozenset(
+    {
+        LoginReason.CERTIFICATE_EXPIRED,
+        LoginReason.CERTIFICATE_UNTRUSTED,
+        LoginReason.CERTIFICATE_UNFIT,
+        LoginReason.CERTIFICATE_REVOKED,
+        LoginReason.CERTIFICATE_UNCHECKED,
+    }
+)
+"""What whoever signed with an enrolled key may be told: that key is hers, and nothing is learned of another's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +40,7 @@ class _KeyFacts:
     key: EnrolledKey | None
     table: FactorTable
     until: datetime | None
+    token: TokenFacts
 
     @property
     def active(self) -> bool:
@@ -34,6 +49,18 @@ class _KeyFacts:
 
 class KeyLogins(LoginDoor):
     """Judges keys. A key is never guessed, and agents hold several: a wrong one counts for no lock-out."""
+
+    def __init__(
+        self,
+        database: Store,
+        clock: Clock,
+        settings: PolicySettings,
+        on_outcome: OnOutcome | None,
+        responder: Responder | None,
+    ) -> None:
+        """As ``LoginDoor``; ask *responder* whether certificates were revoked."""
+        super().__init__(database, clock, settings, on_outcome)
+        self._tokens = TokenCheck(responder)
 
     async def has_key(self, attempt: LoginAttempt, blob: bytes) -> bool:
         """Tell whether *blob* is a key the attempt's person may log in with now; proves nothing, records nothing."""
@@ -50,22 +77,27 @@ class KeyLogins(LoginDoor):
             facts = await self._key_facts(view, attempt, proof.blob)
         await self._unlocked(attempt, facts, proof.blob)
         try:
-            factor = self._factor_of(facts, proof)
+            factor, detail = await self._factor_of(facts, proof)
         except KeyRefused as refused:
             await self._refuse_key(attempt, facts, proof.blob, refused)
         if facts.table.level_of(frozenset({factor})) is None:
             return Accepted(factor=factor, person=None)
-        return Accepted(factor=factor, person=await self._enter(attempt, proof, factor))
+        return Accepted(factor=factor, person=await self._enter(attempt, proof, factor, detail))
 
-    def _factor_of(self, facts: _KeyFacts, proof: KeyProof) -> Factor:
+    async def _factor_of(self, facts: _KeyFacts, proof: KeyProof) -> tuple[Factor, str | None]:
+        """Return what was proved, and what the journal should know of it besides."""
         if facts.key is None or not facts.active:
             raise KeyRefused(LoginReason.UNKNOWN_KEY)
         factor = held_keys.factor_of(proof, facts.key)
         if not facts.table.begins_with(factor):
             raise KeyRefused(LoginReason.NOT_IN_THE_TABLE)
-        return factor
+        if factor is not Factor.TOKEN_CERTIFICATE:
+            return factor, None
+        return factor, await self._tokens.in_force(facts.token, facts.key, self._clock.now())
 
-    async def _enter(self, attempt: LoginAttempt, proof: KeyProof, factor: Factor) -> Person:
+    async def _enter(
+        self, attempt: LoginAttempt, proof: KeyProof, factor: Factor, detail: str | None
+    ) -> Person:
         """Let in whoever proved a key that is enough, on what stands at this instant."""
         async with self._database.unit_of_work(None, self._clock) as work:
             await work.attempts.hold(attempt.hospital_id, attempt.login, attempt.origin)
@@ -96,6 +128,7 @@ class KeyLogins(LoginDoor):
             factors=frozenset({factor}),
             level=level,
             blob=proof.blob,
+            detail=detail,
         )
         return facts.person
 
@@ -103,9 +136,14 @@ class KeyLogins(LoginDoor):
         hospital, login = attempt.hospital_id, attempt.login
         person = await view.people.by_login(hospital, login)
         keys = await view.credentials.ssh_keys(person.id if person else NOBODY)
+        key = held_keys.enrolled_as(blob, keys)
+        token = TokenFacts()
+        if person is not None and key is not None and key.kind is KeyKind.TOKEN:
+            token = await read_token_facts(view, hospital, person)
         return _KeyFacts(
             person=person,
-            key=held_keys.enrolled_as(blob, keys),
+            key=key,
+            token=token,
             table=await self._table(view, hospital, console=attempt.console),
             until=await self._locked_until(view, hospital, login, attempt.source, person),
         )
@@ -129,4 +167,6 @@ class KeyLogins(LoginDoor):
             blob=blob,
             detail=refused.detail,
         )
+        if refused.reason in _TOLD:
+            raise KeyUnfit(refused.reason.value)
         raise AuthenticationFailed("authentication failed")

@@ -11,6 +11,7 @@ from policy.store.plain import described
 from policy.store.repositories.accounts import Accounts
 from policy.store.repositories.attempts import Attempts
 from policy.store.repositories.authorities import Authorities
+from policy.store.repositories.certificates import Certificates
 from policy.store.repositories.credentials import Credentials
 from policy.store.repositories.derogations import Derogations
 from policy.store.repositories.devices import Devices, Zones
@@ -40,6 +41,7 @@ class View:
         self.suppliers = Suppliers(connection)
         self.people = People(connection)
         self.credentials = Credentials(connection)
+        self.certificates = Certificates(connection)
         self.attempts = Attempts(connection)
         self.invitations = Invitations(connection)
         self.tokens = Tokens(connection)

@@ -93,10 +93,13 @@ class Credentials:
         done = await self._connection.execute(delete(t.ssh_keys).where(where))
         if done.rowcount != 1:
             raise NotFound("public key", fingerprint)
+        bound = t.token_certificates.c
+        same = (bound.hospital_id == hospital_id) & (bound.key_fingerprint == fingerprint)
+        await self._connection.execute(delete(t.token_certificates).where(same))
 
     async def forget(self, person_id: PersonId) -> None:
-        """Remove the person's password, TOTP secret and public keys. Used steps are kept: a code serves once."""
-        for table in (t.passwords, t.totp_secrets, t.ssh_keys):
+        """Remove her password, TOTP secret, public keys and their certificates. Used steps stay: a code serves once."""
+        for table in (t.passwords, t.totp_secrets, t.ssh_keys, t.token_certificates):
             await self._connection.execute(delete(table).where(table.c.person_id == person_id))
 
     async def _sealed(self, person_id: PersonId, *, confirmed: bool) -> str | None:

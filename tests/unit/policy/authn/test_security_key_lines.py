@@ -27,7 +27,7 @@ def test_a_security_key_is_no_host_key() -> None:
 @pytest.mark.parametrize("application", [b"https://login.example", b"", b"ssh"])
 def test_a_key_made_for_something_else_is_refused(application: bytes) -> None:
     """A credential of a web site signs for whoever runs that site: only SSH's own serve."""
-    with pytest.raises(InvalidInput, match="another application"):
+    with pytest.raises(InvalidInput, match="is damaged"):
         ssh_keys.parse(SecurityKey(application=application).line, security_keys=True)
 
 
