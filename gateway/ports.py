@@ -6,6 +6,7 @@ from typing import Protocol
 from policy.domain.access import AccessRequest, Denial, Grant, Held
 from policy.domain.events import PolicyEvent
 from policy.domain.ids import HospitalId, SessionId
+from policy.domain.sessions import Earlier
 from policy.domain.logins import LoginOutcome
 from policy.domain.tasks import TaskGrant
 from policy.services.login_attempt import LoginAttempt
@@ -25,8 +26,11 @@ class Access(Protocol):
         """Answer all live *grants* again, from one snapshot."""
         ...
 
-    async def session_opened(self, grant: Grant, node: str) -> None:
-        """Take a lease for the session of *grant*; raises Conflict where it no longer holds or is one too many."""
+    async def session_opened(self, grant: Grant, node: str) -> Earlier | None:
+        """Take a lease for the session of *grant*, and tell what came before it in its intervention.
+
+        Raises Conflict where the grant no longer holds, or is one too many.
+        """
         ...
 
     async def node_started(self, node: str) -> None:

@@ -9,6 +9,7 @@ from gateway.session.transfer.command import Refused
 from policy.domain.access import Denial, Grant, Obligations
 from policy.domain.hospitals import Hospital
 from policy.domain.people import Language
+from policy.domain.sessions import Earlier
 from policy.i18n import Catalog, load, refusal, sentence
 
 
@@ -60,8 +61,8 @@ class Wording:
 
     # --- after log-in -------------------------------------------------------------------------------------
 
-    def welcome(self, grant: Grant, obligations: Obligations) -> str:
-        """What a person reads on her terminal before the device's first line."""
+    def welcome(self, grant: Grant, obligations: Obligations, earlier: Earlier | None = None) -> str:
+        """What a person reads on her terminal before the device's first line; *earlier*: what came before."""
         language = grant.language
         lines = [
             self.say(
@@ -75,7 +76,16 @@ class Wording:
             self.say("welcome.purpose", language, purpose=grant.purpose),
             self.say("welcome.recorded", language, idle=obligations.idle_limit),
         ]
+        if earlier is not None:
+            lines.insert(2, self._again(earlier, language))
         return self._with_contact("\n".join(lines), language)
+
+    def _again(self, earlier: Earlier, language: Language) -> str:
+        if earlier.closed_at is None:
+            return self.say("welcome.beside", language, number=earlier.number)
+        key = f"earlier.{earlier.end_reason}"
+        why = self.say(key if self._catalog.knows(key) else "earlier.failure", language)
+        return self.say("welcome.again", language, number=earlier.number, at=earlier.closed_at, why=why)
 
     def denied(self, denial: Denial, language: Language) -> str:
         """Policy's refusal."""
@@ -91,7 +101,7 @@ class Wording:
 
     def ended(self, reason: EndReason, grant: Grant, denial: Denial | None = None) -> str:
         """Why a session ends; where policy ended it, the rules' own sentences."""
-        if reason is EndReason.LEFT:
+        if reason in {EndReason.LEFT, EndReason.LOST}:
             return ""
         language = grant.language
         failed = denial.failed if denial is not None else ()

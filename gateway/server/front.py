@@ -30,6 +30,9 @@ from policy.domain.people import Language, Person
 from policy.errors import PolicyError
 from recorder.errors import RecorderError
 
+PROBE_SECONDS = 3.0
+"""How long a connection may be silent to a question before it counts as lost."""
+
 _log = structlog.get_logger()
 
 
@@ -125,7 +128,11 @@ class Front(asyncssh.SSHServer):
     def connection_lost(self, exc: Exception | None) -> None:
         self._door.left(self)
         if self._selector is not None:
-            self._selector.leave()
+            self._selector.leave(lost=exc is not None)
+
+    async def alive(self) -> bool:
+        """Tell whether the client still answers: asked when she comes a second time."""
+        return await self.connection.answers(PROBE_SECONDS)
 
     def hang_up(self) -> None:
         """Close the connection, its channels having been closed before."""
@@ -220,6 +227,7 @@ class Front(asyncssh.SSHServer):
             source=self.source,
             client_version=version,
             hang_up=self.hang_up,
+            alive=self.alive,
         )
         self.quiet_since = self._context.monotonic()
         self._door.logged_in(self)

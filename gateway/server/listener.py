@@ -36,6 +36,9 @@ from policy.domain.ids import HospitalId
 from policy.i18n import Catalog, load
 
 SWEEP_SECONDS = 1.0
+KEEPALIVE_SECONDS = 15
+KEEPALIVES_MISSED = 3
+"""A client that is silent is asked this often, and lost after so many questions without an answer."""
 LEAVE_SECONDS = 2.0
 """How long a drain waits for the last words of the menus to be read."""
 BACKLOG = 200
@@ -324,6 +327,8 @@ async def _server_options(
         signature_algs=list(SIGNATURE),
         compression_algs=list(COMPRESSION),
         login_timeout=settings.login_grace_seconds,
+        keepalive_interval=KEEPALIVE_SECONDS,
+        keepalive_count_max=KEEPALIVES_MISSED,
         encoding=None,
         line_editor=False,
         agent_forwarding=False,

@@ -1,7 +1,7 @@
 """What becomes of a channel: the device that was named, the menu, a command, or a refusal."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
@@ -49,6 +49,7 @@ class Selector:
         source: str,
         client_version: str,
         hang_up: Callable[[], None],
+        alive: Callable[[], Awaitable[bool]],
         jumped: bool = False,
     ) -> None:
         """Serve *person*, who logged in as *name* from *source*; *hang_up* closes her connection.
@@ -62,6 +63,7 @@ class Selector:
         self._source = source
         self._client_version = client_version
         self._hang_up = hang_up
+        self._alive = alive
         self._jumped = jumped
         self._opening: dict[_Target, asyncio.Task[Session]] = {}
         self._sessions: list[Session] = []
@@ -103,6 +105,7 @@ class Selector:
             source=self._source,
             client_version=self._client_version,
             hang_up=hang_up,
+            alive=self._alive,
             jumped=True,
         )
 
@@ -113,11 +116,15 @@ class Selector:
             not session.ended.is_set() for session in self._sessions
         )
 
-    def leave(self) -> None:
-        """The person's connection is gone: her sessions end, those included that are being opened."""
+    def leave(self, *, lost: bool = False) -> None:
+        """The person's connection is gone: her sessions end, those included that are being opened.
+
+        *lost*: it broke. Some clients leave without a word: what had ended by itself was not lost.
+        """
         self._left = True
         for session in self._sessions:
-            session.end(EndReason.LEFT)
+            running = any(relay.exit is None for relay in session.relays.values())
+            session.end(EndReason.LOST if lost and running else EndReason.LEFT)
 
     async def serve(self, channel: PersonChannel, request: ChannelRequest) -> None:
         """Serve one channel to the point where its relay runs by itself; never raises."""
@@ -191,7 +198,9 @@ class Selector:
         relay = await self._context.opener.open_channel(session, channel.channel, request, serve_from)
         channel.accept()
         if request.kind == "shell" and request.pty is not None:
-            relay.greet(self._context.wording.welcome(session.grant, session.obligations))
+            relay.greet(
+                self._context.wording.welcome(session.grant, session.obligations, session.earlier)
+            )
         relay.resume()
 
     async def _session(self, target: _Target) -> Session:
@@ -215,10 +224,11 @@ class Selector:
 
         def register(session: Session) -> None:
             self._sessions.append(session)
-            self._context.supervisor.register(session, self._hang_up)
+            self._context.supervisor.register(session, self._hang_up, self._alive)
             if self._left:
                 session.end(EndReason.LEFT)
 
+        await self._context.supervisor.sound_out(self._person.id, self._hang_up)
         opener = self._context.opener
         return await opener.open_session(
             request, client_version=self._client_version, register=register, jumped=self._jumped

@@ -207,7 +207,7 @@ class Opener:
 
     async def _lease(self, session: Session) -> None:
         try:
-            await self._access.session_opened(session.grant, self._node)
+            session.earlier = await self._access.session_opened(session.grant, self._node)
         except Conflict:
             raise
         except PolicyError as error:

@@ -12,6 +12,7 @@ from gateway.session.reasons import EndReason
 from gateway.session.request import ChannelRequest
 from gateway.sshfix import ClientChannel, DeviceConnection
 from policy.domain.access import Denial, Grant, Held, Obligations
+from policy.domain.sessions import Earlier
 from recorder.errors import RecordingFailed
 from recorder.trace.frames import FrameType, canonical
 
@@ -34,6 +35,7 @@ class Session:
         self.warned_of_silence = False
         self.to_recheck = True
         self.opened = False
+        self.earlier: Earlier | None = None
         self._monotonic = monotonic
         self._recording: Recording | None = None
         self._last_number = 0

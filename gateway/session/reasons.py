@@ -6,10 +6,12 @@ from enum import StrEnum
 class EndReason(StrEnum):
     """The word that the trace, the lease and the journal keep; ``end.<word>`` is what the person reads.
 
-    ``LEFT``: she closed her connection, and reads nothing.
+    ``LEFT``: she closed her connection; ``LOST``: it broke under her. She reads nothing then, but the next
+    session of the intervention tells her.
     """
 
     LEFT = "left"
+    LOST = "lost"
     IDLE = "idle"
     WINDOW = "window"
     CUT = "cut"

@@ -1,7 +1,7 @@
 """Holds every live session to its obligations: idle limit, window end, cuts, an unreadable policy, drain."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -19,6 +19,7 @@ from gateway.session.reasons import EndReason
 from policy.clock import Clock
 from policy.domain.access import Denial, Held
 from policy.domain.events import PolicyEvent
+from policy.domain.ids import PersonId
 from policy.errors import PolicyError
 
 WARNINGS = (10, 5, 1)
@@ -28,6 +29,8 @@ IDLE_WARNING_SHARE = 5
 """A person is warned of her silence so long before its limit, or by this part of a short limit."""
 TICK_SECONDS = 0.25
 HEARTBEAT_SECONDS = 3.0
+ENDING_SECONDS = 5.0
+"""How long a newcomer waits for the end of what her broken connection left."""
 
 _log = structlog.get_logger()
 
@@ -57,6 +60,7 @@ class Supervisor:
         self._poll_seconds = poll_seconds
         self._grace = policy_grace_seconds
         self._sessions: dict[Session, Callable[[], None]] = {}
+        self._alive: dict[Session, Callable[[], Awaitable[bool]]] = {}
         self._ends: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._cursor: int | None = None
@@ -98,9 +102,15 @@ class Supervisor:
         if self._ends:
             await asyncio.wait(set(self._ends))
 
-    def register(self, session: Session, hang_up: Callable[[], None]) -> None:
-        """Look after *session* from now on; it is asked about at the next poll whatever happened before."""
+    def register(
+        self, session: Session, hang_up: Callable[[], None], alive: Callable[[], Awaitable[bool]]
+    ) -> None:
+        """Look after *session* from now on; it is asked about at the next poll whatever happened before.
+
+        *hang_up* closes its person's connection, *alive* tells whether that one still answers.
+        """
         self._sessions[session] = hang_up
+        self._alive[session] = alive
         session.on_end = self.end
         session.on_answer = self._take
         session.on_violation = lambda relay: self._violated(session, relay)
@@ -129,6 +139,30 @@ class Supervisor:
 
     def _forget(self, session: Session) -> None:
         self._sessions.pop(session, None)
+        self._alive.pop(session, None)
+
+    async def sound_out(self, person_id: PersonId, newcomer: Callable[[], None]) -> None:
+        """End what is left of the person's connections that no longer answer, before she begins anew.
+
+        A network that broke leaves a connection that looks open; it must neither count against her nor keep her
+        out. *newcomer* closes the connection that she now comes by, which is not asked.
+        """
+        others = [
+            session
+            for session, hang_up in self._sessions.items()
+            if session.grant.person_id == person_id and session.ending is None and hang_up != newcomer
+        ]
+        if not others:
+            return
+        answers = await asyncio.gather(*(self._alive[session]() for session in others), return_exceptions=True)
+        gone = [session for session, answer in zip(others, answers, strict=True) if answer is not True]
+        for session in gone:
+            self.end(session, EndReason.LOST)
+        if gone:
+            ends = [asyncio.ensure_future(session.ended.wait()) for session in gone]
+            _, late = await asyncio.wait(ends, timeout=ENDING_SECONDS)
+            for task in late:
+                task.cancel()
 
     async def end_all(self, reason: EndReason) -> None:
         """End every session and wait until they have ended."""

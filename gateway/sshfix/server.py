@@ -1,8 +1,10 @@
 """A person's connection: verified factors one by one, honest key exchange, no shared host key state."""
 
+import asyncio
 import copy
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import Enum
 from typing import Protocol, cast
 
@@ -57,6 +59,18 @@ class ServerConnection(FlowControl, SSHServerConnection):
                 shown.setdefault(algorithm, key)
         self._server_host_keys = shown
         self._server_host_key_algs = list(shown)
+
+    async def answers(self, seconds: float) -> bool:
+        """Ask the client for a sign of life, and tell whether it sends anything at all within *seconds*.
+
+        What it sends may be an upload that its answer waits behind; any request is answered, known or not
+        (RFC 4254 section 4).
+        """
+        before = self._recv_seq
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._make_global_request(b"keepalive@openssh.com")
+        return self._recv_seq != before
 
     @override
     def choose_server_host_key(self, peer_host_key_algs: Sequence[bytes]) -> bool:

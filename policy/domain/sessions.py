@@ -16,6 +16,19 @@ class SessionState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """What came before a session in its intervention.
+
+    ``number``: how many sessions the intervention has, this one counted. ``closed_at`` (aware UTC) and
+    ``end_reason`` are those of the person's last one on the same device; None where it is open still.
+    """
+
+    number: int
+    closed_at: datetime | None
+    end_reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LiveSession:
     """One client connection to one device, and whether its gateway still answers for it.
 

@@ -11,7 +11,7 @@ from policy.domain.access import AccessRequest, Denial, Explanation, Grant, Held
 from policy.domain.events import PolicyEvent
 from policy.domain.ids import HospitalId, PersonId, SessionId
 from policy.domain.people import Factor
-from policy.domain.sessions import LiveSession
+from policy.domain.sessions import Earlier, LiveSession
 from policy.domain.ways import Way
 from policy.engine.decide import decide
 from policy.engine.explain import explain
@@ -112,8 +112,8 @@ class AccessService:
         async with self._deadline(), self._database.unit_of_work(None, self._clock) as work:
             await work.leases.beat(node, self._clock.now())
 
-    async def session_opened(self, grant: Grant, node: str) -> None:
-        """Take a lease for the session of *grant*, held by *node*.
+    async def session_opened(self, grant: Grant, node: str) -> Earlier | None:
+        """Take a lease for the session of *grant*, held by *node*; return what came before it in its intervention.
 
         Raises Conflict where the person's sessions are at their limit, or the grant no longer holds: what was
         cut between the decision and this call does not open.
@@ -127,7 +127,9 @@ class AccessService:
             if held >= self._settings.session_limit:
                 raise Conflict(f"{held} sessions are open already, and no more than that are allowed")
             await work.leases.beat(node, self._clock.now())
+            earlier = await work.leases.earlier(grant)
             await work.leases.open(grant, node)
+        return earlier
 
     async def session_closed(self, session_id: SessionId, reason: str) -> None:
         """Give the lease of a session back; *reason* is the gateway's code. A second time changes nothing."""

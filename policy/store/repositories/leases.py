@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.access import Grant, RevocationScope
 from policy.domain.ids import HospitalId, PersonId, SessionId
-from policy.domain.sessions import LiveSession, SessionState
+from policy.domain.sessions import Earlier, LiveSession, SessionState
 from policy.store import tables as t
 
 _s = t.sessions.c
@@ -86,6 +86,28 @@ class Leases:
             "granted": grant.canonical_bytes().decode(),
         }
         await self._connection.execute(insert(t.sessions).values(row))
+
+    async def earlier(self, grant: Grant) -> Earlier | None:
+        """Return what came before the session of *grant*, not added yet; None where she is there for the first time.
+
+        The sessions of one intervention count, whatever their windows.
+        """
+        same_window = (t.windows.c.hospital_id == _s.hospital_id) & (t.windows.c.id == _s.window_id)
+        mine = (_s.person_id == grant.person_id) & (_s.device_id == grant.device_id)
+        query = (
+            select(_s.closed_at, _s.end_reason, mine.label("mine"))
+            .select_from(t.sessions.join(t.windows, same_window))
+            .where(
+                (_s.hospital_id == grant.hospital_id)
+                & (t.windows.c.intervention_id == grant.intervention_id)
+            )
+            .order_by(_s.opened_at.desc(), _s.id)
+        )
+        rows = (await self._connection.execute(query)).all()
+        last = next((row for row in rows if row.mine), None)
+        if last is None:
+            return None
+        return Earlier(number=len(rows) + 1, closed_at=last.closed_at, end_reason=last.end_reason)
 
     async def close(self, session_id: SessionId, at: datetime, reason: str) -> bool:
         """End the session; tell whether it was open."""

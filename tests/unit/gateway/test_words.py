@@ -35,7 +35,9 @@ def test_no_sentence_is_without_use_and_none_is_missing() -> None:
     source = "\n".join(path.read_text() for path in ROOT.rglob("*.py"))
     named = set(re.findall(r'["\']((?:banner|prompt|login|welcome|warning|end|refusal|refused|device|menu|list|command|help'
                            r'|task|usage|windows|ask|extend|keys|ssh-config|notice)\.[a-z0-9-]+|contact)["\']', source))  # fmt: skip
-    made = {f"end.{reason.value}" for reason in EndReason if reason is not EndReason.LEFT}
+    made = {f"end.{reason.value}" for reason in EndReason}
+    made -= {"end.left", "end.lost"}
+    made |= {f"earlier.{reason}" for reason in (*EndReason, "interrupted")}
     for shape in (getattr(commands, name).shape for name in commands.__all__ if name.endswith("Command")):
         made |= {f"help.{shape.name}", f"usage.{shape.name}"}
         made |= {f"command.place-{place}" for place in shape.places}
