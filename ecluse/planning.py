@@ -24,6 +24,7 @@ OPTIONS: Final[Mapping[str, str]] = {
     "groups": "--group",
     "account": "--account",
     "channels": "--channel",
+    "forwards": "--forward",
     "purpose": "--purpose",
     "idle": "--idle",
     "idle.ceiling": "--output-counts",
@@ -31,6 +32,7 @@ OPTIONS: Final[Mapping[str, str]] = {
 }
 """The option that each field of the API was typed for; a field below another one goes by the nearest."""
 
+_PORT = re.compile(r"[0-9]{1,5}")
 _LOCAL = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?")
 _CLOCK = re.compile(r"\d{2}:\d{2}")
 _LENGTH = re.compile(r"\+(\d{1,4})([mh])")
@@ -97,3 +99,13 @@ def _fold(at: datetime) -> str | None:
     if at.replace(fold=0).utcoffset() == at.replace(fold=1).utcoffset():
         return None
     return "second" if at.fold else "first"
+
+
+def forward(text: str) -> Json:
+    """Read ``443`` or ``443=console``; raises typer.BadParameter."""
+    number, _, label = text.partition("=")
+    if _PORT.fullmatch(number.strip()) is None:
+        raise typer.BadParameter(
+            "write a port of the device, with what it is: 443=console", param_hint="--forward"
+        )
+    return {"port": int(number), "label": label.strip() or None}

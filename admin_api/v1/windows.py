@@ -35,7 +35,7 @@ from policy.domain.ids import (
     WindowId,
 )
 from policy.domain.people import Language
-from policy.domain.windows import IdleRule, Occurrence, Recurrence, Window, WindowState
+from policy.domain.windows import Forward, IdleRule, Occurrence, Recurrence, Window, WindowState
 from policy.errors import InvalidInput, NotFound
 
 router = APIRouter(prefix="/windows", tags=["windows"], route_class=GuardedRoute)
@@ -100,6 +100,7 @@ async def plan_window(context: Ctx, who: Who, language: Spoken, body: WindowIn) 
         groups=body.groups,
         account=body.account,
         channels=body.channels,
+        forwards=[Forward(port=one.port, label=one.label) for one in body.forwards],
         idle=_idle(body.idle),
         intervention_id=InterventionId(body.intervention_id) if body.intervention_id is not None else None,
         kind=body.kind,

@@ -60,10 +60,14 @@ def plan(
     person: Annotated[list[str], typer.Option(help="Who may come; repeat for several.")],
     start: Start,
     end: End,
-    channel: Annotated[
-        list[str], typer.Option(metavar="shell|exec|sftp-up|sftp-down", help="Repeat for several.")
-    ],
     purpose: Annotated[str, typer.Option(help="What it is for: the technician reads it.")],
+    channel: Annotated[
+        list[str] | None, typer.Option(metavar="shell|exec|sftp-up|sftp-down", help="Repeat for several.")
+    ] = None,
+    forward: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PORT[=LABEL]", help="A port of the device to reach by ssh -L; repeat."),
+    ] = None,
     supplier: Annotated[str | None, typer.Option(help="Supplier of the intervention.")] = None,
     kind: Annotated[str, typer.Option(metavar="monitoring|maintenance|assistance")] = "maintenance",
     intervention: Annotated[
@@ -102,7 +106,8 @@ def plan(
         "devices": [names.device(client, name)["id"] for name in device or ()],
         "groups": in_group or [],
         "account": account,
-        "channels": channel,
+        "channels": channel or [],
+        "forwards": [planning.forward(text) for text in forward or ()],
         "purpose": purpose,
         **_times(desk, start, end, rrule, except_, start_fold, end_fold, shift),
     }
@@ -273,7 +278,7 @@ def list_(
             _span(item["occurrences"][0]) if item["occurrences"] else None,
             [people.get(key, key) for key in item["people"]],
             [*(devices.get(key, key) for key in item["devices"]), *(f"@{name}" for name in item["groups"])],
-            item["channels"],
+            [*item["channels"], *(str(forward["port"]) for forward in item["forwards"])],
             item["purpose"],
         )
         for item in found
@@ -332,6 +337,7 @@ def _show_window(desk: Desk, item: Json) -> None:
         ("field.devices", [*(devices.get(key, key) for key in item["devices"]), *item["groups"]]),
         ("field.account", item["account"]),
         ("field.channels", item["channels"]),
+        ("field.forwards", [_port(forward) for forward in item["forwards"]]),
         ("field.purpose", item["purpose"]),
         ("field.rule", item["rule"]),
         ("field.openings", openings[:12]),
@@ -341,6 +347,11 @@ def _show_window(desk: Desk, item: Json) -> None:
         ("field.answer", item["answer"]),
     ]
     desk.show_record(fields, item)
+
+
+def _port(forward: Json) -> str:
+    label = forward["label"]
+    return str(forward["port"]) if label is None else f"{forward['port']} ({label})"
 
 
 def _span(occurrence: Json) -> str:

@@ -25,7 +25,7 @@ from policy.domain.ids import (
 from policy.domain.interventions import Intervention, InterventionKind
 from policy.domain.people import Language, Person
 from policy.domain.suppliers import Supplier
-from policy.domain.windows import Channel, Window
+from policy.domain.windows import Channel, Forward, Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,13 +104,21 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Obligations:
-    """What the gateway must hold during the session. ``hard_end`` is an aware UTC instant, exclusive."""
+    """What the gateway must hold during the session. ``hard_end`` is an aware UTC instant, exclusive.
+
+    ``forwards`` are the ports of the device, and of no other machine, that may be reached through it.
+    """
 
     idle_limit: timedelta
     output_counts: bool
     output_ceiling: timedelta | None
     hard_end: datetime
     channels: frozenset[Channel]
+    forwards: tuple[Forward, ...] = ()
+
+    def forward_to(self, port: int) -> Forward | None:
+        """Return the forward that allows *port* of the device, or None."""
+        return next((forward for forward in self.forwards if forward.port == port), None)
 
 
 GRANT_SEAL: Final = object()

@@ -25,6 +25,22 @@ class Channel(StrEnum):
     SFTP_DOWN = "sftp-down"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forward:
+    """A port of the device itself that may be reached through a session (``ssh -L``): a web console, a database.
+
+    ``label`` is what the planner calls it, for people; None where the number says enough.
+    """
+
+    port: int
+    label: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """The port with its label, such as ``443 (console)``."""
+        return str(self.port) if self.label is None else f"{self.port} ({self.label})"
+
+
 class WindowState(StrEnum):
     """Planned is waiting for approval; only an approved window opens."""
 
@@ -95,6 +111,7 @@ class Window:
     ``devices`` and ``groups`` name what may be reached (either may be empty, not both). ``account`` is the
     name of the dedicated account; None is the device's own, and where it has several the person must say
     which. ``occurrences`` are those stored.
+    ``forwards`` are ports of the device that may be forwarded, by number; none: no forwarding.
     ``level`` is what a log-in must reach, beside what the device demands.
     ``answer`` is why it was refused, in the words that whoever asked for it reads.
     ``version`` grows with every change: whoever changes or approves says which version she looked at.
@@ -118,6 +135,7 @@ class Window:
     version: int = 1
     answer: str | None = None
     level: Level = Level.STANDARD
+    forwards: tuple[Forward, ...] = ()
 
     def concerns(self, person: PersonId, device: Device) -> bool:
         """Tell whether this window names *person* and *device*, the latter by id or by one of its groups."""

@@ -41,18 +41,21 @@ def denial(case: Case, findings: tuple[Finding, ...]) -> Denial:
 def obligations(case: Case, chosen: Candidate) -> Obligations:
     """Return what the gateway must hold: the terms of the *chosen* window as they now stand.
 
-    A live session keeps to the channels it was granted: a window that is widened widens new sessions only.
+    A live session keeps to the channels and ports it was granted: a window that is widened widens new sessions only.
     """
     window = chosen.window
-    channels = window.channels
+    channels, forwards = window.channels, window.forwards
     if case.grant is not None:
-        channels &= case.grant.obligations.channels
+        granted = case.grant.obligations
+        channels &= granted.channels
+        forwards = tuple(one for one in forwards if granted.forward_to(one.port) is not None)
     return Obligations(
         idle_limit=window.idle.limit,
         output_counts=window.idle.output_counts,
         output_ceiling=window.idle.ceiling,
         hard_end=chosen.end,
         channels=channels,
+        forwards=forwards,
     )
 
 

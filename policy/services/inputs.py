@@ -87,10 +87,10 @@ def address(text: str, field: str = "address") -> str:
     return str(found)
 
 
-def port(number: int) -> int:
+def port(number: int, field: str = "port") -> int:
     """Return a TCP port."""
     if isinstance(number, bool) or not 1 <= number <= 65535:
-        raise InvalidInput("port", "write a number from 1 to 65535")
+        raise InvalidInput(field, "write a number from 1 to 65535")
     return number
 
 

@@ -228,8 +228,9 @@ def _terms(grant: Grant | TaskGrant, account: DedicatedAccount, at: datetime) ->
         until = min(until, grant.obligations.hard_end)
         key_id = key_id_of(grant.person_login, grant.person_name, grant.session_id)
         terminal = bool(grant.obligations.channels & {Channel.SHELL, Channel.EXEC})
+        ports = bool(grant.obligations.forwards)
     else:
-        key_id, terminal = f"ecluse task {grant.task_id}", False
+        key_id, terminal, ports = f"ecluse task {grant.task_id}", False, False
     plain = Quirk.PLAIN_PRINCIPAL in grant.algorithms.quirks
     return Terms(
         principal=account.name if plain else principal_of(account.name, grant.device_name),
@@ -238,6 +239,7 @@ def _terms(grant: Grant | TaskGrant, account: DedicatedAccount, at: datetime) ->
         valid_before=until,
         source_address=grant.source_address,
         terminal=terminal,
+        ports=ports,
     )
 
 

@@ -8,13 +8,16 @@ from policy.domain.devices import Device
 from policy.domain.ids import DeviceId, HospitalId, PersonId
 from policy.domain.interventions import Intervention
 from policy.domain.people import Role
-from policy.domain.windows import Channel, IdleRule, Window
+from policy.domain.windows import Channel, Forward, IdleRule, Window
 from policy.errors import InvalidInput
 from policy.services import inputs
 from policy.store.unit_of_work import View
 
 LONGEST_SILENCE: Final = timedelta(hours=1)
 LONGEST_OUTPUT: Final = timedelta(hours=24)
+LONGEST_LABEL: Final = 40
+MOST_FORWARDS: Final = 16
+SSH_PORT: Final = 22
 _DIRECTIONS: Final = frozenset({Channel.SFTP_UP, Channel.SFTP_DOWN})
 _COMMANDS: Final = frozenset({Channel.SHELL, Channel.EXEC})
 
@@ -48,14 +51,44 @@ async def check_devices(
     return named, grouped
 
 
-def check_channels(channels: Iterable[Channel]) -> frozenset[Channel]:
-    """Return the channels, at least one."""
+def check_channels(channels: Iterable[Channel], forwards: tuple[Forward, ...] = ()) -> frozenset[Channel]:
+    """Return the channels: at least one, but where a port is all that is needed."""
     found = frozenset(inputs.choice(Channel, channel, "channels") for channel in channels)
-    if not found:
+    if not found and not forwards:
         raise InvalidInput(
             "channels", "allow at least one of: " + ", ".join(channel.value for channel in Channel)
         )
     return found
+
+
+async def check_forwards(
+    view: View, hospital_id: HospitalId, forwards: Iterable[Forward], devices: Iterable[DeviceId]
+) -> tuple[Forward, ...]:
+    """Return the ports of the device that a window lets through, by number, each once.
+
+    Never its SSH port: a session inside the session would be sealed, and nobody could read it again.
+    """
+    found = sorted(
+        (
+            Forward(
+                port=inputs.port(forward.port, "forwards"),
+                label=None
+                if forward.label is None
+                else inputs.line(forward.label, "forwards", longest=LONGEST_LABEL),
+            )
+            for forward in forwards
+        ),
+        key=lambda forward: forward.port,
+    )
+    if len(found) > MOST_FORWARDS:
+        raise InvalidInput("forwards", f"name at most {MOST_FORWARDS} ports")
+    ports = {forward.port for forward in found}
+    if len(ports) < len(found):
+        raise InvalidInput("forwards", "name each port once")
+    own = {SSH_PORT} | {(await view.devices.get(hospital_id, each)).port for each in sorted(devices)}
+    if not ports.isdisjoint(own):
+        raise InvalidInput("forwards", "leave out the port of SSH: allow a shell or files instead")
+    return tuple(found)
 
 
 def check_idle(idle: IdleRule) -> IdleRule:
@@ -76,6 +109,8 @@ async def warnings(view: View, window: Window, intervention: Intervention) -> tu
     found: list[str] = []
     if window.channels & _COMMANDS and len(window.channels & _DIRECTIONS) == 1:
         found.append("warning.shell-makes-direction-moot")
+    if window.forwards:
+        found.append("warning.forward-unreadable")
     reached = {
         device.id: device for device in await view.devices.in_groups(window.hospital_id, list(window.groups))
     }

@@ -16,7 +16,7 @@ from policy.domain.ids import (
     new_id,
 )
 from policy.domain.interventions import Intervention, InterventionKind, InterventionState
-from policy.domain.windows import Channel, IdleRule, Recurrence, Window, WindowState
+from policy.domain.windows import Channel, Forward, IdleRule, Recurrence, Window, WindowState
 from policy.errors import Conflict, Forbidden, InvalidInput
 from policy.services import inputs, window_checks
 from policy.services.duties import Duty, require
@@ -63,6 +63,7 @@ class WindowService(WindowChanges):
         shift: bool = False,
         recurrence: Recurrence | None = None,
         level: Level = Level.STANDARD,
+        forwards: Iterable[Forward] = (),
     ) -> Planned:
         """Ask for a window; it opens nothing before somebody else approves it.
 
@@ -88,6 +89,7 @@ class WindowService(WindowChanges):
             _goes_on(intervention)
             hospital = await work.hospitals.get(hospital_id)
             named, grouped = await window_checks.check_devices(work, hospital_id, devices, groups)
+            ports = await window_checks.check_forwards(work, hospital_id, forwards, named)
             window_id = WindowId(new_id())
             now = self._clock.now()
             window = Window(
@@ -98,7 +100,8 @@ class WindowService(WindowChanges):
                 devices=named,
                 groups=grouped,
                 account=None if account is None else inputs.name(account, "account"),
-                channels=window_checks.check_channels(channels),
+                channels=window_checks.check_channels(channels, ports),
+                forwards=ports,
                 idle=window_checks.check_idle(
                     idle or IdleRule(limit=self._settings.idle_limit(intervention.kind))
                 ),

@@ -13,7 +13,7 @@ from policy.domain.ids import SiteId
 from policy.domain.interventions import Intervention, InterventionKind, InterventionState
 from policy.domain.people import Language, Person, Role
 from policy.domain.suppliers import Site, Supplier
-from policy.domain.windows import Channel, IdleRule, Occurrence, Recurrence, Window, WindowState
+from policy.domain.windows import Channel, Forward, IdleRule, Occurrence, Recurrence, Window, WindowState
 
 Values = Mapping[str, Any]
 Stored = Any  # a row: its attributes are the columns of the table
@@ -251,6 +251,7 @@ def window(
         version=row.version,
         answer=row.answer,
         level=Level(row.level),
+        forwards=tuple(Forward(port=one["port"], label=one["label"]) for one in row.forwards),
     )
 
 
@@ -273,6 +274,7 @@ def window_row(value: Window) -> Values:
         "version": value.version,
         "answer": value.answer,
         "level": value.level.value,
+        "forwards": [{"port": forward.port, "label": forward.label} for forward in value.forwards],
     }
 
 

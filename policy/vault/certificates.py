@@ -30,7 +30,8 @@ class Terms:
 
     ``key_id`` is what the device writes into its own log; the instants are aware UTC, ``valid_before``
     exclusive; ``source_address`` is the only address it is accepted from (None: any); ``terminal``: the device
-    may give a terminal. Forwarding of anything, agents, X11 and the user's rc file are never allowed.
+    may give a terminal; ``ports``: it may let ports of its own be reached. Agents, X11 and the user's rc file are
+    never allowed.
     """
 
     principal: str
@@ -39,6 +40,7 @@ class Terms:
     valid_before: datetime
     source_address: str | None
     terminal: bool
+    ports: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,8 @@ def certify(authority: Secret, terms: Terms) -> Certified:
     )
     if terms.source_address is not None:
         builder = builder.add_critical_option(b"source-address", terms.source_address.encode("ascii"))
+    if terms.ports:
+        builder = builder.add_extension(b"permit-port-forwarding", b"")
     if terms.terminal:
         builder = builder.add_extension(b"permit-pty", b"")
     line = builder.sign(signer).public_bytes().decode("ascii")

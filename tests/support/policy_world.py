@@ -20,7 +20,7 @@ from policy.domain.ids import DeviceId, HospitalId, PersonId, SiteId, new_id
 from policy.domain.interventions import InterventionKind
 from policy.domain.people import Factor, Person, Role
 from policy.domain.suppliers import Site, Supplier
-from policy.domain.windows import Channel, IdleRule, Recurrence, Window
+from policy.domain.windows import Channel, Forward, IdleRule, Recurrence, Window
 from policy.services import Services, build
 from policy.services.people import Invited
 from policy.settings import PolicySettings
@@ -111,6 +111,7 @@ class World:
         idle: IdleRule | None = None,
         recurrence: Recurrence | None = None,
         approve: bool = True,
+        forwards: Iterable[Forward] = (),
     ) -> Window:
         """Return a window that dsi asked for and, if *approve*, denis approved; relative to now."""
         start = self.clock.now() + opens_in
@@ -122,6 +123,7 @@ class World:
             devices=[self.device.id] if devices is None else devices,
             groups=groups,
             channels=channels,
+            forwards=forwards,
             account=account,
             idle=idle,
             kind=InterventionKind.REMOTE_MAINTENANCE,
@@ -201,14 +203,15 @@ async def make_world(
     further: bool = False,
     engagements: bool = False,
     session_limit: int = 5,
+    forwards: Iterable[Forward] = (),
 ) -> World:
     """Make the fixture hospital in the database at *database_url*, whose schema is brought up to date.
 
     Staff: dsi and denis (administrators and planners), rssi (security). Imagix: alice and bob, technicians, from
     *networks*. Device scan01, group ``imagerie``, at *address* and *port*, *host_key* pinned (None: some key),
     account of that *method* and *secret*. A window of two hours, open for half an hour, lets alice in by all
-    channels. *further*: a second hospital in the same database. *engagements*: the texts are demanded of her.
-    Everybody but bob has enrolled.
+    channels, and to the ports *forwards*. *further*: a second hospital in the same database. *engagements*: the
+    texts are demanded of her. Everybody but bob has enrolled.
     """
     made_here = None
     if keyring_directory is None:
@@ -278,7 +281,7 @@ async def make_world(
         for invited in begun.invitations:
             await world.enrol(invited)
         await _hire(world)
-        world.window = await world.add_window()
+        world.window = await world.add_window(forwards=forwards)
     except BaseException:
         await services.close()
         raise

@@ -101,6 +101,15 @@ class RecurrenceBody(Input):
     exceptions: list[str] = Field(default_factory=list, max_length=400)
 
 
+class ForwardBody(Input):
+    """A port of the device itself that may be forwarded (``ssh -L``), with what people call it."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(port=443, label="console"))
+
+    port: int = Field(ge=1, le=65535)
+    label: str | None = Field(default=None, min_length=1, max_length=40)
+
+
 class WindowOut(BaseModel):
     """An intervention window."""
 
@@ -111,6 +120,7 @@ class WindowOut(BaseModel):
     groups: list[str]
     account: str | None
     channels: list[Channel]
+    forwards: list[ForwardBody]
     idle: IdleBody
     purpose: str
     state: WindowState
@@ -134,6 +144,7 @@ class WindowOut(BaseModel):
             groups=sorted(window.groups),
             account=window.account,
             channels=sorted(window.channels),
+            forwards=[ForwardBody(port=one.port, label=one.label) for one in window.forwards],
             idle=IdleBody(
                 limit_seconds=int(window.idle.limit.total_seconds()),
                 output_counts=window.idle.output_counts,
@@ -213,7 +224,14 @@ class WindowIn(LocalTimes):
     devices: set[Identifier] = Field(default_factory=set, max_length=200)
     groups: set[Name] = Field(default_factory=set, max_length=50)
     account: Name | None = None
-    channels: set[Channel] = Field(min_length=1)
+    channels: set[Channel] = Field(
+        default_factory=set, description="At least one, but where a port is all that is needed."
+    )
+    forwards: list[ForwardBody] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Ports of the device that may be forwarded, never its SSH port.",
+    )
     idle: IdleBody | None = None
     purpose: Text
     recurrence: RecurrenceBody | None = None

@@ -52,6 +52,7 @@ windows = Table(
     Column("version", Integer, nullable=False),
     Column("level", String(16), nullable=False, server_default="standard"),
     Column("answer", String(500)),
+    Column("forwards", JSON, nullable=False, server_default="[]"),
     PrimaryKeyConstraint("hospital_id", "id"),
     own("interventions", "intervention_id"),
     own("people", "requested_by"),

@@ -152,6 +152,27 @@ def test_a_recurring_window_with_a_day_left_out(desks: tuple[Desk, Desk, Desk]) 
     assert starts[:2] == ["2026-11-24 06:00", "2026-12-08 06:00"]
 
 
+def test_ports_of_a_device_are_planned_by_number_and_name(desks: tuple[Desk, Desk, Desk]) -> None:
+    """``--forward 443=console`` lets a port through, alone where it is all that is needed; what is wrong is named."""
+    dsi, _, _ = desks
+    plan = (
+        *("windows", "plan", "--supplier", "Imagix", "--person", "alice", "--device", "scan01"),
+        *("--start", "2027-03-02 20:00", "--end", "22:00", "--purpose", "Console"),
+    )
+    planned = dsi.json(*plan, "--forward", "5432", "--forward", "443=console")
+    window = planned["window"]
+    assert window["forwards"] == [{"port": 443, "label": "console"}, {"port": 5432, "label": None}]
+    assert window["channels"] == []
+    assert [note["key"] for note in planned["warnings"]].count("warning.forward-unreadable") == 1
+    shown = dsi.run("windows", "show", window["id"][:8]).output
+    assert "443 (console), 5432" in shown
+    for wrong in ("22", "70000", "https", "443=" + "x" * 50):
+        refused = dsi.run(*plan, "--forward", wrong)
+        assert (refused.exit_code != 0, "--forward" in refused.output) == (True, True), refused.output
+    neither = dsi.run(*plan)
+    assert "--channel" in neither.output
+
+
 def test_names_that_do_not_exist_are_said(desks: tuple[Desk, Desk, Desk]) -> None:
     """An unknown name is one sentence and exit code 1; wrong usage is exit code 2; help is 0 with an example."""
     dsi, _, _ = desks
