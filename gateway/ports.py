@@ -6,8 +6,8 @@ from typing import Protocol
 from policy.domain.access import AccessRequest, Denial, Grant, Held
 from policy.domain.events import PolicyEvent
 from policy.domain.ids import HospitalId, SessionId
-from policy.domain.sessions import Earlier
 from policy.domain.logins import LoginOutcome
+from policy.domain.sessions import Earlier
 from policy.domain.tasks import TaskGrant
 from policy.services.login_attempt import LoginAttempt
 from policy.vault.credentials import Credential

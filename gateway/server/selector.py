@@ -198,9 +198,7 @@ class Selector:
         relay = await self._context.opener.open_channel(session, channel.channel, request, serve_from)
         channel.accept()
         if request.kind == "shell" and request.pty is not None:
-            relay.greet(
-                self._context.wording.welcome(session.grant, session.obligations, session.earlier)
-            )
+            relay.greet(self._context.wording.welcome(session.grant, session.obligations, session.earlier))
         relay.resume()
 
     async def _session(self, target: _Target) -> Session:

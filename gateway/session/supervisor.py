@@ -154,7 +154,9 @@ class Supervisor:
         ]
         if not others:
             return
-        answers = await asyncio.gather(*(self._alive[session]() for session in others), return_exceptions=True)
+        answers = await asyncio.gather(
+            *(self._alive[session]() for session in others), return_exceptions=True
+        )
         gone = [session for session, answer in zip(others, answers, strict=True) if answer is not True]
         for session in gone:
             self.end(session, EndReason.LOST)

@@ -98,8 +98,7 @@ class Leases:
             select(_s.closed_at, _s.end_reason, mine.label("mine"))
             .select_from(t.sessions.join(t.windows, same_window))
             .where(
-                (_s.hospital_id == grant.hospital_id)
-                & (t.windows.c.intervention_id == grant.intervention_id)
+                (_s.hospital_id == grant.hospital_id) & (t.windows.c.intervention_id == grant.intervention_id)
             )
             .order_by(_s.opened_at.desc(), _s.id)
         )
