@@ -1,9 +1,10 @@
 """What one entry of the journal says in one line: who did what, on what, and the gist of it."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from ecluse.client import Json
+from policy.i18n import rule_label
 
 _IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 _SHORT = 8
@@ -12,8 +13,12 @@ _UNTOLD = frozenset(
     {"hospital_id", "id", "subject", "version", "node", "door", "requested_at", "requested_by"}
 )
 """Details that the line says already, or that help nobody who skims; ``--details`` and the JSON have them."""
+Word = Callable[[str, object], str | None]
+"""Gives the word for a value of the API under a prefix (``fact``, ``ended``); the value itself where there is none."""
 _PLAIN = ("reason", "state", "purpose")
 """Details that need no name, and come first: the line may be cut."""
+_WORDS = {"reason": "ended", "state": "window", "purpose": "purpose"}
+_RULE = re.compile(r"([A-Z]+[0-9]+):finding\.\S+")
 
 
 def doer(entry: Json) -> str | None:
@@ -38,10 +43,13 @@ def object_of(entry: Json) -> str | None:
     return _short(details.get("subject") or entry["session_id"]) or None
 
 
-def gist(entry: Json) -> str:
-    """Return the details in one line; of a change, what became different."""
+def gist(entry: Json, word: Word) -> str:
+    """Return the details in one line, in the reader's words; of a change, what became different."""
     told = ((key, value) for key, value in _told(entry) if value)
-    return " ".join(value if key in _PLAIN else f"{key}={value}" for key, value in told)
+    return ", ".join(
+        str(word(_WORDS[key], value)) if key in _PLAIN else f"{word('fact', key)} {value}"
+        for key, value in told
+    )
 
 
 def lines(entry: Json) -> Iterator[str]:
@@ -77,6 +85,9 @@ def _value(value: object) -> str:
 
 def _short(value: object) -> str:
     text = "" if value is None else str(value)
+    rule = _RULE.fullmatch(text)
+    if rule is not None:
+        return rule_label(rule[1])
     return text[:_SHORT] if _IDENTIFIER.fullmatch(text) else text
 
 

@@ -58,7 +58,14 @@ def list_(
                 desk.write(f"    {line}")
         return
     rows = [
-        (desk.moment(item["at"]), item["name"], doer(item), object_of(item), item["source"], gist(item))
+        (
+            desk.moment(item["at"]),
+            desk.word("event", item["name"]),
+            doer(item),
+            object_of(item),
+            item["source"],
+            gist(item, desk.word),
+        )
         for item in found
     ]
     columns = (

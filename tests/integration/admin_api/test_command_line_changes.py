@@ -115,8 +115,9 @@ def test_the_journal_reads_from_top_to_bottom(house: House, desks: tuple[Desk, D
     lines = rssi.run("audit", "list", "--name", "zone.created").stdout.splitlines()
     places = [next(n for n, line in enumerate(lines) if name in line) for name in ("premier", "second")]
     assert places[1] == places[0] + 1
-    assert re.match(r"2026-11-23 20:\d\d  zone\.created +dsi", lines[places[0]])
+    assert re.match(r"2026-11-23 20:\d\d  zone declared +dsi", lines[places[0]])
     whole = rssi.run("audit", "list", "--name", "zone.created", "--details", "--limit", "1").stdout
+    assert "zone.created" in whole
     assert "    after.name: second" in whole
     assert "premier" not in whole
 

@@ -1,8 +1,11 @@
 """One entry of the journal in one line."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 from ecluse.chronicle import doer, gist, lines, object_of
+from policy import i18n
 
 HEX = "3bae2f52c0f14a5f9a1c0f5e4f3a4ac5"
 
@@ -12,18 +15,24 @@ def _entry(**fields: Any) -> dict[str, Any]:
     return {**blank, "writer": "node1", "seq": 3, "digest": "ab" * 32, "details": {}, **fields}
 
 
+def _say(prefix: str, value: object) -> str:
+    return {"ended.idle": "inactivity", "fact.by": "by", "window.approved": "approved"}.get(
+        f"{prefix}.{value}", str(value)
+    )
+
+
 def test_a_gateway_s_act_is_the_person_s_on_the_device() -> None:
     """What a gateway notes of a session is said of whom it let in, and of where she went."""
     entry = _entry(
         actor="gateway", person="alice", device="scan01", details={"device": "scan01", "reason": "idle"}
     )
-    assert (doer(entry), object_of(entry), gist(entry)) == ("alice", "scan01", "idle")
+    assert (doer(entry), object_of(entry), gist(entry, _say)) == ("alice", "scan01", "inactivity")
 
 
 def test_an_unknown_login_is_still_named() -> None:
     """A failed log-in of nobody we know shows the login that was tried."""
     entry = _entry(details={"login": "mallory", "reason": "unknown", "door": "api"})
-    assert (doer(entry), object_of(entry), gist(entry)) == ("mallory", None, "unknown")
+    assert (doer(entry), object_of(entry), gist(entry, _say)) == ("mallory", None, "unknown")
 
 
 def test_of_a_change_the_gist_is_what_became_different() -> None:
@@ -32,13 +41,40 @@ def test_of_a_change_the_gist_is_what_became_different() -> None:
     entry = _entry(
         actor="denis", details={**change, "after": {"purpose": "Test", "state": "approved", "by": "f" * 32}}
     )
-    assert (doer(entry), object_of(entry), gist(entry)) == ("denis", "3bae2f52", "approved by=ffffffff")
+    assert (doer(entry), object_of(entry), gist(entry, _say)) == (
+        "denis",
+        "3bae2f52",
+        "approved, by ffffffff",
+    )
 
 
 def test_one_person_s_act_on_another_names_both() -> None:
     """Who suspended whom: the actor, then the person."""
     entry = _entry(actor="rssi", person="alice", details={"after": {"reason": "Départ"}, "before": {}})
-    assert (doer(entry), object_of(entry), gist(entry)) == ("rssi", "alice", "Départ")
+    assert (doer(entry), object_of(entry), gist(entry, _say)) == ("rssi", "alice", "Départ")
+
+
+def test_rules_are_called_by_the_name_people_know() -> None:
+    """The rules that failed are said by their labels, and not by the keys of their sentences."""
+    entry = _entry(details={"failed": ["O3:finding.O3.outside", "C2:finding.C2.undeclared"]})
+    assert gist(entry, _say) == "failed PGSSIS-O3,PGSSIS-C2"
+
+
+def test_every_event_that_the_code_writes_has_its_words() -> None:
+    """Each name given to the outbox or the journal is a phrase in both languages."""
+    catalog = i18n.load("ecluse")
+    given = re.compile(
+        r'\bemit\(\s*"([a-z_.]+)"|\b(?:session|person|quietly)\(\s*"([a-z]+\.[a-z_]+)"|"(alarm\.[a-z_]+)"'
+    )
+    root = Path(__file__).parents[3]
+    named = {
+        next(filter(None, found))
+        for package in ("policy", "gateway", "recorder")
+        for path in (root / package).rglob("*.py")
+        for found in given.findall(path.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 60
+    assert [name for name in sorted(named) if not catalog.knows(f"event.{name}")] == []
 
 
 def test_details_hold_all_of_the_entry() -> None:
