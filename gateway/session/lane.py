@@ -11,10 +11,11 @@ from gateway.session.valve import Valve
 from recorder.errors import RecordingFailed
 from recorder.trace.frames import FrameType
 
-HIGH_WATER = 256 * 1024
-LOW_WATER = 64 * 1024
-"""Bytes that wait for the recorder before the direction is held, and at which it flows again."""
-PIECE_BYTES = 2048
+HIGH_WATER = 512 * 1024
+LOW_WATER = 256 * 1024
+"""Bytes that wait for the recorder before the direction is held, and at which it flows again: one record is then
+being written while the next one gathers."""
+PIECE_BYTES = 4096
 """What a piece counts beside its own bytes: a thousand pieces of one byte are work and memory too."""
 
 Piece = tuple[FrameType, bytes]

@@ -24,9 +24,9 @@ from gateway.sshfix.fastpath import FastChannel
 MAX_QUEUED_REQUESTS = 64
 MAX_ENVIRONMENT = 32
 MAX_ENVIRONMENT_BYTES = 1024
-JOINED_BYTES = 128 * 1024
-"""Pieces of one stream that wait are handed over together up to this many bytes: four packets, far below what a
-frame of the trace may hold, and little enough for a terminal's interrupt to be seen at once."""
+JOINED_BYTES = 256 * 1024
+"""Pieces of one stream that wait are handed over together up to this many bytes: eight packets, far below what a
+frame of the trace may hold. A terminal's window is smaller, so that an interrupt is seen at once."""
 
 
 @dataclass(frozen=True, slots=True)

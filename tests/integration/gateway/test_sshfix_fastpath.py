@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncssh
 import pytest
-from asyncssh.constants import MSG_CHANNEL_DATA
+from asyncssh.constants import MSG_CHANNEL_DATA, MSG_CHANNEL_WINDOW_ADJUST
 from asyncssh.packet import String, UInt32
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -307,24 +307,48 @@ async def test_a_packet_too_large_ends_the_connection() -> None:
 
 
 @pytest.mark.parametrize(
-    "payload",
+    ("kind", "payload"),
     [
-        pytest.param(b"", id="empty"),
-        pytest.param(UInt32(7777) + String(b"x"), id="no such channel"),
-        pytest.param(UInt32(0) + UInt32(900) + b"x", id="data cut short"),
-        pytest.param(UInt32(0) + String(b"x") + b"more", id="bytes after the data"),
+        pytest.param(MSG_CHANNEL_DATA, b"", id="empty"),
+        pytest.param(MSG_CHANNEL_DATA, UInt32(7777) + String(b"x"), id="no such channel"),
+        pytest.param(MSG_CHANNEL_DATA, UInt32(0) + UInt32(900) + b"x", id="data cut short"),
+        pytest.param(MSG_CHANNEL_DATA, UInt32(0) + String(b"x") + b"more", id="bytes after the data"),
+        pytest.param(MSG_CHANNEL_WINDOW_ADJUST, UInt32(0), id="grant cut short"),
+        pytest.param(MSG_CHANNEL_WINDOW_ADJUST, UInt32(7777) + UInt32(1), id="grant for no channel"),
+        pytest.param(MSG_CHANNEL_WINDOW_ADJUST, UInt32(0) + UInt32(1) + b"x", id="bytes after the grant"),
     ],
 )
-async def test_bad_data_packets_are_left_to_asyncssh(payload: bytes) -> None:
-    """What is not plainly good data is refused as the stock connection refuses it, and harms no other."""
+async def test_bad_data_packets_are_left_to_asyncssh(kind: int, payload: bytes) -> None:
+    """What is not plainly good data or a good grant is refused as the stock connection refuses it."""
     said: list[str] = []
     for server in (asyncssh.SSHServerConnection, Ours):
         async with line(server, our_client=False) as made:
             _channel, heard = await opened(made.client)
-            made.client.send_packet(MSG_CHANNEL_DATA, payload)
+            made.client.send_packet(kind, payload)
             said.append(str(await asyncio.wait_for(heard.ended, 10)))
     assert said[0] == said[1]
     assert said[0] != "None"
+
+
+@pytest.mark.parametrize("size", [1, 32768, 32769, 200_000])
+async def test_a_block_is_one_write(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many packets a block takes, the socket is called once, and a stock peer reads each of them."""
+    async with line(asyncssh.SSHServerConnection, our_client=True) as made:
+        channel, heard = await opened(made.client)
+        writes: list[int] = []
+        send = made.client._send
+
+        def counted(data: bytes) -> None:
+            writes.append(len(data))
+            send(data)
+
+        monkeypatch.setattr(made.client, "_send", counted)
+        before = made.client._send_seq
+        block = random.Random(size).randbytes(size)
+        channel.write(block)
+        assert len(writes) == 1
+        assert made.client._send_seq - before == -(-size // 32768)
+        await eventually(lambda: bytes(heard.heard) == block)
 
 
 async def test_sequence_numbers_go_on_over_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,7 +368,7 @@ async def test_sequence_numbers_go_on_over_both_ways(monkeypatch: pytest.MonkeyP
         await eventually(lambda: len(heard.heard) == 500_000)
         await eventually(lambda: made.server._recv_seq == made.client._send_seq)
         assert made.client._recv_seq == made.server._send_seq
-        assert sum(counted) > 30
+        assert sum(counted) > 30  # the data and the grants for it
 
 
 async def test_no_packet_and_no_password_is_logged(caplog: pytest.LogCaptureFixture) -> None:
