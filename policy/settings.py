@@ -14,7 +14,7 @@ class PolicySettings:
     ``database_url``: ``sqlite:////absolute/path`` or ``postgresql://…``. ``keyring_directory``: the vault's keys.
     ``session_limit``: open sessions a person; ``requests_limit``: windows that
     one person may have asked for and not been answered. ``idle_*`` and ``longest_*``: the idle limit proposed for, and the
-    longest occurrence of, a window of each kind. ``horizon``: how far recurrences are stored ahead.
+    longest occurrence of, a window of each kind. ``report_within``: how long after its last session an intervention is to be reported. ``horizon``: how far recurrences are stored ahead.
     ``four_eyes_period``: for how long who
     invited somebody, and whom she invited, don't approve for each other. ``store_timeout``: after it, policy counts as unreadable. ``lease``: a gateway silent for longer has lost its
     sessions. ``lockout_*``: failures of a person from one source before ``lockout_first``, doubling up to
@@ -31,6 +31,7 @@ class PolicySettings:
     longest_monitoring: timedelta = timedelta(days=31)
     longest_maintenance: timedelta = timedelta(hours=24)
     longest_assistance: timedelta = timedelta(hours=24)
+    report_within: timedelta = timedelta(days=3)
     horizon: timedelta = timedelta(days=400)
     invitation_validity: timedelta = timedelta(days=7)
     four_eyes_period: timedelta = timedelta(days=30)

@@ -17,6 +17,7 @@ from policy.services.interventions import InterventionService
 from policy.services.login import LoginService
 from policy.services.own_factors import OwnFactorService
 from policy.services.people import PeopleService
+from policy.services.reports import ReportService
 from policy.services.requests import RequestService
 from policy.services.revocations import RevocationService
 from policy.services.suppliers import SupplierService
@@ -55,6 +56,7 @@ class Services:
     interventions: InterventionService
     windows: WindowService
     requests: RequestService
+    reports: ReportService
     own_factors: OwnFactorService
     revocations: RevocationService
     device_tasks: DeviceTaskService
@@ -107,6 +109,7 @@ async def build(
         interventions=InterventionService(database, clock),
         windows=WindowService(database, clock, settings),
         requests=RequestService(database, clock, settings),
+        reports=ReportService(database, clock, settings),
         own_factors=OwnFactorService(database),
         revocations=RevocationService(database, clock),
         device_tasks=DeviceTaskService(database, clock),

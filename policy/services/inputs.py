@@ -55,6 +55,16 @@ def line(text: str, field: str, *, longest: int = 200, empty: bool = False) -> s
     return stripped
 
 
+def paragraph(text: str, field: str, *, longest: int) -> str:
+    """Return *text* without outer spaces: lines of at most *longest* characters in all, none of them a control."""
+    lines = [one.rstrip() for one in text.strip().replace("\r\n", "\n").split("\n")]
+    if not any(lines):
+        raise InvalidInput(field, "must not be empty")
+    if len(text) > longest:
+        raise InvalidInput(field, f"write at most {longest} characters")
+    return "\n".join(line(one, field, longest=longest, empty=True) for one in lines)
+
+
 def email(text: str) -> str:
     """Return the address in lower case; a mailbox that several people read is refused (E3, S36)."""
     lowered = text.strip().lower()

@@ -23,6 +23,7 @@ from policy.store.repositories.invitations import Invitations
 from policy.store.repositories.leases import Leases
 from policy.store.repositories.outbox import Outbox
 from policy.store.repositories.people import People
+from policy.store.repositories.reports import Reports
 from policy.store.repositories.revocations import Revocations
 from policy.store.repositories.sealed import SealedRows
 from policy.store.repositories.suppliers import Suppliers
@@ -52,6 +53,7 @@ class View:
         self.interventions = Interventions(connection)
         self.windows = Windows(connection)
         self.extensions = Extensions(connection)
+        self.reports = Reports(connection)
         self.revocations = Revocations(connection)
         self.leases = Leases(connection)
         self.tasks = Tasks(connection)

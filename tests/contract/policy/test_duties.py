@@ -14,6 +14,7 @@ from policy.domain.factors import DEFAULT_TABLE
 from policy.domain.ids import PersonId
 from policy.domain.interventions import InterventionKind
 from policy.domain.people import Role
+from policy.domain.reports import Goal
 from policy.domain.tasks import TaskKind
 from policy.domain.windows import Channel
 from policy.errors import Forbidden, PolicyError
@@ -187,6 +188,14 @@ def calls() -> dict[str, tuple[str, Call]]:
                 channels=[Channel.SHELL],
             ),
         ),
+        ("reports.own", ASK, ask("reports", "own")),
+        (
+            "reports.file",
+            ASK,
+            ask("reports", "file", goal=Goal.REACHED, what="Fait", device_name="scan01"),
+        ),
+        ("reports.list", READ, ask("reports", "list")),
+        ("reports.acknowledge", PLAN, ask("reports", "acknowledge", none)),
         ("own_factors.held", ASK, ask("own_factors", "held")),
         ("requests.extend", ASK, ask("requests", "extend", length=HALF_AN_HOUR, **why)),
         (

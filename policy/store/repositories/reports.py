@@ -1,0 +1,101 @@
+"""Reports of interventions, and the sessions that they tell of."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from policy.domain.ids import HospitalId, PersonId
+from policy.domain.reports import Goal, Report, ReportState, WorkedSession
+from policy.errors import Conflict, NotFound
+from policy.store import tables as t
+
+_c = t.reports.c
+_s = t.sessions.c
+
+
+class Reports:
+    """Table ``reports``."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Work on *connection*."""
+        self._connection = connection
+
+    async def insert(self, report: Report) -> None:
+        """Add a report; there is one an intervention."""
+        await self._connection.execute(insert(t.reports).values(_values(report)))
+
+    async def update(self, report: Report) -> None:
+        """Write the report anew; raises Conflict where the hospital has acknowledged it meanwhile."""
+        filed = (
+            (_c.hospital_id == report.hospital_id)
+            & (_c.id == report.id)
+            & (_c.state == ReportState.FILED.value)
+        )
+        done = await self._connection.execute(update(t.reports).where(filed).values(_values(report)))
+        if done.rowcount != 1:
+            raise Conflict("this report is acknowledged: it is final")
+
+    async def get(self, hospital_id: HospitalId, report_id: str) -> Report:
+        """Return one; raises NotFound."""
+        where = (_c.hospital_id == hospital_id) & (_c.id == report_id)
+        row = (await self._connection.execute(select(t.reports).where(where))).first()
+        if row is None:
+            raise NotFound("report", report_id)
+        return _report(row)
+
+    async def list(self, hospital_id: HospitalId) -> Sequence[Report]:
+        """Return the hospital's reports, the newest first."""
+        query = select(t.reports).where(_c.hospital_id == hospital_id)
+        rows = await self._connection.execute(query.order_by(_c.filed_at.desc(), _c.id))
+        return [_report(row) for row in rows]
+
+    async def worked(
+        self, hospital_id: HospitalId, person_id: PersonId | None = None
+    ) -> Sequence[WorkedSession]:
+        """Return the sessions that there were, those of one person if given, oldest first."""
+        window = (t.windows.c.hospital_id == _s.hospital_id) & (t.windows.c.id == _s.window_id)
+        device = (t.devices.c.hospital_id == _s.hospital_id) & (t.devices.c.id == _s.device_id)
+        where = _s.hospital_id == hospital_id
+        if person_id is not None:
+            where &= _s.person_id == person_id
+        query = (
+            select(t.sessions, t.windows.c.intervention_id, t.devices.c.name.label("device_name"))
+            .select_from(t.sessions.join(t.windows, window).join(t.devices, device))
+            .where(where)
+            .order_by(_s.opened_at, _s.id)
+        )
+        return [
+            WorkedSession(
+                session_id=row.id,
+                intervention_id=row.intervention_id,
+                person_id=row.person_id,
+                device_name=row.device_name,
+                opened_at=row.opened_at,
+                closed_at=row.closed_at,
+                end_reason=row.end_reason,
+            )
+            for row in await self._connection.execute(query)
+        ]
+
+
+def _values(report: Report) -> dict[str, Any]:
+    values = {name: getattr(report, name) for name in Report.__dataclass_fields__}
+    return values | {"state": report.state.value, "goal": report.goal.value, "facts": dict(report.facts)}
+
+
+def _report(row: Row[Any]) -> Report:
+    return Report(
+        id=row.id,
+        hospital_id=row.hospital_id,
+        intervention_id=row.intervention_id,
+        author_id=row.author_id,
+        state=ReportState(row.state),
+        goal=Goal(row.goal),
+        what=row.what,
+        facts=row.facts,
+        filed_at=row.filed_at,
+        acknowledged_by=row.acknowledged_by,
+        acknowledged_at=row.acknowledged_at,
+    )
