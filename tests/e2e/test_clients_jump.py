@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.bastion import Bastion, running_bastion
 from tests.support.dialogue import host_key_fingerprint, log_in, putty
-from tests.support.jump import Laptop
+from tests.support.jump import Laptop, save_putty_session
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.e2e
@@ -33,34 +33,10 @@ async def jumped(bastion: Bastion) -> list[object]:
     return [entry.event.details.get("jumped") for entry in await bastion.events("session.opened")]
 
 
-def putty_session(bastion: Bastion, name: str, **settings: object) -> None:
-    """Save a PuTTY session under *name*, and the host CA among those that PuTTY believes."""
-    home = bastion.directory / ".putty"
-    (home / "sessions").mkdir(parents=True, exist_ok=True)
-    (home / "sshhostcas").mkdir(exist_ok=True)
-    lines = [f"{key}={value}" for key, value in settings.items()]
-    (home / "sessions" / name).write_text("\n".join(lines) + "\n")
-    blob = bastion.host_authority.split()[1]
-    (home / "sshhostcas" / "hospital").write_text(
-        f"PublicKey={blob}\nValidity=*\nPermitRSASHA1=0\nPermitRSASHA256=1\nPermitRSASHA512=1\n"
-    )
-
-
 @pytest.mark.client("PuTTY plink, SSH proxy", "password + code", "command")
 async def test_putty_goes_by_an_ssh_proxy(bastion: Bastion) -> None:
     """PuTTY's "SSH to proxy and use port forwarding", with the host CA in its list: one log-in, no question on keys."""
-    putty_session(
-        bastion,
-        "scan01",
-        HostName="scan01",
-        Protocol="ssh",
-        PortNumber=22,
-        UserName="maint",
-        ProxyMethod=6,
-        ProxyHost="127.0.0.1",
-        ProxyPort=bastion.gateway.port,
-        ProxyUsername="alice",
-    )
+    save_putty_session(bastion)
     command = ["plink", "-no-antispoof", "-load", "scan01", BOTH_STREAMS]
     async with bastion.client.terminal(command) as terminal:
         await log_in(terminal, bastion.answers())

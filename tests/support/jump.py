@@ -1,7 +1,6 @@
 """A technician's own machine for ssh -J: one @cert-authority line, one configuration file, nothing else."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from tests.support.bastion import Bastion
 from tests.support.ssh_client import Finished
@@ -62,8 +61,26 @@ class Laptop:
         return await self.bastion.client.run(command, input=input, answers=given, seconds=seconds)
 
 
-def configured(folder: Path, lines: Sequence[str]) -> Path:
-    """Write *lines* into a file ``ssh_config`` of *folder* and return it."""
-    path = folder / "ssh_config"
-    path.write_text("\n".join(lines) + "\n")
-    return path
+def save_putty_session(bastion: Bastion) -> None:
+    """Save the PuTTY session ``scan01``, which goes by "SSH to proxy", and the host CA among those PuTTY believes."""
+    home = bastion.directory / ".putty"
+    settings = {
+        "HostName": "scan01",
+        "Protocol": "ssh",
+        "PortNumber": 22,
+        "UserName": "maint",
+        "ProxyMethod": 6,  # SSH to proxy and use port forwarding
+        "ProxyHost": "127.0.0.1",
+        "ProxyPort": bastion.gateway.port,
+        "ProxyUsername": "alice",
+    }
+    authority = {
+        "PublicKey": bastion.host_authority.split()[1],
+        "Validity": "*",
+        "PermitRSASHA1": 0,
+        "PermitRSASHA256": 1,
+        "PermitRSASHA512": 1,
+    }
+    for path, lines in ((home / "sessions/scan01", settings), (home / "sshhostcas/hospital", authority)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(f"{key}={value}\n" for key, value in lines.items()))

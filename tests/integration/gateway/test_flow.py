@@ -9,27 +9,16 @@ from pathlib import Path
 import pytest
 
 from tests.support.bastion import Bastion, running_bastion
+from tests.support.memory import ROOM, resident
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
-
-ROOM = 48 * 1024 * 1024
-"""Bytes this process may grow by while somebody does not read: far under what flows."""
-
 
 @pytest.fixture
 async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
     """A running bastion with one open window."""
     async with running_bastion(tmp_path) as running:
         yield running
-
-
-def resident() -> int:
-    """Return the bytes of memory this process holds now."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise LookupError("VmRSS")
 
 
 async def test_a_stopped_reader_stops_the_device(bastion: Bastion) -> None:
