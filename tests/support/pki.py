@@ -71,7 +71,7 @@ class Authority:
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
             )
         )
-        self.certificate = builder.sign(signer, hashes.SHA256())
+        self.certificate: x509.Certificate = builder.sign(signer, hashes.SHA256())
 
     def under(self, name: str, at: datetime) -> "Authority":
         """Return an intermediate authority below this one."""

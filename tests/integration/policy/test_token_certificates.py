@@ -4,6 +4,7 @@ import base64
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -28,7 +29,7 @@ async def house(tmp_path: Path) -> AsyncIterator[TokenHouse]:
         yield opened
 
 
-async def enrolled(house: TokenHouse, **how: object) -> Certified:
+async def enrolled(house: TokenHouse, **how: Any) -> Certified:
     """Return a certificate enrolled for alice, with fresh lists at hand."""
     certified = house.certify(**how)
     await house.enrol(certified)
