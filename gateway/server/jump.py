@@ -49,6 +49,13 @@ class InnerFront(Front):
         self._outer.inner_left(self._carried)
         super().connection_lost(exc)
 
+    @override
+    def hang_up(self) -> None:
+        """Close the connection; after a cut the outer one too, so that nobody jumps back on the same log-in."""
+        super().hang_up()
+        if self._selector is not None and self._selector.turned_out:
+            self._outer.hang_up()
+
     # --- the user name ------------------------------------------------------------------------------------
 
     @override

@@ -183,6 +183,31 @@ async def test_several_channels_over_one_inner_connection(
     assert len(bastion.sessions()) == 1
 
 
+async def test_keys_are_renewed_on_both_hops(bastion: Bastion, laptop: Laptop) -> None:
+    """OpenSSH renews its keys every megabyte, outside and inside: a stream passes whole."""
+    laptop.more("RekeyLimit 1M\n")
+    ended = await laptop.run(
+        laptop.ssh("maint@scan01", "head -c 12000000 /dev/zero; cat"), input=b"x" * 3_000_000
+    )
+    assert ended.rc == 0, ended.said
+    assert len(ended.stdout) == 15_000_000
+
+
+async def test_a_drain_takes_in_no_jump_and_ends_those_inside(bastion: Bastion, laptop: Laptop) -> None:
+    """A gateway that restarts tells who is inside by a jump, and closes both legs when its delay is over."""
+    await bastion.restart_gateway(drain_seconds=0.5)
+    inner = await bastion.client.start(
+        laptop.ssh("maint@scan01", "echo up; sleep 60"), answers=bastion.answers()
+    )
+    assert inner.stdout is not None
+    assert await asyncio.wait_for(inner.stdout.readline(), 10) == b"up\n"
+    await asyncio.wait_for(bastion.gateway.drain(), 20)
+    _, err = await asyncio.wait_for(inner.communicate(), 10)
+    assert inner.returncode == 255
+    assert "redémarre" in err.decode()
+    assert bastion.gateway.connections == 0
+
+
 async def test_the_outer_connection_is_not_swept_while_one_inside_lives(
     bastion: Bastion, laptop: Laptop
 ) -> None:

@@ -196,6 +196,29 @@ async def test_a_cut_ends_what_came_by_a_jump(bastion: Bastion, laptop: Laptop) 
     await eventually(lambda: not bastion.device.processes())
 
 
+async def test_after_a_cut_the_outer_log_in_is_spent(
+    bastion: Bastion, laptop: Laptop, tmp_path: Path
+) -> None:
+    """A cut closes the connection that the jump went by: the next one needs a password and a code again."""
+    control = tmp_path / "m"
+    master = ["ssh", *laptop.files, "-M", "-N", "-S", str(control), "-p", str(bastion.gateway.port)]
+    process = await bastion.client.start([*master, "alice@127.0.0.1"], answers=bastion.answers())
+    await eventually(control.exists)
+    laptop.more(f"Match host 127.0.0.1\n    ControlPath {control}\n")
+    inner = await bastion.client.start(laptop.ssh("maint@scan01", "echo up; sleep 60"))
+    assert inner.stdout is not None
+    assert await asyncio.wait_for(inner.stdout.readline(), 10) == b"up\n"
+    world = bastion.world
+    await world.services.revocations.cut(
+        world.who("rssi"), world.id, RevocationScope.PERSON, world.who("alice"), "Un incident"
+    )
+    assert await asyncio.wait_for(inner.wait(), 10) == 255
+    assert await asyncio.wait_for(process.wait(), 10) == 255
+    again = await laptop.run(laptop.ssh("maint@scan01", "id"), answers=[])
+    assert again.rc == 255
+    assert len(await bastion.events("session.opened")) == 1
+
+
 async def test_the_windows_end_ends_a_transfer_by_a_jump(
     bastion: Bastion, laptop: Laptop, tmp_path: Path
 ) -> None:
