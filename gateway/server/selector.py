@@ -18,6 +18,7 @@ from gateway.server.channel import PersonChannel
 from gateway.server.commands import Caller
 from gateway.server.lobby import Lobby
 from gateway.server.login import LoginName
+from gateway.server.reading import Reading
 from gateway.session.bridge import Relay
 from gateway.session.known import speak_of
 from gateway.session.live import Session
@@ -176,7 +177,13 @@ class Selector:
 
     async def _command(self, channel: PersonChannel, request: ChannelRequest) -> None:
         line = "list" if request.kind == "shell" else request.line
-        caller = Caller(person=self._person, source=self._source, factors=self._factors)
+        typed = b""
+        if request.pty is None and self._context.commands.reads(line):
+            channel.server = reading = Reading()
+            channel.accept()
+            typed = await reading.whole()
+            channel.server = None
+        caller = Caller(person=self._person, source=self._source, factors=self._factors, typed=typed)
         result = await self._context.commands.run(caller, line)
         channel.accept()
         terminal = request.pty is not None

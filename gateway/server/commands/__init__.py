@@ -4,6 +4,7 @@ from gateway.server.commands.caller import Caller
 from gateway.server.commands.directory import Commands
 from gateway.server.commands.keys import KeysCommand
 from gateway.server.commands.openings import ListCommand, Openings, WhyCommand
+from gateway.server.commands.reports import ReportCommand
 from gateway.server.commands.requests import AskCommand, ExtendCommand
 from gateway.server.commands.result import ALLOWED, REFUSED, UNAVAILABLE, USAGE, CommandResult
 from gateway.server.commands.ssh_config import SshConfigCommand
@@ -23,6 +24,7 @@ __all__ = [
     "KeysCommand",
     "ListCommand",
     "Openings",
+    "ReportCommand",
     "SshConfigCommand",
     "Voice",
     "WhyCommand",

@@ -6,6 +6,7 @@ from typing import Protocol
 from gateway.server.commands.directory import Commands
 from gateway.server.commands.keys import Factors, KeysCommand, Uses
 from gateway.server.commands.openings import ListCommand, Openings, WhyCommand
+from gateway.server.commands.reports import ReportCommand, Reports
 from gateway.server.commands.requests import AskCommand, ExtendCommand, Requests
 from gateway.server.commands.ssh_config import SshConfigCommand, Ways
 from gateway.server.commands.voice import Voice
@@ -36,6 +37,11 @@ class CommandServices(Protocol):
         ...
 
     @property
+    def reports(self) -> Reports:
+        """Her reports."""
+        ...
+
+    @property
     def own_factors(self) -> Factors:
         """What she logs in with."""
         ...
@@ -52,6 +58,7 @@ def make_commands(
             WindowsCommand(services.requests, voice, clock),
             AskCommand(services.requests, voice, clock),
             ExtendCommand(services.requests, voice),
+            ReportCommand(services.reports, voice),
             KeysCommand(services.own_factors, uses, voice),
             SshConfigCommand(services.access, place, voice),
         ],

@@ -51,6 +51,15 @@ class Commands:
         except PolicyUnavailable:
             return CommandResult(UNAVAILABLE, err=self._voice.say(person, "refusal.policy") + "\n")
 
+    def reads(self, line: str) -> bool:
+        """Tell whether the command *line* takes what the person sends on standard input."""
+        try:
+            typed = parse(line, self._shapes)
+        except CommandMisused:
+            return False
+        text = self._shapes[typed.name].text
+        return bool(text and typed.places) and not typed.wants_help and text not in typed.options
+
     def help(self, person: Person) -> str:
         """Return what ``help`` prints for *person*."""
         say = self._voice.say

@@ -26,6 +26,7 @@ class Shape:
     """What one command takes: words in their places, then options that have a value each.
 
     ``places`` must all be there, ``more`` may follow them; ``needed`` are options that must be there, ``may`` others.
+    ``text`` is the option whose value, where it is left out, is read from standard input.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Shape:
     more: tuple[str, ...] = ()
     needed: tuple[str, ...] = ()
     may: tuple[str, ...] = ()
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,6 +92,8 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/v1/windows/{window_id}/extensions"): _PLANNERS,
     ("GET", "/v1/extensions"): _STAFF,
     ("POST", "/v1/extensions/{extension_id}/decide"): _PLANNERS,
+    ("GET", "/v1/reports"): _STAFF,
+    ("POST", "/v1/reports/{report_id}/acknowledge"): _PLANNERS,
     ("GET", "/v1/sessions"): _STAFF,
     ("GET", "/v1/sessions/{session_id}"): _STAFF,
     ("POST", "/v1/sessions/{session_id}/cut"): _STAFF,

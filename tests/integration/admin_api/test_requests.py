@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from policy.domain.interventions import InterventionKind
+from policy.domain.reports import Goal
 from policy.domain.windows import Channel, Window
 from tests.support.api_house import House, open_house
 from tests.support.own_machine import Desk
@@ -88,3 +89,28 @@ def test_extensions_are_granted_and_refused_in_words(house: House, tmp_path: Pat
     decided = denis.json("extensions", "grant", asked.id[:10])
     assert decided["approved"] is True
     assert denis.json("extensions", "list") == []
+
+
+def test_a_report_is_read_and_acknowledged(house: House, tmp_path: Path) -> None:
+    """What was filed over SSH is listed, shown and acknowledged by the command line; then it is final."""
+    world, services = house.world, house.world.services
+
+    async def work() -> None:
+        await services.access.heartbeat("n1")
+        grant = await world.grant()
+        await services.access.session_opened(grant, "n1")
+        await services.access.session_closed(grant.session_id, "left")
+
+    house.run(work())
+    denis = Desk(house, tmp_path, "denis")
+    [due] = denis.json("reports", "list", "--state", "due")
+    assert denis.run("reports", "acknowledge", due["intervention_id"][:12]).exit_code == 1
+    house.run(
+        services.reports.file(
+            world.who("alice"), world.id, goal=Goal.REACHED, what="Version 4.2 posée", device_name="scan01"
+        )
+    )
+    shown = denis.run("reports", "show", due["intervention_id"][:12])
+    assert "Version 4.2 posée" in shown.stdout
+    assert denis.json("reports", "acknowledge", due["intervention_id"][:12])["state"] == "acknowledged"
+    assert denis.json("reports", "list", "--state", "filed") == []

@@ -130,3 +130,31 @@ async def test_the_answer_appears_in_her_live_terminal(bastion: Bastion) -> None
         rc, out, _ = await typed(bastion, "windows")
         assert "accordée" in out
         assert "Le bloc reprend" in out
+
+
+async def test_she_reports_what_she_did(bastion: Bastion) -> None:
+    """Due after a session; filed by an option or by standard input, bounded; read back by the planner."""
+    rc, _, said = await typed(bastion, "report scan01 --goal reached --what Fait")
+    assert rc == 1
+    assert "PGSSIS-O5" in said
+    worked = await bastion.client.ssh("alice+scan01", "true", answers=bastion.answers())
+    assert worked.rc == 0
+    await bastion.closed()
+    rc, out, _ = await typed(bastion, "report")
+    assert "dû" in out
+    rc, out, _ = await typed(bastion, "report scan01 --goal reached --what Version 4.2 posée")
+    assert rc == 0
+    assert "sessions reprises : 1" in out.replace("\N{NO-BREAK SPACE}", " ")
+    text = "Version 4.2 posée.\nRedémarrage vérifié.\n"
+    filed = await bastion.client.ssh(
+        "alice", "report", "scan01", "--goal", "pending", input=text.encode(), answers=bastion.answers()
+    )
+    assert filed.rc == 0, filed.said
+    [standing] = await bastion.world.services.reports.list(bastion.world.who("denis"), bastion.world.id)
+    assert standing.report is not None
+    assert standing.report.what == text.strip()
+    for hostile in (b"", b"\x1b[2J", b"\xff\xfe" * 40000, b"x" * 9000):
+        refused = await bastion.client.ssh(
+            "alice", "report", "scan01", "--goal", "reached", input=hostile, answers=bastion.answers()
+        )
+        assert refused.rc == 2

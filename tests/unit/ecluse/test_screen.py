@@ -17,6 +17,7 @@ from policy.domain.interventions import InterventionKind, InterventionState
 from policy.domain.people import Role
 from policy.domain.sessions import SessionState
 from policy.domain.tasks import TaskKind, TaskState
+from policy.domain.reports import Goal, ReportState
 from policy.domain.windows import WindowState
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -127,6 +128,8 @@ def test_a_site_is_a_name_a_country_and_networks() -> None:
         ("method", AccountMethod),
         ("session", SessionState),
         ("window", WindowState),
+        ("report", ReportState),
+        ("goal", Goal),
         ("role", Role),
     ],
 )

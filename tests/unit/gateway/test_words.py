@@ -13,6 +13,7 @@ from gateway.session.forwarding import REFUSALS, refusal_of, told
 from gateway.session.reasons import EndReason
 from gateway.session.transfer.command import Refused
 from policy.domain.people import Language
+from policy.domain.reports import Goal, ReportState
 from policy.domain.windows import WindowState
 from policy.i18n import load
 
@@ -34,7 +35,7 @@ def test_no_sentence_is_without_use_and_none_is_missing() -> None:
     """Each key is named by the code, or made by it from the end reasons; each key the code names exists."""
     source = "\n".join(path.read_text() for path in ROOT.rglob("*.py"))
     named = set(re.findall(r'["\']((?:banner|prompt|login|welcome|warning|end|refusal|refused|device|menu|list|command|help'
-                           r'|task|usage|windows|ask|extend|keys|ssh-config|notice)\.[a-z0-9-]+|contact)["\']', source))  # fmt: skip
+                           r'|task|usage|windows|ask|extend|keys|ssh-config|notice|report)\.[a-z0-9-]+|contact)["\']', source))  # fmt: skip
     made = {f"end.{reason.value}" for reason in EndReason}
     made -= {"end.left", "end.lost"}
     made |= {f"earlier.{reason}" for reason in (*EndReason, "interrupted")}
@@ -43,6 +44,7 @@ def test_no_sentence_is_without_use_and_none_is_missing() -> None:
         made |= {f"command.place-{place}" for place in shape.places}
     made |= {"help.help"}
     made |= {f"window.{state}" for state in (*WindowState, "open", "elapsed", "unanswered")}
+    made |= {f"report.{state.value}" for state in ReportState} | {f"goal.{goal.value}" for goal in Goal}
     made |= {f"extension.{state}" for state in ("waiting", "granted", "refused")}
     assert keys_of("fr") - named - made == set()
     assert made <= keys_of("fr")

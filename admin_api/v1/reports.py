@@ -1,0 +1,89 @@
+"""Reports of interventions (rule O5): what is due, what was filed, and that the hospital has read it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from admin_api.deps import Ctx, Paging, Who, cut_page
+from admin_api.security.permissions import PLANNING, READING, GuardedRoute
+from policy.domain.reports import Goal, Report, Reporting, ReportState
+
+router = APIRouter(prefix="/reports", tags=["reports"], route_class=GuardedRoute)
+
+
+class ReportOut(BaseModel):
+    """A report as it was filed, with the sessions that policy knows of."""
+
+    id: str
+    intervention_id: str
+    author_id: str
+    state: ReportState
+    goal: Goal
+    what: str
+    facts: Mapping[str, object]
+    filed_at: datetime
+    acknowledged_by: str | None
+    acknowledged_at: datetime | None
+
+    @classmethod
+    def of(cls, report: Report) -> "ReportOut":
+        """Show *report*."""
+        return cls(**{name: getattr(report, name) for name in cls.model_fields})
+
+
+class ReportingOut(BaseModel):
+    """Where the report of one intervention stands; ``report`` is null while it is due."""
+
+    intervention_id: str
+    purpose: str
+    devices: list[str]
+    sessions: int
+    last_at: datetime
+    due_at: datetime
+    state: ReportState
+    report: ReportOut | None
+
+    @classmethod
+    def of(cls, one: Reporting) -> "ReportingOut":
+        """Show *one*."""
+        return cls(
+            intervention_id=one.intervention_id,
+            purpose=one.purpose,
+            devices=list(one.devices),
+            sessions=one.sessions,
+            last_at=one.last_at,
+            due_at=one.due_at,
+            state=one.state,
+            report=None if one.report is None else ReportOut.of(one.report),
+        )
+
+
+class ReportsPage(BaseModel):
+    """One page of interventions that were worked on, the last one first."""
+
+    items: list[ReportingOut]
+    next: str | None = None
+
+
+@router.get("", openapi_extra=READING)
+async def list_reports(
+    context: Ctx,
+    who: Who,
+    page: Paging,
+    state: Annotated[ReportState | None, Query(description="Those in this state only.")] = None,
+) -> ReportsPage:
+    """List the interventions that were worked on, with where the report of each stands."""
+    rows = await context.services.reports.list(who.person.id, who.hospital_id)
+    kept = [row for row in rows if state is None or row.state is state]
+    part, after = cut_page(kept, page, lambda row: row.intervention_id)
+    return ReportsPage(items=[ReportingOut.of(row) for row in part], next=after)
+
+
+@router.post("/{report_id}/acknowledge", openapi_extra=PLANNING)
+async def acknowledge_report(context: Ctx, who: Who, report_id: str) -> ReportOut:
+    """Note that the hospital has read the report; it is final from now on."""
+    report = await context.services.reports.acknowledge(who.person.id, who.hospital_id, report_id)
+    return ReportOut.of(report)
