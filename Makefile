@@ -58,7 +58,7 @@ clients: setup
 bench: setup
 	@$(BIN)/python bench/run.py $(ARGS)
 
-setup: prerequisites-test $(VENV)/.locked-dev
+setup: prerequisites-test $(VENV)/.locked-dev $(VENV)/.locked-browser
 
 setup-run: prerequisites-run $(VENV)/.locked-run
 
@@ -81,6 +81,11 @@ $(VENV)/.locked-dev: requirements-dev.txt requirements.txt pyproject.toml | $(BI
 	$(PIP_INSTALL) --require-hashes -r requirements-dev.txt
 	$(INSTALL_ITSELF)
 	@touch $(VENV)/.locked-run $@
+
+# Looks for faults of accessibility in the pages; no part of the product, and nothing of it is run while it is fetched.
+$(VENV)/.locked-browser: tests/browser/package-lock.json tests/browser/package.json | $(BIN)/python
+	npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
 
 lock: setup
 	$(COMPILE) --build-deps-for editable -o requirements.txt pyproject.toml

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from admin_api.console.app import Pages
 from admin_api.deps import Context, language_of
 from admin_api.edge import BodyLimit, Envelope, Gate
 from admin_api.errors import ApiError
@@ -81,6 +82,7 @@ def create_app(
     # the last added is the outermost
     app.add_middleware(BodyLimit, context=context, public=public)
     app.add_middleware(Gate, context=context, public=public)
+    app.add_middleware(Pages, context=context)
     app.add_middleware(Envelope)
     for kind in (
         ApiError,

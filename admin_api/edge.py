@@ -20,6 +20,7 @@ from admin_api.security.tokens import authenticate
 from admin_api.wording import preferred
 from policy.domain.people import Language
 from policy.errors import PolicyError
+from policy.services.enrolment import PATH as INVITATIONS
 
 _BODY_SECONDS = 30.0
 _PUBLIC_BODY_LIMIT = 16 * 1024
@@ -41,8 +42,13 @@ def _language(scope: Scope, fallback: Language = Language.FRENCH) -> Language:
     return preferred(Headers(scope=scope).get("accept-language"), fallback)
 
 
+def _told(path: str) -> str:
+    """Return the part of *path* that a log may hold: the address of an invitation is a secret."""
+    return f"{INVITATIONS}…" if path.startswith(INVITATIONS) else path
+
+
 class Envelope:
-    """Adds the security headers to every answer, and turns whatever escapes into an internal error."""
+    """Adds the security headers to every answer that has not its own, and turns what escapes into an internal error."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap *app*."""
@@ -64,7 +70,7 @@ class Envelope:
                 started = True
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)
             await send(message)
 
         try:
@@ -74,7 +80,7 @@ class Envelope:
             # cannot be written changes no answer
             if not started:
                 await problem_response(INTERNAL, _language(scope))(scope, receive, dressed)
-            log.exception("api.internal_error", method=scope["method"], path=scope["path"])
+            log.exception("api.internal_error", method=scope["method"], path=_told(scope["path"]))
             if started:
                 raise
 
@@ -112,11 +118,19 @@ class Gate:
 class BodyLimit:
     """Reads the body, bounded in bytes and in time, before anything looks at it."""
 
-    def __init__(self, app: ASGIApp, *, context: Context, public: frozenset[tuple[str, str]]) -> None:
-        """Wrap *app*; somebody without a token (*public* routes) gets a smaller limit."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        context: Context,
+        public: frozenset[tuple[str, str]],
+        ceiling: int | None = None,
+    ) -> None:
+        """Wrap *app*; somebody without a token (*public* routes) gets a smaller limit. *ceiling*: bytes, at most."""
         self._app = app
         self._context = context
         self._public = public
+        self._ceiling = ceiling
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
@@ -126,6 +140,8 @@ class BodyLimit:
         limit = self._context.settings.body_limit
         if (scope["method"], scope["path"]) in self._public:
             limit = min(limit, _PUBLIC_BODY_LIMIT)
+        if self._ceiling is not None:
+            limit = min(limit, self._ceiling)
         try:
             async with asyncio.timeout(_BODY_SECONDS):
                 body = await self._read(receive, limit)

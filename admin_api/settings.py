@@ -23,6 +23,7 @@ class ApiSettings:
     ``hospital_id`` is the hospital whose people log in here. ``body_limit`` is in bytes, of a request.
     ``token_lifetime`` is how long a bearer token serves. ``trace_public_keys`` are the PEM files of the gateways'
     public keys, by which traces are verified. ``gateway`` is what technicians' SSH configurations are made of.
+    ``page_hosts`` are the names under which the pages answer, besides their own address.
     """
 
     hospital_id: HospitalId
@@ -30,4 +31,5 @@ class ApiSettings:
     body_limit: int = 1024 * 1024
     token_lifetime: timedelta = timedelta(hours=8)
     trace_public_keys: tuple[Path, ...] = ()
+    page_hosts: tuple[str, ...] = ()
     gateway: GatewayPlace = GatewayPlace(names=(), port=22, authority=None)

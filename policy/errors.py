@@ -12,6 +12,7 @@ PolicyError
 ├── AuthenticationFailed    wrong or missing factor; says nothing of which
 │   ├── LockedOut           too many failures; says until when
 │   └── KeyUnfit            her own key, proved, whose certificate serves no longer; says why
+├── MailRefused             the mail server did not take a mail; it is tried again
 ├── PolicyUnavailable       the store cannot be read or written
 └── VaultError              a secret cannot be sealed or opened
     └── KeyMissing          the keyring lacks the key that sealed it
@@ -109,6 +110,10 @@ class LockedOut(AuthenticationFailed):
         """Say *until* when nothing is looked at."""
         super().__init__("too many failures")
         self.until = until
+
+
+class MailRefused(PolicyError):
+    """The mail server did not take a mail. Says what it answered, never what the mail held."""
 
 
 class PolicyUnavailable(PolicyError):

@@ -19,6 +19,9 @@ class PolicySettings:
     invited somebody, and whom she invited, don't approve for each other. ``store_timeout``: after it, policy counts as unreadable. ``lease``: a gateway silent for longer has lost its
     sessions. ``lockout_*``: failures of a person from one source before ``lockout_first``, doubling up to
     ``lockout_cap``; a source is locked by failures over ``lockout_names`` names within ``lockout_names_period``.
+    ``engagements``: the texts are demanded of technicians invited from now on. ``pages_url``: where people find the
+    hospital's pages, ``https://host:port`` without a path; ``mails``: what they must know is mailed to them.
+    ``visit_validity``: how long a browser may take; ``mail_validity``: for how long a mail is tried.
     """
 
     database_url: str
@@ -43,6 +46,11 @@ class PolicySettings:
     lockout_cap: timedelta = timedelta(hours=1)
     lockout_names: int = 10
     lockout_names_period: timedelta = timedelta(minutes=10)
+    engagements: bool = True
+    pages_url: str | None = None
+    mails: bool = False
+    visit_validity: timedelta = timedelta(hours=1)
+    mail_validity: timedelta = timedelta(days=3)
 
     def idle_limit(self, kind: InterventionKind) -> timedelta:
         """Return the idle limit (T10) proposed for a window of that *kind*."""

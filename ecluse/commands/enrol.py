@@ -12,8 +12,10 @@ from ecluse import profile
 from ecluse.client import ApiClient, Json
 from ecluse.desk import AsJson, Desk
 from ecluse.errors import FileUnusable, Refused
+from policy.i18n import neutralise
 from policy.vault.secret import Secret
 
+_LONGEST_PARAGRAPH: Final = 6_000
 _ATTEMPTS: Final = 3
 """How often a person at a terminal may choose a password, or type a code, before the command ends."""
 
@@ -33,14 +35,21 @@ def enrol(
     url: Annotated[str | None, typer.Option(help="Address of the API, https://host:port.")] = None,
     ca: Annotated[Path | None, typer.Option(help="Certificate of the installation's CA (PEM).")] = None,
     password_file: Annotated[Path | None, typer.Option(help="File that holds the password chosen.")] = None,
+    spoken_code: Annotated[
+        str, typer.Option(help="The code told by voice, where the invitation asks for one.")
+    ] = "",
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Accept the charter and the engagements, read beforehand.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Finish an invitation: choose a password, scan the code, prove it with a first code."""
+    """Finish an invitation: choose a password, accept the texts, scan the code, prove it with a first code."""
     desk = Desk.of(context, as_json)
     place = profile.load(desk.environment, url=url, ca=ca)
     client = desk.client_for(profile.Profile(url=place.url, ca=place.ca, token=None))
     token = _invitation(desk, invitation)
-    shown = _insist(desk, lambda: _choose(desk, client, token, password_file))
+    shown = _insist(desk, lambda: _choose(desk, client, token, password_file, spoken_code))
+    _engage(desk, client, token, accept=accept)
     if as_json:
         # a script cannot scan; the secret goes out once, and the code comes back on standard input
         desk.show_json(shown)
@@ -52,7 +61,9 @@ def enrol(
     desk.tell("enrol.done", login=str(shown["login"]))
 
 
-def _choose(desk: Desk, client: ApiClient, token: Secret, password_file: Path | None) -> Json:
+def _choose(
+    desk: Desk, client: ApiClient, token: Secret, password_file: Path | None, spoken_code: str
+) -> Json:
     if password_file is not None:
         password = first_line(password_file)
     else:
@@ -65,8 +76,29 @@ def _choose(desk: Desk, client: ApiClient, token: Secret, password_file: Path | 
             )
         )
     return client.post(
-        "/v1/enrolment/password", {"invitation": token.reveal(), "password": password.reveal()}
+        "/v1/enrolment/password",
+        {"invitation": token.reveal(), "password": password.reveal(), "spoken_code": spoken_code},
     )
+
+
+def _engage(desk: Desk, client: ApiClient, token: Secret, *, accept: bool) -> None:
+    """Show the texts that wait for her agreement, and ask for it; without it she cannot open a session."""
+    texts = client.post("/v1/enrolment/engagements", {"invitation": token.reveal()})["items"]
+    if not texts:
+        return
+    if not accept:
+        for text in texts:
+            desk.note("enrol.text", title=text["title"], version=text["version"])
+            for paragraph in text["paragraphs"]:
+                typer.echo(f"\n{neutralise(paragraph, _LONGEST_PARAGRAPH)}", err=True)
+        # typed, not clicked away: an empty line is no agreement
+        typed = typer.prompt(desk.say("enrol.accept"), default="", show_default=False, err=True)
+        accept = str(typed).strip().lower() == desk.say("yes")
+    if not accept:
+        desk.note("enrol.not_accepted")
+        return
+    versions = {text["kind"]: text["version"] for text in texts}
+    client.post("/v1/enrolment/accept", {"invitation": token.reveal(), "versions": versions})
 
 
 def _confirm(desk: Desk, client: ApiClient, token: Secret) -> Json:

@@ -34,9 +34,12 @@ class Actor:
         return self.roles[0]
 
     def enrol(self, client: ApiClient, invitation: str, clock: Clock) -> None:
-        """Answer the *invitation* as a person would: password, authenticator, first code."""
+        """Answer the *invitation* as a person would: password, authenticator, texts, first code."""
         shown = client.post("/v1/enrolment/password", {"invitation": invitation, "password": self.password})
         self.totp_secret = str(shown["secret"])
+        texts = client.post("/v1/enrolment/engagements", {"invitation": invitation})["items"]
+        versions = {text["kind"]: text["version"] for text in texts}
+        client.post("/v1/enrolment/accept", {"invitation": invitation, "versions": versions})
         client.post("/v1/enrolment/confirm", {"invitation": invitation, "code": self.code(clock)})
 
     def code(self, clock: Clock) -> str:

@@ -71,9 +71,17 @@ def is_predictable(password: str, words: Iterable[str]) -> bool:
     *words* are the context an attacker knows: login, names, the hospital. Case, accents and the usual
     letter substitutions (``0`` for ``o``…) do not hide a word.
     """
+    return unpredictable(password, words) < LEAST_UNPREDICTABLE
+
+
+def unpredictable(password: str, words: Iterable[str]) -> int:
+    """Return how many characters of *password* are left once all that ``is_predictable`` knows is taken away.
+
+    None at all where it has too few different characters, or is one piece repeated.
+    """
     folded = _fold(password)
     if len(set(folded)) < LEAST_DISTINCT or _is_one_piece_repeated(folded):
-        return True
+        return 0
     known = _STEMS | {part for word in words for part in _parts(word)}
     covered = bytearray(len(folded))
     for text in {folded, folded.translate(_LEET), folded.translate(_LEET_I)}:
@@ -85,7 +93,7 @@ def is_predictable(password: str, words: Iterable[str]) -> bool:
     for pattern in (_YEAR, _REPEAT):
         for match in pattern.finditer(folded):
             covered[match.start() : match.end()] = b"\1" * (match.end() - match.start())
-    return covered.count(0) < LEAST_UNPREDICTABLE
+    return covered.count(0)
 
 
 def _fold(text: str) -> str:

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from policy.authn.denylist import is_predictable
+from policy.authn.denylist import is_predictable, unpredictable
 from policy.errors import AuthenticationFailed, InvalidInput
 from policy.vault.secret import Secret
 
@@ -33,6 +34,18 @@ class PasswordSettings:
     lanes: int = 4
     workers: int = 2
     waiting: int = 64
+
+
+class Strength(StrEnum):
+    """How much of an accepted password an attacker would have to guess blindly."""
+
+    FAIR = "fair"
+    GOOD = "good"
+    STRONG = "strong"
+
+
+_GOOD: Final = 14
+_STRONG: Final = 20
 
 
 class Busy(AuthenticationFailed):
@@ -75,6 +88,14 @@ class Passwords:
                 "password",
                 "is built from common words, runs, repeats or your own names; choose several unrelated words",
             )
+
+    def strength(self, password: Secret, *, login: str, words: Iterable[str] = ()) -> Strength:
+        """Return how strong a *password* is that ``check_policy`` lets *login* choose, known *words* taken away."""
+        octets = _octets(password) or b""
+        left = unpredictable(octets.decode("utf-8", "surrogatepass"), (login, *words))
+        if left < _GOOD:
+            return Strength.FAIR
+        return Strength.GOOD if left < _STRONG else Strength.STRONG
 
     def hash(self, password: Secret) -> str:
         """Return the PHC string of *password*; raises InvalidInput where it takes more than 1024 bytes."""

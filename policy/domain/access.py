@@ -10,6 +10,7 @@ from typing import Final
 from policy.domain.derogations import Derogation
 from policy.domain.devices import AccountMethod, Algorithms, DedicatedAccount, Device, Zone
 from policy.domain.factors import Factor, Level
+from policy.domain.engagements import EngagementState
 from policy.domain.hospitals import Hospital
 from policy.domain.ids import (
     AccountId,
@@ -68,8 +69,8 @@ class Facts:
 
     ``device`` is None where no device of that name exists; ``accounts`` are the device's; ``windows`` are
     those that name the person and the device, whatever their state, with ``interventions`` by id;
-    ``live_sessions`` counts the person's open sessions, ``session_limit`` is their maximum; ``derogations`` are
-    the device's, over or not.
+    ``live_sessions`` counts the person's open sessions, ``session_limit`` is their maximum. ``engagements`` are the
+    texts that are demanded of her; none where nothing is. ``derogations`` are the device's, over or not.
     """
 
     hospital: Hospital
@@ -83,6 +84,7 @@ class Facts:
     revocations: tuple[Revocation, ...]
     live_sessions: int
     session_limit: int
+    engagements: tuple[EngagementState, ...] = ()
     derogations: tuple[Derogation, ...] = ()
 
 

@@ -12,7 +12,8 @@ from policy.domain.people import Role
 class Invitation:
     """A person's invitation to choose her password and her TOTP secret; serves once, before ``expires_at``.
 
-    ``invited_by`` is None where the installation itself invited her.
+    ``invited_by`` is None where the installation itself invited her. ``spoken_hash`` is there where a code that she is
+    told by voice has to come with it, and ``spoken_failures`` counts the wrong ones.
     """
 
     hospital_id: HospitalId
@@ -21,6 +22,8 @@ class Invitation:
     expires_at: datetime
     used_at: datetime | None = None
     invited_by: PersonId | None = None
+    spoken_hash: str | None = None
+    spoken_failures: int = 0
 
     def open_at(self, at: datetime) -> bool:
         """Tell whether it may still be used at the aware instant *at*."""

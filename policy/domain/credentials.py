@@ -36,6 +36,7 @@ class SealedKind(StrEnum):
 
     ACCOUNT_SECRET = "account-secret"  # noqa: S105 - the name of a kind of row, not a secret
     TOTP_SECRET = "totp-secret"  # noqa: S105 - the same
+    MAIL_LINK = "mail-link"
     AUTHORITY_KEY = "authority-key"
 
 

@@ -11,12 +11,15 @@ from policy.services.authorities import AuthorityService
 from policy.services.derogations import DerogationService
 from policy.services.device_tasks import DeviceTaskService
 from policy.services.devices import DeviceService
+from policy.services.engagements import EngagementService
 from policy.services.factors import FactorService
 from policy.services.hospitals import HospitalService
 from policy.services.interventions import InterventionService
 from policy.services.login import LoginService
+from policy.services.mails import MailQueue, MailService
 from policy.services.own_factors import OwnFactorService
 from policy.services.people import PeopleService
+from policy.services.recovery import RecoveryService
 from policy.services.reports import ReportService
 from policy.services.requests import RequestService
 from policy.services.revocations import RevocationService
@@ -24,6 +27,7 @@ from policy.services.suppliers import SupplierService
 from policy.services.token_certificates import TokenCertificateService
 from policy.services.tokens import TokenService
 from policy.services.vault import VaultService
+from policy.services.visits import VisitService
 from policy.services.windows import WindowService
 from policy.settings import PolicySettings
 from policy.store.database import Database
@@ -61,6 +65,9 @@ class Services:
     revocations: RevocationService
     device_tasks: DeviceTaskService
     tokens: TokenService
+    engagements: EngagementService
+    visits: VisitService
+    mails: MailService
 
     async def close(self) -> None:
         """Let log-ins under way settle, and close the database."""
@@ -88,6 +95,9 @@ async def build(
     hasher = passwords or Passwords()
     vault = VaultService(database, keyring, clock)
     people = PeopleService(database, keyring, hasher, clock, settings)
+    login = LoginService(database, keyring, hasher, clock, settings, responder=responder)
+    recovery = RecoveryService(database, keyring, hasher, clock, settings)
+    queue = MailQueue(keyring, clock, settings)
     return Services(
         settings=settings,
         clock=clock,
@@ -95,7 +105,7 @@ async def build(
         keyring=keyring,
         passwords=hasher,
         access=AccessService(database, clock, settings),
-        login=LoginService(database, keyring, hasher, clock, settings, responder=responder),
+        login=login,
         vault=vault,
         hospitals=HospitalService(database, people, clock),
         factors=FactorService(database, clock),
@@ -114,4 +124,7 @@ async def build(
         revocations=RevocationService(database, clock),
         device_tasks=DeviceTaskService(database, clock),
         tokens=TokenService(database, clock, settings),
+        engagements=EngagementService(database, clock),
+        visits=VisitService(database, people, login, recovery, hasher, queue, clock, settings),
+        mails=MailService(database, keyring, clock),
     )

@@ -15,12 +15,14 @@ from policy.store.repositories.certificates import Certificates
 from policy.store.repositories.credentials import Credentials
 from policy.store.repositories.derogations import Derogations
 from policy.store.repositories.devices import Devices, Zones
+from policy.store.repositories.engagements import Engagements
 from policy.store.repositories.extensions import Extensions
 from policy.store.repositories.facts import FactReader
 from policy.store.repositories.hospitals import Hospitals
 from policy.store.repositories.interventions import Interventions
 from policy.store.repositories.invitations import Invitations
 from policy.store.repositories.leases import Leases
+from policy.store.repositories.mails import Mails
 from policy.store.repositories.outbox import Outbox
 from policy.store.repositories.people import People
 from policy.store.repositories.reports import Reports
@@ -29,6 +31,7 @@ from policy.store.repositories.sealed import SealedRows
 from policy.store.repositories.suppliers import Suppliers
 from policy.store.repositories.tasks import Tasks
 from policy.store.repositories.tokens import Tokens
+from policy.store.repositories.visits import RecoveryCodes, Visits
 from policy.store.repositories.windows import Windows
 
 
@@ -45,6 +48,10 @@ class View:
         self.certificates = Certificates(connection)
         self.attempts = Attempts(connection)
         self.invitations = Invitations(connection)
+        self.visits = Visits(connection)
+        self.recovery_codes = RecoveryCodes(connection)
+        self.engagements = Engagements(connection)
+        self.mails = Mails(connection)
         self.tokens = Tokens(connection)
         self.zones = Zones(connection)
         self.devices = Devices(connection)

@@ -111,7 +111,11 @@ class Stranger:
                 terminal.send(self.password.encode() + b"\r")
             # the secret stands alone on the screen, under the picture; then the code is asked for
             async with asyncio.timeout(_SECONDS):
-                while not (found := _SECRET.search(terminal.seen)):  # noqa: ASYNC110 - the screen sets no event
+                agreed = False
+                while not (found := _SECRET.search(terminal.seen)):
+                    if not agreed and b"to accept these texts" in terminal.seen:
+                        terminal.send(b"yes\r")
+                        agreed = True
                     await asyncio.sleep(0.02)
             self.authenticator = Authenticator(found[1].decode())
             await terminal.expect(found[1], _SECONDS)
@@ -126,7 +130,7 @@ class Stranger:
         held.write_text(invitation + "\n")
         password.write_text(self.password + "\n")
         process = await asyncio.create_subprocess_exec(
-            *PROGRAM, "enrol", str(held), "--password-file", str(password), "--json",
+            *PROGRAM, "enrol", str(held), "--password-file", str(password), "--json", "--accept",
             env=self.environment, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip

@@ -1,11 +1,13 @@
 """Shapes of people, their keys and their enrolment."""
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from admin_api.v1.schemas.base import Identifier, Input, Name, Text, example
 from policy.domain.credentials import EnrolledKey
+from policy.domain.engagements import EngagementKind, EngagementText
 from policy.domain.people import Language, Person, Role
 
 _ALICE = {
@@ -80,14 +82,30 @@ class PersonIn(Input):
 
 
 class Invitation(BaseModel):
-    """A one-time invitation, shown once; who holds it chooses the password, so hand it over in person."""
+    """A one-time invitation, shown once; who holds it chooses the password, so hand it over in person.
+
+    ``link`` is the same as an address of the hospital's pages. ``mail`` tells what became of the mail that carries it:
+    ``off`` where none does; ``waiting`` where the mail server has not taken it yet, ``fault`` being its last word.
+    ``spoken_code`` is there where she has to be told it by voice: the mail alone does not let her in.
+    """
 
     model_config = ConfigDict(
-        json_schema_extra=example(token="shown-once", expires="2026-11-26T18:00:00Z")  # noqa: S106 - an example
+        json_schema_extra=example(
+            token="shown-once",  # noqa: S106 - an example
+            expires="2026-11-26T18:00:00Z",
+            link="https://bastion.hospital.example:8443/i/shown-once",
+            spoken_code=None,
+            mail="sent",
+            fault="",
+        )
     )
 
     token: str
     expires: datetime
+    link: str | None = None
+    spoken_code: str | None = None
+    mail: Literal["off", "waiting", "sent", "abandoned"] = "off"
+    fault: str = ""
 
 
 class KeyIn(Input):
@@ -142,6 +160,55 @@ class EnrolmentPassword(Input):
 
     invitation: SecretStr = Field(max_length=200)
     password: SecretStr = Field(max_length=1024)
+    spoken_code: str = Field(
+        default="", max_length=32, description="What she was told by voice, where the invitation asks for it."
+    )
+
+
+class EnrolmentInvitation(Input):
+    """The invitation alone."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(invitation="…"))
+
+    invitation: SecretStr = Field(max_length=200)
+
+
+class EnrolmentAcceptance(Input):
+    """The texts that the invited person accepts, each in the version that she read."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra=example(invitation="…", versions={"charter": 1})
+    )
+
+    invitation: SecretStr = Field(max_length=200)
+    versions: dict[EngagementKind, int]
+
+
+class TextOut(BaseModel):
+    """One version of a text, in one language: plain paragraphs."""
+
+    kind: EngagementKind
+    version: int
+    title: str
+    paragraphs: list[str]
+    effective: datetime
+
+    @classmethod
+    def of(cls, text: EngagementText, language: Language) -> "TextOut":
+        """Show *text* in *language*."""
+        return cls(
+            kind=text.kind,
+            version=text.version,
+            title=text.titles[language],
+            paragraphs=list(text.paragraphs[language]),
+            effective=text.effective_at,
+        )
+
+
+class EnrolmentTexts(BaseModel):
+    """What waits for her agreement; nothing where nothing is demanded of her."""
+
+    items: list[TextOut]
 
 
 class EnrolmentCode(Input):

@@ -4,9 +4,16 @@ from typing import Final
 
 from policy.domain.access import Finding
 from policy.engine.case import Case
-from policy.engine.rules import device, limits, person, supplier, window
+from policy.engine.rules import device, engagements, limits, person, supplier, window
 
-GATES: Final = (supplier.findings, person.findings, device.findings, window.findings, limits.findings)
+GATES: Final = (
+    supplier.findings,
+    engagements.findings,
+    person.findings,
+    device.findings,
+    window.findings,
+    limits.findings,
+)
 
 
 def all_findings(case: Case) -> tuple[Finding, ...]:

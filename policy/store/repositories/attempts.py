@@ -59,6 +59,14 @@ class Attempts:
         if done.rowcount != 1:
             raise NotFound("pending attempt", attempt_id)
 
+    async def first_success(self, hospital_id: HospitalId, login: str, since: datetime) -> datetime | None:
+        """Return when *login* first came in after the instant *since*, None where nobody has."""
+        mine = (_c.hospital_id == hospital_id) & (_c.login == login) & (_c.at > since)
+        right = mine & (_c.outcome == AttemptOutcome.SUCCESS.value)
+        query = select(_c.at).where(right).order_by(_c.position).limit(1)
+        found: datetime | None = (await self._connection.execute(query)).scalar()
+        return found
+
     async def forget(self, hospital_id: HospitalId, login: str) -> int:
         """Remove the attempts on *login*: she is no longer locked out. Return how many there were."""
         where = (_c.hospital_id == hospital_id) & (_c.login == login)

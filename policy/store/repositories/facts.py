@@ -1,4 +1,4 @@
-"""Reads all that the engine may look at, for any number of people and devices, in six queries."""
+"""Reads all that the engine may look at, for any number of people and devices, in seven queries."""
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
@@ -14,6 +14,7 @@ from sqlalchemy.sql import ColumnElement
 from policy.domain.access import Facts, Revocation
 from policy.domain.derogations import Derogation
 from policy.domain.devices import DedicatedAccount, Device, Zone
+from policy.domain.engagements import EngagementState
 from policy.domain.hospitals import Hospital
 from policy.domain.ids import DeviceId, HospitalId, InterventionId, OccurrenceId, PersonId
 from policy.domain.interventions import Intervention
@@ -24,6 +25,7 @@ from policy.store import mapping
 from policy.store import tables as t
 from policy.store.repositories.accounts import VAULTED
 from policy.store.repositories.derogations import Derogations
+from policy.store.repositories.engagements import Engagements
 from policy.store.repositories.leases import live_sessions_of
 from policy.store.repositories.window_rows import assemble
 
@@ -51,9 +53,10 @@ class Snapshot:
     reach: Mapping[DeviceId, Reach]
     windows: tuple[Window, ...]
     interventions: Mapping[InterventionId, Intervention]
+    derogations: tuple[Derogation, ...]
     revocations: tuple[Revocation, ...]
     session_limit: int
-    derogations: tuple[Derogation, ...]
+    engagements: Mapping[PersonId, tuple[EngagementState, ...]]
 
     def facts(self, person_id: PersonId, device_id: DeviceId | None) -> Facts:
         """Return the facts of one person on one device (None: a device that does not exist)."""
@@ -80,10 +83,11 @@ class Snapshot:
             interventions={
                 window.intervention_id: self.interventions[window.intervention_id] for window in windows
             },
+            derogations=tuple(one for one in self.derogations if one.device_id == device_id),
             revocations=self.revocations,
             live_sessions=live,
             session_limit=self.session_limit,
-            derogations=tuple(one for one in self.derogations if one.device_id == device_id),
+            engagements=self.engagements.get(person_id, ()),
         )
 
     def device_named(self, name: str) -> DeviceId | None:
@@ -142,6 +146,7 @@ class FactReader:
             interventions=interventions,
             revocations=await self._revocations(hospital_id, revoked_since or at),
             session_limit=session_limit,
+            engagements=await Engagements(self._connection).states(hospital_id, known, at),
             derogations=await self._derogations(hospital_id, reach),
         )
 

@@ -42,6 +42,8 @@ class Invitations:
             expires_at=row.expires_at,
             used_at=row.used_at,
             invited_by=row.invited_by,
+            spoken_hash=row.spoken_hash,
+            spoken_failures=row.spoken_failures,
         )
 
     async def inviters(
@@ -51,6 +53,12 @@ class Invitations:
         mine = (_c.hospital_id == hospital_id) & (_c.person_id == person_id)
         query = select(_c.invited_by).where(mine & (_c.issued_at >= since) & _c.invited_by.is_not(None))
         return frozenset(PersonId(found) for found in (await self._connection.execute(query)).scalars())
+
+    async def count_failure(self, hospital_id: HospitalId, token_hash: str) -> None:
+        """Count one more wrong code told by voice."""
+        where = (_c.hospital_id == hospital_id) & (_c.token_hash == token_hash)
+        values = {"spoken_failures": _c.spoken_failures + 1}
+        await self._connection.execute(update(t.invitations).where(where).values(values))
 
     async def use_up(self, hospital_id: HospitalId, person_id: PersonId, at: datetime) -> None:
         """Let every open invitation of the person count as used at *at*."""

@@ -11,6 +11,7 @@ from policy.store import tables as t
 _WHERE: dict[SealedKind, tuple[Table, Column[str]]] = {
     SealedKind.ACCOUNT_SECRET: (t.account_secrets, t.account_secrets.c.account_id),
     SealedKind.TOTP_SECRET: (t.totp_secrets, t.totp_secrets.c.person_id),
+    SealedKind.MAIL_LINK: (t.mails, t.mails.c.id),
     SealedKind.AUTHORITY_KEY: (t.authority_keys, t.authority_keys.c.authority_id),
 }
 

@@ -85,6 +85,7 @@ visits = Table(
     Column("source", String(45), nullable=False),
     Column("started_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False),
+    Column("chosen_at", UtcDateTime),
     Column("confirmed_at", UtcDateTime),
     PrimaryKeyConstraint("hospital_id", "token_hash"),
     own("people", "person_id"),

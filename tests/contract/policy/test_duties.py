@@ -10,10 +10,11 @@ import pytest
 
 from policy.domain.access import RevocationScope
 from policy.domain.devices import AccountMethod
+from policy.domain.engagements import EngagementKind
 from policy.domain.factors import DEFAULT_TABLE
 from policy.domain.ids import PersonId
 from policy.domain.interventions import InterventionKind
-from policy.domain.people import Role
+from policy.domain.people import Language, Role
 from policy.domain.reports import Goal
 from policy.domain.tasks import TaskKind
 from policy.domain.windows import Channel
@@ -211,6 +212,20 @@ def calls() -> dict[str, tuple[str, Call]]:
         ("device_tasks.request", PLAN, ask("device_tasks", "request", TaskKind.FETCH_HOST_KEYS, device)),
         ("device_tasks.get", READ, ask("device_tasks", "get", none)),
         ("device_tasks.list", READ, ask("device_tasks", "list")),
+        ("engagements.texts", READ, ask("engagements", "texts")),
+        (
+            "engagements.publish",
+            MANAGE,
+            ask(
+                "engagements",
+                "publish",
+                EngagementKind.CHARTER,
+                titles=dict.fromkeys(Language, "Charte"),
+                paragraphs=dict.fromkeys(Language, ("Une règle.",)),
+            ),
+        ),
+        ("engagements.accepted", READ, ask("engagements", "accepted", alice)),
+        ("mails.of_person", READ, ask("mails", "of_person", alice)),
         ("tokens.list", READ, ask("tokens", "list")),
         ("tokens.revoke_token", STOP, ask("tokens", "revoke_token", _a_token)),
     ]

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import AsyncIterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import pytest
@@ -12,13 +12,17 @@ from policy.clock import ManualClock
 from policy.domain.access import AccessRequest, RevocationScope
 from policy.domain.attempts import Attempt, AttemptKind, AttemptOutcome
 from policy.domain.derogations import Derogation
+from policy.domain.engagements import EngagementKind
 from policy.domain.ids import DerogationId, new_id
-from policy.domain.people import Factor
+from policy.domain.mails import Mail, MailKind
+from policy.domain.people import Factor, Person
 from policy.domain.tasks import TaskKind
+from policy.domain.visits import Visit, VisitPurpose
 from policy.errors import PolicyError
 from policy.services.bearers import digest
+from policy.services.engagements import accept_in, demand_in
 from policy.store.tables import metadata
-from policy.store.unit_of_work import View
+from policy.store.unit_of_work import UnitOfWork, View
 from tests.support.policy_world import HALF_AN_HOUR, World, host_key_line, make_world
 
 NOT_A_QUESTION: Final = {"hold", "hold_person"}
@@ -64,6 +68,7 @@ async def furnish(world: World) -> Mapping[str, Any]:
     )
     async with services.database.unit_of_work(None, world.clock) as work:
         await work.derogations.insert(derogation)
+        await furnish_enrolment(work, world.people["alice"], digest(invited.token), now)
         await work.attempts.insert(
             Attempt(
                 id=new_id(),
@@ -99,6 +104,11 @@ async def furnish(world: World) -> Mapping[str, Any]:
         "name": "scan01",
         "email": "alice.martin@imagix.example",
         "origin": "192.0.2.1",
+        "code_hash": "c" * 64,
+        "hashes": ["d" * 64],
+        "renewed_hash": "e" * 64,
+        "mail_id": f"{alice[:31]}m",
+        "fault": "essai",
         "groups": ["imagerie"],
         "devices": [world.device.id],
         "people": [alice],
@@ -121,6 +131,34 @@ async def furnish(world: World) -> Mapping[str, Any]:
         "limit": 100,
         "hold": False,
     }
+
+
+async def furnish_enrolment(work: UnitOfWork, person: Person, token_hash: str, at: datetime) -> None:
+    """Put one row into each table of enrolment, in the caller's transaction."""
+    here = person.hospital_id
+    await demand_in(work, person, at)
+    await accept_in(work, person, dict.fromkeys(EngagementKind, 1), "192.0.2.1", at)
+    await work.recovery_codes.replace_all(here, person.id, ["c" * 64], at)
+    end = at + HALF_AN_HOUR
+    visit = Visit(
+        hospital_id=here,
+        person_id=person.id,
+        purpose=VisitPurpose.ACCOUNT,
+        source="192.0.2.1",
+        started_at=at,
+        expires_at=end,
+    )
+    await work.visits.insert(visit, token_hash)
+    mail = Mail(
+        id=f"{person.id[:31]}m",
+        hospital_id=here,
+        person_id=person.id,
+        kind=MailKind.ENROLLED,
+        queued_at=at,
+        expires_at=end,
+        next_try_at=at,
+    )
+    await work.mails.insert(mail)
 
 
 async def test_one_row_of_everything_is_there_to_be_stolen(world: World, neighbour: World) -> None:

@@ -104,7 +104,7 @@ def _enrol(house: House, folder: Path, token: Path) -> None:
     password = folder / "password.txt"
     password.write_text("trois vaches bleues au plafond\n")
     environment = {"ECLUSE_STATE": str(folder / "hers"), "PATH": os.environ["PATH"]}
-    command = [sys.executable, "-m", "ecluse", "enrol", str(token), "--json", "--url", house.url]
+    command = [sys.executable, "-m", "ecluse", "enrol", str(token), "--json", "--accept", "--url", house.url]
     command += ["--ca", str(house.ca), "--password-file", str(password)]
     with subprocess.Popen(
         command,

@@ -93,4 +93,10 @@ def test_every_operation_but_the_public_ones_asks_for_a_bearer(house: House) -> 
     with house.client("dsi") as client:
         document = client.get("/openapi.json").json()
     public = {path for _, path, one in _operations(document) if one["security"] == []}
-    assert public == {"/v1/login", "/v1/enrolment/password", "/v1/enrolment/confirm"}
+    assert public == {
+        "/v1/login",
+        "/v1/enrolment/password",
+        "/v1/enrolment/engagements",
+        "/v1/enrolment/accept",
+        "/v1/enrolment/confirm",
+    }

@@ -14,6 +14,8 @@ from tests.support.api_house import House
 NOBODY = {
     ("POST", "/v1/login"),
     ("POST", "/v1/enrolment/password"),
+    ("POST", "/v1/enrolment/engagements"),
+    ("POST", "/v1/enrolment/accept"),
     ("POST", "/v1/enrolment/confirm"),
 }
 _PLANNERS = {"planner", "administrator"}

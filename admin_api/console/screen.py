@@ -1,0 +1,65 @@
+"""The templates, and what every page shows: the hospital, whom to call, the language, the steps."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from admin_api.console.caller import Caller
+from admin_api.console.words import say
+from policy.domain.hospitals import Hospital
+from policy.domain.people import Language
+
+_OTHER: Final = {Language.FRENCH: Language.ENGLISH, Language.ENGLISH: Language.FRENCH}
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("admin_api.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+
+
+async def page(
+    caller: Caller,
+    template: str,
+    *,
+    status: int = 200,
+    language: Language | None = None,
+    hospital: Hospital | None = None,
+    headers: Mapping[str, str] | None = None,
+    **values: Any,
+) -> HTMLResponse:
+    """Return the page *template* with *values*, in the caller's *language* unless told.
+
+    Everything put into it is escaped; templates hold no other way in.
+    """
+    here = hospital or await caller.context.services.hospitals.get(caller.context.settings.hospital_id)
+    spoken = language or caller.language
+
+    def told(key: str, **arguments: object) -> str:
+        return say(key, spoken, timezone=here.timezone, **arguments)
+
+    html = (
+        _templates()
+        .get_template(template)
+        .render(
+            t=told,
+            language=spoken.value,
+            other=_OTHER[spoken].value,
+            hospital=here,
+            form_token=caller.form_token,
+            path=caller.request.url.path if not caller.request.url.path.startswith("/i/") else "/account",
+            **values,
+        )
+    )
+    response = HTMLResponse(html, status, headers=dict(headers or {}))
+    caller.remember(response)
+    return response

@@ -1,0 +1,138 @@
+"""Texts, who accepted which version, and of whom they are demanded."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from policy.domain.engagements import Engagement, EngagementKind, EngagementState, EngagementText
+from policy.domain.ids import HospitalId, PersonId
+from policy.domain.people import Language
+from policy.store import tables as t
+
+_texts, _made, _duties = t.engagement_texts.c, t.engagements.c, t.engagement_duties.c
+
+
+class Engagements:
+    """Tables ``engagement_texts``, ``engagements`` and ``engagement_duties``: the first two are only ever added to."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Work on *connection*."""
+        self._connection = connection
+
+    async def insert_text(self, text: EngagementText) -> None:
+        """Add a version; one that is there already stays as it is."""
+        row = {
+            "hospital_id": text.hospital_id,
+            "kind": text.kind.value,
+            "version": text.version,
+            "titles": {language.value: text.titles[language] for language in Language},
+            "paragraphs": {language.value: list(text.paragraphs[language]) for language in Language},
+            "digest": text.digest,
+            "published_at": text.published_at,
+            "effective_at": text.effective_at,
+            "published_by": text.published_by,
+        }
+        await self._connection.execute(self._insert(t.engagement_texts).values(row).on_conflict_do_nothing())
+
+    async def texts(self, hospital_id: HospitalId) -> Sequence[EngagementText]:
+        """Return every version of every text of the hospital, by kind, oldest first."""
+        query = select(t.engagement_texts).where(_texts.hospital_id == hospital_id)
+        rows = await self._connection.execute(query.order_by(_texts.kind, _texts.version))
+        return [_text(row) for row in rows]
+
+    async def insert(self, engagement: Engagement) -> bool:
+        """Add an acceptance; False where she had accepted that version before, which stays as it was."""
+        row = {name: getattr(engagement, name) for name in Engagement.__dataclass_fields__}
+        row |= {"kind": engagement.kind.value}
+        done = await self._connection.execute(
+            self._insert(t.engagements).values(row).on_conflict_do_nothing()
+        )
+        return done.rowcount == 1
+
+    async def accepted(self, hospital_id: HospitalId, person_id: PersonId) -> Sequence[Engagement]:
+        """Return what the person accepted, oldest first."""
+        where = (_made.hospital_id == hospital_id) & (_made.person_id == person_id)
+        query = select(t.engagements).where(where).order_by(_made.at, _made.kind, _made.version)
+        return [_engagement(row) for row in await self._connection.execute(query)]
+
+    async def demand(self, hospital_id: HospitalId, person_id: PersonId, since: datetime) -> None:
+        """Ask the person for the versions in force, from *since* on; where that is so already, nothing changes."""
+        row = {"hospital_id": hospital_id, "person_id": person_id, "since": since}
+        await self._connection.execute(self._insert(t.engagement_duties).values(row).on_conflict_do_nothing())
+
+    async def demanded(self, hospital_id: HospitalId, person_id: PersonId) -> bool:
+        """Tell whether the texts are demanded of the person."""
+        where = (_duties.hospital_id == hospital_id) & (_duties.person_id == person_id)
+        return (await self._connection.execute(select(_duties.since).where(where))).first() is not None
+
+    async def states(
+        self, hospital_id: HospitalId, people: Collection[PersonId], at: datetime
+    ) -> Mapping[PersonId, tuple[EngagementState, ...]]:
+        """Return, for those of *people* of whom the texts are demanded, how each text stands at the instant *at*."""
+        in_force = (
+            select(_texts.kind, func.max(_texts.version).label("version"))
+            .where((_texts.hospital_id == hospital_id) & (_texts.effective_at <= at))
+            .group_by(_texts.kind)
+            .subquery()
+        )
+        last = (
+            select(_made.person_id, _made.kind, func.max(_made.version).label("version"))
+            .where((_made.hospital_id == hospital_id) & _made.person_id.in_(list(people)))
+            .group_by(_made.person_id, _made.kind)
+            .subquery()
+        )
+        mine = (last.c.person_id == _duties.person_id) & (last.c.kind == in_force.c.kind)
+        query = (
+            select(
+                _duties.person_id,
+                in_force.c.kind,
+                in_force.c.version.label("in_force"),
+                last.c.version.label("accepted"),
+            )
+            .select_from(t.engagement_duties.join(in_force, in_force.c.version > 0).outerjoin(last, mine))
+            .where((_duties.hospital_id == hospital_id) & _duties.person_id.in_(list(people)))
+        )
+        order = list(EngagementKind)
+        found: dict[PersonId, list[EngagementState]] = defaultdict(list)
+        for row in await self._connection.execute(query):
+            found[row.person_id].append(
+                EngagementState(kind=EngagementKind(row.kind), in_force=row.in_force, accepted=row.accepted)
+            )
+        return {
+            person: tuple(sorted(states, key=lambda state: order.index(state.kind)))
+            for person, states in found.items()
+        }
+
+    def _insert(self, table: Any) -> Any:
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        return dialect.insert(table)
+
+
+def _text(row: Row[Any]) -> EngagementText:
+    return EngagementText(
+        hospital_id=row.hospital_id,
+        kind=EngagementKind(row.kind),
+        version=row.version,
+        titles={Language(language): title for language, title in row.titles.items()},
+        paragraphs={Language(language): tuple(said) for language, said in row.paragraphs.items()},
+        published_at=row.published_at,
+        effective_at=row.effective_at,
+        published_by=row.published_by,
+    )
+
+
+def _engagement(row: Row[Any]) -> Engagement:
+    return Engagement(
+        hospital_id=row.hospital_id,
+        person_id=row.person_id,
+        kind=EngagementKind(row.kind),
+        version=row.version,
+        digest=row.digest,
+        at=row.at,
+        source=row.source,
+    )
