@@ -9,8 +9,8 @@ from typing import Final
 
 from policy.domain.derogations import Derogation
 from policy.domain.devices import AccountMethod, Algorithms, DedicatedAccount, Device, Zone
-from policy.domain.factors import Factor, Level
 from policy.domain.engagements import EngagementState
+from policy.domain.factors import Factor, Level
 from policy.domain.hospitals import Hospital
 from policy.domain.ids import (
     AccountId,
@@ -249,10 +249,10 @@ class Opening:
     """
 
     device_name: str
+    port: int
     account_name: str
     until: datetime
     purpose: str
-    port: int
     channels: frozenset[Channel]
 
 

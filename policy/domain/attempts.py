@@ -20,9 +20,9 @@ class AttemptKind(StrEnum):
 
     PASSWORD_AND_CODE = "password-and-code"  # noqa: S105 - the name of a dialogue, not a secret
     KEY_AND_CODE = "key-and-code"
+    KEY_ALONE = "key-alone"
     PASSWORD_AND_RECOVERY = "password-and-recovery"  # noqa: S105 - the same
     RECOVERY_AND_CODE = "recovery-and-code"
-    KEY_ALONE = "key-alone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

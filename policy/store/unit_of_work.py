@@ -56,6 +56,8 @@ class View:
         self.zones = Zones(connection)
         self.devices = Devices(connection)
         self.accounts = Accounts(connection)
+        self.authorities = Authorities(connection)
+        self.derogations = Derogations(connection)
         self.sealed = SealedRows(connection)
         self.interventions = Interventions(connection)
         self.windows = Windows(connection)
@@ -64,8 +66,6 @@ class View:
         self.revocations = Revocations(connection)
         self.leases = Leases(connection)
         self.tasks = Tasks(connection)
-        self.authorities = Authorities(connection)
-        self.derogations = Derogations(connection)
         self.outbox = Outbox(connection)
         self.facts = FactReader(connection)
 
