@@ -48,13 +48,19 @@ class OutboxIngest:
         self._interval = interval
         self._cursor = 0
         self._failing_since: str | None = None
+        self.caught_up = asyncio.Event()
+        """Set once everything that was in the outbox has been in the journal."""
+
+    @property
+    def position(self) -> int:
+        """The position up to which the journal is known to hold the outbox."""
+        return self._cursor
 
     async def run(self) -> None:
         """Ingest until cancelled. A failure is logged, and tried again from where it was."""
         while True:
             try:
-                while await self.step():
-                    pass
+                await self.catch_up()
                 self._failing_since = None
             except (PolicyUnavailable, JournalBroken, SQLAlchemyError) as error:
                 if self._failing_since is None:
@@ -62,6 +68,12 @@ class OutboxIngest:
                 # an alarm, not a fault of ours: the sentence is enough, and a trace each half second too much
                 log.warning("alarm.ingest_failed", error=str(error), since=self._failing_since)
             await asyncio.sleep(self._interval)
+
+    async def catch_up(self) -> None:
+        """Ingest until nothing is left; raises as ``step``."""
+        while await self.step():
+            pass
+        self.caught_up.set()
 
     async def step(self) -> int:
         """Ingest what one look at the outbox shows, and return how many changes that was.

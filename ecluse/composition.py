@@ -7,6 +7,7 @@ from ecluse.host_keys import host_authority_line
 from ecluse.settings import Settings
 from gateway.settings import GatewaySettings
 from policy.domain.ids import HospitalId
+from policy.domain.retention import Retention
 from policy.settings import PolicySettings
 from recorder.settings import RecorderSettings
 
@@ -20,6 +21,18 @@ def policy_settings(settings: Settings) -> PolicySettings:
         horizon=timedelta(days=settings.policy.horizon_days),
         invitation_validity=timedelta(days=settings.policy.invitation_days),
         four_eyes_period=timedelta(days=settings.policy.four_eyes_days),
+    )
+
+
+def retention(settings: Settings) -> Retention:
+    """Return how long rows are kept that serve nothing any more."""
+    chosen = settings.retention
+    return Retention(
+        attempts=timedelta(days=chosen.attempts_days),
+        sessions=timedelta(days=chosen.sessions_days),
+        tasks=timedelta(days=chosen.tasks_days),
+        outbox=timedelta(days=chosen.outbox_days),
+        bearers=timedelta(days=chosen.bearers_days),
     )
 
 

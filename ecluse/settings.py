@@ -152,6 +152,16 @@ class VaultSection(_Section):
     keyring: Path | None = None
 
 
+class RetentionSection(_Section):
+    """Days after which rows that serve nothing any more are removed; the journal and the traces are no part of it."""
+
+    attempts_days: Annotated[int, Field(ge=2)] = 90
+    sessions_days: Annotated[int, Field(ge=90)] = 400
+    tasks_days: Annotated[int, Field(ge=1)] = 90
+    outbox_days: Annotated[int, Field(ge=1)] = 90
+    bearers_days: Annotated[int, Field(ge=1)] = 90
+
+
 class LogSection(_Section):
     """How chatty the logs are."""
 
@@ -175,6 +185,7 @@ class Settings(BaseSettings):
     console: ConsoleSection = ConsoleSection()
     recorder: RecorderSection = RecorderSection()
     vault: VaultSection = VaultSection()
+    retention: RetentionSection = RetentionSection()
     log: LogSection = LogSection()
 
     @classmethod

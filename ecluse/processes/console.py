@@ -27,6 +27,7 @@ from policy import i18n, services
 from policy.clock import SystemClock
 from policy.errors import PolicyError
 from policy.services import Services
+from policy.services.pruning import PruningService
 from recorder.audit.journal import Journal
 from recorder.store.catalog import Catalog
 from recorder.store.database import Database
@@ -35,6 +36,7 @@ from recorder.store.folder import FolderStore
 log = structlog.get_logger()
 
 TOP_UP_EVERY = timedelta(days=1)
+PRUNE_EVERY = timedelta(days=1)
 START_POLL_SECONDS = 0.02
 BACKLOG = 200
 
@@ -71,14 +73,21 @@ async def serve(settings: Settings) -> None:
         )
         server = Server(_configuration(settings, app))
         with _bound(settings.console.host, settings.console.port) as bound:
-            await _serve(settings, server, bound, built, OutboxIngest(built, journal, clock))
+            policy = composition.policy_settings(settings)
+            pruning = PruningService(built.database, clock, policy, composition.retention(settings))
+            await _serve(settings, server, bound, built, OutboxIngest(built, journal, clock), pruning)
     finally:
         await database.dispose()
         await built.close()
 
 
 async def _serve(
-    settings: Settings, server: Server, bound: socket.socket, built: Services, ingest: OutboxIngest
+    settings: Settings,
+    server: Server,
+    bound: socket.socket,
+    built: Services,
+    ingest: OutboxIngest,
+    pruning: PruningService,
 ) -> None:
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(server.serve(sockets=[bound]))
@@ -86,6 +95,7 @@ async def _serve(
             group.create_task(ingest.run()),
             group.create_task(_top_up(built)),
             group.create_task(_refresh_lists(built)),
+            group.create_task(_prune(pruning, ingest)),
         ]
         while not (server.started or serving.done()):  # noqa: ASYNC110 - uvicorn offers no event to wait for
             await asyncio.sleep(START_POLL_SECONDS)
@@ -149,3 +159,15 @@ async def _top_up(built: Services) -> None:
         except PolicyError:
             log.exception("windows.not_topped_up")
         await asyncio.sleep(TOP_UP_EVERY.total_seconds())
+
+
+async def _prune(pruning: PruningService, ingest: OutboxIngest) -> None:
+    while True:
+        # what this process has not handed to the journal yet is not old, so the first look waits for that
+        await ingest.caught_up.wait()
+        try:
+            removed = await pruning.prune(ingest.position)
+            log.info("store.pruned", **removed)
+        except PolicyError:
+            log.exception("store.not_pruned")
+        await asyncio.sleep(PRUNE_EVERY.total_seconds())
