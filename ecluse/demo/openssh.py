@@ -81,6 +81,11 @@ class OpenSsh:
         # from where the clients run: the path of a socket holds 107 bytes (unix(7)), and we may lie deep
         return ["-o", f"ControlPath={name}.sock"]
 
+    def road(self, name: str, login: str, destination: str) -> list[str]:
+        """Return the options of a jump to *destination* over the connection that *login* shares under *name*."""
+        outer = ["ssh", *self.options(), *self.control(name), "-p", str(self._port), "-W", destination]
+        return ["-o", f"ProxyCommand={shlex.join([*outer, self.place(login)])}"]
+
     async def start(
         self, program: str, arguments: Sequence[str], answers: Sequence[str] = (), *, piped: bool = False
     ) -> asyncio.subprocess.Process:

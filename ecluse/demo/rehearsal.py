@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ecluse.demo.openssh import Finished, OpenSsh
-from ecluse.demo.scene import CLOSED_DEVICE, HOST, OPEN_DEVICE, Scene
+from ecluse.demo.scene import ACCOUNT, CLOSED_DEVICE, HOST, OPEN_DEVICE, Scene
 from recorder.replay.reader import verify
 
 FILE_BYTES = 3 * 1024 * 1024 + 17
@@ -52,6 +52,7 @@ class Rehearsal:
             ("demo.step.wrong-code", self._wrong_code),
             ("demo.step.exec", self._exec),
             ("demo.step.files", self._files),
+            ("demo.step.jump", self._jump),
             ("demo.step.closed", self._closed_window),
             ("demo.step.cut", self._cut),
             ("demo.step.transcript", self._transcript),
@@ -133,6 +134,13 @@ class Rehearsal:
         stored = self._scene.devices[OPEN_DEVICE].home / "update.bin"
         _hold(digest == _digest(stored) == _digest(back), "the file changed on its way")
         return f"sha256 {digest[:16]}…"
+
+    async def _jump(self) -> str:
+        road = self._ssh.road("a", f"alice+{OPEN_DEVICE}", f"{OPEN_DEVICE}:22")
+        place = f"{ACCOUNT}@{OPEN_DEVICE}"
+        done = await self._ssh.run("ssh", [*road, place, f"exit {EXEC_STATUS}"])
+        _hold(done.status == EXEC_STATUS, f"the command by a jump ended with {done.status}", done)
+        return self._say("demo.seen.exit", status=done.status)
 
     async def _closed_window(self) -> str:
         device = self._scene.devices[CLOSED_DEVICE]
