@@ -224,3 +224,19 @@ async def test_the_outer_connection_is_not_swept_while_one_inside_lives(
     out, _ = await asyncio.wait_for(inner.communicate(b"alive\n"), 10)
     assert out == b"alive\n"
     await eventually(lambda: bastion.gateway.connections == 0)
+
+
+async def test_the_configuration_that_she_fetches_works_as_it_says(bastion: Bastion, laptop: Laptop) -> None:
+    """What ssh-config prints, saved and cut as its comments say, reaches scan01 by its name, with no other option."""
+    folder = bastion.directory / "dot-ssh"
+    folder.mkdir()
+    fetched = await bastion.client.ssh("alice", "ssh-config", answers=bastion.answers())
+    assert fetched.rc == 0, fetched.said
+    text = fetched.stdout.decode().replace("~/.ssh", str(folder))
+    config = folder / "ecluse-127.0.0.1.conf"
+    config.write_text(text)
+    cut = [line[1:] for line in text.splitlines() if line.startswith("#@")]
+    (folder / "ecluse-127.0.0.1.known_hosts").write_text("\n".join(cut) + "\n")
+    ended = await laptop.run(["ssh", "-F", str(config), "-o", "IdentityAgent=none", "scan01", "echo by name"])
+    assert ended.stdout == b"by name\n", ended.said
+    assert len(ended.prompts) == 2
