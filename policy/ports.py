@@ -64,6 +64,9 @@ class Credentials(Protocol):
     async def ssh_keys(self, person_id: PersonId) -> Sequence[EnrolledKey]:
         """Return the person's public keys."""
 
+    async def key_of_fingerprint(self, hospital_id: HospitalId, fingerprint: str) -> EnrolledKey | None:
+        """Return the enrolled key of that fingerprint, whoever's it is, None where nobody has it."""
+
 
 class SealedRows(Protocol):
     """Every sealed envelope of the database, across hospitals, for key rotation: account and TOTP secrets.

@@ -193,6 +193,11 @@ class Front(asyncssh.SSHServer):
         with _Fate(self._context):
             return await self.dialogue.offers_key(key.public_data)
 
+    async def offers_certificate(self, blob: bytes) -> bool:
+        """Tell whether a signature by the certificate *blob* would do; a query proves nothing."""
+        with _Fate(self._context):
+            return await self.dialogue.offers_key(blob)
+
     @override
     def get_kbdint_challenge(
         self, username: str, lang: str, submethods: str
@@ -292,6 +297,8 @@ class Front(asyncssh.SSHServer):
 
     async def _tunnel(self, host: str, port: int) -> InnerConnection:
         """Open a road to *host* and *port* inside this connection, or refuse it; nothing is ever dialled here."""
+        if not self.dialogue.forwards:
+            self._refuse_open("direct-tcpip", {"host": host, "port": port, "by": "certificate"})
         return await self._jump(host, port)
 
     async def _jump(self, host: str, port: int) -> InnerConnection:

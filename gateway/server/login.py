@@ -104,6 +104,12 @@ class Dialogue:
         return bool(self.factors - {Factor.PASSWORD, Factor.TOTP})
 
     @property
+    def forwards(self) -> bool:
+        """Whether a certificate, if one was proved, leaves its holder the right to forward ports."""
+        attempt = self._attempt
+        return attempt is not None and attempt.done() and attempt.result().forwarding
+
+    @property
     def answers_help(self) -> bool:
         """Whether a keyboard-interactive dialogue can lead in now, by the hospital's table of factors."""
         attempt = self._attempt

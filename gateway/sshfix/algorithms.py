@@ -47,4 +47,15 @@ PERSON_KEYS = frozenset(
         b"ssh-rsa",  # the name of the key's format; its SHA-1 signature is not in SIGNATURE
     }
 )
-"""Formats of public keys a person may log in with. Certificates are not among them."""
+"""Formats of plain public keys a person may log in with."""
+
+PERSON_CERTIFICATES = frozenset(
+    {
+        b"ssh-ed25519-cert-v01@openssh.com",
+        b"ecdsa-sha2-nistp256-cert-v01@openssh.com",
+        b"ecdsa-sha2-nistp384-cert-v01@openssh.com",
+        b"ecdsa-sha2-nistp521-cert-v01@openssh.com",
+        b"ssh-rsa-cert-v01@openssh.com",
+    }
+)
+"""Formats of OpenSSH certificates a person may log in with, if policy believes their authority."""

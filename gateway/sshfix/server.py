@@ -11,10 +11,11 @@ from typing import Protocol, cast
 from asyncssh import SSHKeyPair, SSHServerConnection
 from asyncssh.auth import ServerAuth
 from asyncssh.constants import MSG_KEXINIT, MSG_SERVICE_REQUEST
-from asyncssh.packet import PacketDecodeError, SSHPacket
+from asyncssh.packet import PacketDecodeError, SSHPacket, String
+from asyncssh.public_key import KeyImportError, decode_ssh_certificate
 from typing_extensions import override
 
-from gateway.sshfix.algorithms import PERSON_KEYS
+from gateway.sshfix.algorithms import PERSON_CERTIFICATES, PERSON_KEYS
 from gateway.sshfix.channels import ClientChannel, TunnelChannel
 from gateway.sshfix.flow import FlowControl
 from gateway.sshfix.signatures import SignedKey, signed_key
@@ -34,6 +35,9 @@ class Proof(Enum):
 
 class LoginOwner(Protocol):
     """What the owner of a server connection decides on factors."""
+
+    async def offers_certificate(self, blob: bytes) -> bool:
+        """Tell whether a signature by the certificate *blob* would do; a query proves nothing."""
 
     async def factor_proved(self, method: str, key: SignedKey | None) -> Proof:
         """Take note that *method* was proved; *key* is the one whose signature was verified.
@@ -115,22 +119,36 @@ class ServerConnection(FlowControl, SSHServerConnection):
 
     @override
     async def validate_public_key(self, username: str, key_data: bytes, msg: bytes, signature: bytes) -> bool:
-        """Refuse certificates, unknown formats and signatures that were not announced, then verify.
+        """Refuse unknown formats and signatures that were not announced, then verify.
 
-        Remembers the key only when *msg* is there and its signature holds: a query proves nothing.
+        Remembers the key only when *msg* is there and its signature holds: a query proves nothing. Of a
+        certificate asyncssh verifies the signature alone; whether it is believed is the owner's to say.
         """
         self._proved_key = None
         try:
-            if SSHPacket(key_data).get_string() not in PERSON_KEYS:
+            kind = SSHPacket(key_data).get_string()
+            if kind not in PERSON_KEYS | PERSON_CERTIFICATES:
                 return False
             if msg and SSHPacket(signature).get_string() not in self._sig_algs:
                 return False
         except PacketDecodeError:
             return False
-        allowed = await super().validate_public_key(username, key_data, msg, signature)
+        if kind in PERSON_CERTIFICATES:
+            allowed = await self._validate_certificate(key_data, msg, signature)
+        else:
+            allowed = await super().validate_public_key(username, key_data, msg, signature)
         if allowed and msg:
             self._proved_key = signed_key(key_data, signature)
         return allowed
+
+    async def _validate_certificate(self, key_data: bytes, msg: bytes, signature: bytes) -> bool:
+        if not await cast(LoginOwner, self._owner).offers_certificate(key_data):
+            return False
+        try:
+            key = decode_ssh_certificate(key_data).key
+        except KeyImportError:
+            return False
+        return not msg or key.verify(String(self._session_id) + msg, signature)
 
     @override
     async def send_userauth_success(self) -> None:

@@ -14,6 +14,7 @@ class Expected:
     """A reserved attempt and what it is checked against, read in the transaction that reserved it.
 
     All but ``attempt`` and ``table`` may be absent: an unknown person, or one who has not enrolled.
+    ``certified``: the SSH certificate proved before, if it was one, is in force.
     """
 
     attempt: Attempt
@@ -21,6 +22,7 @@ class Expected:
     password_hash: str | None
     totp_sealed: str | None
     keys: tuple[EnrolledKey, ...]
+    certified: bool
     table: FactorTable
 
 

@@ -16,6 +16,7 @@ from policy.services.factors import FactorService
 from policy.services.hospitals import HospitalService
 from policy.services.interventions import InterventionService
 from policy.services.login import LoginService
+from policy.services.login_authorities import LoginAuthorityService
 from policy.services.mails import MailQueue, MailService
 from policy.services.own_factors import OwnFactorService
 from policy.services.people import PeopleService
@@ -52,6 +53,7 @@ class Services:
     factors: FactorService
     anchors: AnchorService
     token_certificates: TokenCertificateService
+    login_authorities: LoginAuthorityService
     suppliers: SupplierService
     people: PeopleService
     devices: DeviceService
@@ -111,6 +113,7 @@ async def build(
         factors=FactorService(database, clock),
         anchors=AnchorService(database, clock),
         token_certificates=TokenCertificateService(database, clock),
+        login_authorities=LoginAuthorityService(database, clock),
         suppliers=SupplierService(database, clock),
         people=people,
         devices=DeviceService(database, vault, clock),

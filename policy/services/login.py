@@ -186,6 +186,7 @@ class LoginService(KeyLogins):
                     password_hash=await work.credentials.password_hash(person_id),
                     totp_sealed=await work.credentials.totp_secret(person_id),
                     keys=tuple(keys),
+                    certified=await self._in_force(work, attempt, person, blob),
                     table=await self._table(work, attempt.hospital_id, console=attempt.console),
                 )
                 await work.attempts.insert(pending)
@@ -205,7 +206,11 @@ class LoginService(KeyLogins):
         self, expected: Expected, code: str, password: Secret, proved: ProvedKey | None
     ) -> Found:
         first = Factor.PASSWORD if proved is None else proved.factor
-        first_right = proved is not None and held_keys.still_proves(proved.proof, first, expected.keys)
+        first_right = proved is not None and (
+            expected.certified
+            if first is Factor.SSH_CERTIFICATE
+            else held_keys.still_proves(proved.proof, first, expected.keys)
+        )
         if proved is None:
             try:
                 await self._passwords.verify_apart(expected.password_hash, password)

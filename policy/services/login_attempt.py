@@ -15,10 +15,14 @@ from policy.vault.secret import Secret
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """What a verified signature proves; ``person`` is set where that is enough to enter."""
+    """What a verified signature proves; ``person`` is set where that is enough to enter.
+
+    ``forwarding``: no certificate takes from its holder the right to forward ports.
+    """
 
     factor: Factor
     person: Person | None
+    forwarding: bool = True
 
 
 class Checks(Protocol):
@@ -84,6 +88,8 @@ class LoginAttempt:
         self._service: Final = service
         self._factors: frozenset[Factor] = frozenset()
         self._key: ProvedKey | None = None
+        self.forwarding = True
+        """Whether her certificate, if she proved one, leaves her the right to forward ports."""
 
     @property
     def factors(self) -> frozenset[Factor]:
@@ -107,11 +113,11 @@ class LoginAttempt:
         is enough, None where a code is still needed. Forgets any key before; raises LockedOut, or
         AuthenticationFailed if the key may not log in.
         """
-        self._key, self._factors = None, frozenset()
+        self._key, self._factors, self.forwarding = None, frozenset(), True
         proof = KeyProof(blob=public_blob, touched=touched, verified=verified)
         accepted = await self._service.accept_key(self, proof)
         self._key = ProvedKey(proof=proof, factor=accepted.factor)
-        self._factors = frozenset({accepted.factor})
+        self._factors, self.forwarding = frozenset({accepted.factor}), accepted.forwarding
         return accepted.person
 
     async def check_password_and_code(self, password: Secret, code: str) -> Person:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NoReturn
 
-from policy.authn import held_keys
+from policy.authn import held_keys, ssh_certificates, ssh_keys
 from policy.authn.held_keys import KeyProof, KeyRefused
+from policy.authn.ssh_certificates import Certified
 from policy.clock import Clock
 from policy.domain.attempts import Attempt, AttemptKind, AttemptOutcome
 from policy.domain.credentials import EnrolledKey, KeyKind
@@ -41,6 +42,24 @@ class _KeyFacts:
     table: FactorTable
     until: datetime | None
     token: TokenFacts
+    certified: Certified | KeyRefused | None
+
+    @property
+    def forwarding(self) -> bool:
+        """Whether a certificate, if it was one, leaves its holder the right to forward ports."""
+        return not isinstance(self.certified, Certified) or self.certified.forwarding
+
+    @property
+    def known(self) -> bool:
+        """Whether the key is on file, or a certificate that lets in."""
+        return self.key is not None or isinstance(self.certified, Certified)
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is a certificate that an authority of the hospital's signed, in force or not."""
+        if isinstance(self.certified, KeyRefused):
+            return self.certified.reason is not LoginReason.UNKNOWN_KEY
+        return self.certified is not None
 
     @property
     def active(self) -> bool:
@@ -66,7 +85,12 @@ class KeyLogins(LoginDoor):
         """Tell whether *blob* is a key the attempt's person may log in with now; proves nothing, records nothing."""
         async with self._database.read() as view:
             facts = await self._key_facts(view, attempt, blob)
-        return facts.until is None and facts.active and held_keys.may_lead_in(facts.key, facts.table)
+        if facts.ours:
+            # also where it is refused in the end: whoever signs with it is told why
+            leads = facts.table.begins_with(Factor.SSH_CERTIFICATE)
+        else:
+            leads = held_keys.may_lead_in(facts.key, facts.table)
+        return facts.until is None and facts.active and leads
 
     async def accept_key(self, attempt: LoginAttempt, proof: KeyProof) -> Accepted:
         """Take a verified signature: what it proves, and the person where that is enough by the table.
@@ -81,17 +105,25 @@ class KeyLogins(LoginDoor):
         except KeyRefused as refused:
             await self._refuse_key(attempt, facts, proof.blob, refused)
         if facts.table.level_of(frozenset({factor})) is None:
-            return Accepted(factor=factor, person=None)
-        return Accepted(factor=factor, person=await self._enter(attempt, proof, factor, detail))
+            return Accepted(factor=factor, person=None, forwarding=facts.forwarding)
+        person = await self._enter(attempt, proof, factor, detail)
+        return Accepted(factor=factor, person=person, forwarding=facts.forwarding)
 
     async def _factor_of(self, facts: _KeyFacts, proof: KeyProof) -> tuple[Factor, str | None]:
         """Return what was proved, and what the journal should know of it besides."""
-        if facts.key is None or not facts.active:
+        if isinstance(facts.certified, KeyRefused):
+            raise facts.certified
+        if not facts.known or not facts.active:
             raise KeyRefused(LoginReason.UNKNOWN_KEY)
-        factor = held_keys.factor_of(proof, facts.key)
+        if facts.key is None:
+            factor = Factor.SSH_CERTIFICATE
+        else:
+            factor = held_keys.factor_of(proof, facts.key)
         if not facts.table.begins_with(factor):
             raise KeyRefused(LoginReason.NOT_IN_THE_TABLE)
-        if factor is not Factor.TOKEN_CERTIFICATE:
+        if isinstance(facts.certified, Certified):
+            return factor, facts.certified.told
+        if facts.key is None or factor is not Factor.TOKEN_CERTIFICATE:
             return factor, None
         return factor, await self._tokens.in_force(facts.token, facts.key, self._clock.now())
 
@@ -103,7 +135,7 @@ class KeyLogins(LoginDoor):
             await work.attempts.hold(attempt.hospital_id, attempt.login, attempt.origin)
             facts = await self._key_facts(work, attempt, proof.blob)
             level = facts.table.level_of(frozenset({factor}))
-            sound = facts.key is not None and facts.active and level is not None and facts.until is None
+            sound = facts.known and facts.active and level is not None and facts.until is None
             if sound:
                 await work.attempts.insert(
                     Attempt(
@@ -140,13 +172,46 @@ class KeyLogins(LoginDoor):
         token = TokenFacts()
         if person is not None and key is not None and key.kind is KeyKind.TOKEN:
             token = await read_token_facts(view, hospital, person)
+        certified: Certified | KeyRefused | None = None
+        if ssh_certificates.is_certificate(blob):
+            certified = await self._certified(view, attempt, person, blob)
         return _KeyFacts(
             person=person,
+            certified=certified,
             key=key,
             token=token,
             table=await self._table(view, hospital, console=attempt.console),
             until=await self._locked_until(view, hospital, login, attempt.source, person),
         )
+
+    async def _certified(
+        self, view: View, attempt: LoginAttempt, person: Person | None, blob: bytes
+    ) -> Certified | KeyRefused:
+        """Judge an SSH certificate by the authorities that are believed about this person."""
+        authorities = [
+            one
+            for one in await view.certificates.authorities(attempt.hospital_id)
+            if person is not None and one.serves(person.supplier_id)
+        ]
+        try:
+            found = ssh_certificates.certified(
+                blob, authorities, login=attempt.login, source=attempt.source, at=self._clock.now()
+            )
+        except KeyRefused as refused:
+            return refused
+        fingerprint = ssh_keys.fingerprint(found.key)
+        held = await view.credentials.key_of_fingerprint(attempt.hospital_id, fingerprint)
+        if held is not None and (person is None or held.person_id != person.id):
+            return KeyRefused(LoginReason.CERTIFICATE_UNFIT, "its key is another person's (E3)")
+        return found
+
+    async def _in_force(
+        self, view: View, attempt: LoginAttempt, person: Person | None, blob: bytes | None
+    ) -> bool:
+        """Tell whether *blob* is an SSH certificate that lets the attempt's person in at this instant."""
+        if blob is None or not ssh_certificates.is_certificate(blob):
+            return False
+        return isinstance(await self._certified(view, attempt, person, blob), Certified)
 
     async def _unlocked(self, attempt: LoginAttempt, facts: _KeyFacts, blob: bytes) -> None:
         """Raise LockedOut, journalled, while the attempt's person or source is locked."""
