@@ -128,13 +128,13 @@ def next_step(finding: Finding, language: Language | str, timezone: str) -> str:
     """Return what to do about *finding* and whose move it is; empty where there is nothing to do."""
     if finding.next_step is None or finding.mover is None:
         return ""
-    catalog = load("policy")
-    return catalog.translate(
-        "refusal.next",
-        language,
-        mover=catalog.translate(f"mover.{finding.mover}", language),
-        step=catalog.translate(finding.next_step, language, timezone=timezone, **finding.arguments),
-    )
+    step = translate(finding.next_step, language, timezone=timezone, **finding.arguments)
+    return next_move(finding.mover, step, language)
+
+
+def next_move(mover: str, step: str, language: Language | str) -> str:
+    """Return whose move *step*, a sentence already, is: *mover* is one of policy's (``technician``…)."""
+    return translate("refusal.next", language, mover=translate(f"mover.{mover}", language), step=step)
 
 
 def refusal(denial: Denial, language: Language | str, timezone: str, contact: str) -> list[str]:

@@ -4,13 +4,14 @@ import unicodedata
 from collections.abc import Sequence
 
 from gateway.session.forwarding import told
+from gateway.session.remedies import refused_lines, step_line
 from gateway.session.reasons import EndReason
 from gateway.session.transfer.command import Refused
 from policy.domain.access import Denial, Grant, Obligations
 from policy.domain.hospitals import Hospital
 from policy.domain.people import Language
 from policy.domain.sessions import Earlier
-from policy.i18n import Catalog, load, refusal, sentence
+from policy.i18n import Catalog, finding_lines, load, refusal, rule_label
 
 
 class Wording:
@@ -92,12 +93,15 @@ class Wording:
         return "\n".join(refusal(denial, language, self.hospital.timezone, self.hospital.security_contact))
 
     def refused(self, key: str, language: Language, **arguments: object) -> str:
-        """Another refusal, with whom to call."""
-        return self._with_contact(self.say(key, language, **arguments), language)
+        """Another refusal: its rule, what to do, whose move it is, and whom to call."""
+        lines = refused_lines(key, self._catalog, language, self.hospital.timezone, **arguments)
+        return self._with_contact("\n".join(lines), language)
 
     def channel_refused(self, refused: Refused, language: Language) -> str:
-        """Why a channel or request does not pass."""
-        return told(refused, self._catalog, language)
+        """Why a channel or request does not pass, what to do, whose move it is, and whom to call."""
+        headline = told(refused, self._catalog, language)
+        step = step_line(refused.key, self._catalog, language, self.hospital.timezone)
+        return self._with_contact("\n".join(filter(None, (headline, step))), language)
 
     def ended(self, reason: EndReason, grant: Grant, denial: Denial | None = None) -> str:
         """Why a session ends; where policy ended it, the rules' own sentences."""
@@ -106,17 +110,21 @@ class Wording:
         language = grant.language
         failed = denial.failed if denial is not None else ()
         cuts = (str(finding.arguments.get("reason", "")) for finding in failed)
-        lines = [
-            self.say(
-                f"end.{reason.value}",
-                language,
-                limit=grant.obligations.idle_limit,
-                device=grant.device_name,
-                reason=next((cut for cut in cuts if cut), ""),
-            )
-        ]
-        if reason is not EndReason.CUT:
-            lines += [f"  {sentence(finding, language, self.hospital.timezone)}" for finding in failed]
+        zone = self.hospital.timezone
+        told_of = () if reason is EndReason.CUT else failed
+        lines = refused_lines(
+            f"end.{reason.value}",
+            self._catalog,
+            language,
+            zone,
+            limit=grant.obligations.idle_limit,
+            device=grant.device_name,
+            reason=next((cut for cut in cuts if cut), ""),
+        )
+        if told_of:  # the rules' own steps say more than the general one
+            del lines[1:]
+        for finding in told_of:
+            lines += finding_lines(rule_label(finding.code), finding, language, zone)
         return self._with_contact("\n".join(lines), language)
 
     def _with_contact(self, text: str, language: Language) -> str:
@@ -130,6 +138,11 @@ def plain(text: str) -> str:
     refused channel and of a disconnection. Whatever is no ASCII there reaches the person as ``\303\251``.
     """
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+
+
+def on_one_line(text: str) -> str:
+    """Return *text* for where ssh(1) shows one line of ASCII: the reason of a refused channel."""
+    return plain(" - ".join(line.strip() for line in text.splitlines()))
 
 
 def lines_for(text: str | Sequence[str], *, terminal: bool) -> bytes:

@@ -16,7 +16,7 @@ from asyncssh import (
 from typing_extensions import override
 
 from gateway.context import GatewayContext
-from gateway.server.banners import plain
+from gateway.server.banners import on_one_line, plain
 from gateway.server.channel import PersonChannel
 from gateway.server.destination import PORT, SSH_PORT, TOO_MANY, refusal_of_name
 from gateway.server.lobby import Lobby
@@ -244,9 +244,9 @@ class Front(asyncssh.SSHServer):
         if self._selector is None:
             raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, "not logged in")
         if self._door.draining:
-            raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, plain(self._say("refusal.drain")))
+            raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, self._turned_away("refusal.drain"))
         if len(self._channels) >= self._context.settings.max_channels:
-            raise ChannelOpenError(OPEN_RESOURCE_SHORTAGE, plain(self._say("refusal.channels")))
+            raise ChannelOpenError(OPEN_RESOURCE_SHORTAGE, self._turned_away("refusal.channels"))
         channel = PersonChannel(self._requested, self._forwarding_refused, self._closed)
         channel.notices, self._untold = self._untold, []
         self._channels.append(channel)
@@ -278,7 +278,7 @@ class Front(asyncssh.SSHServer):
     def _refuse_open(
         self, wire_name: str, facts: Mapping[str, object], refused: Refused | None = None
     ) -> NoReturn:
-        text = plain(self._refuse(wire_name, facts, refused))
+        text = on_one_line(self._refuse(wire_name, facts, refused))
         raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, text)
 
     def _refuse_global(self, wire_name: str, facts: Mapping[str, object]) -> bool:
@@ -308,7 +308,7 @@ class Front(asyncssh.SSHServer):
             raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, "not logged in")
         facts = {"host": host, "port": port}
         if self._door.draining:
-            raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, plain(self._say("refusal.drain")))
+            raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, self._turned_away("refusal.drain"))
         refused = refusal_of_name(host, selector.device, self._door.names)
         if refused is None and port != SSH_PORT and port not in await selector.ports(host):
             refused = PORT
@@ -344,6 +344,9 @@ class Front(asyncssh.SSHServer):
     @override
     def tap_requested(self, unit: int | None) -> NoReturn:
         self._refuse_open("tun@openssh.com", {"unit": unit})
+
+    def _turned_away(self, key: str) -> str:
+        return on_one_line(self._context.wording.refused(key, self._language()))
 
     def _language(self) -> Language:
         return self._selector.person.language if self._selector is not None else Language.FRENCH

@@ -49,7 +49,8 @@ class Commands:
                 USAGE, err="".join(f"{text}\n" for text in self._misuse(person, misuse, name))
             )
         except PolicyUnavailable:
-            return CommandResult(UNAVAILABLE, err=self._voice.say(person, "refusal.policy") + "\n")
+            lines = self._voice.refused(person, "refusal.policy")
+            return CommandResult(UNAVAILABLE, err="".join(f"{text}\n" for text in lines))
 
     def reads(self, line: str) -> bool:
         """Tell whether the command *line* takes what the person sends on standard input."""
@@ -78,4 +79,4 @@ class Commands:
         lines = [self._voice.say(person, misuse.key, **misuse.arguments)]
         if name := misuse.command or name:
             lines.append(self._voice.say(person, "command.see", name=name))
-        return lines
+        return [*lines, self._voice.contact(person)]

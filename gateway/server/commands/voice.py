@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from gateway.server.commands.result import REFUSED, CommandResult, as_json
+from gateway.session.remedies import refused_lines
 from policy.domain.access import Finding
 from policy.domain.hospitals import Hospital
 from policy.domain.people import Person
@@ -28,6 +29,11 @@ class Voice:
     def contact(self, person: Person) -> str:
         """Return the line that says whom to call (S43)."""
         return self.say(person, "contact", contact=self.hospital.security_contact)
+
+    def refused(self, person: Person, key: str, **arguments: object) -> list[str]:
+        """Return a refusal of the gateway's own: its rule, what to do, whose move it is, whom to call."""
+        zone = self.hospital.timezone
+        return [*refused_lines(key, self.catalog, person.language, zone, **arguments), self.contact(person)]
 
     def fields(self, person: Person, finding: Finding) -> Mapping[str, object]:
         """Return *finding* for a script."""
