@@ -4,8 +4,8 @@ import unicodedata
 from collections.abc import Sequence
 
 from gateway.session.forwarding import told
-from gateway.session.remedies import refused_lines, step_line
 from gateway.session.reasons import EndReason
+from gateway.session.remedies import refused_lines, step_line
 from gateway.session.transfer.command import Refused
 from policy.domain.access import Denial, Grant, Obligations
 from policy.domain.hospitals import Hospital

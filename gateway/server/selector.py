@@ -117,12 +117,12 @@ class Selector:
             not session.ended.is_set() for session in self._sessions
         )
 
-    def leave(self, *, lost: bool = False) -> None:
     @property
     def turned_out(self) -> bool:
         """Whether the hospital ended a session of hers: what she proved before serves no more."""
         return any(session.ending in {EndReason.CUT, EndReason.REFUSED} for session in self._sessions)
 
+    def leave(self, *, lost: bool = False) -> None:
         """The person's connection is gone: her sessions end, those included that are being opened.
 
         *lost*: it broke. Some clients leave without a word: what had ended by itself was not lost.
