@@ -10,8 +10,9 @@ from policy.clock import ManualClock
 from policy.domain.attempts import AttemptOutcome
 from policy.domain.people import Factor
 from policy.store import tables as t
-from policy.store.database import Connections, Database, _engine, _writing, database_url, migrate
+from policy.store.database import Database, _engine, _writing, database_url, migrate
 from policy.store.migrations.upgrade import _config
+from policy.store.sqlite import Connections
 from policy.store.tables import metadata
 from tests.support.policy_databases import Mould, empty_database, mould
 from tests.support.policy_world import World
