@@ -61,8 +61,18 @@ class Vault(Protocol):
 class Logins(Protocol):
     """The log-in machine."""
 
-    async def begin(self, login: str, source: str, *, hospital_id: HospitalId | None = None) -> LoginAttempt:
-        """Begin a log-in; never fails for an unknown person. Raises PolicyUnavailable."""
+    async def begin(
+        self,
+        login: str,
+        source: str,
+        *,
+        hospital_id: HospitalId | None = None,
+        device: str | None = None,
+    ) -> LoginAttempt:
+        """Begin a log-in, towards *device* if one was named; never fails for an unknown person.
+
+        Raises PolicyUnavailable.
+        """
         ...
 
     def journal_to(self, on_outcome: Callable[[LoginOutcome], Awaitable[None]]) -> None:

@@ -9,6 +9,7 @@ from policy.clock import Clock
 from policy.domain.attempts import Attempt, AttemptOutcome
 from policy.domain.authorities import DeviceAuthority
 from policy.domain.certificates import LoginAuthority, RevocationList, TokenCertificate, TrustAnchor
+from policy.domain.continuations import Continuation
 from policy.domain.credentials import EnrolledKey, SealedRow
 from policy.domain.devices import DedicatedAccount
 from policy.domain.hospitals import Hospital
@@ -143,6 +144,34 @@ class Suppliers(Protocol):
         """Return the hospital's suppliers with their declared sites."""
 
 
+class Continuations(Protocol):
+    """Table ``continuations``."""
+
+    async def insert(self, continuation: Continuation) -> None:
+        """Add a continuation in place of what its person had on that device from there."""
+
+    async def find(
+        self, hospital_id: HospitalId, person_id: PersonId, device: str, source: str, first: str
+    ) -> Continuation | None:
+        """Return the continuation of a log-in that began with *first*, whether or not it is over."""
+
+    async def take(self, continuation: Continuation, most: int, at: datetime) -> bool:
+        """Count one more connection; False where *most*, or the end, is reached."""
+
+    async def end(self, continuation: Continuation) -> None:
+        """Let nobody continue that log-in any more."""
+
+    async def touched(self, continuation: Continuation) -> bool:
+        """Tell whether policy has changed since about its person, device, windows or sessions."""
+
+
+class Outbox(Protocol):
+    """Table ``outbox``."""
+
+    async def head(self) -> int:
+        """Return the last position committed, 0 where there is none."""
+
+
 class Hospitals(Protocol):
     """Table ``hospitals``."""
 
@@ -181,6 +210,16 @@ class View(Protocol):
     @property
     def hospitals(self) -> Hospitals:
         """Hospitals."""
+        ...
+
+    @property
+    def continuations(self) -> Continuations:
+        """What completed log-ins leave open."""
+        ...
+
+    @property
+    def outbox(self) -> Outbox:
+        """Every change to policy."""
         ...
 
     @property

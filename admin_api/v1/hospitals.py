@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from admin_api.deps import Ctx, Paging, Who, cut_page
 from admin_api.security.permissions import MANAGING, READING, GuardedRoute
-from admin_api.v1.schemas.places import ContactIn, HospitalOut, HospitalsPage
+from admin_api.v1.schemas.places import ContactIn, ContinuationBody, HospitalOut, HospitalsPage
 from policy.domain.ids import HospitalId
 from policy.errors import NotFound
 
@@ -30,6 +30,20 @@ async def change_hospital(context: Ctx, who: Who, hospital_id: str, body: Contac
     """Change the contact shown on every banner and refusal."""
     changed = await context.services.hospitals.update(
         who.person.id, _own(who.hospital_id, hospital_id), security_contact=body.security_contact
+    )
+    return HospitalOut.of(changed)
+
+
+@router.put("/{hospital_id}/continuation", openapi_extra=MANAGING)
+async def allow_continuations(
+    context: Ctx, who: Who, hospital_id: str, body: ContinuationBody
+) -> HospitalOut:
+    """Let a completed log-in be continued from the same address to the same device, or 0 and 0 for never."""
+    changed = await context.services.hospitals.allow_continuations(
+        who.person.id,
+        _own(who.hospital_id, hospital_id),
+        seconds=body.seconds,
+        connections=body.connections,
     )
     return HospitalOut.of(changed)
 

@@ -41,3 +41,19 @@ def contact(
     me = desk.client.get("/v1/me")
     changed = desk.client.patch(f"/v1/hospitals/{me['hospital']['id']}", {"security_contact": text})
     desk.done(changed, "hospitals.changed", contact=changed["security_contact"])
+
+
+@group.command("continuation", epilog="Example: ecluse hospitals continuation --seconds 60 --connections 4")
+def continuation(
+    context: typer.Context,
+    seconds: Annotated[int, typer.Option(min=0, max=120, help="How long after a log-in; 0 for never.")],
+    connections: Annotated[int, typer.Option(min=0, max=8, help="How many further connections; 0 for none.")],
+    as_json: AsJson = False,
+) -> None:
+    """Let programs that open several connections (WinSCP, FileZilla) continue one log-in without another code."""
+    desk = Desk.of(context, as_json)
+    me = desk.client.get("/v1/me")
+    body = {"seconds": seconds, "connections": connections}
+    changed = desk.client.put(f"/v1/hospitals/{me['hospital']['id']}/continuation", body)
+    key = "hospitals.continued" if seconds and connections else "hospitals.not_continued"
+    desk.done(changed, key, seconds=seconds, connections=connections)

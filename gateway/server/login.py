@@ -86,7 +86,9 @@ class Dialogue:
     async def _current(self) -> LoginAttempt:
         # asyncssh does not announce an empty first user name: the attempt then begins at the first factor.
         if self._attempt is None:
-            begun = self._logins.begin(self.name.person, self._source, hospital_id=self._hospital_id)
+            begun = self._logins.begin(
+                self.name.person, self._source, hospital_id=self._hospital_id, device=self.name.device
+            )
             self._attempt = asyncio.ensure_future(begun)
         return await asyncio.shield(self._attempt)
 
@@ -101,7 +103,7 @@ class Dialogue:
     @property
     def key_proved(self) -> bool:
         """Whether a key was signed with, so that the code alone is missing."""
-        return bool(self.factors - {Factor.PASSWORD, Factor.TOTP})
+        return bool(self.factors - {Factor.PASSWORD, Factor.TOTP, Factor.CONTINUED_CODE})
 
     @property
     def forwards(self) -> bool:

@@ -31,13 +31,14 @@ class Found:
     """What each factor turned out to be.
 
     ``first`` is the password or the key; ``step`` the time step whose code was given, None for a wrong
-    code; ``vault_closed`` tells that the person's TOTP secret could not be opened.
+    code; ``vault_closed`` tells that the person's TOTP secret could not be opened; ``blob`` is the key's.
     """
 
     first: Factor
     first_right: bool
     step: int | None
     vault_closed: bool
+    blob: bytes | None = None
 
     @property
     def right(self) -> frozenset[Factor]:

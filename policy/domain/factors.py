@@ -13,11 +13,13 @@ class Factor(StrEnum):
 
     A ``PUBLIC_KEY`` and an ``SSH_CERTIFICATE`` may be files that somebody copied; a ``SECURITY_KEY`` was touched;
     a ``SECURITY_KEY_VERIFIED`` was touched by somebody it recognised (PIN, finger); a ``TOKEN_CERTIFICATE`` is a
-    key that its token, which asks for a PIN, does not give away, under an X.509 certificate in force.
+    key that its token, which asks for a PIN, does not give away, under an X.509 certificate in force. A
+    ``CONTINUED_CODE`` is the code of a log-in completed a moment ago from the same place, where that is allowed.
     """
 
     PASSWORD = "password"  # noqa: S105 - the name of a factor, not a secret
     TOTP = "totp"
+    CONTINUED_CODE = "continued-code"
     PUBLIC_KEY = "public-key"
     SSH_CERTIFICATE = "ssh-certificate"
     SECURITY_KEY = "security-key"
@@ -37,7 +39,7 @@ class Level(StrEnum):
         return tuple(Level).index(self)
 
 
-FIRST: Final = frozenset(Factor) - {Factor.TOTP}
+FIRST: Final = frozenset(Factor) - {Factor.TOTP, Factor.CONTINUED_CODE}
 """What a log-in begins with: one of these, and a code where it is not enough."""
 ALONE: Final = frozenset({Factor.SECURITY_KEY_VERIFIED, Factor.TOKEN_CERTIFICATE})
 """What is two factors by itself: a thing that is held, and that asks for what its holder knows or is."""
@@ -48,6 +50,7 @@ _SERVES_AS: Final[Mapping[Factor, frozenset[Factor]]] = {
     Factor.SECURITY_KEY: frozenset({Factor.PUBLIC_KEY}),
     Factor.SECURITY_KEY_VERIFIED: frozenset({Factor.SECURITY_KEY, Factor.PUBLIC_KEY}),
     Factor.TOKEN_CERTIFICATE: frozenset({Factor.PUBLIC_KEY}),
+    Factor.CONTINUED_CODE: frozenset({Factor.TOTP}),
 }
 
 
@@ -68,7 +71,7 @@ class FactorTable:
     def level_of(self, proved: frozenset[Factor]) -> Level | None:
         """Return the highest level that *proved* reaches, None where no row is met.
 
-        The stronger kind of a key serves where the table asks for a weaker one.
+        The stronger kind of a key serves where the table asks for a weaker one, a code continued for a code.
         """
         able = proved.union(*(_SERVES_AS.get(factor, frozenset()) for factor in proved))
         reached = (row.level for row in self.rows if row.factors <= able)
@@ -114,6 +117,8 @@ def checked_table(rows: Iterable[FactorRow]) -> FactorTable:
 
 def _check_row(field: str, row: FactorRow) -> None:
     first = row.factors & FIRST
+    if Factor.CONTINUED_CODE in row.factors:
+        raise InvalidInput(f"{field}.factors", "write totp: a code is continued where the hospital allows it")
     if len(first) != 1:
         names = ", ".join(sorted(FIRST))
         raise InvalidInput(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from policy.domain.continuations import OFF, ContinuationRule
 from policy.domain.factors import DEFAULT_TABLE, FactorTable
 from policy.domain.ids import HospitalId
 
@@ -12,7 +13,7 @@ class Hospital:
 
     ``timezone`` is an IANA name (``Europe/Paris``); recurrences are expanded in it.
     ``security_contact`` is the free text shown on every banner and refusal (S43); ``factors`` what its technicians
-    log in with.
+    log in with, ``continuation`` whether a completed log-in may be continued by further connections.
     """
 
     id: HospitalId
@@ -20,3 +21,4 @@ class Hospital:
     timezone: str
     security_contact: str
     factors: FactorTable = DEFAULT_TABLE
+    continuation: ContinuationRule = OFF

@@ -21,6 +21,7 @@ class LoginReason(StrEnum):
     """The true cause."""
 
     ALL_FACTORS = "all-factors"
+    CONTINUED = "continued-log-in"
     UNKNOWN_PERSON = "unknown-person"
     INACTIVE_PERSON = "inactive-person"
     NOT_ENROLLED = "not-enrolled"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from policy.clock import Clock
+from policy.domain.continuations import checked_rule
 from policy.domain.hospitals import Hospital
 from policy.domain.ids import HospitalId, PersonId, new_id
 from policy.domain.local_time import zone_of
@@ -101,6 +102,23 @@ class HospitalService:
                 after = replace(after, security_contact=contact)
             await work.hospitals.update(after)
             await work.emit("hospital.updated", hospital_id, hospital_id, described(before), described(after))
+        return after
+
+    async def allow_continuations(
+        self, actor: PersonId, hospital_id: HospitalId, *, seconds: int, connections: int
+    ) -> Hospital:
+        """Let a completed log-in be continued by so many further *connections* for so many *seconds*; 0 and 0: none.
+
+        What is open now ends with the change. Raises InvalidInput beyond the bounds of ``checked_rule``.
+        """
+        rule = checked_rule(seconds, connections)
+        async with self._database.unit_of_work(actor, self._clock) as work:
+            await require(work, hospital_id, actor, Duty.MANAGE)
+            before = await work.hospitals.get(hospital_id)
+            after = replace(before, continuation=rule)
+            await work.hospitals.update(after)
+            states = described(before.continuation), described(rule)
+            await work.emit("hospital.continuations_changed", hospital_id, hospital_id, *states)
         return after
 
     async def get(self, hospital_id: HospitalId) -> Hospital:

@@ -10,17 +10,17 @@ from collections.abc import Coroutine
 
 import structlog
 
-from policy.authn import held_keys, totp
+from policy.authn import held_keys, ssh_keys, totp
 from policy.authn.dialogue import Expected, Found, true_cause
 from policy.authn.lockout import canonical_source, origin_of
 from policy.authn.passwords import Busy, Passwords
 from policy.clock import Clock
 from policy.domain.attempts import Attempt, AttemptKind, AttemptOutcome
+from policy.domain.continuations import Continuation
 from policy.domain.credentials import SealedKind, sealing_context
 from policy.domain.factors import Factor
-from policy.domain.ids import HospitalId, new_id
+from policy.domain.ids import HospitalId, is_name, new_id
 from policy.domain.logins import LoginOutcome, LoginReason, LoginResult
-from policy.domain.people import Person
 from policy.errors import (
     AuthenticationFailed,
     Conflict,
@@ -29,7 +29,8 @@ from policy.errors import (
     VaultError,
 )
 from policy.ports import Responder, Store
-from policy.services.login_attempt import LoginAttempt, ProvedKey
+from policy.services.login_attempt import Entered, LoginAttempt, ProvedKey
+from policy.services.login_continuation import PASSWORD, in_words
 from policy.services.login_door import NOBODY, OnOutcome, bounded, only_hospital
 from policy.services.login_keys import KeyLogins
 from policy.settings import PolicySettings
@@ -62,17 +63,24 @@ class LoginService(KeyLogins):
         super().__init__(database, clock, settings, on_outcome, responder)
         self._keyring = keyring
         self._passwords = passwords
-        self._running: set[asyncio.Task[Person]] = set()
+        self._running: set[asyncio.Task[Entered]] = set()
         self._nobody_context = sealing_context(SealedKind.TOTP_SECRET, HospitalId(""), NOBODY)
         self._nobody_totp = keyring.seal(totp.new_secret(), self._nobody_context)
 
     async def begin(
-        self, login: str, source: str, *, hospital_id: HospitalId | None = None, console: bool = False
+        self,
+        login: str,
+        source: str,
+        *,
+        hospital_id: HospitalId | None = None,
+        console: bool = False,
+        device: str | None = None,
     ) -> LoginAttempt:
         """Start a log-in of *login* (the person's part of what was typed, hostile) from the IP literal *source*.
 
         Never fails for an unknown or locked person. *hospital_id* may be left out where there is only one.
-        *console*: at the hospital's own door, where its table of technicians' factors does not count.
+        *console*: at the hospital's own door, where its table of technicians' factors does not count. *device*: the
+        one that was typed with the login, hostile too; a log-in that names none is never continued.
         Raises InvalidInput for a source that is no IP literal, PolicyUnavailable without a readable store.
         """
         typed = bounded(login)
@@ -91,6 +99,7 @@ class LoginService(KeyLogins):
             locked_until=until,
             table=table,
             console=console,
+            device=device if device is not None and is_name(device) else None,
         )
 
     async def close(self) -> None:
@@ -106,7 +115,7 @@ class LoginService(KeyLogins):
         *,
         password: Secret | None = None,
         proved: ProvedKey | None = None,
-    ) -> Person:
+    ) -> Entered:
         """Check all factors of one dialogue, and go on to the end even if the caller is cancelled meanwhile.
 
         An SSH client cancels a check by sending another; were the check dropped, so would its failure be.
@@ -114,13 +123,13 @@ class LoginService(KeyLogins):
         work = self._check(attempt, kind, code, password or Secret(""), proved)
         return await asyncio.shield(self._start(work))
 
-    def _start(self, work: Coroutine[object, object, Person]) -> asyncio.Task[Person]:
+    def _start(self, work: Coroutine[object, object, Entered]) -> asyncio.Task[Entered]:
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._ended)
         return task
 
-    def _ended(self, task: asyncio.Task[Person]) -> None:
+    def _ended(self, task: asyncio.Task[Entered]) -> None:
         self._running.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, AuthenticationFailed):
@@ -128,7 +137,7 @@ class LoginService(KeyLogins):
 
     async def _check(
         self, attempt: LoginAttempt, kind: AttemptKind, code: str, password: Secret, proved: ProvedKey | None
-    ) -> Person:
+    ) -> Entered:
         blob = None if proved is None else proved.proof.blob
         try:
             async with self._passwords.turn():
@@ -137,24 +146,28 @@ class LoginService(KeyLogins):
         except Busy:
             await self._tell(attempt, LoginResult.BUSY, LoginReason.TOO_MANY_AT_ONCE, blob=blob)
             raise
-        reason = await self._settle(expected, found)
+        reason, continued = await self._settle(attempt, expected, found)
         person = expected.person
-        if reason is not LoginReason.ALL_FACTORS or person is None:
+        if reason not in {LoginReason.ALL_FACTORS, LoginReason.CONTINUED} or person is None:
             await self._tell(
                 attempt, LoginResult.FAILURE, reason, person=person, factors=found.right, blob=blob
             )
             raise AuthenticationFailed("authentication failed")
         await self._rehash(expected, password)
+        factors = found.right
+        if continued is not None:
+            factors = factors - {Factor.TOTP} | {Factor.CONTINUED_CODE}
         await self._tell(
             attempt,
             LoginResult.SUCCESS,
             reason,
             person=person,
-            factors=found.right,
-            level=expected.table.level_of(found.right),
+            factors=factors,
+            level=expected.table.level_of(factors),
             blob=blob,
+            detail=None if continued is None else in_words(continued),
         )
-        return person
+        return Entered(person=person, factors=factors)
 
     async def _reserve(self, attempt: LoginAttempt, kind: AttemptKind, blob: bytes | None) -> Expected:
         """Count the attempt as pending before anything is checked; raises LockedOut, counting nothing, if locked.
@@ -232,20 +245,27 @@ class LoginService(KeyLogins):
             step = None
         if expected.person is None or expected.totp_sealed is None:
             step = None  # even if it was the code of nobody's secret
-        return Found(first=first, first_right=first_right, step=step, vault_closed=closed)
+        blob = None if proved is None else proved.proof.blob
+        return Found(first=first, first_right=first_right, step=step, vault_closed=closed, blob=blob)
 
-    async def _settle(self, expected: Expected, found: Found) -> LoginReason:
-        reason = true_cause(expected, found)
+    async def _settle(
+        self, attempt: LoginAttempt, expected: Expected, found: Found
+    ) -> tuple[LoginReason, Continuation | None]:
+        """Use the code up, or continue the log-in that used it; settle the attempt by what came of it."""
+        reason, person, continued = true_cause(expected, found), expected.person, None
+        first = PASSWORD if found.blob is None else ssh_keys.fingerprint(found.blob)
         async with self._database.unit_of_work(None, self._clock) as work:
-            if reason is LoginReason.ALL_FACTORS and expected.person is not None and found.step is not None:
+            if reason is LoginReason.ALL_FACTORS and person is not None and found.step is not None:
                 try:
-                    await work.credentials.use_totp_step(expected.person.id, found.step)
+                    await work.credentials.use_totp_step(person.id, found.step)
+                    await self._leave_open(work, attempt, person, first, found.step, expected.attempt.id)
                 except Conflict:
-                    reason = LoginReason.REPLAYED_CODE
-            right = reason is LoginReason.ALL_FACTORS
+                    continued = await self._continue(work, attempt, person, first, found.step)
+                    reason = LoginReason.REPLAYED_CODE if continued is None else LoginReason.CONTINUED
+            right = reason in {LoginReason.ALL_FACTORS, LoginReason.CONTINUED}
             outcome = AttemptOutcome.SUCCESS if right else AttemptOutcome.FAILURE
             await work.attempts.settle(expected.attempt.id, outcome)
-        return reason
+        return reason, continued
 
     async def _rehash(self, expected: Expected, password: Secret) -> None:
         old, person = expected.password_hash, expected.person

@@ -18,11 +18,26 @@ class Accepted:
     """What a verified signature proves; ``person`` is set where that is enough to enter.
 
     ``forwarding``: no certificate takes from its holder the right to forward ports.
+    ``continued``: enough because it continues a log-in completed a moment ago.
     """
 
     factor: Factor
     person: Person | None
     forwarding: bool = True
+    continued: bool = False
+
+    @property
+    def factors(self) -> frozenset[Factor]:
+        """All that counts for it."""
+        return frozenset({self.factor, Factor.CONTINUED_CODE} if self.continued else {self.factor})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entered:
+    """A dialogue that let somebody in: who, and by which factors."""
+
+    person: Person
+    factors: frozenset[Factor]
 
 
 class Checks(Protocol):
@@ -44,7 +59,7 @@ class Checks(Protocol):
         *,
         password: Secret | None = None,
         proved: "ProvedKey | None" = None,
-    ) -> Person:
+    ) -> Entered:
         """Check all factors of one dialogue; raises AuthenticationFailed or LockedOut."""
         ...
 
@@ -61,8 +76,8 @@ class LoginAttempt:
     """One person's log-in on one connection. A client that changes its user name begins another.
 
     ``locked_until`` is how things stood at the beginning, aware UTC, and ``table`` what counts as a log-in;
-    ``console``: at the hospital's own door. ``factors`` are those proved by a call that returned: a call that
-    was cancelled proves nothing to its connection.
+    ``console``: at the hospital's own door; ``device`` is the device that the login names. ``factors`` are those
+    proved by a call that returned: a call that was cancelled proves nothing to its connection.
     """
 
     def __init__(
@@ -76,6 +91,7 @@ class LoginAttempt:
         locked_until: datetime | None,
         table: FactorTable,
         console: bool = False,
+        device: str | None = None,
     ) -> None:
         """Made by ``LoginService.begin``."""
         self.hospital_id: Final = hospital_id
@@ -85,6 +101,7 @@ class LoginAttempt:
         self.locked_until: Final = locked_until
         self.table: Final = table
         self.console: Final = console
+        self.device: Final = device
         self._service: Final = service
         self._factors: frozenset[Factor] = frozenset()
         self._key: ProvedKey | None = None
@@ -117,7 +134,7 @@ class LoginAttempt:
         proof = KeyProof(blob=public_blob, touched=touched, verified=verified)
         accepted = await self._service.accept_key(self, proof)
         self._key = ProvedKey(proof=proof, factor=accepted.factor)
-        self._factors, self.forwarding = frozenset({accepted.factor}), accepted.forwarding
+        self._factors, self.forwarding = accepted.factors, accepted.forwarding
         return accepted.person
 
     async def check_password_and_code(self, password: Secret, code: str) -> Person:
@@ -126,14 +143,14 @@ class LoginAttempt:
         Raises LockedOut where nothing was looked at, AuthenticationFailed without saying what was wrong,
         PolicyUnavailable. The attempt is counted before anything is checked, whatever becomes of the caller.
         """
-        person = await self._service.check(self, AttemptKind.PASSWORD_AND_CODE, code, password=password)
-        self._factors = frozenset({Factor.PASSWORD, Factor.TOTP})
-        return person
+        entered = await self._service.check(self, AttemptKind.PASSWORD_AND_CODE, code, password=password)
+        self._factors = entered.factors
+        return entered.person
 
     async def check_code(self, code: str) -> Person:
         """Check the code after ``key_proved`` and return the person; raises as ``check_password_and_code`` does."""
         if self._key is None:
             raise AuthenticationFailed("authentication failed")
-        person = await self._service.check(self, AttemptKind.KEY_AND_CODE, code, proved=self._key)
-        self._factors = frozenset({self._key.factor, Factor.TOTP})
-        return person
+        entered = await self._service.check(self, AttemptKind.KEY_AND_CODE, code, proved=self._key)
+        self._factors = entered.factors
+        return entered.person

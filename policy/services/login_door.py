@@ -54,7 +54,7 @@ class LoginDoor:
         at, origin = self._clock.now(), origin_of(source)
         since = at - self._lockout.settings.memory
         attempts = await view.attempts.recent(hospital, login, origin, since)
-        declared = _declared(person, await view.suppliers.list(hospital))
+        declared = declared_by(person, await view.suppliers.list(hospital))
         return self._lockout.locked_until(attempts, login, origin, at, declared)
 
     async def _tell(
@@ -106,7 +106,8 @@ async def only_hospital(view: View) -> HospitalId:
     return hospitals[0].id
 
 
-def _declared(person: Person | None, suppliers: Sequence[Supplier]) -> Callable[[str], bool]:
+def declared_by(person: Person | None, suppliers: Sequence[Supplier]) -> Callable[[str], bool]:
+    """Return whether an address is one of *person*'s supplier's."""
     # For a login that nobody has, every supplier's sites count, or the lock itself would tell who exists.
     own = [each for each in suppliers if person is None or each.id == person.supplier_id]
     return lambda source: any(each.site_of(source) is not None for each in own)

@@ -17,7 +17,8 @@ from policy.domain.people import Person
 from policy.errors import AuthenticationFailed, KeyUnfit, LockedOut
 from policy.ports import Responder, Store, View
 from policy.services.login_attempt import Accepted, LoginAttempt
-from policy.services.login_door import NOBODY, LoginDoor, OnOutcome
+from policy.services.login_continuation import ContinuedLogins, in_words
+from policy.services.login_door import NOBODY, OnOutcome
 from policy.services.token_check import TokenCheck, TokenFacts, read_token_facts
 from policy.settings import PolicySettings
 
@@ -66,7 +67,7 @@ class _KeyFacts:
         return self.person is not None and self.person.active
 
 
-class KeyLogins(LoginDoor):
+class KeyLogins(ContinuedLogins):
     """Judges keys. A key is never guessed, and agents hold several: a wrong one counts for no lock-out."""
 
     def __init__(
@@ -105,7 +106,9 @@ class KeyLogins(LoginDoor):
         except KeyRefused as refused:
             await self._refuse_key(attempt, facts, proof.blob, refused)
         if facts.table.level_of(frozenset({factor})) is None:
-            return Accepted(factor=factor, person=None, forwarding=facts.forwarding)
+            known = await self._continue_by_key(attempt, proof, factor)
+            continued = known is not None
+            return Accepted(factor=factor, person=known, forwarding=facts.forwarding, continued=continued)
         person = await self._enter(attempt, proof, factor, detail)
         return Accepted(factor=factor, person=person, forwarding=facts.forwarding)
 
@@ -127,6 +130,50 @@ class KeyLogins(LoginDoor):
             return factor, None
         return factor, await self._tokens.in_force(facts.token, facts.key, self._clock.now())
 
+    async def _continue_by_key(self, attempt: LoginAttempt, proof: KeyProof, factor: Factor) -> Person | None:
+        """Let in whoever proved the key of a log-in that may be continued; None where a code is asked, as ever."""
+        first = ssh_keys.fingerprint(proof.blob)
+        async with self._database.read() as view:
+            facts, rule = await self._key_facts(view, attempt, proof.blob), await self._rule(view, attempt)
+        if not rule.on or facts.person is None:
+            return None
+        proved = frozenset({factor, Factor.CONTINUED_CODE})
+        async with self._database.unit_of_work(None, self._clock) as work:
+            await work.attempts.hold(attempt.hospital_id, attempt.login, attempt.origin)
+            facts = await self._key_facts(work, attempt, proof.blob)
+            level = facts.table.level_of(proved)
+            if not facts.known or facts.person is None or not facts.active:
+                return None
+            if isinstance(facts.certified, KeyRefused) or level is None or facts.until is not None:
+                return None
+            continued = await self._continue(work, attempt, facts.person, first, None)
+            if continued is None:
+                return None
+            await work.attempts.insert(self._success(attempt))
+        await self._tell(
+            attempt,
+            LoginResult.SUCCESS,
+            LoginReason.CONTINUED,
+            person=facts.person,
+            factors=proved,
+            level=level,
+            blob=proof.blob,
+            detail=in_words(continued),
+        )
+        return facts.person
+
+    def _success(self, attempt: LoginAttempt) -> Attempt:
+        return Attempt(
+            id=new_id(),
+            hospital_id=attempt.hospital_id,
+            login=attempt.login,
+            source=attempt.source,
+            origin=attempt.origin,
+            at=self._clock.now(),
+            outcome=AttemptOutcome.SUCCESS,
+            kind=AttemptKind.KEY_ALONE,
+        )
+
     async def _enter(
         self, attempt: LoginAttempt, proof: KeyProof, factor: Factor, detail: str | None
     ) -> Person:
@@ -137,18 +184,7 @@ class KeyLogins(LoginDoor):
             level = facts.table.level_of(frozenset({factor}))
             sound = facts.known and facts.active and level is not None and facts.until is None
             if sound:
-                await work.attempts.insert(
-                    Attempt(
-                        id=new_id(),
-                        hospital_id=attempt.hospital_id,
-                        login=attempt.login,
-                        source=attempt.source,
-                        origin=attempt.origin,
-                        at=self._clock.now(),
-                        outcome=AttemptOutcome.SUCCESS,
-                        kind=AttemptKind.KEY_ALONE,
-                    )
-                )
+                await work.attempts.insert(self._success(attempt))
         await self._unlocked(attempt, facts, proof.blob)
         if facts.person is None or not sound:
             await self._refuse_key(attempt, facts, proof.blob, KeyRefused(LoginReason.UNKNOWN_KEY))

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from policy.domain.access import Revocation, RevocationScope
+from policy.domain.continuations import ContinuationRule
 from policy.domain.devices import AccountMethod, Algorithms, DedicatedAccount, Device, Quirk, Zone
 from policy.domain.events import PolicyEvent
 from policy.domain.factors import DEFAULT_TABLE, Factor, FactorRow, FactorTable, Level
@@ -27,6 +28,9 @@ def hospital(row: Stored) -> Hospital:
         timezone=row.timezone,
         security_contact=row.security_contact,
         factors=DEFAULT_TABLE if row.factors is None else _factors(row.factors),
+        continuation=ContinuationRule(
+            life=timedelta(seconds=row.continuation_seconds), most=row.continuation_connections
+        ),
     )
 
 
@@ -38,6 +42,8 @@ def hospital_row(value: Hospital) -> Values:
         "timezone": value.timezone,
         "security_contact": value.security_contact,
         "factors": None if value.factors == DEFAULT_TABLE else _factors_row(value.factors),
+        "continuation_seconds": int(value.continuation.life.total_seconds()),
+        "continuation_connections": value.continuation.most,
     }
 
 

@@ -12,6 +12,7 @@ from policy.store.repositories.accounts import Accounts
 from policy.store.repositories.attempts import Attempts
 from policy.store.repositories.authorities import Authorities
 from policy.store.repositories.certificates import Certificates
+from policy.store.repositories.continuations import Continuations
 from policy.store.repositories.credentials import Credentials
 from policy.store.repositories.derogations import Derogations
 from policy.store.repositories.devices import Devices, Zones
@@ -47,6 +48,7 @@ class View:
         self.credentials = Credentials(connection)
         self.certificates = Certificates(connection)
         self.attempts = Attempts(connection)
+        self.continuations = Continuations(connection)
         self.invitations = Invitations(connection)
         self.visits = Visits(connection)
         self.recovery_codes = RecoveryCodes(connection)

@@ -33,7 +33,10 @@ async def test_a_person_at_a_terminal_logs_in_and_works(bastion: Bastion) -> Non
     async with bastion.client.terminal(command) as terminal:
         await log_in(terminal, [password, code])
         asked = terminal.seen.decode()
-        assert "Un code ne sert qu'une fois. En cas de refus, attendez le suivant." in asked
+        assert (
+            "Un code ne sert qu'une fois. Pour une autre connexion, ou en cas de refus, attendez le suivant."
+            in asked
+        )
         assert "Tout ce qui passe ici est enregistré et contrôlé." in asked
         assert "\\303" not in asked  # what ssh makes of an accent where it does not expect one
         await terminal.expect(b"scan01")

@@ -9,6 +9,15 @@ from policy.domain.suppliers import Site, Supplier
 _LYON = {"name": "Lyon", "country": "FR", "networks": ["192.0.2.0/24"]}
 
 
+class ContinuationBody(Input):
+    """For how many seconds, and how many further connections, one log-in may be continued; 0 and 0: never."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(seconds=60, connections=4))
+
+    seconds: int = Field(ge=0, le=120)
+    connections: int = Field(ge=0, le=8)
+
+
 class HospitalOut(BaseModel):
     """The hospital and what its screens say of it."""
 
@@ -18,6 +27,7 @@ class HospitalOut(BaseModel):
             name="CH de Saint-Exemple",
             timezone="Europe/Paris",
             security_contact="RSSI, poste 4242",
+            continuation={"seconds": 0, "connections": 0},
         )
     )
 
@@ -25,6 +35,7 @@ class HospitalOut(BaseModel):
     name: str
     timezone: str
     security_contact: str
+    continuation: ContinuationBody
 
     @classmethod
     def of(cls, hospital: Hospital) -> "HospitalOut":
@@ -34,6 +45,10 @@ class HospitalOut(BaseModel):
             name=hospital.name,
             timezone=hospital.timezone,
             security_contact=hospital.security_contact,
+            continuation=ContinuationBody(
+                seconds=int(hospital.continuation.life.total_seconds()),
+                connections=hospital.continuation.most,
+            ),
         )
 
 

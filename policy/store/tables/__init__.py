@@ -41,7 +41,7 @@ from policy.store.tables.people import (
     totp_secrets,
     totp_uses,
 )
-from policy.store.tables.running import extensions, nodes, outbox, revocations, sessions, tasks
+from policy.store.tables.running import continuations, extensions, nodes, outbox, revocations, sessions, tasks
 from policy.store.tables.schema import metadata
 from policy.store.tables.windows import (
     interventions,
@@ -58,6 +58,7 @@ __all__ = [
     "accounts",
     "attempts",
     "authority_keys",
+    "continuations",
     "derogations",
     "device_authorities",
     "device_groups",

@@ -27,6 +27,8 @@ hospitals = Table(
     Column("timezone", String(64), nullable=False),
     Column("security_contact", String(500), nullable=False),
     Column("factors", JSON(none_as_null=True)),
+    Column("continuation_seconds", Integer, nullable=False, server_default="0"),
+    Column("continuation_connections", Integer, nullable=False, server_default="0"),
 )
 
 suppliers = Table(

@@ -2,9 +2,11 @@
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Index,
+    Integer,
     PrimaryKeyConstraint,
     String,
     Table,
@@ -124,3 +126,24 @@ outbox = Table(
     sqlite_autoincrement=True,
 )
 """``position`` grows in commit order over all hospitals: a reader who has seen one has seen all before it."""
+
+continuations = Table(
+    "continuations",
+    metadata,
+    hospital(),
+    Column("id", ID, nullable=False),
+    Column("person_id", ID, nullable=False),
+    Column("device", NAME, nullable=False),
+    Column("source", String(45), nullable=False),
+    Column("first", String(64), nullable=False),
+    Column("step", BigInteger, nullable=False),
+    Column("attempt_id", ID, nullable=False),
+    Column("opened_at", UtcDateTime, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+    Column("most", Integer, nullable=False),
+    Column("uses", Integer, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    PrimaryKeyConstraint("hospital_id", "id"),
+    UniqueConstraint("hospital_id", "person_id", "device", "source"),
+    own("people", "person_id"),
+)

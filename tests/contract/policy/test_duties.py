@@ -60,6 +60,11 @@ def calls() -> dict[str, tuple[str, Call]]:
     later = lambda world: world.clock.now() + timedelta(hours=3)  # noqa: E731 - same
     table: list[tuple[str, str, Call]] = [
         ("hospitals.update", MANAGE, ask("hospitals", "update", name="Autre")),
+        (
+            "hospitals.allow_continuations",
+            MANAGE,
+            ask("hospitals", "allow_continuations", seconds=60, connections=4),
+        ),
         ("suppliers.create", MANAGE, ask("suppliers", "create", name="Autre", sites=())),
         ("suppliers.update", MANAGE, ask("suppliers", "update", supplier, name="Autre")),
         ("suppliers.suspend", STOP, ask("suppliers", "suspend", supplier, **why)),

@@ -11,6 +11,7 @@ from sqlalchemy import Table, select
 from policy.clock import ManualClock
 from policy.domain.access import AccessRequest, RevocationScope
 from policy.domain.attempts import Attempt, AttemptKind, AttemptOutcome
+from policy.domain.continuations import Continuation
 from policy.domain.derogations import Derogation
 from policy.domain.engagements import EngagementKind
 from policy.domain.ids import DerogationId, new_id
@@ -69,6 +70,23 @@ async def furnish(world: World) -> Mapping[str, Any]:
     async with services.database.unit_of_work(None, world.clock) as work:
         await work.derogations.insert(derogation)
         await furnish_enrolment(work, world.people["alice"], digest(invited.token), now)
+        await work.continuations.insert(
+            Continuation(
+                id=new_id(),
+                hospital_id=here,
+                person_id=alice,
+                device="scan01",
+                source="192.0.2.1",
+                first="password",
+                step=1,
+                attempt_id=new_id(),
+                opened_at=now,
+                until=now + HALF_AN_HOUR,
+                most=3,
+                uses=0,
+                position=0,
+            )
+        )
         await work.attempts.insert(
             Attempt(
                 id=new_id(),
@@ -96,6 +114,9 @@ async def furnish(world: World) -> Mapping[str, Any]:
         "task_id": task.id,
         "authority_id": authority.id,
         "derogation_id": derogation.id,
+        "device": "scan01",
+        "source": "192.0.2.1",
+        "first": "password",
         "token_id": tokens[0].id,
         "fingerprint": key.fingerprint,
         "token_hash": digest(invited.token),

@@ -62,6 +62,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/devices/{device_id}/accounts"): _STAFF,
     ("POST", "/v1/devices/{device_id}/accounts"): {"administrator"},
     ("PUT", "/v1/devices/{device_id}/accounts/{account_id}/secret"): {"administrator"},
+    ("PUT", "/v1/hospitals/{hospital_id}/continuation"): {"administrator"},
     ("GET", "/v1/derogations"): _STAFF,
     ("POST", "/v1/devices/{device_id}/derogations"): {"security", "administrator"},
     ("POST", "/v1/derogations/{derogation_id}/withdraw"): {"security", "administrator"},
