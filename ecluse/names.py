@@ -25,6 +25,8 @@ _LISTS: Final = {
     "windows": "ecluse windows list",
     "interventions": "ecluse interventions list",
     "tokens": "ecluse tokens list",
+    "trust-anchors": "ecluse anchors list",
+    "login-authorities": "ecluse login-ca list",
     "extensions": "ecluse extensions list",
     "sessions": "ecluse sessions list --past",
 }
@@ -49,6 +51,24 @@ def supplier(client: ApiClient, name: str) -> Json:
 def zone(client: ApiClient, name: str) -> Json:
     """Return the zone of this name or identifier; raises NameUnknown."""
     return _find(client, "zones", "name", name)
+
+
+def anchor(client: ApiClient, name: str) -> Json:
+    """Return the trust anchor of this name or identifier; raises NameUnknown."""
+    return _listed(client, "trust-anchors", name)
+
+
+def login_authority(client: ApiClient, name: str) -> Json:
+    """Return the SSH authority of this name or identifier; raises NameUnknown."""
+    return _listed(client, "login-authorities", name)
+
+
+def _listed(client: ApiClient, noun: str, name: str) -> Json:
+    known = list(client.items(f"/v1/{noun}"))
+    for found in known:
+        if name in (found["name"], found["id"]):
+            return found
+    raise _unknown(noun, name, [found["name"] for found in known])
 
 
 def account(client: ApiClient, device_id: str, name: str) -> Json:

@@ -135,7 +135,7 @@ class AnchorService:
         Conflict for one that is older than the list at hand.
         """
         async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+            await require(work, hospital_id, actor, Duty.RESUME)
             anchor = await work.certificates.anchor(hospital_id, anchor_id)
             return await self._take(work, anchor, content, "brought by hand")
 

@@ -22,17 +22,24 @@ class FactorRowBody(Input):
         return FactorRow(frozenset(self.factors), self.level)
 
 
+class FactorRowOut(BaseModel):
+    """A row of the table, its factors in alphabetical order."""
+
+    factors: list[Factor]
+    level: Level
+
+
 class FactorTableOut(BaseModel):
     """What a technician's log-in takes in this hospital."""
 
     model_config = ConfigDict(json_schema_extra=example(rows=_ROWS))
 
-    rows: list[FactorRowBody]
+    rows: list[FactorRowOut]
 
     @classmethod
     def of(cls, table: FactorTable) -> "FactorTableOut":
         """Show *table*."""
-        return cls(rows=[FactorRowBody(factors=set(row.factors), level=row.level) for row in table.rows])
+        return cls(rows=[FactorRowOut(factors=sorted(row.factors), level=row.level) for row in table.rows])
 
 
 class FactorTableIn(Input):

@@ -21,6 +21,7 @@ from policy.domain.windows import Channel
 from policy.errors import Forbidden, PolicyError
 from policy.services import Services
 from policy.vault.secret import Secret
+from tests.support.pki import Authority
 from tests.support.policy_world import HALF_AN_HOUR, World, host_key_line
 
 MANAGE, PLAN, STOP, RESUME = "administrator", "planner", "planner security", "security"
@@ -32,6 +33,13 @@ _TOKENS: Final[dict[str, str]] = {}
 
 def _a_token(world: World) -> str:
     return _TOKENS[world.id]
+
+
+_EMPTY_KRL: Final = b"SSHKRL\n\0" + (1).to_bytes(4, "big") + bytes(32)
+
+
+def _anchor(world: World) -> str:
+    return Authority("IGC", world.clock.now()).pem
 
 
 def calls() -> dict[str, tuple[str, Call]]:
@@ -119,6 +127,26 @@ def calls() -> dict[str, tuple[str, Call]]:
         ),
         ("devices.replace_secret", MANAGE, ask("devices", "replace_secret", account, Secret("another one"))),
         ("factors.table", READ, ask("factors", "table")),
+        (
+            "anchors.add",
+            MANAGE,
+            ask("anchors", "add", name="IGC", certificate=_anchor),
+        ),
+        ("anchors.change", MANAGE, ask("anchors", "change", none, crl_urls=())),
+        ("anchors.remove", MANAGE, ask("anchors", "remove", none, **why)),
+        ("anchors.list", READ, ask("anchors", "list")),
+        ("anchors.lists", READ, ask("anchors", "lists", none)),
+        ("anchors.take_list", RESUME, ask("anchors", "take_list", none, b"")),
+        ("token_certificates.enrol", MANAGE, ask("token_certificates", "enrol", alice, "")),
+        ("token_certificates.list", READ, ask("token_certificates", "list", alice)),
+        (
+            "login_authorities.add",
+            MANAGE,
+            ask("login_authorities", "add", name="CA", public_key=host_key_line()),
+        ),
+        ("login_authorities.take_krl", RESUME, ask("login_authorities", "take_krl", none, _EMPTY_KRL)),
+        ("login_authorities.remove", MANAGE, ask("login_authorities", "remove", none, **why)),
+        ("login_authorities.list", READ, ask("login_authorities", "list")),
         ("factors.change", MANAGE, ask("factors", "change", DEFAULT_TABLE.rows)),
         ("authorities.make", MANAGE, ask("authorities", "make")),
         ("authorities.switch", MANAGE, ask("authorities", "switch", none)),
