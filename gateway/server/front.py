@@ -167,6 +167,11 @@ class Front(asyncssh.SSHServer):
             raise RuntimeError("the connection is not made yet")
         return self._dialogue
 
+    @property
+    def forwards(self) -> bool:
+        """Whether what she logged in with lets a connection carry another one."""
+        return self.dialogue.forwards
+
     @override
     async def begin_auth(self, username: str) -> bool:
         if not self._banner_sent:
@@ -297,7 +302,7 @@ class Front(asyncssh.SSHServer):
 
     async def _tunnel(self, host: str, port: int) -> InnerConnection:
         """Open a road to *host* and *port* inside this connection, or refuse it; nothing is ever dialled here."""
-        if not self.dialogue.forwards:
+        if not self.forwards:
             self._refuse_open("direct-tcpip", {"host": host, "port": port, "by": "certificate"})
         return await self._jump(host, port)
 
@@ -309,8 +314,9 @@ class Front(asyncssh.SSHServer):
         facts = {"host": host, "port": port}
         if self._door.draining:
             raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, self._turned_away("refusal.drain"))
-        refused = refusal_of_name(host, selector.device, self._door.names)
-        if refused is None and port != SSH_PORT and port not in await selector.ports(host):
+        if port == SSH_PORT or port in await selector.ports(host):
+            refused = refusal_of_name(host, selector.device, self._door.names)
+        else:
             refused = PORT
         if refused is None and len(self._inner) >= self._context.settings.max_inner_connections:
             refused = TOO_MANY

@@ -56,6 +56,12 @@ class InnerFront(Front):
         if self._selector is not None and self._selector.turned_out:
             self._outer.hang_up()
 
+    @property
+    @override
+    def forwards(self) -> bool:
+        """What the outer log-in lets pass."""
+        return self._outer.forwards
+
     # --- the user name ------------------------------------------------------------------------------------
 
     @override

@@ -98,8 +98,8 @@ async def test_remote_forwarding_is_refused_and_told(bastion: Bastion, options: 
     assert [one["request"] for one in refused] == [wire]
 
 
-async def test_jumping_through_is_refused(bastion: Bastion) -> None:
-    """Ssh -W opens no connection to anything, whatever the person may do on a device."""
+async def test_an_address_is_never_connected_to(bastion: Bastion) -> None:
+    """Ssh -W to an address and a port opens no connection there, whatever the person may do on a device."""
     counter = Counter()
     await counter.start(0)
     assert counter._server is not None
