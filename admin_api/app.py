@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from admin_api.console.app import Pages
+from admin_api.console.mailer import Mailer
 from admin_api.deps import Context, language_of
 from admin_api.edge import BodyLimit, Envelope, Gate
 from admin_api.errors import ApiError
@@ -49,7 +50,8 @@ def create_app(
     """Build the application. The caller owns what it is given, and closes it after the server has stopped.
 
     *vocabulary* holds the reasons that traces name by key and another package words.
-    Raises SignatureInvalid where a public key of the settings cannot be read.
+    Raises SignatureInvalid where a public key of the settings cannot be read, OSError or ssl.SSLError where the mail
+    server's CA cannot.
     """
     context = Context(
         services=services,
@@ -60,6 +62,7 @@ def create_app(
         settings=settings,
         clock=clock,
         vocabulary=vocabulary,
+        mailer=None if settings.mail is None else Mailer(services.mails, settings.hospital_id, settings.mail),
     )
     journal_logins(services.login, journal, settings.node)
     # no page of documentation: it would need scripts from elsewhere; /openapi.json is there for tools
@@ -125,6 +128,13 @@ def _retype_problems(responses: dict[str, Any]) -> None:
     for status in ("4XX", "5XX"):
         content = responses[status]["content"]
         content[MEDIA_TYPE] = content.pop("application/json")
+
+
+async def send_mails(app: FastAPI) -> None:
+    """Empty the queue of mails of *app* until cancelled; ends at once where the hospital sends none."""
+    context: Context = app.state.context
+    if context.mailer is not None:
+        await context.mailer.run()
 
 
 def routes() -> Iterator[tuple[str, str, GuardedRoute]]:

@@ -7,6 +7,7 @@ from typing import Annotated, TypeVar
 
 from fastapi import Depends, Query, Request
 
+from admin_api.console.mailer import Mailer
 from admin_api.errors import BadCursor, BadTimestamp
 from admin_api.security.permissions import principal_of
 from admin_api.settings import ApiSettings
@@ -37,6 +38,7 @@ class Context:
     settings: ApiSettings
     clock: Clock
     vocabulary: tuple[SentenceCatalog, ...] = ()
+    mailer: Mailer | None = None
 
 
 def context_of(request: Request) -> Context:

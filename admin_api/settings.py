@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 
 from policy.domain.ids import HospitalId
+from policy.vault.secret import Secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +18,27 @@ class GatewayPlace:
     authority: str | None
 
 
+class MailTransport(StrEnum):
+    """How the way to the mail server is protected. ``PLAIN`` is for a server on this machine."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+    PLAIN = "plain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailSettings:
+    """The hospital's mail server, and from which address it is written. ``authority`` None: the system's CAs."""
+
+    host: str
+    port: int
+    transport: MailTransport
+    sender: str
+    user: str | None = None
+    password: Secret | None = None
+    authority: Path | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiSettings:
     """Settings of one console process.
@@ -23,7 +46,8 @@ class ApiSettings:
     ``hospital_id`` is the hospital whose people log in here. ``body_limit`` is in bytes, of a request.
     ``token_lifetime`` is how long a bearer token serves. ``trace_public_keys`` are the PEM files of the gateways'
     public keys, by which traces are verified. ``gateway`` is what technicians' SSH configurations are made of.
-    ``page_hosts`` are the names under which the pages answer, besides their own address.
+    ``page_hosts`` are the names under which the pages answer, besides their own address. ``mail`` None: nothing is
+    mailed.
     """
 
     hospital_id: HospitalId
@@ -32,4 +56,5 @@ class ApiSettings:
     token_lifetime: timedelta = timedelta(hours=8)
     trace_public_keys: tuple[Path, ...] = ()
     page_hosts: tuple[str, ...] = ()
+    mail: MailSettings | None = None
     gateway: GatewayPlace = GatewayPlace(names=(), port=22, authority=None)

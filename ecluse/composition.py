@@ -2,14 +2,18 @@
 
 from datetime import timedelta
 
-from admin_api.settings import ApiSettings, GatewayPlace
+from admin_api.settings import ApiSettings, GatewayPlace, MailSettings, MailTransport
+from ecluse.errors import SettingsError
 from ecluse.host_keys import host_authority_line
 from ecluse.settings import Settings
 from gateway.settings import GatewaySettings
 from policy.domain.ids import HospitalId
 from policy.domain.retention import Retention
 from policy.settings import PolicySettings
+from policy.vault.secret import Secret
 from recorder.settings import RecorderSettings
+
+_THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def policy_settings(settings: Settings) -> PolicySettings:
@@ -21,6 +25,9 @@ def policy_settings(settings: Settings) -> PolicySettings:
         horizon=timedelta(days=settings.policy.horizon_days),
         invitation_validity=timedelta(days=settings.policy.invitation_days),
         four_eyes_period=timedelta(days=settings.policy.four_eyes_days),
+        engagements=settings.policy.engagements,
+        pages_url=settings.pages_url,
+        mails=settings.mail.host is not None,
     )
 
 
@@ -70,6 +77,34 @@ def gateway_settings(settings: Settings) -> GatewaySettings:
     )
 
 
+def mail_settings(settings: Settings) -> MailSettings | None:
+    """Return the mail server, None where there is none.
+
+    Raises SettingsError where its password cannot be read, or the way to another machine would be without TLS.
+    """
+    chosen = settings.mail
+    if chosen.host is None:
+        return None
+    if chosen.transport is MailTransport.PLAIN and chosen.host not in _THIS_MACHINE:
+        raise SettingsError("settings.mail_plain", host=chosen.host)
+    password = None
+    if chosen.password_file is not None:
+        path = settings.data_dir / chosen.password_file
+        try:
+            password = Secret(path.read_text(encoding="utf-8").strip())
+        except OSError as error:
+            raise SettingsError("settings.password_unreadable", path=str(path), why=error.strerror) from error
+    return MailSettings(
+        host=chosen.host,
+        port=chosen.port,
+        transport=chosen.transport,
+        sender=chosen.sender,
+        user=chosen.user,
+        password=password,
+        authority=None if chosen.ca is None else settings.data_dir / chosen.ca,
+    )
+
+
 def api_settings(settings: Settings) -> ApiSettings:
     """Return what the API is told."""
     return ApiSettings(
@@ -77,6 +112,8 @@ def api_settings(settings: Settings) -> ApiSettings:
         node=f"{settings.node}-console",
         token_lifetime=timedelta(hours=settings.policy.token_hours),
         trace_public_keys=settings.trace_public_keys,
+        page_hosts=(settings.console.host, *settings.gateway_names),
+        mail=mail_settings(settings),
         gateway=GatewayPlace(
             names=settings.gateway_names,
             port=settings.gateway.port,

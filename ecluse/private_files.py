@@ -19,7 +19,9 @@ def gateway_secrets(settings: Settings) -> list[Path]:
 
 def console_secrets(settings: Settings) -> list[Path]:
     """Return the secret files that the console reads itself; the keyring looks after its own."""
-    return [settings.certificate_key, *database_passwords(settings)]
+    mail = settings.mail.password_file
+    passwords = database_passwords(settings) + ([] if mail is None else [settings.data_dir / mail])
+    return [settings.certificate_key, *passwords]
 
 
 def database_passwords(settings: Settings) -> list[Path]:

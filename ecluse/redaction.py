@@ -68,6 +68,8 @@ _PATTERNS: Final = (
         re.compile(r"\b(Bearer|Basic|Digest)(?:\s|%20|\\[nrt]){1,8}[\w.~+/=:-]{3,}", re.IGNORECASE),
         rf"\1 {REDACTED}",
     ),
+    # Invitations, tokens and visits of our own, whatever they stand beside: in an address, in a cookie.
+    (re.compile(r"\becl[a-z]{3}_[0-9a-f]{32}_[A-Za-z0-9_-]+"), REDACTED),
     # The password of a URL: a database's, a proxy's.
     (re.compile(r"(://[^\s/:@]{0,255}:)[^\s/]+(?=@)"), rf"\1{REDACTED}"),
     # `password=x`, `"token": "x y"`, `secret='x'`, `Mot de passe : x`.

@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from typing_extensions import override
 
+from admin_api.settings import MailTransport
 from ecluse.errors import SettingsError
 
 CONFIG_VARIABLE = "ECLUSE_CONFIG"
@@ -86,6 +87,7 @@ class PolicySection(_Section):
     """Limits of people and their defaults.
 
     ``four_eyes_days``: for how long who invited somebody, or renewed her log-in, may not approve with her.
+    ``engagements``: technicians invited from now on accept the charter and the engagements before they connect.
     """
 
     session_limit: Count = 4
@@ -93,6 +95,7 @@ class PolicySection(_Section):
     horizon_days: Count = 400
     invitation_days: Count = 7
     token_hours: Count = 12
+    engagements: bool = True
 
 
 class GatewaySection(_Section):
@@ -119,11 +122,13 @@ class GatewaySection(_Section):
 class ConsoleSection(_Section):
     """The API's side. ``certificate`` and ``key`` are PEM files; unset, those made by ``init`` serve.
 
-    ``trace_public_keys`` are PEM files of the gateways' public keys; unset, that of this node.
+    ``trace_public_keys`` are PEM files of the gateways' public keys; unset, that of this node. ``public_url`` is where
+    people find the pages, ``https://name:port``; unset, the console's own address under the gateway's first name.
     """
 
     host: str = "127.0.0.1"
     port: Port = 8443
+    public_url: Annotated[str, Field(pattern=r"^https://[A-Za-z0-9.:\[\]-]{1,253}$")] | None = None
     certificate: Path | None = None
     key: Path | None = None
     trace_public_keys: tuple[Path, ...] = ()
@@ -133,6 +138,21 @@ class ConsoleSection(_Section):
         """Return where clients find the API: its own address, or the first of *names* where it listens on all."""
         chosen = names[0] if names and self.host in {"0.0.0.0", "::", ""} else self.host  # noqa: S104 - compared
         return f"https://{f'[{chosen}]' if ':' in chosen else chosen}:{self.port}"
+
+
+class MailSection(_Section):
+    """The hospital's mail server; without ``host`` nothing is mailed. ``ca`` is a PEM file; unset, the system's CAs.
+
+    ``plain`` sends without TLS, and only to this machine. ``sender`` is the address that is written from.
+    """
+
+    host: HostName | None = None
+    port: Port = 587
+    transport: MailTransport = MailTransport.STARTTLS
+    sender: Annotated[str, Field(pattern=r"^[^@\s<>]{1,64}@[A-Za-z0-9.-]{1,190}$")] = "ecluse@localhost"
+    user: str | None = None
+    password_file: Path | None = None
+    ca: Path | None = None
 
 
 class RecorderSection(_Section):
@@ -186,6 +206,7 @@ class Settings(BaseSettings):
     recorder: RecorderSection = RecorderSection()
     vault: VaultSection = VaultSection()
     retention: RetentionSection = RetentionSection()
+    mail: MailSection = MailSection()
     log: LogSection = LogSection()
 
     @classmethod
@@ -280,6 +301,13 @@ class Settings(BaseSettings):
     def trace_url(self) -> str:
         """Return the trace database's full URL. Raises SettingsError when its password cannot be read."""
         return self.trace_database.resolve(self.data_dir / "traces.db")
+
+    @property
+    def pages_url(self) -> str | None:
+        """Where people find the hospital's pages; None where only the start of the console will tell its port."""
+        if self.console.public_url is not None:
+            return self.console.public_url
+        return self.console.url(*self.gateway_names) if self.console.port else None
 
     @property
     def evaluation_stores(self) -> bool:

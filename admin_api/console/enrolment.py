@@ -88,7 +88,9 @@ async def _page(
     status: int = 200,
     **values: Any,
 ) -> Response:
-    shown: dict[str, Any] = {"fault": fault, "notice": None, "codes": (), "strength": None, **values}
+    strength = _strength(caller)
+    told = None if strength is None else say(f"password.{strength.value}", caller.language)
+    shown: dict[str, Any] = {"fault": fault, "notice": told, "codes": (), "strength": strength, **values}
     return await page(
         caller,
         f"step_{step.value}.html",
@@ -153,10 +155,8 @@ async def _password(caller: Caller, situation: Situation, form: FormData) -> Res
         present_now = await look(caller)
         fault = say("password.spoken_wrong", caller.language)
         return await _page(caller, present_now, Step.PASSWORD, fault=fault, status=422)
-    now = await look(caller)
-    return await _page(
-        caller, now, present(now), notice=_strength(strength, caller.language), strength=strength
-    )
+    # by a redirection: loading the page again must not make another secret
+    return RedirectResponse(f"{present(await look(caller)).path}?strength={strength.value}", _SEE_OTHER)
 
 
 async def _code(caller: Caller, situation: Situation, form: FormData) -> Response:
@@ -236,8 +236,10 @@ def _visit(caller: Caller) -> Secret:
     return caller.visit
 
 
-def _strength(strength: Strength, language: Language) -> str:
-    return say(f"password.{strength.value}", language)
+def _strength(caller: Caller) -> Strength | None:
+    """Return how strong the password just chosen is, as the redirection tells."""
+    told = caller.request.query_params.get("strength", "")
+    return Strength(told) if told in set(Strength) else None
 
 
 _TAKE: Final[dict[Step, Take]] = {

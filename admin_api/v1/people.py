@@ -1,24 +1,31 @@
 """People, their invitations and their public keys."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 
-from admin_api.deps import Ctx, Paging, Who, cut_page
+from admin_api.deps import Context, Ctx, Paging, Who, cut_page
 from admin_api.security.permissions import EVERY_ROLE, MANAGING, READING, RESUMING, STOPPING, GuardedRoute
 from admin_api.v1.schemas.base import Reason
 from admin_api.v1.schemas.people import (
+    EngagementOut,
+    EngagementsPage,
     Invitation,
     KeyChoice,
     KeyIn,
     KeyOut,
     KeysPage,
+    MailOut,
+    MailsPage,
     PeoplePage,
     PersonDetails,
     PersonIn,
     PersonOut,
 )
 from policy.domain.ids import PersonId, SupplierId
+from policy.services.people import Invited
+
+_MAIL_PATIENCE_SECONDS: Final = 3.0
 
 router = APIRouter(prefix="/people", tags=["people"], route_class=GuardedRoute)
 
@@ -69,7 +76,7 @@ async def get_person(context: Ctx, who: Who, person_id: str) -> PersonDetails:
 async def invite_person(context: Ctx, who: Who, person_id: str) -> Invitation:
     """Make a one-time invitation, shown this once; one before it is void."""
     made = await context.services.people.invite(who.person.id, who.hospital_id, PersonId(person_id))
-    return Invitation(token=made.token.reveal(), expires=made.expires_at)
+    return await _invitation(context, made)
 
 
 @router.post("/{person_id}/renewal", status_code=201, openapi_extra=MANAGING)
@@ -78,7 +85,7 @@ async def renew_person(context: Ctx, who: Who, person_id: str, body: Reason) -> 
     made = await context.services.people.renew(
         who.person.id, who.hospital_id, PersonId(person_id), reason=body.reason
     )
-    return Invitation(token=made.token.reveal(), expires=made.expires_at)
+    return await _invitation(context, made)
 
 
 @router.post("/{person_id}/suspend", openapi_extra=STOPPING)
@@ -128,4 +135,36 @@ async def remove_key(context: Ctx, who: Who, person_id: str, body: KeyChoice) ->
     """Take a public key away."""
     await context.services.people.remove_key(
         who.person.id, who.hospital_id, PersonId(person_id), body.fingerprint
+    )
+
+
+@router.get("/{person_id}/engagements", openapi_extra=EVERY_ROLE)
+async def list_engagements(context: Ctx, who: Who, person_id: str, page: Paging) -> EngagementsPage:
+    """List what a person accepted: which text, which version, when, and from which address."""
+    rows = await context.services.engagements.accepted(who.person.id, who.hospital_id, PersonId(person_id))
+    part, after = cut_page(rows, page, lambda row: f"{row.kind}.{row.version}")
+    return EngagementsPage(items=[EngagementOut.of(row) for row in part], next=after)
+
+
+@router.get("/{person_id}/mails", openapi_extra=READING)
+async def list_mails(context: Ctx, who: Who, person_id: str, page: Paging) -> MailsPage:
+    """List the last mails to a person, and what became of them."""
+    rows = await context.services.mails.of_person(who.person.id, who.hospital_id, PersonId(person_id))
+    part, after = cut_page(rows, page, lambda row: row.id)
+    return MailsPage(items=[MailOut.of(row) for row in part], next=after)
+
+
+async def _invitation(context: Context, made: Invited) -> Invitation:
+    """Show an invitation once, with what became of its mail: a server that answers does so within seconds."""
+    state, fault = "off", ""
+    if made.mail_id is not None and context.mailer is not None:
+        found, fault = await context.mailer.settled(made.mail_id, _MAIL_PATIENCE_SECONDS)
+        state = found.value
+    return Invitation(
+        token=made.token.reveal(),
+        expires=made.expires_at,
+        link=None if made.link is None else made.link.reveal(),
+        spoken_code=None if made.spoken_code is None else made.spoken_code.reveal(),
+        mail=state,
+        fault=fault,
     )

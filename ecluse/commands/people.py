@@ -205,3 +205,12 @@ def _show_invitation(desk: Desk, person: Json, invitation: Json) -> None:
         return
     desk.tell("people.invited", login=person["login"], expires=desk.moment(invitation["expires"]))
     desk.write(invitation["token"])
+    if invitation["link"] is not None:
+        desk.tell("people.link")
+        desk.write(invitation["link"])
+    if invitation["mail"] != "off":
+        fault = invitation["fault"] or "…"
+        desk.note(f"people.mail_{invitation['mail']}", email=person["email"], fault=fault)
+    if invitation["spoken_code"] is not None:
+        code = str(invitation["spoken_code"])
+        desk.tell("people.spoken", code=f"{code[:4]} {code[4:]}")

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from datetime import timedelta
 
 import structlog
@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from typing_extensions import override
 
-from admin_api.app import create_app
+from admin_api.app import create_app, send_mails
 from admin_api.evidence import OutboxIngest
 from admin_api.server import server_config
 from ecluse import composition
@@ -75,7 +75,8 @@ async def serve(settings: Settings) -> None:
         with _bound(settings.console.host, settings.console.port) as bound:
             policy = composition.policy_settings(settings)
             pruning = PruningService(built.database, clock, policy, composition.retention(settings))
-            await _serve(settings, server, bound, built, OutboxIngest(built, journal, clock), pruning)
+            ingest = OutboxIngest(built, journal, clock)
+            await _serve(settings, server, bound, built, ingest, pruning, send_mails(app))
     finally:
         await database.dispose()
         await built.close()
@@ -88,6 +89,7 @@ async def _serve(
     built: Services,
     ingest: OutboxIngest,
     pruning: PruningService,
+    mailing: Coroutine[None, None, None],
 ) -> None:
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(server.serve(sockets=[bound]))
@@ -96,6 +98,7 @@ async def _serve(
             group.create_task(_top_up(built)),
             group.create_task(_refresh_lists(built)),
             group.create_task(_prune(pruning, ingest)),
+            group.create_task(mailing),
         ]
         while not (server.started or serving.done()):  # noqa: ASYNC110 - uvicorn offers no event to wait for
             await asyncio.sleep(START_POLL_SECONDS)

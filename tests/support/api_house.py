@@ -7,6 +7,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,10 +15,10 @@ import httpx
 import uvicorn
 from typing_extensions import override
 
-from admin_api.app import create_app
+from admin_api.app import create_app, send_mails
 from admin_api.evidence import OutboxIngest
 from admin_api.server import server_config
-from admin_api.settings import ApiSettings, GatewayPlace
+from admin_api.settings import ApiSettings, GatewayPlace, MailSettings
 from ecluse.certificates import make_authority, make_server_certificate
 from ecluse.profile import Profile
 from policy.clock import ManualClock
@@ -29,6 +30,7 @@ from recorder.seal.signing import SigningKey, generate_key
 from recorder.store.catalog import Catalog
 from recorder.store.database import Database, migrate
 from recorder.store.folder import FolderStore
+from tests.support.installed import free_port
 from tests.support.policy_world import World, make_world
 
 T = TypeVar("T")
@@ -109,11 +111,17 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def open_house(directory: Path) -> Iterator[House]:
-    """Build the hospital in *directory* and serve it until the block ends."""
+def open_house(
+    directory: Path, *, engagements: bool = False, mail: MailSettings | None = None
+) -> Iterator[House]:
+    """Build the hospital in *directory* and serve it until the block ends.
+
+    *engagements*: its technicians accept texts; *mail*: the mail server that what they must know is handed to.
+    """
     ready = threading.Event()
     kept: dict[str, Any] = {}
-    thread = threading.Thread(target=lambda: asyncio.run(_live(directory, ready, kept)), name="api-house")
+    living = partial(_live, directory, ready, kept, engagements=engagements, mail=mail)
+    thread = threading.Thread(target=lambda: asyncio.run(living()), name="api-house")
     thread.start()
     try:
         if not ready.wait(_PATIENCE * 2) or "house" not in kept:
@@ -125,11 +133,18 @@ def open_house(directory: Path) -> Iterator[House]:
         thread.join(_PATIENCE)
 
 
-async def _live(directory: Path, ready: threading.Event, kept: dict[str, Any]) -> None:
+async def _live(
+    directory: Path,
+    ready: threading.Event,
+    kept: dict[str, Any],
+    *,
+    engagements: bool,
+    mail: MailSettings | None,
+) -> None:
     kept["loop"] = asyncio.get_running_loop()
     kept["stop"] = asyncio.Event()
     try:
-        await _serve(directory, ready, kept)
+        await _serve(directory, ready, kept, engagements=engagements, mail=mail)
     except BaseException as error:
         kept["error"] = error
         raise
@@ -137,7 +152,15 @@ async def _live(directory: Path, ready: threading.Event, kept: dict[str, Any]) -
         ready.set()
 
 
-async def _serve(directory: Path, ready: threading.Event, kept: dict[str, Any]) -> None:
+async def _serve(
+    directory: Path,
+    ready: threading.Event,
+    kept: dict[str, Any],
+    *,
+    engagements: bool,
+    mail: MailSettings | None,
+) -> None:
+    port = free_port()
     clock = ManualClock(START)
     tls = directory / "tls"
     tls.mkdir()
@@ -149,7 +172,12 @@ async def _serve(directory: Path, ready: threading.Event, kept: dict[str, Any]) 
     await migrate(traces)
     database = Database(traces)
     world = await make_world(
-        f"sqlite:///{directory}/policy.db", clock, keyring_directory=directory / "keyring"
+        f"sqlite:///{directory}/policy.db",
+        clock,
+        keyring_directory=directory / "keyring",
+        pages_url=f"https://127.0.0.1:{port}",
+        engagements=engagements,
+        mails=mail is not None,
     )
     journal = Journal(database, node="console", now=clock.now)
     catalog, store = Catalog(database), FolderStore(directory / "store")
@@ -158,17 +186,18 @@ async def _serve(directory: Path, ready: threading.Event, kept: dict[str, Any]) 
         trace_public_keys=(directory / "trace-signing.pem.pub",),
         body_limit=64 * 1024,
         gateway=GatewayPlace(names=("bastion.example",), port=2222, authority="ssh-ed25519 AAAAhouse"),
+        mail=mail,
     )
     app = create_app(world.services, catalog, journal, store, settings, clock, vocabulary=(load("gateway"),))
-    config = server_config(app, host="127.0.0.1", port=0, certificate=tls / "api.pem", key=tls / "api.key")
+    config = server_config(app, host="127.0.0.1", port=port, certificate=tls / "api.pem", key=tls / "api.key")
     server = _Server(config)
     serving = asyncio.create_task(server.serve())
+    mailing = asyncio.create_task(send_mails(app))
     try:
         while not server.started:
             if serving.done():
                 await serving
             await asyncio.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
         kept["house"] = House(
             url=f"https://127.0.0.1:{port}",
             ca=tls / "ca.pem",
@@ -187,5 +216,7 @@ async def _serve(directory: Path, ready: threading.Event, kept: dict[str, Any]) 
     finally:
         server.should_exit = True
         await serving
+        mailing.cancel()
+        await asyncio.gather(mailing, return_exceptions=True)
         await world.close()
         await database.dispose()

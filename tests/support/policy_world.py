@@ -159,6 +159,9 @@ class World:
         login = invited.person.login
         password = Secret(f"{login[::-1]} walks in by the lock {new_id()[:8]}")
         enrolment = await self.services.people.enrol(invited.token, password)
+        texts = await self.services.people.engagements(invited.token)
+        versions = {text.kind: text.version for text in texts}
+        await self.services.people.accept(invited.token, versions, "127.0.0.1")
         before = self.clock.now() - timedelta(seconds=30)
         code = pyotp.TOTP(enrolment.secret.reveal()).at(before)
         self.people[login] = await self.services.people.confirm_totp(invited.token, code)
@@ -202,6 +205,8 @@ async def make_world(
     hospital: str = "CH de Test",
     further: bool = False,
     engagements: bool = False,
+    pages_url: str | None = None,
+    mails: bool = False,
     session_limit: int = 5,
     forwards: Iterable[Forward] = (),
 ) -> World:
@@ -211,7 +216,7 @@ async def make_world(
     *networks*. Device scan01, group ``imagerie``, at *address* and *port*, *host_key* pinned (None: some key),
     account of that *method* and *secret*. A window of two hours, open for half an hour, lets alice in by all
     channels, and to the ports *forwards*. *further*: a second hospital in the same database. *engagements*: the
-    texts are demanded of her. Everybody but bob has enrolled.
+    texts are demanded of her. *pages_url*, *mails*: as policy's settings. Everybody but bob has enrolled.
     """
     made_here = None
     if keyring_directory is None:
@@ -224,6 +229,8 @@ async def make_world(
         keyring_directory=keyring_directory,
         session_limit=session_limit,
         engagements=engagements,
+        pages_url=pages_url,
+        mails=mails,
     )
     services = await build(settings, clock, migrate=True, passwords=Passwords(CHEAP))
     try:

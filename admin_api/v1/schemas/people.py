@@ -1,13 +1,13 @@
 """Shapes of people, their keys and their enrolment."""
 
 from datetime import datetime
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from admin_api.v1.schemas.base import Identifier, Input, Name, Text, example
 from policy.domain.credentials import EnrolledKey
-from policy.domain.engagements import EngagementKind, EngagementText
+from policy.domain.engagements import Engagement, EngagementKind, EngagementText
+from policy.domain.mails import Mail, MailKind, MailState
 from policy.domain.people import Language, Person, Role
 
 _ALICE = {
@@ -104,7 +104,7 @@ class Invitation(BaseModel):
     expires: datetime
     link: str | None = None
     spoken_code: str | None = None
-    mail: Literal["off", "waiting", "sent", "abandoned"] = "off"
+    mail: str = Field(default="off", examples=["off", "waiting", "sent", "abandoned"])
     fault: str = ""
 
 
@@ -147,6 +147,66 @@ class KeysPage(BaseModel):
     """A person's public keys."""
 
     items: list[KeyOut]
+    next: str | None = None
+
+
+class EngagementOut(BaseModel):
+    """What a person accepted: the version, its words' SHA-256, when, and from which address."""
+
+    kind: EngagementKind
+    version: int
+    digest: str
+    at: datetime
+    source: str
+
+    @classmethod
+    def of(cls, engagement: Engagement) -> "EngagementOut":
+        """Show *engagement*."""
+        return cls(
+            kind=engagement.kind,
+            version=engagement.version,
+            digest=engagement.digest,
+            at=engagement.at,
+            source=engagement.source,
+        )
+
+
+class EngagementsPage(BaseModel):
+    """What a person accepted."""
+
+    items: list[EngagementOut]
+    next: str | None = None
+
+
+class MailOut(BaseModel):
+    """One mail to a person: what it was about, and what became of it. Never what it held."""
+
+    id: str
+    kind: MailKind
+    state: MailState
+    queued: datetime
+    sent: datetime | None
+    tries: int
+    fault: str | None
+
+    @classmethod
+    def of(cls, mail: Mail) -> "MailOut":
+        """Show *mail*."""
+        return cls(
+            id=mail.id,
+            kind=mail.kind,
+            state=mail.state,
+            queued=mail.queued_at,
+            sent=mail.sent_at,
+            tries=mail.tries,
+            fault=mail.fault,
+        )
+
+
+class MailsPage(BaseModel):
+    """The last mails to a person."""
+
+    items: list[MailOut]
     next: str | None = None
 
 
