@@ -1,8 +1,11 @@
 """What a command works with: the API, the language, and the screen it writes on."""
 
 import json
+import locale
 import os
+import re
 import sys
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -24,6 +27,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")
 
 _CATALOG = i18n.load("ecluse")
 _LANGUAGES = ("fr", "en")
+_STRAIGHT = str.maketrans({"’": "'", "–": "-", "—": "-", "…": "...", "œ": "oe", "Œ": "Oe"})
 
 
 def language_of(environment: Mapping[str, str], wish: str | None = None) -> str:
@@ -108,6 +112,14 @@ class Desk:
     def say(self, key: str, **arguments: object) -> str:
         """Return the sentence under *key* in the desk's language; the catalogue neutralises its arguments."""
         return _CATALOG.translate(key, self.language, timezone="UTC", **arguments)
+
+    def question(self, key: str, **arguments: object) -> str:
+        """Return the sentence under *key* to prompt with: in letters that the terminal's own encoding can carry.
+
+        What asks in a terminal writes by the locale, where the rest of the screen is UTF-8: under ``C`` an accent
+        would come out as octal numbers.
+        """
+        return plainer(self.say(key, **arguments), locale.getencoding())
 
     def tell(self, key: str, **arguments: object) -> None:
         """Write one sentence for people; scripts that asked for JSON don't get it."""
@@ -221,6 +233,16 @@ class Desk:
 def clean(value: object) -> str:
     """Return *value* as text that can do nothing to a terminal: it may come from a device or a stranger."""
     return neutralise(str(value if value is not None else ""))
+
+
+def plainer(text: str, encoding: str) -> str:
+    """Return *text* as it is where *encoding* can carry it, else its letters without what is not ASCII."""
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        straight = re.sub(r"«\s?|\s?»", '"', text).translate(_STRAIGHT)
+        return unicodedata.normalize("NFKD", straight).encode("ascii", "ignore").decode("ascii")
+    return text
 
 
 def desk_for(wish: str | None) -> Desk:

@@ -69,9 +69,9 @@ def _choose(
     else:
         password = Secret(
             typer.prompt(
-                desk.say("enrol.password"),
+                desk.question("enrol.password"),
                 hide_input=True,
-                confirmation_prompt=desk.say("enrol.password_again"),
+                confirmation_prompt=desk.question("enrol.password_again"),
                 err=True,
             )
         )
@@ -92,7 +92,7 @@ def _engage(desk: Desk, client: ApiClient, token: Secret, *, accept: bool) -> No
             for paragraph in text["paragraphs"]:
                 typer.echo(f"\n{neutralise(paragraph, _LONGEST_PARAGRAPH)}", err=True)
         # typed, not clicked away: an empty line is no agreement
-        typed = typer.prompt(desk.say("enrol.accept"), default="", show_default=False, err=True)
+        typed = typer.prompt(desk.question("enrol.accept"), default="", show_default=False, err=True)
         accept = str(typed).strip().lower() == desk.say("yes")
     if not accept:
         desk.note("enrol.not_accepted")
@@ -103,7 +103,7 @@ def _engage(desk: Desk, client: ApiClient, token: Secret, *, accept: bool) -> No
 
 def _confirm(desk: Desk, client: ApiClient, token: Secret) -> Json:
     # authenticators show the digits in groups
-    code = "".join(str(typer.prompt(desk.say("enrol.code"), err=True)).split())
+    code = "".join(str(typer.prompt(desk.question("enrol.code"), err=True)).split())
     return client.post("/v1/enrolment/confirm", {"invitation": token.reveal(), "code": code})
 
 
@@ -121,7 +121,7 @@ def _insist(desk: Desk, ask: Callable[[], Json]) -> Json:
 def _invitation(desk: Desk, path: Path | None) -> Secret:
     if path is not None:
         return first_line(path)
-    return Secret(str(typer.prompt(desk.say("enrol.invitation"), hide_input=True, err=True)).strip())
+    return Secret(str(typer.prompt(desk.question("enrol.invitation"), hide_input=True, err=True)).strip())
 
 
 def first_line(path: Path) -> Secret:

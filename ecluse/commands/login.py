@@ -30,8 +30,8 @@ def login(
     """Log in with password and code; the token stays on this machine until it is over."""
     desk = Desk.of(context, as_json)
     place = profile.load(desk.environment, url=url, ca=ca)
-    password = Secret(typer.prompt(desk.say("login.password"), hide_input=True, err=True))
-    code = typer.prompt(desk.say("login.code"), hide_input=False, err=True)
+    password = Secret(typer.prompt(desk.question("login.password"), hide_input=True, err=True))
+    code = typer.prompt(desk.question("login.code"), hide_input=False, err=True)
     anonymous = profile.Profile(url=place.url, ca=place.ca, token=None)
     answer = desk.client_for(anonymous).post(
         "/v1/login", {"login": name, "password": password.reveal(), "code": "".join(str(code).split())}

@@ -285,7 +285,7 @@ def _viewing(desk: Desk, trace: str) -> Viewing:
 
 
 def _reason(desk: Desk, reason: str | None) -> str:
-    return reason if reason is not None else str(typer.prompt(desk.say("traces.reason"), err=True))
+    return reason if reason is not None else str(typer.prompt(desk.question("traces.reason"), err=True))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ecluse.commands.suppliers import read_site
-from ecluse.desk import Desk, language_of
+from ecluse.desk import Desk, language_of, plainer
 from ecluse.errors import EcluseError, NotLoggedIn, Refused
 from ecluse.profile import load
 from gateway.session.reasons import EndReason
@@ -79,7 +79,7 @@ def test_every_sentence_that_the_code_names_is_in_the_catalogues() -> None:
     """Each key given to say, tell, note, done or an error exists in both languages."""
     catalog = i18n.load("ecluse")
     pattern = re.compile(
-        r'(?:say|tell|note|Unknown|LoggedIn|Unreachable|Unusable|EcluseError)\(\s*f?"([a-z_]+\.[a-z0-9_]+)"'
+        r'(?:say|question|tell|note|Unknown|LoggedIn|Unreachable|Unusable|EcluseError)\(\s*f?"([a-z_]+\.[a-z0-9_]+)"'
     )
     named = {
         key
@@ -145,3 +145,16 @@ def test_a_state_from_a_newer_server_is_shown_as_it_is() -> None:
     """A word that this command does not know yet is no reason to fail; none stays none."""
     assert Desk({}, "fr").word("ended", "meteor") == "meteor"
     assert Desk({}, "fr").word("ended", None) is None
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [
+        ("utf-8", "Répétez « le même » – s’il vous plaît…"),
+        ("ANSI_X3.4-1968", 'Repetez "le meme" - s\'il vous plait...'),
+        ("no such thing", 'Repetez "le meme" - s\'il vous plait...'),
+    ],
+)
+def test_a_prompt_is_in_letters_that_the_terminal_has(encoding: str, shown: str) -> None:
+    """Where the locale's encoding has no accents a question is asked without, and not in octal numbers."""
+    assert plainer("Répétez « le même » – s’il vous plaît…", encoding) == shown
