@@ -14,12 +14,18 @@ from asyncssh import OPEN_ADMINISTRATIVELY_PROHIBITED, ChannelOpenError
 from typing_extensions import override
 
 from gateway.context import GatewayContext
+from gateway.server.banners import plain
 from gateway.server.destination import NESTED
 from gateway.server.front import Door, Front
 from gateway.server.host_keys import HostKeys
 from gateway.server.login import MAX_NAMES
+from gateway.session.transfer.command import Refused
 from gateway.sshfix import InnerConnection
 from policy.domain.ids import is_name
+from policy.domain.people import Language
+
+LONGEST_ACCOUNT = 64
+"""How much of a user name that is no account goes into the journal."""
 
 
 class InnerFront(Front):
@@ -73,24 +79,28 @@ class InnerFront(Front):
         self._names += 1
         if self._names > MAX_NAMES:
             text = self._context.wording.both("login.too-many", " / ")
-            raise asyncssh.PermissionDenied(text)
+            raise asyncssh.PermissionDenied(plain(text))
         outer = self._outer.selector
         named = None if username == outer.person.login else username
         chosen = outer.account or named
         if named not in {None, chosen} or not (chosen is None or is_name(chosen)):
-            self._refuse_name(chosen if named is not None and is_name(named) else None)
+            other = named is not None and is_name(named)
+            self._refuse_name(username, "refusal.jump-other-account" if other else "refusal.jump-account")
             return True
         self._selector = outer.inside(self._device, chosen, self.hang_up)
         self.quiet_since = self._context.monotonic()
         return False
 
-    def _refuse_name(self, account: str | None) -> None:
-        wording, device = self._context.wording, self._device
-        if account is None:
-            text = wording.both("refusal.jump-account", "\n", device=device)
-        else:
-            text = wording.both("refusal.jump-other-account", "\n", device=device, account=account)
-        self.connection.send_auth_banner(text.replace("\n", "\r\n") + "\r\n")
+    def _refuse_name(self, username: str, key: str) -> None:
+        outer, wording = self._outer.selector, self._context.wording
+        facts = {"request": "direct-tcpip", "host": self._device, "account": username[:LONGEST_ACCOUNT]}
+        self._spawn(outer.note_refusal(facts, Refused(key=key, code="T9")))
+        account = outer.account or ""
+        told = [
+            wording.refused(key, language, device=self._device, account=account)
+            for language in (Language.FRENCH, Language.ENGLISH)
+        ]
+        self.connection.send_auth_banner("\n\n".join([*told, ""]).replace("\n", "\r\n"))
 
     @override
     def public_key_auth_supported(self) -> bool:

@@ -102,6 +102,8 @@ async def test_a_user_name_that_is_no_account_is_told_so(
     assert ended.rc == 255
     assert "compte dédié" in ended.said
     assert "dedicated account" in ended.said
+    assert "RSSI, poste 4242" in ended.said
+    assert [one["reason"] for one in await refusals(bastion)] == ["refusal.jump-account"]
     assert bastion.sessions() == []
 
 
@@ -113,6 +115,7 @@ async def test_another_account_than_the_log_ins_is_refused(bastion: Bastion, lap
     assert "maint" in ended.said
     assert "compte" in ended.said
     assert "account" in ended.said
+    assert [one["reason"] for one in await refusals(bastion)] == ["refusal.jump-other-account"]
     assert bastion.sessions() == []
 
 
