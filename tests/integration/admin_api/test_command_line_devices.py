@@ -92,3 +92,16 @@ def test_a_key_that_the_last_fetch_did_not_show_is_pinned_with_a_warning(house: 
     warned = dsi.run("hostkeys", "pin", "irm61", other)
     assert warned.exit_code == 0
     assert ssh_keys.parse(shown).fingerprint in warned.stderr
+
+
+def test_continuations_are_off_until_an_administrator_allows_them(desks: Desks) -> None:
+    """The hospital's own page shows the rule; it has bounds, and only an administrator changes it."""
+    dsi, _, rssi = desks
+    assert dsi.json("hospitals", "list")[0]["continuation"] == {"seconds": 0, "connections": 0}
+    allowed = ("hospitals", "continuation", "--seconds", "60", "--connections", "4")
+    assert rssi.run(*allowed).exit_code == 1
+    assert dsi.run(*allowed).exit_code == 0
+    assert dsi.json("hospitals", "list")[0]["continuation"] == {"seconds": 60, "connections": 4}
+    assert dsi.run("hospitals", "continuation", "--seconds", "121", "--connections", "4").exit_code == 2
+    assert dsi.run("hospitals", "continuation", "--seconds", "60", "--connections", "0").exit_code == 1
+    assert dsi.run("hospitals", "continuation", "--seconds", "0", "--connections", "0").exit_code == 0

@@ -78,6 +78,8 @@ def test_a_weaker_key_never_serves_as_a_stronger_one() -> None:
     [
         ([], "at least one row"),
         ([row(Factor.TOTP)], "name exactly one"),
+        ([row(Factor.PASSWORD, Factor.CONTINUED_CODE)], "write totp"),
+        ([row(Factor.PASSWORD, Factor.TOTP, Factor.CONTINUED_CODE)], "write totp"),
         ([row(Factor.PASSWORD, Factor.PUBLIC_KEY)], "name exactly one"),
         ([row(Factor.PASSWORD, Factor.TOTP, level=HIGH)], "can be copied"),
         ([row(Factor.PUBLIC_KEY, Factor.TOTP, level=HIGH)], "can be copied"),
@@ -96,3 +98,13 @@ def test_a_row_out_of_bounds_is_refused_with_the_way_out(rows: list[FactorRow], 
 def test_the_default_table_is_within_its_own_bounds() -> None:
     """What nobody changed could have been written by hand."""
     assert set(checked_table(DEFAULT_TABLE.rows).rows) == set(DEFAULT_TABLE.rows)
+
+
+def test_a_code_continued_counts_as_a_code_and_never_alone() -> None:
+    """It stands for the code in a row, beside the first factor that was proved again, and for nothing else."""
+    level_of = DEFAULT_TABLE.level_of
+    assert level_of(frozenset({Factor.PASSWORD, Factor.CONTINUED_CODE})) is STANDARD
+    assert level_of(frozenset({Factor.SECURITY_KEY, Factor.CONTINUED_CODE})) is HIGH
+    assert level_of(frozenset({Factor.CONTINUED_CODE})) is None
+    assert level_of(frozenset({Factor.CONTINUED_CODE, Factor.TOTP})) is None
+    assert not DEFAULT_TABLE.begins_with(Factor.CONTINUED_CODE)
