@@ -9,6 +9,7 @@ from gateway.server.commands.line import Shape, Typed
 from gateway.server.commands.moments import wall
 from gateway.server.commands.result import CommandResult, as_json, as_lines, columns
 from gateway.server.commands.voice import Voice
+from policy.domain.credentials import EnrolledKey, KeyKind
 from policy.domain.ids import HospitalId, PersonId
 from policy.domain.people import Factor, Person
 from policy.i18n import neutralise
@@ -54,23 +55,30 @@ class KeysCommand:
             for factor, there in ((Factor.PASSWORD, held.password), (Factor.TOTP, held.codes))
             if there
         ]
-        found += [
-            {
-                "kind": Factor.PUBLIC_KEY.value,
-                "label": key.label,
-                "algorithm": key.algorithm,
-                "fingerprint": key.fingerprint,
-                "added": key.added_at,
-                "last_used": uses.get(key.fingerprint),
-            }
-            for key in held.keys
-        ]
+        for key in held.keys:
+            certificate = held.certificates.get(key.fingerprint)
+            found.append(
+                {
+                    "kind": _factor(key).value,
+                    "label": key.label,
+                    "algorithm": key.algorithm,
+                    "fingerprint": key.fingerprint,
+                    "added": key.added_at,
+                    "last_used": uses.get(key.fingerprint),
+                    "valid_until": None if certificate is None else certificate.not_after,
+                }
+            )
         if typed.as_json:
-            return as_json([{name: _plain(value) for name, value in one.items()} for one in found])
-        keys = ("keys.factor", "keys.name", "keys.fingerprint", "keys.added", "keys.used")
+            factors = [{name: _plain(value) for name, value in one.items()} for one in found]
+            return as_json({"factors": factors, "recovery_codes": held.recovery_codes})
+        keys = ("keys.factor", "keys.name", "keys.fingerprint", "keys.added", "keys.until", "keys.used")
         rows = [tuple(voice.say(person, key) for key in keys)]
         rows += [self._row(person, one) for one in found]
-        return as_lines([*columns(rows), "", voice.say(person, "keys.lost"), voice.contact(person)])
+        notes = [
+            voice.say(person, "keys.recovery", count=held.recovery_codes),
+            voice.say(person, "keys.lost"),
+        ]
+        return as_lines([*columns(rows), "", *notes, voice.contact(person)])
 
     def _row(self, person: Person, one: Mapping[str, object]) -> tuple[str, ...]:
         factor = Factor(str(one["kind"]))
@@ -80,11 +88,18 @@ class KeysCommand:
             neutralise(label),
             str(one.get("fingerprint", "")),
             self._when(one.get("added")),
+            self._when(one.get("valid_until")),
             self._when(one["last_used"]) or self._voice.say(person, "keys.never"),
         )
 
     def _when(self, at: object) -> str:
         return wall(at, self._voice.hospital.timezone) if isinstance(at, datetime) else ""
+
+
+def _factor(key: EnrolledKey) -> Factor:
+    if key.kind is KeyKind.TOKEN:
+        return Factor.TOKEN_CERTIFICATE
+    return Factor.SECURITY_KEY if key.algorithm.startswith("sk-") else Factor.PUBLIC_KEY
 
 
 def _plain(value: object) -> object:

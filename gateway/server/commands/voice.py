@@ -7,7 +7,7 @@ from gateway.session.remedies import refused_lines
 from policy.domain.access import Finding
 from policy.domain.hospitals import Hospital
 from policy.domain.people import Person
-from policy.i18n import Catalog, finding_lines, next_step, rule_label, sentence
+from policy.i18n import Catalog, finding_lines, next_step, rule_label, sentence, translate
 
 
 class Voice:
@@ -53,7 +53,8 @@ class Voice:
                 {"refused": [self.fields(person, finding) for finding in findings], "contact": contact},
                 REFUSED,
             )
-        lines = [self.say(person, "command.refused")]
+        codes = dict.fromkeys(rule_label(finding.code) for finding in findings)
+        lines = [translate("refusal.headline", person.language, rules=", ".join(codes))]
         for finding in findings:
             lines += finding_lines(rule_label(finding.code), finding, person.language, self.hospital.timezone)
         lines.append(self.contact(person))

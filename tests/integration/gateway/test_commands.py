@@ -10,6 +10,7 @@ import pytest
 
 from policy.domain.windows import WindowState
 from tests.support.bastion import Bastion, running_bastion
+from tests.support.policy_world import host_key_line
 
 
 @pytest.fixture
@@ -73,10 +74,14 @@ async def test_a_refused_request_names_rule_step_mover_and_contact(bastion: Bast
 
 async def test_keys_tells_fingerprints_and_last_use(bastion: Bastion) -> None:
     """Each factor of hers is there with its last use; no secret is."""
+    world, line = bastion.world, host_key_line()
+    await world.services.people.add_key(world.who("dsi"), world.id, world.who("alice"), line)
     rc, out, _ = await typed(bastion, "keys --json")
     assert rc == 0
-    kinds = {one["kind"]: one for one in json.loads(out)}
-    assert set(kinds) == {"password", "totp"}
+    kinds = {one["kind"]: one for one in json.loads(out)["factors"]}
+    assert set(kinds) == {"password", "totp", "public-key"}
+    assert kinds["public-key"]["fingerprint"].startswith("SHA256:")
+    assert kinds["public-key"]["last_used"] is None
     assert kinds["totp"]["last_used"] == bastion.clock.now().isoformat()
     for secret in (bastion.world.totp_secrets["alice"], bastion.world.passwords["alice"]):
         assert secret.reveal() not in out
