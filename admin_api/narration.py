@@ -103,6 +103,8 @@ class Narrator(Teller):
         key = str(told["reason"])
         reason = next((one.translate(key, self._language) for one in self._reasons if one.knows(key)), key)
         what = " ".join(_details(told))
+        if key == "device.refused":  # no rule: the device's own word
+            return self._say("refused.device", what=what)
         return self._say("refused", rule=rule_label(str(told.get("rule", "C7"))), what=what, reason=reason)
 
     def _file(self, told: Mapping[str, Any]) -> str:

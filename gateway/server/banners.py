@@ -77,6 +77,10 @@ class Wording:
             self.say("welcome.purpose", language, purpose=grant.purpose),
             self.say("welcome.recorded", language, idle=obligations.idle_limit),
         ]
+        if obligations.forwards:
+            ports = [forward.shown for forward in obligations.forwards]
+            example = obligations.forwards[0].port
+            lines.insert(2, self.say("welcome.ports", language, ports=ports, port=example))
         if earlier is not None:
             lines.insert(2, self._again(earlier, language))
         return self._with_contact("\n".join(lines), language)

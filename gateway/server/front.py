@@ -21,8 +21,11 @@ from gateway.server.channel import PersonChannel
 from gateway.server.destination import PORT, SSH_PORT, TOO_MANY, refusal_of_name
 from gateway.server.lobby import Lobby
 from gateway.server.login import Dialogue, TooManyAttempts
+from gateway.server.ports import Ports, leads_to_ssh
 from gateway.server.selector import Selector
 from gateway.session.forwarding import refusal_of
+from gateway.session.port_relay import PersonPort
+from gateway.session.port_request import PortRequest
 from gateway.session.request import ChannelRequest
 from gateway.session.transfer.command import Refused
 from gateway.sshfix import InnerConnection, Proof, ServerConnection, SignedKey
@@ -81,6 +84,7 @@ class Front(asyncssh.SSHServer):
         self._channels: list[PersonChannel] = []
         self._untold: list[str] = []
         self._inner: set[InnerConnection] = set()
+        self._ports = Ports(context, self._port_closed)
         self._tasks: set[asyncio.Task[None]] = set()
         self.source = ""
         self.quiet_since = context.monotonic()
@@ -134,10 +138,11 @@ class Front(asyncssh.SSHServer):
         """Tell whether the client still answers: asked when she comes a second time."""
         return await self.connection.answers(PROBE_SECONDS)
 
-    def hang_up(self) -> None:
-        """Close the connection, its channels having been closed before."""
+    def hang_up(self, text: str = "") -> None:
+        """Close the connection, its channels having been closed before; *text* says why where none of them did."""
         if self._connection is not None and not self._connection.is_closed():
-            self._connection.disconnect(DISC_BY_APPLICATION, "closed by the gateway")
+            why = plain(text.replace("\n", " ")) or "closed by the gateway"
+            self._connection.disconnect(DISC_BY_APPLICATION, why)
 
     async def dismiss(self) -> None:
         """Tell whoever is in the menu that the gateway closes, and wait until she has left it."""
@@ -250,7 +255,7 @@ class Front(asyncssh.SSHServer):
             raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, "not logged in")
         if self._door.draining:
             raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, self._turned_away("refusal.drain"))
-        if len(self._channels) >= self._context.settings.max_channels:
+        if len(self._channels) + self._ports.count >= self._context.settings.max_channels:
             raise ChannelOpenError(OPEN_RESOURCE_SHORTAGE, self._turned_away("refusal.channels"))
         channel = PersonChannel(self._requested, self._forwarding_refused, self._closed)
         channel.notices, self._untold = self._untold, []
@@ -298,13 +303,21 @@ class Front(asyncssh.SSHServer):
     @override
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> Any:
         # asyncssh takes a coroutine of any session of bytes, and knows no type for it
-        return self._tunnel(dest_host[:255], dest_port)
+        return self._tunnel(PortRequest.cut(dest_host, dest_port, orig_host, orig_port))
 
-    async def _tunnel(self, host: str, port: int) -> InnerConnection:
-        """Open a road to *host* and *port* inside this connection, or refuse it; nothing is ever dialled here."""
+    async def _tunnel(self, request: PortRequest) -> InnerConnection | PersonPort:
+        """Open a road inside this connection, or refuse it: to a device's SSH, or to a port of the device she is on.
+
+        Nothing is ever dialled here.
+        """
         if not self.forwards:
-            self._refuse_open("direct-tcpip", {"host": host, "port": port, "by": "certificate"})
-        return await self._jump(host, port)
+            self._refuse_open("direct-tcpip", {**request.facts(), "by": "certificate"})
+        selector = self._selector
+        if selector is not None and selector.at is not None and not await leads_to_ssh(selector, request):
+            if self._door.draining:
+                raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, self._turned_away("refusal.drain"))
+            return await self._ports.open(selector, request, len(self._channels))
+        return await self._jump(request.host, request.port)
 
     async def _jump(self, host: str, port: int) -> InnerConnection:
         """Open the SSH connection to the device *host* inside this one (ssh -J, ssh -W)."""
@@ -325,6 +338,9 @@ class Front(asyncssh.SSHServer):
         inner = self._door.inner(self, host)
         self._inner.add(inner)
         return inner
+
+    def _port_closed(self) -> None:
+        self.quiet_since = self._context.monotonic()
 
     def inner_left(self, inner: InnerConnection) -> None:
         """The connection *inner* inside this one is over."""

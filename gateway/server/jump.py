@@ -56,11 +56,11 @@ class InnerFront(Front):
         super().connection_lost(exc)
 
     @override
-    def hang_up(self) -> None:
+    def hang_up(self, text: str = "") -> None:
         """Close the connection; after a cut the outer one too, so that nobody jumps back on the same log-in."""
-        super().hang_up()
+        super().hang_up(text)
         if self._selector is not None and self._selector.turned_out:
-            self._outer.hang_up()
+            self._outer.hang_up(text)
 
     @property
     @override

@@ -20,8 +20,11 @@ from gateway.server.lobby import Lobby
 from gateway.server.login import LoginName
 from gateway.server.reading import Reading
 from gateway.session.bridge import Relay
+from gateway.session.ending import HangUp
 from gateway.session.known import speak_of
 from gateway.session.live import Session
+from gateway.session.port_relay import PortRelay
+from gateway.session.port_request import PortRequest
 from gateway.session.reasons import EndReason
 from gateway.session.request import ChannelRequest
 from gateway.session.transfer.command import Refused
@@ -49,7 +52,7 @@ class Selector:
         factors: frozenset[Factor],
         source: str,
         client_version: str,
-        hang_up: Callable[[], None],
+        hang_up: HangUp,
         alive: Callable[[], Awaitable[bool]],
         jumped: bool = False,
     ) -> None:
@@ -87,6 +90,36 @@ class Selector:
         """The dedicated account that the log-in names, if it names one."""
         return self._name.account
 
+    @property
+    def at(self) -> str | None:
+        """The device that whatever she asks beside a channel is about: the one she named, or is on alone."""
+        target = self._target
+        return target[0] if target is not None else None
+
+    @property
+    def _target(self) -> _Target | None:
+        if self._name.device is not None:
+            return self._name.device, self._name.account
+        live = [target for target, task in self._opening.items() if task.done() and not _over(task)]
+        return live[0] if len(live) == 1 else None
+
+    async def forward(self, request: PortRequest) -> PortRelay:
+        """Open a port of the device that she is on, or names; raises GatewayError."""
+        target = self._target
+        if target is None:
+            raise SessionEnded
+        try:
+            session = await self._session(target)
+            speak_of(session.grant)
+            await self._flush_refusals(session)
+            return await self._context.opener.open_port(session, request)
+        except ChannelRefused:
+            self._count_refusal()
+            raise
+        except DeviceError as error:
+            error.device = target[0]
+            raise
+
     async def ports(self, device: str) -> set[int]:
         """Return the SSH port of *device* where it is open to her now; else nothing, whatever the reason."""
         try:
@@ -96,7 +129,7 @@ class Selector:
             return set()
         return {opening.port for opening in found if opening.device_name == device}
 
-    def inside(self, device: str, account: str | None, hang_up: Callable[[], None]) -> "Selector":
+    def inside(self, device: str, account: str | None, hang_up: HangUp) -> "Selector":
         """Return who serves her on a connection to *device* inside this one, which *hang_up* closes."""
         return Selector(
             self._context,
@@ -129,7 +162,8 @@ class Selector:
         """
         self._left = True
         for session in self._sessions:
-            running = any(relay.exit is None for relay in session.relays.values())
+            relays = session.relays.values()
+            running = any(isinstance(relay, PortRelay) or relay.exit is None for relay in relays)
             session.end(EndReason.LOST if lost and running else EndReason.LEFT)
 
     async def serve(self, channel: PersonChannel, request: ChannelRequest) -> None:
@@ -248,9 +282,7 @@ class Selector:
 
     async def note_refusal(self, facts: Mapping[str, object], refused: Refused) -> None:
         """Record and journal a refused forwarding; a flood of them closes the connection."""
-        self._refused += 1
-        if self._refused > MAX_REFUSALS:
-            self._hang_up()
+        if self._count_refusal():
             return
         session = next((one for one in self._sessions if one.recorded and one.ending is None), None)
         try:
@@ -262,6 +294,13 @@ class Selector:
                 await self._context.journal.person("channel.refused", self._person.id, self._source, told)
         except (SessionEnded, AccessUnavailable, RecorderError) as error:
             _log.error("refusal.unrecorded", error=repr(error), person=self._person.id)
+
+    def _count_refusal(self) -> bool:
+        """Count one more; tell whether it was one too many, and the connection was closed for it."""
+        self._refused += 1
+        if self._refused > MAX_REFUSALS:
+            self._hang_up()
+        return self._refused > MAX_REFUSALS
 
     async def _flush_refusals(self, session: Session) -> None:
         """Put into the trace what was refused before there was one."""

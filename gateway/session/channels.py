@@ -5,10 +5,13 @@ from dataclasses import dataclass
 
 from gateway.session.bridge import Relay
 from gateway.session.evidence import EchoWatch
+from gateway.session.port_relay import PortRelay
+from gateway.session.port_request import NOT_NAMED
 from gateway.session.request import ChannelRequest
 from gateway.session.transfer.command import Allowed, Refused, classify, classify_subsystem
 from gateway.session.transfer.scp import ScpTap
 from gateway.session.transfer.sftp import SftpTap
+from policy.domain.access import Obligations
 from policy.domain.windows import Channel
 
 Alarm = Callable[[str, Mapping[str, object]], None]
@@ -62,9 +65,11 @@ def plan(request: ChannelRequest, channels: frozenset[Channel]) -> Plan | Refuse
     return Plan(decision)
 
 
-def still_allowed(relay: Relay, channels: frozenset[Channel]) -> Refused | None:
-    """Return why an open channel may not go on under other *channels*, None where it may."""
-    decision = plan(relay.request, channels)
+def still_allowed(relay: Relay | PortRelay, obligations: Obligations) -> Refused | None:
+    """Return why an open channel may not go on under other *obligations*, None where it may."""
+    if isinstance(relay, PortRelay):
+        return NOT_NAMED if obligations.forward_to(relay.request.port) is None else None
+    decision = plan(relay.request, obligations.channels)
     if isinstance(decision, Refused):
         return decision
     lost = relay.directions - decision.directions

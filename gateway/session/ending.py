@@ -1,7 +1,7 @@
 """The end of a session: signals, a word to the person, both legs closed, the trace signed; always bounded."""
 
 import asyncio
-from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 
@@ -10,6 +10,7 @@ from gateway.ports import Access
 from gateway.session.bridge import Relay
 from gateway.session.known import speak_of
 from gateway.session.live import Session
+from gateway.session.port_relay import PortRelay
 from gateway.session.reasons import EndReason
 from policy.errors import PolicyError
 from recorder.errors import RecorderError
@@ -22,6 +23,13 @@ CLIENT_SECONDS = 2.0
 _log = structlog.get_logger()
 
 
+class HangUp(Protocol):
+    """Closes a person's connection; the text says why, where none of her channels did."""
+
+    def __call__(self, text: str = "") -> None:
+        """Close it."""
+
+
 async def end_session(
     session: Session,
     reason: EndReason,
@@ -29,11 +37,12 @@ async def end_session(
     *,
     access: Access,
     journal: GatewayJournal,
-    hang_up: Callable[[], None],
+    hang_up: HangUp,
 ) -> None:
     """End *session*, whose ``ending`` is already set, and tell everybody.
 
-    *message* goes to each of the person's channels; *hang_up* closes her connection once they are closed.
+    *message* goes to each of the person's channels; *hang_up* closes her connection once they are closed, and is
+    given it where none of them could show it.
     Never raises: each step is taken whatever became of the one before.
     """
     speak_of(session.grant)
@@ -50,6 +59,8 @@ async def end_session(
             session.connections.clear()
             connection.close()
         for relay in survivors:
+            if isinstance(relay, PortRelay):
+                continue  # no process of hers
             command = relay.request.shown or relay.request.kind
             await journal.quietly(
                 "session.process_survived", session.grant, {"command": command, "channel": relay.number}
@@ -59,13 +70,13 @@ async def end_session(
         _log.error("session.end_failed", error=repr(error))
     finally:
         if session.opened:  # else the person reads on her channel why nothing opened
-            hang_up()
+            hang_up("" if any(isinstance(relay, Relay) for relay in relays) else message)
         await _close_books(session, reason, access, journal)
         _log.info("session.closed", reason=reason.value)
         session.ended.set()
 
 
-async def _survivors(relays: list[Relay]) -> list[Relay]:
+async def _survivors(relays: list[Relay | PortRelay]) -> list[Relay | PortRelay]:
     waiting = [relay.device.wait_closed() for relay in relays if relay.device is not None]
     if waiting:
         tasks = [asyncio.ensure_future(wait) for wait in waiting]
@@ -79,16 +90,17 @@ async def _survivors(relays: list[Relay]) -> list[Relay]:
     return survivors
 
 
-async def _leave(relays: list[Relay]) -> None:
-    closing = [asyncio.ensure_future(relay.person.wait_closed()) for relay in relays]
+async def _leave(relays: list[Relay | PortRelay]) -> None:
+    channels = [relay.person for relay in relays if relay.person is not None]
+    closing = [asyncio.ensure_future(channel.wait_closed()) for channel in channels]
     if not closing:
         return
     _, late = await asyncio.wait(closing, timeout=CLIENT_SECONDS)
     for task in late:
         task.cancel()
     if late:
-        for relay in relays:
-            relay.person.abort()
+        for channel in channels:
+            channel.abort()
 
 
 async def _close_books(session: Session, reason: EndReason, access: Access, journal: GatewayJournal) -> None:

@@ -27,6 +27,8 @@ from gateway.session.channels import Plan, plan
 from gateway.session.idle import IdleMeter
 from gateway.session.known import speak_of
 from gateway.session.live import Session
+from gateway.session.port_relay import PortRelay
+from gateway.session.port_request import PortRequest, allowed_port
 from gateway.session.reasons import EndReason
 from gateway.session.request import ChannelRequest
 from gateway.session.transfer.command import Refused
@@ -151,6 +153,32 @@ class Opener:
         except BaseException:
             session.relays.pop(relay.number, None)
             relay.over = True
+            raise
+        return relay
+
+    async def open_port(self, session: Session, request: PortRequest) -> PortRelay:
+        """Open one port of the device and return its relay, which the person's channel is yet to join.
+
+        Raises as ``open_channel`` does; DeviceRefused where nothing listens there or the device forwards nothing.
+        """
+        await self._recheck(session)
+        forward = allowed_port(request, session.grant, session.obligations)
+        if isinstance(forward, Refused):
+            await self.refuse(session, request.facts(), forward)
+            raise ChannelRefused(forward.key, forward.code)
+        relay = session.new_port(request)
+        try:
+            await session.keep(FrameType.OPEN, relay.number, request.opening(forward))
+            if not session.connections or session.ending is not None:
+                raise SessionEnded
+            await relay.start(session.connections[-1])
+        except BaseException as error:
+            session.relays.pop(relay.number, None)
+            relay.over = True
+            if isinstance(error, ChannelOpenError):
+                facts = {**request.facts(), "reason": DeviceRefused.key, "detail": str(error)[:200]}
+                await session.keep(FrameType.REFUSED, relay.number, facts)
+                raise DeviceRefused(str(error)) from error
             raise
         return relay
 
@@ -306,6 +334,7 @@ def _header(grant: Grant, node: str, clock: Clock, client_version: str, jumped: 
             "issued_at": text(grant.issued_at),
             "level": grant.level.value,
             "channels": sorted(channel.value for channel in grant.obligations.channels),
+            "forwards": [forward.port for forward in grant.obligations.forwards],
             "idle_seconds": grant.obligations.idle_limit.total_seconds(),
             "held": [finding.code for finding in grant.findings if finding.held],
             "jumped": jumped,

@@ -8,6 +8,8 @@ from gateway.ports import Recording
 from gateway.session.bridge import Relay
 from gateway.session.deadline import Deadline
 from gateway.session.idle import IdleMeter
+from gateway.session.port_relay import PortRelay
+from gateway.session.port_request import PortRequest
 from gateway.session.reasons import EndReason
 from gateway.session.request import ChannelRequest
 from gateway.sshfix import ClientChannel, DeviceConnection
@@ -27,7 +29,7 @@ class Session:
         self.ask_again_at = grant.ask_again_at
         self.meter = meter
         self.deadline = Deadline(self.obligations.hard_end, grant.issued_at, monotonic())
-        self.relays: dict[int, Relay] = {}
+        self.relays: dict[int, Relay | PortRelay] = {}
         self.connections: list[DeviceConnection] = []
         self.ending: EndReason | None = None
         self.ended = asyncio.Event()
@@ -77,7 +79,23 @@ class Session:
         self.relays[relay.number] = relay
         return relay
 
-    def _forget(self, relay: Relay) -> None:
+    def new_port(self, request: PortRequest) -> PortRelay:
+        """Make the relay of a forwarded port; raises SessionEnded."""
+        if self.ending is not None:
+            raise SessionEnded
+        self._last_number += 1
+        relay = PortRelay(
+            recording=self.recording,
+            number=self._last_number,
+            request=request,
+            meter=self.meter,
+            monotonic=self._monotonic,
+            on_closed=self._forget,
+        )
+        self.relays[relay.number] = relay
+        return relay
+
+    def _forget(self, relay: Relay | PortRelay) -> None:
         self.relays.pop(relay.number, None)
 
     def record(

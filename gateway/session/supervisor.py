@@ -11,10 +11,11 @@ from gateway.ports import Access
 from gateway.server.banners import Wording
 from gateway.session.bridge import Relay
 from gateway.session.channels import still_allowed
-from gateway.session.ending import end_session
+from gateway.session.ending import HangUp, end_session
 from gateway.session.known import known_by
 from gateway.session.live import Session
 from gateway.session.notices import is_extension, notice
+from gateway.session.port_relay import PortRelay
 from gateway.session.reasons import EndReason
 from policy.clock import Clock
 from policy.domain.access import Denial, Held
@@ -59,7 +60,7 @@ class Supervisor:
         self._node = node
         self._poll_seconds = poll_seconds
         self._grace = policy_grace_seconds
-        self._sessions: dict[Session, Callable[[], None]] = {}
+        self._sessions: dict[Session, HangUp] = {}
         self._alive: dict[Session, Callable[[], Awaitable[bool]]] = {}
         self._ends: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
@@ -102,9 +103,7 @@ class Supervisor:
         if self._ends:
             await asyncio.wait(set(self._ends))
 
-    def register(
-        self, session: Session, hang_up: Callable[[], None], alive: Callable[[], Awaitable[bool]]
-    ) -> None:
+    def register(self, session: Session, hang_up: HangUp, alive: Callable[[], Awaitable[bool]]) -> None:
         """Look after *session* from now on; it is asked about at the next poll whatever happened before.
 
         *hang_up* closes its person's connection, *alive* tells whether that one still answers.
@@ -141,7 +140,7 @@ class Supervisor:
         self._sessions.pop(session, None)
         self._alive.pop(session, None)
 
-    async def sound_out(self, person_id: PersonId, newcomer: Callable[[], None]) -> None:
+    async def sound_out(self, person_id: PersonId, newcomer: HangUp) -> None:
         """End what is left of the person's connections that no longer answer, before she begins anew.
 
         A network that broke leaves a connection that looks open; it must neither count against her nor keep her
@@ -291,14 +290,14 @@ class Supervisor:
     def _narrow(self, session: Session) -> None:
         """End the open channels that the window no longer allows."""
         for relay in list(session.relays.values()):
-            refused = still_allowed(relay, session.obligations.channels)
+            refused = still_allowed(relay, session.obligations)
             if refused is not None and not relay.over:
                 self._stop(session, relay, self._wording.channel_refused(refused, session.grant.language))
 
     def _violated(self, session: Session, relay: Relay) -> None:
         self._stop(session, relay, self._wording.say("end.protocol", session.grant.language))
 
-    def _stop(self, session: Session, relay: Relay, text: str) -> None:
+    def _stop(self, session: Session, relay: Relay | PortRelay, text: str) -> None:
         """End one channel from here, and tell the journal."""
         relay.terminate(text)
         facts = {"channel": relay.number, "reason": text[:200]}
@@ -344,5 +343,5 @@ def _reason(denial: Denial) -> EndReason:
     return EndReason.WINDOW if keys == {"finding.O3.ended"} else EndReason.REFUSED
 
 
-def _nothing() -> None:
-    return None
+def _nothing(text: str = "") -> None:
+    del text

@@ -21,7 +21,7 @@ Defects mended here:
 - each packet of a transfer is copied many times over, its cipher made anew, a log line worded (passwords in it)
 """
 
-from gateway.sshfix.channels import ClientChannel, DeviceChannel, PtyRequest, TunnelChannel
+from gateway.sshfix.channels import ClientChannel, DeviceChannel, PortChannel, PtyRequest, TunnelChannel
 from gateway.sshfix.client import DeviceConnection, connect
 from gateway.sshfix.flow import Feeder, FlowControl
 from gateway.sshfix.server import InnerConnection, LoginOwner, Proof, ServerConnection
@@ -36,6 +36,7 @@ __all__ = [
     "FlowControl",
     "InnerConnection",
     "LoginOwner",
+    "PortChannel",
     "Proof",
     "PtyRequest",
     "ServerConnection",

@@ -13,6 +13,7 @@ from asyncssh import (
     SSHClientSession,
     SSHServerChannel,
     SSHTCPChannel,
+    SSHTCPSession,
 )
 from asyncssh.constants import MSG_CHANNEL_CLOSE, MSG_CHANNEL_REQUEST, MSG_CHANNEL_WINDOW_ADJUST, PTY_OP_END
 from asyncssh.misc import ProtocolError
@@ -228,6 +229,22 @@ class ClientChannel(_HonestWindow, SSHServerChannel[bytes]):
 
 class TunnelChannel(_HonestWindow, SSHTCPChannel[bytes]):
     """A channel of a person's connection that carries another connection or a port (RFC 4254 section 7.2)."""
+
+
+class PortChannel(TunnelChannel):
+    """A channel of a device's connection that carries one of the device's own ports."""
+
+    async def start(self, session: SSHTCPSession[bytes], host: str, port: int) -> None:
+        """Have the device connect to *host* and *port* as it sees them; raises ChannelOpenError with its refusal.
+
+        Where the person's connection comes from is not told. Data is delivered only after ``resume_reading``.
+        """
+        packet = await self._open(b"direct-tcpip", String(host), UInt32(port), String("127.0.0.1"), UInt32(0))
+        packet.check_end()
+        self._session = session
+        self._recv_paused = True
+        session.connection_made(self)
+        session.session_started()
 
 
 class DeviceChannel(_HonestWindow, SSHClientChannel[bytes]):

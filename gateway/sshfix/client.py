@@ -7,7 +7,7 @@ from asyncssh.constants import MSG_IGNORE
 from asyncssh.packet import SSHPacketLogger
 from typing_extensions import override
 
-from gateway.sshfix.channels import DeviceChannel
+from gateway.sshfix.channels import DeviceChannel, PortChannel
 from gateway.sshfix.flow import FlowControl
 
 MAX_PACKET = 32768
@@ -32,6 +32,11 @@ class DeviceConnection(FlowControl, SSHClientConnection):
         """Make a channel, not yet opened, that grants *window* bytes."""
         self._update_recv_pktlen(MAX_PACKET)
         return DeviceChannel(self, self._loop, "replace", None, "strict", window, MAX_PACKET)
+
+    def new_port(self, window: int) -> PortChannel:
+        """Make a channel for one of the device's ports, not yet opened, that grants *window* bytes."""
+        self._update_recv_pktlen(MAX_PACKET)
+        return PortChannel(self, self._loop, None, "strict", window, MAX_PACKET)
 
 
 async def connect(

@@ -14,6 +14,7 @@ from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
+
 @pytest.fixture
 async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
     """A running bastion with one open window."""
