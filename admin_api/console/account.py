@@ -25,7 +25,11 @@ async def show(caller: Caller, way: str) -> Response:
 
 async def take(caller: Caller, way: str) -> Response:
     """Begin a visit; a refusal says what it says at every door, whatever was wrong."""
-    form = await caller.form()
+    async with caller.form() as form:
+        return await _taken(caller, way, form)
+
+
+async def _taken(caller: Caller, way: str, form: FormData) -> Response:
     login = text(form, "login", longest=64).strip()
     try:
         visit = await _begin(caller, way, login, form)
@@ -41,12 +45,12 @@ async def take(caller: Caller, way: str) -> Response:
 
 async def leave(caller: Caller) -> Response:
     """End the visit."""
-    await caller.form()
-    if caller.visit is not None:
-        try:
-            await caller.context.services.visits.end(caller.visit)
-        except AuthenticationFailed:
-            pass  # it was none of ours
+    async with caller.form():
+        if caller.visit is not None:
+            try:
+                await caller.context.services.visits.end(caller.visit)
+            except AuthenticationFailed:
+                pass  # it was none of ours
     return end_visit(await page(caller, "left.html"))
 
 

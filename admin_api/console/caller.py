@@ -3,6 +3,8 @@
 import hashlib
 import hmac
 import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,8 +67,11 @@ class Caller:
         bound = self.visit.reveal() if self.visit is not None else ""
         return hashlib.sha256(f"form {self.forms} {bound}".encode()).hexdigest()
 
-    async def form(self) -> FormData:
-        """Return the form; raises FormRefused for one that does not come from these pages, or is malformed.
+    @asynccontextmanager
+    async def form(self) -> AsyncIterator[FormData]:
+        """Give the form, and let go of its files at the end.
+
+        Raises FormRefused for one that does not come from these pages, or is malformed.
 
         The browser says where it comes from (Fetch metadata, Origin); the token says it too, for those that do not.
         """
@@ -85,12 +90,15 @@ class Caller:
             form = await self.request.form(max_files=1, max_fields=_MOST_FIELDS)
         except Exception as malformed:  # whatever the parser raises, the form is not ours
             raise FormRefused from malformed
-        token = form.get(_FIELD)
-        if not isinstance(token, str) or not hmac.compare_digest(
-            token.encode("utf-8", "surrogatepass"), self.form_token.encode()
-        ):
-            raise FormRefused
-        return form
+        try:
+            token = form.get(_FIELD)
+            if not isinstance(token, str) or not hmac.compare_digest(
+                token.encode("utf-8", "surrogatepass"), self.form_token.encode()
+            ):
+                raise FormRefused
+            yield form
+        finally:
+            await form.close()
 
     def remember(self, response: Response) -> Response:
         """Set the cookies that this caller goes on with."""

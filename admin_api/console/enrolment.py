@@ -51,9 +51,9 @@ async def show(caller: Caller, step: Step) -> Response:
 
 async def take(caller: Caller, step: Step) -> Response:
     """Take the form of *step*; raises VisitOver, StepAhead, FormRefused."""
-    form = await caller.form()
-    situation = await opened(caller, step)
-    return await _TAKE[step](caller, situation, form)
+    async with caller.form() as form:
+        situation = await opened(caller, step)
+        return await _TAKE[step](caller, situation, form)
 
 
 async def look(caller: Caller) -> Situation:

@@ -4,7 +4,7 @@ import base64
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +88,8 @@ class Browser:
     @property
     def text(self) -> str:
         """What the page shows."""
-        return self.find("body").text
+        found = self.command("POST", "/element", {"using": "css selector", "value": "body"})
+        return Element(self, found[_ELEMENT]).text
 
     @property
     def source(self) -> str:
@@ -96,7 +97,8 @@ class Browser:
         return str(self.command("GET", "/source"))
 
     def find(self, css: str) -> Element:
-        """Return the first element that *css* selects; raises BrowserError where none is there in time."""
+        """Return the first element that *css* selects, once there is one; raises BrowserError where none ever is."""
+        self.wait_for(css)
         found = self.command("POST", "/element", {"using": "css selector", "value": css})
         return Element(self, found[_ELEMENT])
 
@@ -106,10 +108,26 @@ class Browser:
 
     def wait_for_path(self, path: str) -> None:
         """Wait until the window is at *path*; raises BrowserError where it never comes."""
+        self._wait(lambda: self.path == path, path)
+
+    def wait_for(self, css: str) -> None:
+        """Wait until *css* selects something; raises BrowserError where it never does."""
+        self._wait(lambda: self.has(css), css)
+
+    def wait_for_text(self, says: str) -> None:
+        """Wait until the page shows *says*; raises BrowserError where it never does."""
+        self._wait(lambda: says in self.text, says)
+
+    def _wait(self, there: Callable[[], bool], what: str) -> None:
         end = time.monotonic() + _PATIENCE
-        while self.path != path:
+        while True:
+            try:
+                if there():
+                    return
+            except BrowserError:
+                pass  # the page was replaced while it was looked at
             if time.monotonic() > end:
-                raise BrowserError(f"at {self.url} instead of {path}: {self.text[:500]}")
+                raise BrowserError(f"no {what} at {self.url}: {self.source[:1500]}")
             time.sleep(0.05)
 
     def run(self, script: str, *arguments: Any) -> Any:
