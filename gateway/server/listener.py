@@ -19,6 +19,7 @@ from gateway.server.banners import Wording
 from gateway.server.commands import Openings, Voice
 from gateway.server.commands.counter import CommandServices, make_commands
 from gateway.server.commands.ssh_config import Ways
+from gateway.server.doorkeeper import Doorkeeper
 from gateway.server.front import Front
 from gateway.server.host_keys import HostKeys
 from gateway.server.jump import Jumps
@@ -93,6 +94,8 @@ class _Door:
         self.fronts: set[Front] = set()
         self.draining = False
         self.jumps: Jumps | None = None
+        self._turned_away = 0
+        self._last_source = ""
 
     @property
     def names(self) -> Sequence[str]:
@@ -106,19 +109,36 @@ class _Door:
     def entered(self, front: Front) -> None:
         self.fronts.add(front)
 
-    def arrived(self, front: Front) -> bool:
-        settings, source = self._settings, front.source
+    def has_room(self, source: str) -> bool:
+        """Tell whether one more from *source* may stand at the door; who may not is counted."""
+        settings = self._settings
         if (
-            self.draining
-            or len(self._outside) >= settings.max_unauthenticated
-            or self._sources[source] >= settings.max_unauthenticated_per_source
+            not self.draining
+            and len(self._outside) < settings.max_unauthenticated
+            and self._sources[source] < settings.max_unauthenticated_per_source
         ):
-            _log.warning("connection.turned_away", source=source, waiting=len(self._outside))
+            return True
+        self._turned_away += 1
+        self._last_source = source
+        return False
+
+    def arrived(self, front: Front) -> bool:
+        source = front.source
+        if not self.has_room(source):
             return False
         self.fronts.add(front)
         self._outside.add(front)
         self._sources[source] += 1
         return True
+
+    def tell(self) -> None:
+        """Log how many were turned away since the last time: a line for each costs more than the refusal."""
+        if self._turned_away:
+            waiting = len(self._outside)
+            _log.warning(
+                "connections.turned_away", count=self._turned_away, last=self._last_source, waiting=waiting
+            )
+            self._turned_away = 0
 
     def logged_in(self, front: Front) -> None:
         if front in self._outside:
@@ -205,7 +225,7 @@ class Gateway:
         self._services.login.journal_to(self._journal.login)
         await context.supervisor.start()
         self._server = await loop.create_server(
-            connection,
+            lambda: Doorkeeper(self._door.has_room, connection),
             settings.host,
             settings.port,
             reuse_port=settings.reuse_port or None,
@@ -258,7 +278,11 @@ class Gateway:
         await self._journal.close()
 
     def sweep(self) -> None:
-        """Close connections that are logged in and have opened nothing for as long as the settings allow."""
+        """Close connections that are logged in and have opened nothing for as long as the settings allow.
+
+        Logs how many others were turned away at the door since the last sweep.
+        """
+        self._door.tell()
         now = self._monotonic()
         for front in list(self._door.fronts):
             if front.idle and now - front.quiet_since > self.settings.idle_connection_seconds:

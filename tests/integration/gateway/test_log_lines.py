@@ -1,5 +1,6 @@
 """Whose session a log line is about can be read in the line itself."""
 
+import asyncio
 import io
 import json
 import logging
@@ -83,3 +84,25 @@ async def test_a_failure_while_a_session_ends_names_the_session(
         await eventually(lambda: bool(lines(written, "session.lease_kept")))
     (line,) = lines(written, "session.lease_kept")
     assert expected.items() <= line.items()
+
+
+async def test_who_is_turned_away_is_counted_not_told_one_by_one(
+    tmp_path: Path, written: io.StringIO
+) -> None:
+    """A crowd at the door makes one line a sweep, with its number, and no line where nobody was turned away."""
+    async with running_bastion(tmp_path, max_unauthenticated_per_source=1) as bastion:
+        port = bastion.gateway.port
+        _, held = await asyncio.open_connection("127.0.0.1", port)
+        await eventually(lambda: bastion.gateway.connections == 1)
+        for _ in range(30):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+            writer.close()
+        bastion.gateway.sweep()
+        told = lines(written, "connections.turned_away")
+        assert sum(line["count"] for line in told) == 30
+        assert len(told) < 10
+        assert {line["last"] for line in told} == {"127.0.0.1"}
+        bastion.gateway.sweep()
+        assert len(lines(written, "connections.turned_away")) == len(told)
+        held.close()
