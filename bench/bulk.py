@@ -64,18 +64,26 @@ TRANSFERS: dict[str, Transfer] = {
     "get": sftp_get,
     "put": sftp_put,
 }
+BY_JUMP = "jump-"
 
 
 async def measure(
     ground: Ground, results: Results, row: str, size: int, rounds: int, step: Callable[[str], None]
 ) -> None:
-    """Take *row* in *rounds*, the routes by turns, so that a busy moment of the machine falls on all of them."""
-    if row not in {"down", "up"} and not _noise(ground).exists():
+    """Take *row* in *rounds*, the routes by turns, so that a busy moment of the machine falls on all of them.
+
+    A row that begins with BY_JUMP goes by ``ssh -J`` through the bastion too.
+    """
+    transfer = TRANSFERS[row.removeprefix(BY_JUMP)]
+    if transfer not in {exec_down, exec_up} and not _noise(ground).exists():
         await asyncio.to_thread(make_noise, ground, size)
+    entries = {route: ground.entry(route) for route in Route}
+    if row.startswith(BY_JUMP):
+        entries = {Route.JUMP: entries[Route.JUMP], Route.ECLUSE: ground.by_jump()}
     async with AsyncExitStack() as stack:
         shared = {
-            route: await stack.enter_async_context(clients.logged_in(ground.entry(route), ground.directory))
-            for route in Route
+            route: await stack.enter_async_context(clients.logged_in(entry, ground.directory))
+            for route, entry in entries.items()
         }
         for number in range(rounds):
             for route, entry in shared.items():
@@ -86,7 +94,7 @@ async def measure(
 async def _one(ground: Ground, results: Results, row: str, route: Route, entry: Entry, size: int) -> None:
     before = cpu_seconds(ground.between(route))
     started = time.perf_counter()
-    await TRANSFERS[row](entry, ground, size)
+    await TRANSFERS[row.removeprefix(BY_JUMP)](entry, ground, size)
     taken = time.perf_counter() - started
     results.add(row, route, size / MIB / taken)
     await asyncio.sleep(SETTLE_SECONDS)  # what is still being written belongs to this transfer

@@ -1,7 +1,7 @@
 """How long a keystroke takes to come back, seen by one real client at a terminal.
 
 Run as ``python -m bench.echo``, a process of its own that does nothing else, so that what the measuring program does
-besides is not measured. Reads one line of JSON, prints one.
+besides is not measured. Reads one line of JSON, then numbers of keystrokes; prints one line of JSON for each.
 """
 
 import asyncio
@@ -13,9 +13,9 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from string import ascii_lowercase
-from typing import Any
 
 from bench import clients
 from bench.clients import Entry
@@ -34,6 +34,8 @@ SPARE_SECONDS = 60.0
 LINE = 60
 READY = b"begin"
 
+Typed = Callable[[int], Awaitable[list[float]]]
+
 
 async def alone(
     ground: Ground, results: Results, row: str, strokes: int, step: Callable[[str], None]
@@ -41,7 +43,7 @@ async def alone(
     """Time *strokes* keystrokes by each route while nothing else goes on."""
     for route in Route:
         step(f"{row}, {route.value}")
-        results.add(row, route, *await _timed(ground.entry(route), strokes))
+        results.add(row, route, *await timed(ground.entry(route), strokes))
 
 
 async def among(
@@ -52,26 +54,50 @@ async def among(
         step(f"{row}, {route.value}: seating {busy} sessions")
         entries = [ground.entry(route) for _ in range(busy)]
         async with seated(entries, words=[BUSY], marker=BUSY_MARKER, strokes=STROKES_A_SECOND):
-            results.add(row, route, *await _timed(ground.entry(route), strokes))
+            results.add(row, route, *await timed(ground.entry(route), strokes))
 
 
-async def _timed(entry: Entry, strokes: int) -> list[float]:
+async def timed(entry: Entry, strokes: int) -> list[float]:
+    """Return how many milliseconds each of *strokes* keystrokes took by *entry*; raises BenchError."""
+    async with typist(entry) as typed:
+        return await typed(strokes)
+
+
+@asynccontextmanager
+async def typist(entry: Entry) -> AsyncIterator[Typed]:
+    """Log in by *entry*, in another process; what is given types so many keystrokes and returns their milliseconds.
+
+    Raises BenchError, as what is given does.
+    """
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.echo",
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=clients.ROOT,
     )  # fmt: skip
-    asked = json.dumps({"entry": entry.document(), "strokes": strokes}).encode() + b"\n"
+
+    async def asked(line: str, seconds: float) -> list[float]:
+        if process.stdin is None or process.stdout is None:
+            raise BenchError("the typist has no standard streams")
+        process.stdin.write(f"{line}\n".encode())
+        try:
+            async with asyncio.timeout(seconds):
+                said = await process.stdout.readline()
+        except TimeoutError:
+            raise BenchError("the keystrokes took too long") from None
+        answer = json.loads(said or b'{"error": "the measuring client ended without a word"}')
+        if "error" in answer:
+            raise BenchError(answer["error"])
+        return [float(value) for value in answer["milliseconds"]]
+
+    async def typed(strokes: int) -> list[float]:
+        return await asked(str(strokes), SPARE_SECONDS + strokes * (PAUSE_SECONDS + ANSWER_SECONDS / 100))
+
     try:
-        async with asyncio.timeout(SPARE_SECONDS + strokes * (PAUSE_SECONDS + ANSWER_SECONDS / 100)):
-            said, _ = await process.communicate(asked)
-    except TimeoutError:
-        process.terminate()
-        await process.wait()
-        raise BenchError("the keystrokes took too long") from None
-    answer = json.loads(said or b'{"error": "the measuring client ended without a word"}')
-    if "error" in answer:
-        raise BenchError(answer["error"])
-    return [float(value) for value in answer["milliseconds"]]
+        await asked(json.dumps(entry.document()), clients.LOGIN_SECONDS + SPARE_SECONDS)
+        yield typed
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()
+        await clients.stop(process)
 
 
 class _Terminal:
@@ -115,24 +141,35 @@ class _Terminal:
             self._client.wait()
 
 
-def _type(asked: dict[str, Any]) -> dict[str, Any]:
-    terminal = _Terminal(Entry.of(asked["entry"]))
+def _type(terminal: _Terminal, strokes: int) -> list[float]:
     keys = itertools.cycle(ascii_lowercase.encode())
     taken: list[float] = []
+    while len(taken) < strokes:
+        if len(taken) % LINE == LINE - 1:
+            terminal.stroke(b"\n")
+        taken.append(terminal.stroke(bytes([next(keys)])))
+        time.sleep(PAUSE_SECONDS * random.uniform(0.5, 1.5))
+    return taken
+
+
+def _answer(milliseconds: list[float]) -> None:
+    print(json.dumps({"milliseconds": milliseconds}), flush=True)
+
+
+def _serve() -> None:
+    terminal = _Terminal(Entry.of(json.loads(sys.stdin.readline())))
     try:
         terminal.wait_for(READY, clients.LOGIN_SECONDS)
         time.sleep(1.0)
-        while len(taken) < asked["strokes"]:
-            if len(taken) % LINE == LINE - 1:
-                terminal.stroke(b"\n")
-            taken.append(terminal.stroke(bytes([next(keys)])))
-            time.sleep(PAUSE_SECONDS * random.uniform(0.5, 1.5))
+        _answer([])
+        for line in sys.stdin:
+            _answer(_type(terminal, int(line)))
+            terminal.stroke(b"\n")
     except BenchError as error:
-        return {"error": str(error)}
+        print(json.dumps({"error": str(error)}), flush=True)
     finally:
         terminal.close()
-    return {"milliseconds": taken}
 
 
 if __name__ == "__main__":
-    print(json.dumps(_type(json.loads(sys.stdin.readline()))), flush=True)
+    _serve()

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 
@@ -22,6 +23,7 @@ CIPHER = "aes128-gcm@openssh.com"
 DEVICE = "bench01"
 ACCOUNT = "maint"
 JUMP_ACCOUNT = "jump"
+INNER = "ecluse-jump"
 PROMPT = f"{ACCOUNT}@{DEVICE}:".encode()
 RAM_DISK = Path("/dev/shm")  # noqa: S108 - memory on every Linux; our folder in it has a name of its own
 MANY_SESSIONS = f"Ciphers {CIPHER}\nMaxStartups 2000\nMaxSessions 2000"
@@ -70,6 +72,11 @@ class Ground:
         """The bastion's SSH process."""
         return self._announced("gateway")
 
+    @property
+    def ssh_port(self) -> int:
+        """Where the bastion's SSH listens."""
+        return self._scene.ssh_port
+
     def between(self, route: Route) -> set[int]:
         """Return the processes that stand between client and device on *route*."""
         match route:
@@ -96,6 +103,12 @@ class Ground:
             totp_secret=person.totp_secret,
         )
 
+    def by_jump(self) -> Entry:
+        """Return a log-in by ``ssh -J`` through the bastion, which ends the inner connection itself."""
+        outer = self.entry(Route.ECLUSE)
+        login = outer.options[1].removeprefix("User=").partition("+")[0]
+        return replace(outer, host=INNER, options=("-o", f"ProxyJump={login}@{outer.host}"))
+
     async def prepare(self, people: int, tell: Tell, clock: SystemClock) -> None:
         """Declare the device, enrol *people* technicians for a window that is open, write the clients' files."""
         self._write_config()
@@ -116,7 +129,11 @@ class Ground:
         device, jump = (self._private_key(each) for each in (self._device, self._jump))
         known = [f"[{HOST}]:{each.port} {each.host_key_public}\n" for each in (self._device, self._jump)]
         known_hosts = self.directory / "known_hosts"
-        known_hosts.write_text("".join(known) + self._scene.known_hosts.read_text())
+        believed = self._scene.known_hosts.read_text()
+        authority = believed.split(maxsplit=2)[
+            2
+        ]  # after the mark and the names that the scene believes it for
+        known_hosts.write_text(f"{''.join(known)}{believed}@cert-authority {DEVICE} {authority}")
         methods = {By.PASSWORD: "password", By.KEY: "publickey"}
         stanzas = [
             f"""
@@ -140,6 +157,10 @@ Host ecluse-password
     PreferredAuthentications keyboard-interactive
 Host ecluse-key
     PreferredAuthentications publickey,keyboard-interactive
+Host {INNER}
+    HostName {DEVICE}
+    Port 22
+    User {ACCOUNT}
 Host ecluse-*
     Port {self._scene.ssh_port}
 Host *

@@ -48,15 +48,28 @@ ROWS = {
     "noise": Row(label="exec down, random bytes", unit="MiB/s", show=_whole),
     "get": Row(label="sftp get", unit="MiB/s", show=_whole),
     "put": Row(label="sftp put", unit="MiB/s", show=_whole),
+    "jump-down": Row(label="exec down, zeros, by ssh -J through Écluse", unit="MiB/s", show=_whole),
+    "jump-noise": Row(label="exec down, random bytes, by ssh -J through Écluse", unit="MiB/s", show=_whole),
     "cpu-down": Row(label="CPU between, exec down, zeros", unit="s/GiB", show=_fine),
     "cpu-up": Row(label="CPU between, exec up, zeros", unit="s/GiB", show=_fine),
     "cpu-noise": Row(label="CPU between, exec down, random bytes", unit="s/GiB", show=_fine),
     "cpu-get": Row(label="CPU between, sftp get", unit="s/GiB", show=_fine),
     "cpu-put": Row(label="CPU between, sftp put", unit="s/GiB", show=_fine),
+    "cpu-jump-down": Row(label="CPU between, zeros, by ssh -J through Écluse", unit="s/GiB", show=_fine),
+    "cpu-jump-noise": Row(
+        label="CPU between, random bytes, by ssh -J through Écluse", unit="s/GiB", show=_fine
+    ),
     "login-password": Row(label="log-in to prompt, password (+ code)", unit="ms", show=_whole),
     "login-key": Row(label="log-in to prompt, key (+ code)", unit="ms", show=_whole),
+    "rate-password": Row(label="log-ins a second, password (+ code)", unit="1/s", show=_fine),
+    "rate-key": Row(label="log-ins a second, key (+ code)", unit="1/s", show=_fine),
     "echo": Row(label="keystroke echo, alone, p50 / p99", unit="ms", show=_echo),
     "busy": Row(label="keystroke echo, {busy} busy sessions, p50 / p99", unit="ms", show=_echo),
+    "calm": Row(label="keystroke echo before them, p50 / p99", unit="ms", show=_echo),
+    "slow": Row(label="keystroke echo, {slow} slow strangers, p50 / p99", unit="ms", show=_echo),
+    "slow-tries": Row(label="their connections a second", unit="1/s", show=_whole),
+    "slow-cpu": Row(label="CPU of the gateway meanwhile", unit="s/s", show=_fine),
+    "slow-memory": Row(label="memory of the gateway, growth meanwhile", unit="MiB", show=_fine),
     "memory": Row(label="memory an idle session, over {idle}", unit="KiB", show=_whole),
     "memory-all": Row(label="memory of whoever is between, with {idle} idle", unit="MiB", show=_whole),
 }
@@ -65,9 +78,9 @@ ROWS = {
 class Results:
     """Samples as they come in."""
 
-    def __init__(self, busy: int, idle: int) -> None:
-        """Title the rows for *busy* and *idle* sessions."""
-        self._counts = {"busy": busy, "idle": idle}
+    def __init__(self, **counts: int) -> None:
+        """Title the rows by *counts*: of ``busy`` and ``idle`` sessions, of ``slow`` strangers."""
+        self._counts = counts
         self._samples: dict[str, dict[Route, list[float]]] = {}
         self.failures: list[str] = []
 

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from bench import bulk, echo, logins, memory
+from bench import bulk, echo, logins, memory, strangers
 from bench.errors import BenchError
 from bench.ground import CIPHER, Ground, ground
 from bench.processes import machine
@@ -30,11 +30,21 @@ class Choice(Enum):
     NOISE = "noise"
     GET = "get"
     PUT = "put"
+    JUMP_DOWN = "jump-down"
+    JUMP_NOISE = "jump-noise"
     LOGIN_PASSWORD = "login-password"  # noqa: S105 - a row's name
     LOGIN_KEY = "login-key"
+    RATE_PASSWORD = "rate-password"  # noqa: S105 - a row's name
+    RATE_KEY = "rate-key"
     ECHO = "echo"
     BUSY = "busy"
+    SLOW = "slow"
     MEMORY = "memory"
+
+
+JUMPS = tuple(f"{bulk.BY_JUMP}{row}" for row in ("down", "noise"))
+RATED = 4
+"""How many log-ins a second are counted over, for each one that is timed alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +58,7 @@ class Plan:
     strokes: int
     busy: int
     idle: int
+    slow: int
 
     @property
     def people(self) -> int:
@@ -55,6 +66,10 @@ class Plan:
         needed = {
             "login-password": self.logins,
             "login-key": self.logins,
+            "rate-password": self.logins * RATED,
+            "rate-key": self.logins * RATED,
+            "jump-down": 2,
+            "jump-noise": 2,
             "echo": 1,
             "busy": self.busy + 1,
             "memory": self.idle + 1,
@@ -64,12 +79,17 @@ class Plan:
     @property
     def steps(self) -> int:
         """How often the progress bar moves."""
-        each = {"login-password": self.logins * 3, "login-key": self.logins * 3, "memory": 2}
-        return sum(each.get(row, self.rounds * 3 if row in bulk.TRANSFERS else 3) for row in self.rows)
+        each = {"login-password": self.logins * 3, "login-key": self.logins * 3, "memory": 2, "slow": 2}
+        each |= dict.fromkeys(bulk.TRANSFERS, self.rounds * 3) | dict.fromkeys(JUMPS, self.rounds * 2)
+        return sum(each.get(row, 3) for row in self.rows)
 
 
-FULL = {"size": bulk.GIB, "rounds": 3, "logins": 20, "strokes": 400, "busy": 100, "idle": 500}
-QUICK = {"size": 64 * bulk.MIB, "rounds": 1, "logins": 3, "strokes": 60, "busy": 20, "idle": 20}
+FULL = {
+    "size": bulk.GIB, "rounds": 3, "logins": 20, "strokes": 400, "busy": 100, "idle": 500, "slow": 5000,
+}  # fmt: skip
+QUICK = {
+    "size": 64 * bulk.MIB, "rounds": 1, "logins": 3, "strokes": 60, "busy": 20, "idle": 20, "slow": 500,
+}  # fmt: skip
 
 PAGE_WIDTH = 120
 
@@ -104,10 +124,13 @@ def _measurements(
 ) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
     known: dict[str, Callable[[], Awaitable[None]]] = {
         row: partial(bulk.measure, built, results, row, plan.size, plan.rounds, step)
-        for row in bulk.TRANSFERS
+        for row in (*bulk.TRANSFERS, *JUMPS)
     }
     for row in ("login-password", "login-key"):
         known[row] = partial(logins.measure, built, results, row, plan.logins, step)
+    for row in ("rate-password", "rate-key"):
+        known[row] = partial(logins.rate, built, results, row, plan.logins * RATED, step)
+    known["slow"] = partial(strangers.among, built, results, plan.strokes, plan.slow, step)
     known["echo"] = partial(echo.alone, built, results, "echo", plan.strokes, step)
     known["busy"] = partial(echo.among, built, results, "busy", plan.strokes, plan.busy, step)
     known["memory"] = partial(memory.measure, built, results, "memory", plan.idle, step)
@@ -128,7 +151,7 @@ def bench(
     rows = tuple(choice.value for choice in Choice if not only or choice in only)
     plan = Plan(rows=rows, **(QUICK if quick else FULL))
     facts = machine()
-    results = Results(plan.busy, plan.idle)
+    results = Results(busy=plan.busy, idle=plan.idle, slow=plan.slow)
     screen = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     # a slow bar: what it costs is measured with everything else
