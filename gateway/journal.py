@@ -115,8 +115,8 @@ class GatewayJournal:
             )
         )
 
-    async def refused(self, request: AccessRequest, denial: Denial) -> None:
-        """Write that access was refused, with every rule that failed; raises JournalBroken."""
+    async def refused(self, request: AccessRequest, denial: Denial, *, jumped: bool) -> None:
+        """Write that access was refused, with every rule that failed, and whether by a jump; raises JournalBroken."""
         await self._journal.append(
             SecurityEvent(
                 name="access.denied",
@@ -130,6 +130,7 @@ class GatewayJournal:
                     "account": request.account_name,
                     "failed": [f"{finding.code}:{finding.key}" for finding in denial.failed],
                     "disclosed": denial.disclose,
+                    **({"jumped": True} if jumped else {}),
                 },
             )
         )

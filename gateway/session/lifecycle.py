@@ -55,8 +55,8 @@ class Notes(Protocol):
         """Write the event *name* about the session of *grant*; raises RecorderError."""
         ...
 
-    async def refused(self, request: AccessRequest, denial: Denial) -> None:
-        """Write that access was refused, with every finding; raises RecorderError."""
+    async def refused(self, request: AccessRequest, denial: Denial, *, jumped: bool) -> None:
+        """Write that access was refused, with every finding, and whether by a jump; raises RecorderError."""
         ...
 
     def alarm(self, name: str, facts: Mapping[str, object]) -> None:
@@ -100,7 +100,7 @@ class Opener:
         *jumped*: she came by a connection inside her own (ssh -J); trace and journal say so.
         Raises AccessRefused, AccessUnavailable, DeviceError; then nothing is left open.
         """
-        decision = await self._decide(request)
+        decision = await self._decide(request, jumped)
         speak_of(decision)
         session = Session(decision, IdleMeter(self._monotonic()), self._monotonic)
         register(session)
@@ -113,7 +113,7 @@ class Opener:
         except Conflict as error:
             # What changed between the decision and the lease is now a finding; asking again tells which.
             await self._give_up(session, error)
-            await self._decide(request)
+            await self._decide(request, jumped)
             raise AccessUnavailable("refusal.policy") from error
         except BaseException as error:
             await asyncio.shield(self._give_up(session, error))
@@ -192,13 +192,13 @@ class Opener:
         told = {**facts, "reason": refused.key, "rule": refused.code}
         await self._journalled(self._notes.session("channel.refused", session.grant, told))
 
-    async def _decide(self, request: AccessRequest) -> Grant:
+    async def _decide(self, request: AccessRequest, jumped: bool) -> Grant:
         try:
             decision = await self._access.decide(request)
         except PolicyError as error:
             raise AccessUnavailable("refusal.policy") from error
         if isinstance(decision, Denial):
-            await self._journalled(self._notes.refused(request, decision))
+            await self._journalled(self._notes.refused(request, decision, jumped=jumped))
             raise AccessRefused(decision)
         return decision
 

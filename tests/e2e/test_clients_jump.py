@@ -105,7 +105,7 @@ async def test_ansible_jumps_by_its_common_arguments(bastion: Bastion, tmp_path:
         laptop.more(f"Match host 127.0.0.1\n    ControlPath {control}\n")
         common = shlex.join([*laptop.files, "-J", laptop.outer()])
         (tmp_path / "inventory").write_text(
-            f'scan01 ansible_user=maint ansible_ssh_common_args="{common}" '
+            f'scan01 ansible_user=maint ansible_ssh_common_args="{common}" ansible_control_path={tmp_path}/i '
             f"ansible_python_interpreter={sys.executable} ansible_remote_tmp={bastion.device.home}/tmp\n"
         )
         ansible = [

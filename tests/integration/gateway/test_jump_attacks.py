@@ -90,6 +90,8 @@ async def test_an_account_that_is_not_hers_is_refused_with_its_rule(bastion: Bas
     ended = await laptop.run(laptop.ssh("root@scan01", "id"))
     assert ended.rc == 1
     assert "PGSSIS-T9" in ended.said
+    denied = [dict(entry.event.details) for entry in await bastion.events("access.denied")]
+    assert [(one["account"], one["jumped"]) for one in denied] == [("root", True)]
     assert bastion.sessions() == []
 
 
