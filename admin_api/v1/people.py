@@ -17,6 +17,7 @@ from admin_api.v1.schemas.people import (
     KeysPage,
     MailOut,
     MailsPage,
+    OnePost,
     PeoplePage,
     PersonDetails,
     PersonIn,
@@ -110,6 +111,15 @@ async def resume_person(context: Ctx, who: Who, person_id: str, body: Reason) ->
 async def unlock_person(context: Ctx, who: Who, person_id: str) -> PersonOut:
     """Lift a lock-out that failures brought about."""
     changed = await context.services.people.unlock(who.person.id, who.hospital_id, PersonId(person_id))
+    return PersonOut.of(changed)
+
+
+@router.post("/{person_id}/post", openapi_extra=MANAGING)
+async def bind_person(context: Ctx, who: Who, person_id: str, body: OnePost) -> PersonOut:
+    """Let a person's sessions come from one source at a time, or from any number again."""
+    changed = await context.services.people.bind_to_one_post(
+        who.person.id, who.hospital_id, PersonId(person_id), one_post=body.one_post
+    )
     return PersonOut.of(changed)
 
 

@@ -53,6 +53,7 @@ async def change_supplier(context: Ctx, who: Who, supplier_id: str, body: Suppli
         SupplierId(supplier_id),
         name=body.name,
         sites=_sites(body.sites) if body.sites is not None else None,
+        one_post=body.one_post,
     )
     return SupplierOut.of(changed)
 

@@ -1,5 +1,6 @@
 """``ecluse people``: technicians and staff, their invitations and their keys."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,14 @@ from ecluse.tables import Column, whole
 
 group = typer.Typer(no_args_is_help=True, help="Technicians and staff.")
 keys = typer.Typer(no_args_is_help=True, help="Public keys of a person.")
+
+
+class OneOrMany(StrEnum):
+    """Whether something is on."""
+
+    ON = "on"
+    OFF = "off"
+
 
 Login = Annotated[str, typer.Argument(help="Login of the person.")]
 Why = Annotated[str, typer.Option("--reason", help="Kept in the journal.")]
@@ -135,6 +144,7 @@ def show(context: typer.Context, login: Login, as_json: AsJson = False) -> None:
         ("field.roles", [desk.say(f"role.{role}") for role in found["roles"]]),
         ("field.supplier", supplier),
         ("field.active", found["active"]),
+        ("field.one_post", found["one_post"]),
         ("field.enrolled", found.get("enrolled")),
         ("field.keys", [f"{key['algorithm']} {key['fingerprint']}" for key in held]),
         ("field.id", found["id"]),
@@ -158,6 +168,23 @@ def resume(context: typer.Context, login: Login, reason: Why, as_json: AsJson = 
 def unlock(context: typer.Context, login: Login, as_json: AsJson = False) -> None:
     """Lift a lock-out that wrong codes brought about."""
     _act(context, login, "unlock", "people.unlocked", None, as_json)
+
+
+@group.command("one-post", epilog="Example: ecluse people one-post alice on")
+def one_post(
+    context: typer.Context,
+    login: Login,
+    choice: Annotated[
+        OneOrMany, typer.Argument(metavar="on|off", help="One source at a time, or any number.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Let a person's sessions come from one source at a time: a second post is refused, and both are told."""
+    desk = Desk.of(context, as_json)
+    found = names.person(desk.client, login)
+    on = choice is OneOrMany.ON
+    changed = desk.client.post(f"/v1/people/{found['id']}/post", {"one_post": on})
+    desk.done(changed, "people.one_post" if on else "people.any_post", login=found["login"])
 
 
 @keys.command("add", epilog="Example: ecluse people keys add alice alice.pub")

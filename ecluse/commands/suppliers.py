@@ -6,6 +6,7 @@ import typer
 
 from ecluse import names
 from ecluse.client import Json
+from ecluse.commands.people import OneOrMany
 from ecluse.desk import AsJson, Desk
 from ecluse.tables import Column, whole
 
@@ -54,6 +55,7 @@ def show(context: typer.Context, name: Supplier, as_json: AsJson = False) -> Non
     fields = [
         ("field.name", found["name"]),
         ("field.active", found["active"]),
+        ("field.one_post", found["one_post"]),
         ("field.sites", [_site(site) for site in found["sites"]]),
         ("field.id", found["id"]),
     ]
@@ -67,6 +69,22 @@ def sites(context: typer.Context, name: Supplier, site: Sites = None, as_json: A
     found = names.supplier(desk.client, name)
     body = {"sites": [read_site(text) for text in site or ()]}
     changed = desk.client.patch(f"/v1/suppliers/{found['id']}", body)
+    desk.done(changed, "suppliers.changed", name=changed["name"])
+
+
+@group.command("one-post", epilog="Example: ecluse suppliers one-post Imagix on")
+def one_post(
+    context: typer.Context,
+    name: Supplier,
+    choice: Annotated[
+        OneOrMany, typer.Argument(metavar="on|off", help="One source at a time, or any number.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Let the sessions of each person of a supplier come from one source at a time."""
+    desk = Desk.of(context, as_json)
+    found = names.supplier(desk.client, name)
+    changed = desk.client.patch(f"/v1/suppliers/{found['id']}", {"one_post": choice is OneOrMany.ON})
     desk.done(changed, "suppliers.changed", name=changed["name"])
 
 

@@ -15,12 +15,17 @@ _KEYS = {
     "window.refused": "notice.request-refused",
 }
 
+_SECOND_POST = "person.second_post_refused"
+
 
 def notice(event: PolicyEvent, grant: Grant, wording: Wording) -> str | None:
     """Return what *event* answers the person of *grant*, in her language; None where it answers nothing of hers.
 
     It names who decided, and why where a reason was given.
     """
+    if event.name == _SECOND_POST:
+        own = event.subject == grant.person_id and event.hospital_id == grant.hospital_id
+        return wording.refused("notice.second-post", grant.language, **event.after) if own else None
     key, facts = _KEYS.get(event.name), event.after
     if key is None or facts.get("requested_by") != grant.person_id or "decided_by" not in facts:
         return None

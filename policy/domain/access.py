@@ -69,7 +69,8 @@ class Facts:
 
     ``device`` is None where no device of that name exists; ``accounts`` are the device's; ``windows`` are
     those that name the person and the device, whatever their state, with ``interventions`` by id;
-    ``live_sessions`` counts the person's open sessions, ``session_limit`` is their maximum. ``engagements`` are the
+    ``live_sessions`` counts the person's open sessions, ``session_limit`` is their maximum, ``sources``
+    are where they come from (read only where she may work from one post at a time). ``engagements`` are the
     texts that are demanded of her; none where nothing is. ``derogations`` are the device's, over or not.
     """
 
@@ -84,6 +85,7 @@ class Facts:
     revocations: tuple[Revocation, ...]
     live_sessions: int
     session_limit: int
+    sources: frozenset[str] = frozenset()
     engagements: tuple[EngagementState, ...] = ()
     derogations: tuple[Derogation, ...] = ()
 

@@ -8,6 +8,8 @@ Code   Module                                What is looked at
 E4     ``rules.supplier``                    the person has a supplier (internal ones are registered too),
                                              and it is active: suspending it is the answer to its incidents
 C2     ``rules.supplier``                    the source address belongs to a site the supplier declared
+E2     ``rules.person``                      where it is agreed: no live session of the person comes from
+                                             another source
 E3     ``rules.person``                      a named person of this hospital, active, with the technician's
                                              role
 S35    ``rules.person``                      what was proved at log-in is a row of the hospital's table of

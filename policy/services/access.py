@@ -11,6 +11,7 @@ from policy.domain.access import AccessRequest, Denial, Explanation, Grant, Held
 from policy.domain.events import PolicyEvent
 from policy.domain.ids import HospitalId, PersonId, SessionId
 from policy.domain.people import Factor
+from policy.domain.posts import post_of
 from policy.domain.sessions import Earlier, LiveSession
 from policy.domain.ways import Way
 from policy.engine.decide import decide
@@ -22,7 +23,7 @@ from policy.errors import Conflict, NotFound, PolicyUnavailable
 from policy.settings import PolicySettings
 from policy.store.database import Database
 from policy.store.repositories.facts import Snapshot
-from policy.store.unit_of_work import View
+from policy.store.unit_of_work import UnitOfWork, View
 
 _CHANGES = 500
 """How many events one call hands over at most."""
@@ -45,7 +46,16 @@ class AccessService:
             at = self._clock.now()
             read = await self._read(view, request.hospital_id, [request.person_id], at, [request.device_name])
         facts = read.facts(request.person_id, read.device_named(request.device_name))
-        return decide(request, facts, at)
+        answer = decide(request, facts, at)
+        if isinstance(answer, Denial) and any(finding.code == "E2" for finding in answer.failed):
+            await self._tell_first_post(request)
+        return answer
+
+    async def _tell_first_post(self, request: AccessRequest) -> None:
+        """Let whoever is at the first post read that another one was refused (E2: both are told)."""
+        async with self._deadline(), self._database.unit_of_work(None, self._clock) as work:
+            facts = {"source": request.source, "device": request.device_name}
+            await work.emit("person.second_post_refused", request.hospital_id, request.person_id, {}, facts)
 
     async def recheck(self, grants: Sequence[Grant]) -> dict[SessionId, Held | Denial]:
         """Answer all live *grants* again, from one snapshot."""
@@ -124,12 +134,25 @@ class AccessService:
             if not isinstance(answer, Held):
                 raise Conflict("access was withdrawn between the decision and the session")
             held = await work.leases.count_live(grant.hospital_id, grant.person_id, self._beat_since())
+            await self._one_post(work, grant)
             if held >= self._settings.session_limit:
                 raise Conflict(f"{held} sessions are open already, and no more than that are allowed")
             await work.leases.beat(node, self._clock.now())
             earlier = await work.leases.earlier(grant)
             await work.leases.open(grant, node)
         return earlier
+
+    async def _one_post(self, work: UnitOfWork, grant: Grant) -> None:
+        """Raise Conflict where a session from another post was opened since the decision (E2)."""
+        person = await work.people.get(grant.hospital_id, grant.person_id)
+        bound = person.one_post
+        if not bound and person.supplier_id is not None:
+            bound = (await work.suppliers.get(grant.hospital_id, person.supplier_id)).one_post
+        if not bound:
+            return
+        sources = await work.leases.sources(grant.hospital_id, [person.id], self._beat_since())
+        if any(post_of(source) != post_of(grant.source) for source in sources.get(person.id, ())):
+            raise Conflict("a session of hers is open at another post")
 
     async def session_closed(self, session_id: SessionId, reason: str) -> None:
         """Give the lease of a session back; *reason* is the gateway's code. A second time changes nothing."""

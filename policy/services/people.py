@@ -64,6 +64,19 @@ class PeopleService(EnrolmentService):
         """Let this person in again."""
         return await self._turn(actor, hospital_id, person_id, active=True, reason=reason)
 
+    async def bind_to_one_post(
+        self, actor: PersonId, hospital_id: HospitalId, person_id: PersonId, *, one_post: bool
+    ) -> Person:
+        """Let this person's sessions come from one source at a time, or from any number again (E2)."""
+        async with self._database.unit_of_work(actor, self._clock) as work:
+            await require(work, hospital_id, actor, Duty.MANAGE)
+            before = await work.people.get(hospital_id, person_id)
+            after = replace(before, one_post=one_post)
+            await work.people.update(after)
+            states = {"one_post": before.one_post}, {"one_post": one_post}
+            await work.emit("person.post_bound", hospital_id, person_id, *states)
+        return after
+
     async def unlock(self, actor: PersonId, hospital_id: HospitalId, person_id: PersonId) -> Person:
         """Forget the failures that locked this person out."""
         async with self._database.unit_of_work(actor, self._clock) as work:

@@ -48,8 +48,9 @@ class SupplierService:
         *,
         name: str | None = None,
         sites: Iterable[Site] | None = None,
+        one_post: bool | None = None,
     ) -> Supplier:
-        """Change the name, or all the declared sites. Raises InvalidInput, Conflict for a name taken."""
+        """Change the name, all the declared sites, or whether its people work from one post at a time (E2). Raises InvalidInput, Conflict for a name taken."""
         declared = None if sites is None else inputs.sites(sites)
         async with self._database.unit_of_work(actor, self._clock) as work:
             await require(work, hospital_id, actor, Duty.MANAGE)
@@ -58,6 +59,7 @@ class SupplierService:
                 before,
                 name=before.name if name is None else inputs.line(name, "name"),
                 sites=before.sites if declared is None else declared,
+                one_post=before.one_post if one_post is None else one_post,
             )
             await _free(work, after)
             await work.suppliers.update(after)

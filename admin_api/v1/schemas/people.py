@@ -24,7 +24,9 @@ class PersonOut(BaseModel):
     """A person as the hospital sees her. No secret, and nothing made from one."""
 
     model_config = ConfigDict(
-        json_schema_extra=example(id="9a1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4", active=True, **_ALICE)
+        json_schema_extra=example(
+            id="9a1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4", active=True, one_post=False, **_ALICE
+        )
     )
 
     id: str
@@ -35,6 +37,7 @@ class PersonOut(BaseModel):
     roles: list[Role]
     supplier_id: str | None
     active: bool
+    one_post: bool
 
     @classmethod
     def of(cls, person: Person) -> "PersonOut":
@@ -48,6 +51,7 @@ class PersonOut(BaseModel):
             roles=sorted(person.roles),
             supplier_id=person.supplier_id,
             active=person.active,
+            one_post=person.one_post,
         )
 
 
@@ -55,7 +59,9 @@ class PersonDetails(PersonOut):
     """A person, with whether she holds a password and a TOTP secret: without them she cannot come in."""
 
     model_config = ConfigDict(
-        json_schema_extra=example(id="9a1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4", active=True, enrolled=True, **_ALICE)
+        json_schema_extra=example(
+            id="9a1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4", active=True, one_post=False, enrolled=True, **_ALICE
+        )
     )
 
     enrolled: bool
@@ -106,6 +112,14 @@ class Invitation(BaseModel):
     spoken_code: str | None = None
     mail: str = Field(default="off", examples=["off", "waiting", "sent", "abandoned"])
     fault: str = ""
+
+
+class OnePost(Input):
+    """Whether a person's sessions come from one source at a time."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(one_post=True))
+
+    one_post: bool
 
 
 class KeyIn(Input):

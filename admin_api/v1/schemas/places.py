@@ -99,6 +99,7 @@ class SupplierOut(BaseModel):
             id="0b7c0f5e4f3a4ac5b0f6c0a9b1a2c3d4",
             name="Imagix",
             active=True,
+            one_post=False,
             sites=[{"id": "77aa0f5e4f3a4ac5b0f6c0a9b1a2c3d4", **_LYON}],
         )
     )
@@ -106,6 +107,7 @@ class SupplierOut(BaseModel):
     id: str
     name: str
     active: bool
+    one_post: bool
     sites: list[SiteOut]
 
     @classmethod
@@ -114,6 +116,7 @@ class SupplierOut(BaseModel):
         return cls(
             id=supplier.id,
             name=supplier.name,
+            one_post=supplier.one_post,
             active=supplier.active,
             sites=[SiteOut.of(site) for site in supplier.sites],
         )
@@ -142,3 +145,4 @@ class SupplierChange(Input):
 
     name: Text | None = None
     sites: list[SiteBody] | None = Field(default=None, max_length=200)
+    one_post: bool | None = None

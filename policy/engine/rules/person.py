@@ -1,15 +1,33 @@
-"""The person's rules: a named, active technician (E3), whose log-in is as sure as is demanded (S35)."""
+"""The person's rules: at one post (E2), a named, active technician (E3), whose log-in is as sure as demanded (S35)."""
 
 from policy.domain.access import Finding
 from policy.domain.factors import Level
 from policy.domain.people import Role
+from policy.domain.posts import post_of
 from policy.engine.case import Case
 from policy.engine.rules.findings import failed, held
 
 
 def findings(case: Case) -> tuple[Finding, ...]:
-    """Return the findings of this family, in gate order."""
-    return identity(case), level_reached(case)
+    """Return the findings of this family, in gate order; E2 is looked at where it is agreed."""
+    if not one_post_agreed(case):
+        return identity(case), level_reached(case)
+    return one_post(case), identity(case), level_reached(case)
+
+
+def one_post_agreed(case: Case) -> bool:
+    """Tell whether this person, or everybody of her supplier, works from one post at a time."""
+    supplier = case.facts.supplier
+    return case.facts.person.one_post or (supplier is not None and supplier.one_post)
+
+
+def one_post(case: Case) -> Finding:
+    """E2: no live session of the person comes from another post. The one that was there first stays."""
+    here = post_of(case.source)
+    others = sorted(source for source in case.facts.sources if post_of(source) != here)
+    if case.grant is None and case.source and others:
+        return failed("E2", "finding.E2.elsewhere", "next.E2.elsewhere", "technician", source=others[0])
+    return held("E2", "finding.E2.one_post")
 
 
 def identity(case: Case) -> Finding:

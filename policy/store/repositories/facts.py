@@ -26,7 +26,7 @@ from policy.store import tables as t
 from policy.store.repositories.accounts import VAULTED
 from policy.store.repositories.derogations import Derogations
 from policy.store.repositories.engagements import Engagements
-from policy.store.repositories.leases import live_sessions_of
+from policy.store.repositories.leases import Leases, live_sessions_of
 from policy.store.repositories.window_rows import assemble
 
 _PAST = timedelta(days=1)
@@ -57,6 +57,7 @@ class Snapshot:
     revocations: tuple[Revocation, ...]
     session_limit: int
     engagements: Mapping[PersonId, tuple[EngagementState, ...]]
+    sources: Mapping[PersonId, frozenset[str]]
 
     def facts(self, person_id: PersonId, device_id: DeviceId | None) -> Facts:
         """Return the facts of one person on one device (None: a device that does not exist)."""
@@ -87,6 +88,7 @@ class Snapshot:
             revocations=self.revocations,
             live_sessions=live,
             session_limit=self.session_limit,
+            sources=self.sources.get(person_id, frozenset()),
             engagements=self.engagements.get(person_id, ()),
         )
 
@@ -146,6 +148,7 @@ class FactReader:
             interventions=interventions,
             revocations=await self._revocations(hospital_id, revoked_since or at),
             session_limit=session_limit,
+            sources=await self._sources(hospital_id, known, at - lease),
             engagements=await Engagements(self._connection).states(hospital_id, known, at),
             derogations=await self._derogations(hospital_id, reach),
         )
@@ -155,6 +158,20 @@ class FactReader:
     ) -> tuple[Derogation, ...]:
         old = [key for key, one in reach.items() if one.device.algorithms.weaknesses]
         return tuple(await Derogations(self._connection).list(hospital_id, old)) if old else ()
+
+    async def _sources(
+        self,
+        hospital_id: HospitalId,
+        known: Mapping[PersonId, tuple[Person, Supplier | None, int]],
+        beat_since: datetime,
+    ) -> Mapping[PersonId, frozenset[str]]:
+        """Read where the sessions of those come from who work from one post at a time (E2)."""
+        bound = [
+            key
+            for key, (person, supplier, live) in known.items()
+            if live and (person.one_post or (supplier is not None and supplier.one_post))
+        ]
+        return await Leases(self._connection).sources(hospital_id, bound, beat_since) if bound else {}
 
     async def _people(
         self, hospital_id: HospitalId, people: Collection[PersonId], beat_since: datetime

@@ -1,6 +1,7 @@
 """Sessions that gateways hold, and the gateways' own signs of life."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -68,6 +69,25 @@ class Leases:
         """Return how many sessions of the person are open on gateways that beat since *beat_since*."""
         query = select(live_sessions_of(hospital_id, person_id, beat_since))
         return (await self._connection.execute(query)).scalar_one()
+
+    async def sources(
+        self, hospital_id: HospitalId, people: Collection[PersonId], beat_since: datetime
+    ) -> Mapping[PersonId, frozenset[str]]:
+        """Return where the live sessions of these *people* come from, on gateways that beat since *beat_since*."""
+        query = (
+            select(_s.person_id, _s.source)
+            .select_from(t.sessions.join(t.nodes, _n.node == _s.node))
+            .where(
+                (_s.hospital_id == hospital_id)
+                & _s.person_id.in_(list(people))
+                & _s.closed_at.is_(None)
+                & (_n.beat_at >= beat_since)
+            )
+        )
+        found: dict[PersonId, set[str]] = defaultdict(set)
+        for row in await self._connection.execute(query):
+            found[row.person_id].add(row.source)
+        return {person: frozenset(sources) for person, sources in found.items()}
 
     async def open(self, grant: Grant, node: str) -> None:
         """Add the session of *grant*, held by *node*."""

@@ -147,6 +147,7 @@ def calls() -> dict[str, tuple[str, Call]]:
         ("login_authorities.take_krl", RESUME, ask("login_authorities", "take_krl", none, _EMPTY_KRL)),
         ("login_authorities.remove", MANAGE, ask("login_authorities", "remove", none, **why)),
         ("login_authorities.list", READ, ask("login_authorities", "list")),
+        ("people.bind_to_one_post", MANAGE, ask("people", "bind_to_one_post", alice, one_post=True)),
         ("factors.change", MANAGE, ask("factors", "change", DEFAULT_TABLE.rows)),
         ("authorities.make", MANAGE, ask("authorities", "make")),
         ("authorities.switch", MANAGE, ask("authorities", "switch", none)),

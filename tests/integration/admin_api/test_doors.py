@@ -42,6 +42,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/v1/login-authorities/{authority_id}/krl"): {"security", "administrator"},
     ("POST", "/v1/login-authorities/{authority_id}/remove"): {"administrator"},
     ("GET", "/v1/people/{person_id}/certificates"): _EVERYBODY,
+    ("POST", "/v1/people/{person_id}/post"): {"administrator"},
     ("POST", "/v1/people/{person_id}/certificates"): {"administrator"},
     ("GET", "/v1/suppliers"): _STAFF,
     ("POST", "/v1/suppliers"): {"administrator"},

@@ -1,0 +1,21 @@
+"""Where a person works from: her post, as far as the network tells it (rule E2)."""
+
+from ipaddress import IPv6Address, ip_address, ip_network
+
+_IPV6_PREFIX = 64  # the network one subscriber gets (RFC 6177); a post moves inside it at will
+
+
+def post_of(source: str) -> str:
+    """Return what tells posts apart by the IP literal *source*: the IPv4 address, or the IPv6 /64.
+
+    What is no IP literal is a post of its own.
+    """
+    try:
+        address = ip_address(source.partition("%")[0])
+    except ValueError:
+        return source
+    if not isinstance(address, IPv6Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ip_network((int(address), _IPV6_PREFIX), strict=False))
