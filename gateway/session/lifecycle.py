@@ -203,17 +203,33 @@ class Opener:
         return decision
 
     async def _recheck(self, session: Session) -> None:
-        """Ask policy again, for the last answer may be older than a cut by as much as the outbox's polls are apart."""
+        """Ask policy again, for the last answer may be older than a cut by as much as the outbox's polls are apart.
+
+        Channels that are asked for at once share the answer to a question that was put after each of them came.
+        """
+        came = next(session.turns)
+        async with session.asking:
+            if session.asked < came:
+                asked = next(session.turns)
+                await self._ask_again(session)
+                session.asked = asked
+        match session.turned_down:
+            case Denial() as denial:
+                raise AccessRefused(denial)
+            case PolicyError() as error:
+                raise AccessUnavailable("refusal.policy") from error
+        if session.ending is not None:
+            raise SessionEnded
+
+    async def _ask_again(self, session: Session) -> None:
         try:
             answers = await self._access.recheck([session.grant])
         except PolicyError as error:
-            raise AccessUnavailable("refusal.policy") from error
+            session.turned_down = error
+            return
         answer = answers.get(session.grant.session_id)
+        session.turned_down = answer if isinstance(answer, Denial) else None
         session.on_answer(session, answer)
-        if isinstance(answer, Denial):
-            raise AccessRefused(answer)
-        if session.ending is not None:
-            raise SessionEnded
 
     # --- steps --------------------------------------------------------------------------------------------
 

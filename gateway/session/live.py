@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from itertools import count
 
 from gateway.errors import SessionEnded
 from gateway.ports import Recording
@@ -15,6 +16,7 @@ from gateway.session.request import ChannelRequest
 from gateway.sshfix import ClientChannel, DeviceConnection
 from policy.domain.access import Denial, Grant, Held, Obligations
 from policy.domain.sessions import Earlier
+from policy.errors import PolicyError
 from recorder.errors import RecordingFailed
 from recorder.trace.frames import FrameType, canonical
 
@@ -36,6 +38,10 @@ class Session:
         self.warned: set[int] = set()
         self.warned_of_silence = False
         self.to_recheck = True
+        self.asking = asyncio.Lock()
+        self.turns = count(1)
+        self.asked = 0
+        self.turned_down: Denial | PolicyError | None = None
         self.opened = False
         self.earlier: Earlier | None = None
         self._monotonic = monotonic

@@ -2,12 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from gateway.session.reasons import EndReason
+from policy.domain.access import Denial, Grant, Held
+from policy.domain.ids import SessionId
 from policy.errors import PolicyUnavailable
 from recorder.trace.frames import Frame, FrameType, facts
 from tests.support.bastion import Bastion, running_bastion
@@ -115,3 +117,30 @@ async def test_no_channel_opens_while_nobody_can_tell_whether_it_may(
         assert "autorisations" in second.err.decode()
         first.write(b"still here")
         await heard.until(b"still here")
+
+
+async def test_channels_asked_for_at_once_share_an_answer_that_is_younger_than_each(
+    bastion: Bastion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Forty channels at once cost policy two questions, not forty; none is let in by an answer older than itself."""
+    access = bastion.world.services.access
+    ask, asked = access.recheck, []
+
+    async def counted(grants: Sequence[Grant]) -> Mapping[SessionId, Held | Denial]:
+        asked.append(len(grants))
+        return await ask(grants)
+
+    async with logged_in(bastion) as connection:
+        await channel(connection, command="cat")
+        monkeypatch.setattr(access, "recheck", counted)
+        opened = await asyncio.gather(*(channel(connection, command="echo in") for _ in range(40)))
+        for _, heard in opened:
+            await asyncio.wait_for(heard.closed.wait(), 20)
+            assert heard.out == b"in\n"
+        assert 1 <= len(asked) < 10
+        monkeypatch.undo()
+        await suspend(bastion)
+        refused = await asyncio.gather(*(channel(connection, command="echo in") for _ in range(10)))
+        for _, heard in refused:
+            await asyncio.wait_for(heard.closed.wait(), 10)
+            assert heard.out == b""
