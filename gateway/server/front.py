@@ -18,10 +18,10 @@ from typing_extensions import override
 from gateway.context import GatewayContext
 from gateway.server.banners import on_one_line, plain
 from gateway.server.channel import PersonChannel
-from gateway.server.destination import PORT, SSH_PORT, TOO_MANY, refusal_of_name
 from gateway.server.lobby import Lobby
 from gateway.server.login import Dialogue, TooManyAttempts
 from gateway.server.ports import Ports, leads_to_ssh
+from gateway.server.roads import Roads
 from gateway.server.selector import Selector
 from gateway.session.forwarding import refusal_of
 from gateway.session.port_relay import PersonPort
@@ -83,7 +83,7 @@ class Front(asyncssh.SSHServer):
         self._banner_sent = False
         self._channels: list[PersonChannel] = []
         self._untold: list[str] = []
-        self._inner: set[InnerConnection] = set()
+        self._roads = Roads(context.settings.max_inner_connections)
         self._ports = Ports(context, self._port_closed)
         self._tasks: set[asyncio.Task[None]] = set()
         self.source = ""
@@ -104,7 +104,7 @@ class Front(asyncssh.SSHServer):
     @property
     def idle(self) -> bool:
         """Whether it is logged in and has neither a channel nor a session nor a connection inside it."""
-        quiet = not self._channels and not self._inner
+        quiet = not self._channels and not self._roads.live
         return self._selector is not None and quiet and not self._selector.live
 
     @property
@@ -324,19 +324,13 @@ class Front(asyncssh.SSHServer):
         selector = self._selector
         if selector is None:
             raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, "not logged in")
-        facts = {"host": host, "port": port}
         if self._door.draining:
             raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, self._turned_away("refusal.drain"))
-        if port == SSH_PORT or port in await selector.ports(host):
-            refused = refusal_of_name(host, selector.device, self._door.names)
-        else:
-            refused = PORT
-        if refused is None and len(self._inner) >= self._context.settings.max_inner_connections:
-            refused = TOO_MANY
+        refused = await self._roads.refusal(selector, host, port, self._door.names)
         if refused is not None:
-            self._refuse_open("direct-tcpip", facts, refused)
+            self._refuse_open("direct-tcpip", {"host": host, "port": port}, refused)
         inner = self._door.inner(self, host)
-        self._inner.add(inner)
+        self._roads.begun(inner)
         return inner
 
     def _port_closed(self) -> None:
@@ -344,7 +338,7 @@ class Front(asyncssh.SSHServer):
 
     def inner_left(self, inner: InnerConnection) -> None:
         """The connection *inner* inside this one is over."""
-        self._inner.discard(inner)
+        self._roads.over(inner)
         self.quiet_since = self._context.monotonic()
 
     @override
