@@ -202,7 +202,10 @@ class Scene:
         self.config.write_text(text.replace("port = 8443", f"port = {self.api_port}"))
         authority = host_authority_line(self.data / "keys/host_ca")
         hosts = f"[{HOST}]:{self.ssh_port},{OPEN_DEVICE},{CLOSED_DEVICE}"
-        self.known_hosts.write_text(f"@cert-authority {hosts} {authority}\n")
+        # the keys themselves come first: not every client knows certificates, and not every one reads the mark
+        keys = [path.read_text().strip() for path in sorted((self.data / "keys").glob("host_e*.pub"))]
+        plain = "".join(f"[{HOST}]:{self.ssh_port} {key}\n" for key in reversed(keys))
+        self.known_hosts.write_text(f"{plain}@cert-authority {hosts} {authority}\n")
         self.ssh_config.write_text(
             f"UserKnownHostsFile {self.known_hosts}\nGlobalKnownHostsFile /dev/null\nStrictHostKeyChecking yes\n"
         )
