@@ -42,6 +42,7 @@ class By(Enum):
 
     PASSWORD = "password"  # noqa: S105 - a word of the clients' configuration
     KEY = "key"
+    TOKEN = "token"  # noqa: S105 - a word of the clients' configuration
 
 
 class Ground:
@@ -95,11 +96,12 @@ class Ground:
         if not self._crowd:
             raise BenchError("fewer technicians were enrolled than log-ins are measured")
         person = self._crowd.pop()
+        identity = person.token if by is By.TOKEN else person.key
         return Entry(
             config=str(self._config),
             host=host,
             answers={**self._answers, "BENCH_PASSWORD": person.password},
-            options=("-o", f"User={person.login}+{DEVICE}", "-o", f"IdentityFile={person.key}"),
+            options=("-o", f"User={person.login}+{DEVICE}", "-o", f"IdentityFile={identity}"),
             totp_secret=person.totp_secret,
         )
 
@@ -155,6 +157,8 @@ Host first-{by.value}
         self._config.write_text(f"""{"".join(stanzas)}
 Host ecluse-password
     PreferredAuthentications keyboard-interactive
+Host ecluse-token
+    PreferredAuthentications publickey
 Host ecluse-key
     PreferredAuthentications publickey,keyboard-interactive
 Host {INNER}

@@ -36,7 +36,7 @@ async def measure(
 async def rate(ground: Ground, results: Results, row: str, count: int, step: Callable[[str], None]) -> None:
     """Log in *count* times by each route, AT_ONCE at a time, each to the end of a command that does nothing."""
     by = By(row.removeprefix("rate-"))
-    for route in Route:
+    for route in Route if by is not By.TOKEN else (Route.ECLUSE,):
         step(f"{row}, {route.value}")
         turn = asyncio.Semaphore(AT_ONCE)
 

@@ -63,6 +63,7 @@ ROWS = {
     "login-key": Row(label="log-in to prompt, key (+ code)", unit="ms", show=_whole),
     "rate-password": Row(label="log-ins a second, password (+ code)", unit="1/s", show=_fine),
     "rate-key": Row(label="log-ins a second, key (+ code)", unit="1/s", show=_fine),
+    "rate-token": Row(label="log-ins a second, token certificate alone", unit="1/s", show=_fine),
     "echo": Row(label="keystroke echo, alone, p50 / p99", unit="ms", show=_echo),
     "busy": Row(label="keystroke echo, {busy} busy sessions, p50 / p99", unit="ms", show=_echo),
     "calm": Row(label="keystroke echo before them, p50 / p99", unit="ms", show=_echo),

@@ -36,6 +36,7 @@ class Choice(Enum):
     LOGIN_KEY = "login-key"
     RATE_PASSWORD = "rate-password"  # noqa: S105 - a row's name
     RATE_KEY = "rate-key"
+    RATE_TOKEN = "rate-token"  # noqa: S105 - a row's name
     ECHO = "echo"
     BUSY = "busy"
     SLOW = "slow"
@@ -68,6 +69,7 @@ class Plan:
             "login-key": self.logins,
             "rate-password": self.logins * RATED,
             "rate-key": self.logins * RATED,
+            "rate-token": self.logins * RATED,
             "jump-down": 2,
             "jump-noise": 2,
             "echo": 1,
@@ -79,7 +81,13 @@ class Plan:
     @property
     def steps(self) -> int:
         """How often the progress bar moves."""
-        each = {"login-password": self.logins * 3, "login-key": self.logins * 3, "memory": 2, "slow": 2}
+        each = {
+            "login-password": self.logins * 3,
+            "login-key": self.logins * 3,
+            "memory": 2,
+            "slow": 2,
+            "rate-token": 1,
+        }
         each |= dict.fromkeys(bulk.TRANSFERS, self.rounds * 3) | dict.fromkeys(JUMPS, self.rounds * 2)
         return sum(each.get(row, 3) for row in self.rows)
 
@@ -128,7 +136,7 @@ def _measurements(
     }
     for row in ("login-password", "login-key"):
         known[row] = partial(logins.measure, built, results, row, plan.logins, step)
-    for row in ("rate-password", "rate-key"):
+    for row in ("rate-password", "rate-key", "rate-token"):
         known[row] = partial(logins.rate, built, results, row, plan.logins * RATED, step)
     known["slow"] = partial(strangers.among, built, results, plan.strokes, plan.slow, step)
     known["echo"] = partial(echo.alone, built, results, "echo", plan.strokes, step)

@@ -11,6 +11,7 @@ import pyotp
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from bench.cards import Cards
 from ecluse.demo.device import DemoDevice
 from policy.clock import Clock
 from policy.domain.devices import AccountMethod
@@ -39,6 +40,7 @@ class Technician:
     password: str
     totp_secret: str
     key: Path
+    token: Path
 
 
 class Planning:
@@ -58,11 +60,13 @@ class Planning:
         supplier = (await self._services.suppliers.list(dsi, hospital))[0].id
         declared = await self._declare(dsi, hospital, device)
         self._keys.mkdir(mode=0o700)
+        cards = Cards(self._services, dsi, hospital, self._clock.now())
+        await cards.believe(supplier)
         enrolled: list[Technician] = []
 
         async def enrol(number: int) -> None:
             async with self._turn:
-                enrolled.append(await self._enrol(dsi, hospital, supplier, number))
+                enrolled.append(await self._enrol(dsi, hospital, supplier, cards, number))
             tell(f"technicians enrolled: {len(enrolled)} of {count}")
 
         async with asyncio.TaskGroup() as group:
@@ -110,7 +114,7 @@ class Planning:
         return row.id
 
     async def _enrol(
-        self, dsi: PersonId, hospital: HospitalId, supplier: SupplierId, number: int
+        self, dsi: PersonId, hospital: HospitalId, supplier: SupplierId, cards: Cards, number: int
     ) -> Technician:
         people = self._services.people
         login, password = f"camille{number:04}", "-".join(secrets.token_hex(3) for _ in range(4))
@@ -133,8 +137,15 @@ class Planning:
         path = self._keys / login
         path.touch(mode=0o600)
         path.write_bytes(private)
+        token = self._keys / f"{login}.token"
+        await cards.give(person.id, token)
         return Technician(
-            person_id=person.id, login=login, password=password, totp_secret=secret.reveal(), key=path
+            person_id=person.id,
+            login=login,
+            password=password,
+            totp_secret=secret.reveal(),
+            key=path,
+            token=token,
         )
 
     async def _confirm(self, invitation: Secret, codes: pyotp.TOTP) -> None:
