@@ -1,7 +1,17 @@
 """Waiting for something to come true, never for time to pass."""
 
 import asyncio
+import time
 from collections.abc import Callable
+
+
+def until(condition: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
+    """Wait, where there is no loop, until *condition* holds; raises TimeoutError naming *what* otherwise."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(what)
+        time.sleep(0.02)
 
 
 async def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
