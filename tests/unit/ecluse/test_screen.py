@@ -15,9 +15,9 @@ from policy import i18n
 from policy.domain.devices import AccountMethod
 from policy.domain.interventions import InterventionKind, InterventionState
 from policy.domain.people import Role
+from policy.domain.reports import Goal, ReportState
 from policy.domain.sessions import SessionState
 from policy.domain.tasks import TaskKind, TaskState
-from policy.domain.reports import Goal, ReportState
 from policy.domain.windows import WindowState
 
 ROOT = Path(__file__).resolve().parents[3]
