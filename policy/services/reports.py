@@ -84,7 +84,7 @@ class ReportService:
                 await work.reports.update(report)
             earlier = {} if before is None else {"goal": before.goal, "what": before.what}
             facts = {"report": report.id, "goal": goal, "what": text, "facts": report.facts}
-            await work.emit("intervention.reported", hospital_id, intervention_id, earlier, facts)
+            await work.emit("intervention.report_filed", hospital_id, intervention_id, earlier, facts)
         return report
 
     async def acknowledge(self, actor: PersonId, hospital_id: HospitalId, report_id: str) -> Report:

@@ -149,12 +149,12 @@ class Windows:
         rows = (await self._connection.execute(query)).all()
         return await assemble(self._connection, hospital_id, rows, within)
 
-    async def known_to(self, hospital_id: HospitalId, person_id: PersonId, device: Device) -> bool:
+    async def known_to(self, hospital_id: HospitalId, person_id: PersonId, reached: Device) -> bool:
         """Tell whether some window, whatever its state and time, ever named the person and the device."""
         d, g = t.window_devices.c, t.window_groups.c
-        by_device = select(d.window_id).where((d.hospital_id == hospital_id) & (d.device_id == device.id))
+        by_device = select(d.window_id).where((d.hospital_id == hospital_id) & (d.device_id == reached.id))
         by_group = select(g.window_id).where(
-            (g.hospital_id == hospital_id) & g.name.in_(sorted(device.groups))
+            (g.hospital_id == hospital_id) & g.name.in_(sorted(reached.groups))
         )
         query = select(_c.id).where(
             (_c.hospital_id == hospital_id)

@@ -17,6 +17,7 @@ from policy.domain.engagements import EngagementKind
 from policy.domain.ids import DerogationId, new_id
 from policy.domain.mails import Mail, MailKind
 from policy.domain.people import Factor, Person
+from policy.domain.reports import Goal
 from policy.domain.tasks import TaskKind
 from policy.domain.visits import Visit, VisitPurpose
 from policy.errors import PolicyError
@@ -50,6 +51,7 @@ async def furnish(world: World) -> Mapping[str, Any]:
     task = await services.device_tasks.request(dsi, here, TaskKind.FETCH_HOST_KEYS, world.device.id)
     grant = await world.grant()
     await services.access.session_opened(grant, "gw1")
+    report = await services.reports.file(alice, here, goal=Goal.REACHED, what="essai", device_name="scan01")
     end = world.window.occurrences[0].end + HALF_AN_HOUR
     extension = await services.windows.request_extension(dsi, here, world.window.id, end=end)
     await services.revocations.cut(dsi, here, RevocationScope.DEVICE, world.device.id, "essai")
@@ -111,6 +113,9 @@ async def furnish(world: World) -> Mapping[str, Any]:
         "occurrence_id": world.window.occurrences[0].id,
         "session_id": grant.session_id,
         "extension_id": extension.id,
+        "report_id": report.id,
+        "windows": [world.window.id],
+        "reached": world.device,
         "task_id": task.id,
         "authority_id": authority.id,
         "derogation_id": derogation.id,
