@@ -21,7 +21,7 @@ Legacy = Annotated[
     typer.Option(
         "--legacy",
         metavar="kex|host_key|encryption|mac|quirks=NAME",
-        help="An old algorithm or a quirk (no-ignore, plain-principal), for this device only.",
+        help="An old algorithm or a quirk (no-ignore, plain-principal, slow), for this device only.",
     ),
 ]
 Wanted = Annotated[

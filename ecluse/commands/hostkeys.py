@@ -43,8 +43,13 @@ def fetch(context: typer.Context, device: Device, as_json: AsJson = False) -> No
     )
     result = task.get("result") or {}
     shown = result.get("host_keys", [])
-    rows = [(item["algorithm"], item["fingerprint"]) for item in shown]
-    desk.show_table(whole("field.algorithm", "field.fingerprint"), rows, shown)
+    pinned = [names.host_key(line)[1] for line in found["host_keys"]]
+    rows = [(item["algorithm"], item["fingerprint"], item["fingerprint"] in pinned) for item in shown]
+    desk.show_table(whole("field.algorithm", "field.fingerprint", "field.pinned"), rows, shown)
+    fingerprints = {item["fingerprint"] for item in shown}
+    if pinned and not fingerprints & set(pinned):
+        # what a session is refused for: told before anything is pinned
+        desk.note("hostkeys.changed", device=found["name"], pinned=", ".join(pinned))
     desk.tell("hostkeys.compare", device=found["name"])
     for item in () if desk.as_json else shown:
         # one line each, however long: it is there to be copied
@@ -73,11 +78,15 @@ def unpin(context: typer.Context, device: Device, public_key: Pinned, as_json: A
 
 @group.command("list", epilog="Example: ecluse hostkeys list scan01")
 def list_(context: typer.Context, device: Device, as_json: AsJson = False) -> None:
-    """List the host keys pinned for a device."""
+    """List the host keys pinned for a device, and whether the last fetch showed them."""
     desk = Desk.of(context, as_json)
     found = names.device(desk.client, device)
-    rows = [names.host_key(line) for line in found["host_keys"]]
-    desk.show_table(whole("field.algorithm", "field.fingerprint"), rows, found["host_keys"])
+    task = None if desk.as_json else _last_fetch(desk, found)
+    shown = None if task is None else {item["fingerprint"] for item in task["result"]["host_keys"]}
+    keys = [names.host_key(line) for line in found["host_keys"]]
+    rows = [(*key, None if shown is None else key[1] in shown) for key in keys]
+    columns = whole("field.algorithm", "field.fingerprint", "field.shown")
+    desk.show_table(columns, rows, found["host_keys"])
 
 
 def _warn(desk: Desk, device: Json, line: str) -> None:

@@ -4,13 +4,14 @@ import asyncio
 
 from asyncssh import SSHClientConnection, SSHClientConnectionOptions
 from asyncssh.constants import MSG_IGNORE
-from asyncssh.packet import SSHPacketLogger
+from asyncssh.packet import SSHPacket, SSHPacketLogger
 from typing_extensions import override
 
 from gateway.sshfix.channels import DeviceChannel, PortChannel
 from gateway.sshfix.flow import FlowControl
 
 MAX_PACKET = 32768
+KEX_COOKIE_BYTES = 16
 
 
 class DeviceConnection(FlowControl, SSHClientConnection):
@@ -20,6 +21,20 @@ class DeviceConnection(FlowControl, SSHClientConnection):
     """
 
     spared_ignore = False
+
+    @property
+    def host_keys_offered(self) -> tuple[str, ...]:
+        """The kinds of host keys that the device says it has, none before it said so.
+
+        A server that has no kind in common with us hangs up, and the library does not tell what it offered.
+        """
+        if not self._server_kexinit:
+            return ()
+        offer = SSHPacket(self._server_kexinit)
+        offer.get_byte()
+        offer.get_bytes(KEX_COOKIE_BYTES)
+        offer.get_namelist()
+        return tuple(kind.decode("ascii", "replace") for kind in offer.get_namelist())
 
     @override
     def send_packet(self, pkttype: int, *args: bytes, handler: SSHPacketLogger | None = None) -> None:

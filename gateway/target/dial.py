@@ -19,13 +19,15 @@ from gateway.sshfix import DeviceConnection, connect
 from gateway.sshfix.algorithms import COMPRESSION, ENCRYPTION, KEX, MAC, SIGNATURE
 from gateway.target.owner import DeviceOwner, OnLost
 from policy.domain.access import Grant
-from policy.domain.devices import AccountMethod, Quirk
+from policy.domain.devices import AccountMethod, Algorithms, Quirk
 from policy.domain.tasks import TaskGrant
 from policy.errors import VaultError
 from policy.vault.credentials import Credential
 
 KEEPALIVE_SECONDS = 15
 KEEPALIVE_COUNT = 3
+SLOWER = 3
+"""How many times longer a device is waited for that is said to be slow."""
 
 
 class Dialler:
@@ -49,15 +51,21 @@ class Dialler:
         secret = credential.secret.reveal()
         password = secret if credential.method is AccountMethod.PASSWORD else None
         owner = DeviceOwner(on_lost, _account_name(grant), password)
+        timeout = patience(grant.algorithms, self._timeout)
         options = await asyncssh.SSHClientConnectionOptions.construct(
-            None, **_options(grant, credential, keys, self._timeout, owner)
+            None, **_options(grant, credential, keys, timeout, owner)
         )
         spared = Quirk.NO_IGNORE in grant.algorithms.quirks
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(timeout):
                 return await connect(options, local_address=grant.source_address, spared_ignore=spared)
         except (OSError, asyncssh.Error) as error:  # TimeoutError is an OSError
-            raise _meaning(error, owner, grant.host_keys) from error
+            raise _meaning(error, owner, grant) from error
+
+
+def patience(algorithms: Algorithms, seconds: float) -> float:
+    """Return how many seconds a device is given where others get *seconds*."""
+    return seconds * SLOWER if Quirk.SLOW in algorithms.quirks else seconds
 
 
 def pinned(lines: Sequence[str]) -> list[asyncssh.SSHKey]:
@@ -135,10 +143,10 @@ def _modern(keys: list[asyncssh.SSHKey]) -> list[str]:
     return [name for name in dict.fromkeys(offered) if name in SIGNATURE]
 
 
-def _meaning(error: Exception, owner: DeviceOwner, lines: Sequence[str]) -> DeviceError:
+def _meaning(error: Exception, owner: DeviceOwner, grant: Grant | TaskGrant) -> DeviceError:
     match error:
         case asyncssh.HostKeyNotVerifiable():
-            return host_key_changed(owner.shown, lines)
+            return host_key_changed(owner.shown, grant.host_keys)
         case asyncssh.KeyExchangeFailed():
             return NoCommonAlgorithm(f"no algorithm in common: {error}")
         case asyncssh.PermissionDenied():
@@ -148,9 +156,24 @@ def _meaning(error: Exception, owner: DeviceOwner, lines: Sequence[str]) -> Devi
         case TimeoutError():
             return DeviceUnreachable("the device did not answer in time")
         case _ if hung_up(error, reached=owner.reached):
-            return DeviceHungUp("the device takes the connection and closes it before the log-in")
+            return _no_common_host_key(owner.offered, grant) or DeviceHungUp(
+                "the device takes the connection and closes it before the log-in"
+            )
         case _:
             return DeviceUnreachable(str(error) or type(error).__name__)
+
+
+def _no_common_host_key(offered: Sequence[str], grant: Grant | TaskGrant) -> DeviceError | None:
+    """Tell whether the device hung up because it *offered* no kind of host key that we asked for, and why that is."""
+    keys = pinned(grant.host_keys)
+    asked = grant.algorithms.host_key or _modern(keys)
+    if not offered or set(offered) & set(asked):
+        return None
+    kinds = ", ".join(offered)
+    if any(name.decode("ascii") in offered for key in keys for name in key.sig_algorithms):
+        return NoCommonAlgorithm(f"no host key algorithm in common: the device has {kinds}")
+    known = ", ".join(_fingerprint(key) for key in keys)
+    return HostKeyChanged(f"the device has only {kinds}, pinned: {known}", shown=kinds, pinned=known)
 
 
 def hung_up(error: Exception, *, reached: bool) -> bool:

@@ -7,6 +7,8 @@ from typing import Final
 import asyncssh
 from typing_extensions import override
 
+from gateway.sshfix import DeviceConnection
+
 OnLost = Callable[[Exception | None], None]
 
 _ASKS_FOR_A_NAME: Final = re.compile(
@@ -30,10 +32,18 @@ class DeviceOwner(asyncssh.SSHClient):
         self._given = False
         self.shown: asyncssh.SSHKey | None = None
         self.reached = False
+        self._connection: asyncssh.SSHClientConnection | None = None
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """The kinds of host keys that the device has, as far as it said."""
+        found = self._connection
+        return found.host_keys_offered if isinstance(found, DeviceConnection) else ()
 
     @override
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         self.reached = True
+        self._connection = conn
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:

@@ -7,7 +7,7 @@ import structlog
 
 from gateway.errors import DeviceError, HostKeyChanged, NoCommonAlgorithm
 from gateway.journal import ACTOR, Journal
-from gateway.target.dial import Dialler
+from gateway.target.dial import Dialler, patience
 from gateway.target.hostkeys import fetch
 from policy.clock import Clock
 from policy.domain.people import Language
@@ -99,7 +99,7 @@ class TaskRunner:
             _log.error("journal.failed", event_name="device.task_begun", error=str(error))
             return TaskResult(ok=False, detail=self._say("refusal.recorder"))
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(patience(grant.algorithms, self._timeout)):
                 if grant.kind is TaskKind.FETCH_HOST_KEYS:
                     return await self._host_keys(grant)
                 return await self._account(grant)
@@ -111,7 +111,11 @@ class TaskRunner:
 
     async def _host_keys(self, grant: TaskGrant) -> TaskResult:
         lines = await fetch(
-            grant.address, grant.port, grant.source_address, grant.algorithms, timeout=self._timeout
+            grant.address,
+            grant.port,
+            grant.source_address,
+            grant.algorithms,
+            timeout=patience(grant.algorithms, self._timeout),
         )
         return TaskResult(
             ok=True, host_keys=tuple(lines), detail=self._say("task.host-keys", count=str(len(lines)))

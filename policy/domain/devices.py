@@ -23,11 +23,13 @@ class Quirk(StrEnum):
 
     ``no-ignore``: it breaks on SSH_MSG_IGNORE, so a CBC cipher loses what protects its first block (RFC 4251
     section 9.3.1). ``plain-principal``: its SSH server has no list of principals, so its certificates name the
-    account alone, as another device's might.
+    account alone, as another device's might. ``slow``: it takes long to answer, and is waited for; nothing is
+    weaker for it.
     """
 
     NO_IGNORE = "no-ignore"
     PLAIN_PRINCIPAL = "plain-principal"
+    SLOW = "slow"
 
 
 SOUND: Final = frozenset(
@@ -63,7 +65,8 @@ class Algorithms:
         """What somebody must answer for, as ``kind=name``: ``kex=diffie-hellman-group1-sha1``, ``quirk=no-ignore``."""
         named = {"kex": self.kex, "host_key": self.host_key, "encryption": self.encryption, "mac": self.mac}
         old = [f"{kind}={name}" for kind, names in named.items() for name in names if name not in SOUND]
-        return (*dict.fromkeys(old), *dict.fromkeys(f"quirk={quirk.value}" for quirk in self.quirks))
+        costly = (quirk for quirk in self.quirks if quirk is not Quirk.SLOW)
+        return (*dict.fromkeys(old), *dict.fromkeys(f"quirk={quirk.value}" for quirk in costly))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,6 +92,12 @@ def test_a_key_that_the_last_fetch_did_not_show_is_pinned_with_a_warning(house: 
     warned = dsi.run("hostkeys", "pin", "irm61", other)
     assert warned.exit_code == 0
     assert ssh_keys.parse(shown).fingerprint in warned.stderr
+    listed = dsi.run("hostkeys", "list", "irm61").stdout.splitlines()
+    seen = {
+        line: next(row for row in listed if ssh_keys.parse(line).fingerprint in row)
+        for line in (shown, other)
+    }
+    assert seen[shown].split()[-1] != seen[other].split()[-1]
 
 
 def test_continuations_are_off_until_an_administrator_allows_them(desks: Desks) -> None:

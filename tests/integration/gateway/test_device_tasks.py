@@ -14,6 +14,7 @@ from gateway.errors import DeviceUnreachable
 from gateway.target.dial import Dialler
 from gateway.target.hostkeys import fetch
 from gateway.target.tasks import TaskRunner
+from policy.authn import ssh_keys
 from policy.clock import ManualClock
 from policy.domain.devices import Algorithms
 from policy.domain.tasks import DeviceTask, TaskKind, TaskState
@@ -120,12 +121,15 @@ async def test_a_wrong_secret_is_said_and_not_shown(tmp_path: Path, device: Demo
 
 async def test_a_changed_host_key_never_sees_the_secret(tmp_path: Path, device: DemoDevice) -> None:
     """Where the device shows another key than the pinned one, nothing is tried on it."""
-    made = await bench(tmp_path, device, secret=None, host_key=host_key_line())
+    pinned = host_key_line()
+    made = await bench(tmp_path, device, secret=None, host_key=pinned)
     task = await made.result_of(TaskKind.TRY_ACCOUNT)
     await made.world.close()
     assert task.result is not None
     assert not task.result.ok
     assert "clé attendue" in task.result.detail
+    for line in (pinned, device.host_key_public):
+        assert task.result.detail.count(ssh_keys.parse(line).fingerprint) == 2, "once in each language"
     assert "password" not in device.log()
 
 

@@ -252,3 +252,58 @@ async def test_a_changed_key_is_told_to_staff_with_both_fingerprints(bastion: Ba
     told = dict((await bastion.written("device.host_key_changed"))[0].event.details)
     for line in (before, bastion.device.host_key_public):
         assert asyncssh.import_public_key(line).get_fingerprint() in str(told["detail"])
+
+
+@pytest.mark.parametrize(
+    ("keys", "error", "told"),
+    [
+        ("ed25519", "HostKeyChanged", "clé attendue"),
+        ("rsa-sha1", "NoCommonAlgorithm", "algorithmes trop anciens"),
+    ],
+)
+async def test_a_device_with_no_kind_of_key_in_common_is_told_why(
+    tmp_path: Path, keys: str, error: str, told: str
+) -> None:
+    """It hangs up in the exchange: a key of another kind than the pinned one, or the pinned one signing by SHA-1."""
+    rsa = asyncssh.generate_private_key("ssh-rsa", key_size=2048)
+    path = tmp_path / "rsa"
+    rsa.write_private_key(path, "openssh")
+    path.chmod(0o600)
+    lines = "" if keys == "ed25519" else f'HostKey "{path}"\nHostKeyAlgorithms ssh-rsa'
+    async with running_bastion(tmp_path / "bastion", sshd_config=lines) as bastion:
+        world, dsi = bastion.world, bastion.world.who("dsi")
+        public = rsa.export_public_key().decode().strip()
+        await world.services.devices.pin_host_key(dsi, world.id, world.device.id, public)
+        for line in world.device.host_keys:
+            await world.services.devices.unpin_host_key(dsi, world.id, world.device.id, line)
+        ended = await bastion.client.ssh("alice+scan01", "id", answers=bastion.answers())
+        assert told in ended.said
+        name = "device.host_key_changed" if error == "HostKeyChanged" else "device.failed"
+        assert dict((await bastion.written(name))[0].event.details)["error"] == error
+
+
+@pytest.mark.parametrize("slow", [True, False])
+async def test_a_slow_device_is_waited_for_where_it_is_said_to_be(tmp_path: Path, slow: bool) -> None:
+    """A server that thinks longer than others are given gets its time, without anybody's derogation."""
+
+    class Thinking(asyncssh.SSHServer):
+        @override
+        def password_auth_supported(self) -> bool:
+            return True
+
+        @override
+        async def validate_password(self, username: str, password: str) -> bool:
+            await asyncio.sleep(1.0)  # the device's own slowness: what is tested is that it is waited for
+            return password == PASSWORD
+
+    async with (
+        running_bastion(tmp_path, connect_timeout_seconds=0.7) as bastion,
+        hostile_device(bastion, greet, server_factory=Thinking) as name,
+    ):
+        world, quirks = bastion.world, (Quirk.SLOW,) if slow else ()
+        device = await hostile(bastion)
+        await world.services.devices.update(
+            world.who("dsi"), world.id, device.id, algorithms=Algorithms(quirks=quirks)
+        )
+        ended = await bastion.client.ssh(f"alice+{name}", "id", answers=bastion.answers())
+    assert (ended.stdout == b"in\n") is slow, ended.said
