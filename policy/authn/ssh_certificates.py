@@ -80,9 +80,10 @@ def certified(
     key = ssh_keys.blob_of(_plain(certificate.public_key()))
     if certificate.type is not SSHCertificateType.USER:
         raise _unfit("a host certificate")
-    # without principals a certificate would let its holder in as anybody
+    # without principals a certificate would let its holder in as anybody; and under a name that is not hers she
+    # learns nothing, not even whether anybody bears it
     if login.encode() not in certificate.valid_principals:
-        raise _unfit("the login is not among its principals")
+        raise KeyRefused(LoginReason.UNKNOWN_KEY, "the login is not among its principals")
     if not certificate.valid_after <= at.timestamp() < certificate.valid_before:
         raise KeyRefused(LoginReason.CERTIFICATE_EXPIRED)
     _check_options(certificate, source)

@@ -16,7 +16,7 @@ from tests.support.pki import Authority
 class Responder:
     """Answers for ``authority`` about what is in its index. ``reply`` may stand in for OpenSSL's answer.
 
-    ``pages`` are what it gives away besides, by path.
+    ``pages`` are what it gives away besides, by path; ``signer`` is who signs in the authority's name (PEM: certificate, key).
     """
 
     authority: Authority
@@ -25,6 +25,7 @@ class Responder:
     asked: int = 0
     reply: bytes | None = None
     pages: dict[str, bytes] = field(default_factory=dict)
+    signer: tuple[str, str] | None = None
     validity: tuple[str, ...] = ("-ndays", "1")
     _index: list[str] = field(default_factory=list)
 
@@ -50,7 +51,9 @@ class Responder:
             return self.reply
         place = self.directory
         (place / "ca.pem").write_text(self.authority.pem)
-        (place / "ca.key").write_text(self.authority.key_pem)
+        certificate, key = self.signer or (self.authority.pem, self.authority.key_pem)
+        (place / "signer.pem").write_text(certificate)
+        (place / "signer.key").write_text(key)
         (place / "index.txt").write_text("\n".join([*self._index, ""]))
         (place / "request.der").write_bytes(request)
         process = await asyncio.create_subprocess_exec(
@@ -62,9 +65,9 @@ class Responder:
                 "-CA",
                 "ca.pem",
                 "-rsigner",
-                "ca.pem",
+                "signer.pem",
                 "-rkey",
-                "ca.key",
+                "signer.key",
             ),
             *("-reqin", "request.der", "-respout", "answer.der", *self.validity),
             cwd=place,

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ecluse.revocations import Revocations
 from policy.domain.certificates import WhenStale
@@ -12,7 +14,7 @@ from policy.domain.logins import LoginReason
 from policy.errors import KeyUnfit
 from tests.support.login_house import AT
 from tests.support.ocsp_responder import Responder, responder
-from tests.support.pki import Authority, Certified
+from tests.support.pki import Authority, Certified, curve_key
 from tests.support.token_house import TokenHouse, token_house
 
 pytestmark = pytest.mark.integration
@@ -114,6 +116,24 @@ async def test_an_answer_that_nobody_may_give_is_none(
     good_of_other = (running.directory / "answer.der").read_bytes()
     for reply in (good_of_other, good_of_other[:-40], b"", b"junk", b"\x30" * 100_000):
         running.reply = reply
+        assert await cause(house, certified) is LoginReason.CERTIFICATE_UNCHECKED
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_somebody_else_answers_only_if_the_issuer_named_it(
+    house: TokenHouse, running: Responder, named: bool
+) -> None:
+    """A certificate of the issuer's for answering does; one of the issuer's for anything else does not."""
+    certified = await enrolled(house)
+    running.knows(certified.certificate)
+    key = curve_key()
+    purpose = ExtendedKeyUsageOID.OCSP_SIGNING if named else ExtendedKeyUsageOID.CLIENT_AUTH
+    signer = house.certify(key.public_key(), name="OCSP", purposes=[purpose])
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    running.signer = signer.pem, private
+    if named:
+        assert await house.sign(certified.blob) is not None
+    else:
         assert await cause(house, certified) is LoginReason.CERTIFICATE_UNCHECKED
 
 
