@@ -58,7 +58,7 @@ async def test_plink_goes_by_a_proxy_command(bastion: Bastion) -> None:
     assert await jumped(bastion) == [True]
 
 
-@pytest.mark.client("dropbear dbclient, hops", "password + code", "command")
+@pytest.mark.client("Dropbear dbclient, hops", "password + code", "command")
 async def test_dbclient_goes_by_its_hops(bastion: Bastion) -> None:
     """Dropbear writes hops with a comma: the second is the account at the device."""
     hops = f"alice@127.0.0.1/{bastion.gateway.port},maint@scan01"
@@ -69,7 +69,7 @@ async def test_dbclient_goes_by_its_hops(bastion: Bastion) -> None:
     assert await jumped(bastion) == [True]
 
 
-@pytest.mark.client("paramiko, direct-tcpip", "password + code", "command")
+@pytest.mark.client("Paramiko, direct-tcpip", "password + code", "command")
 async def test_paramiko_goes_by_a_channel(bastion: Bastion) -> None:
     """A program with paramiko opens a channel to scan01 and logs in inside it without any factor."""
     port, answers = bastion.gateway.port, bastion.answers()

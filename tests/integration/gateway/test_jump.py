@@ -30,6 +30,7 @@ def laptop(bastion: Bastion) -> Laptop:
     return Laptop(bastion)
 
 
+@pytest.mark.client("OpenSSH ssh -J", "password + code", "command")
 async def test_a_command_by_a_jump_is_asked_one_code_and_recorded(bastion: Bastion, laptop: Laptop) -> None:
     """Ssh -J to the account at the device asks one password and one code, runs, and leaves one trace."""
     ended = await laptop.run(laptop.ssh("maint@scan01", "echo out; echo err >&2; exit 3"))
@@ -67,6 +68,7 @@ async def test_without_an_account_the_devices_only_one_serves(
     assert ended.stdout == b"here\n", ended.said
 
 
+@pytest.mark.client("OpenSSH ssh -J", "password + code", "shell")
 async def test_a_terminal_by_a_jump_is_welcomed_and_resized(bastion: Bastion, laptop: Laptop) -> None:
     """A shell on a terminal: the welcome, the device's own size, keystrokes and the exit status."""
     command = laptop.ssh("maint@scan01", options=["-tt"])
@@ -77,7 +79,13 @@ async def test_a_terminal_by_a_jump_is_welcomed_and_resized(bastion: Bastion, la
         assert await terminal.wait() == 4
 
 
-@pytest.mark.parametrize("legacy", [[], ["-O"]])
+@pytest.mark.parametrize(
+    "legacy",
+    [
+        pytest.param([], marks=pytest.mark.client("OpenSSH scp -J", "password + code", "sftp")),
+        pytest.param(["-O"], marks=pytest.mark.client("OpenSSH scp -O -J", "password + code", "command")),
+    ],
+)
 async def test_scp_both_ways(bastion: Bastion, laptop: Laptop, tmp_path: Path, legacy: list[str]) -> None:
     """Scp -J, new and old protocol, carries a file there and back unchanged."""
     local, back = tmp_path / "fix.bin", tmp_path / "back.bin"
@@ -90,6 +98,7 @@ async def test_scp_both_ways(bastion: Bastion, laptop: Laptop, tmp_path: Path, l
     assert hashlib.sha256(back.read_bytes()).digest() == hashlib.sha256(local.read_bytes()).digest()
 
 
+@pytest.mark.client("OpenSSH sftp -J", "password + code", "sftp")
 async def test_sftp(bastion: Bastion, laptop: Laptop, tmp_path: Path) -> None:
     """Sftp -J puts a file, and the trace names it."""
     local = tmp_path / "fix.bin"
@@ -102,6 +111,7 @@ async def test_sftp(bastion: Bastion, laptop: Laptop, tmp_path: Path) -> None:
     assert FrameType.FILE in {frame.type for frame in await bastion.frames()}
 
 
+@pytest.mark.client("rsync, ssh -J", "password + code", "command")
 async def test_rsync(bastion: Bastion, laptop: Laptop, tmp_path: Path) -> None:
     """Rsync -e 'ssh -J' copies a tree."""
     (tmp_path / "tree/below").mkdir(parents=True)
@@ -114,6 +124,7 @@ async def test_rsync(bastion: Bastion, laptop: Laptop, tmp_path: Path) -> None:
     assert (tmp_path / "copy/below/file").read_bytes() == b"content" * 5000
 
 
+@pytest.mark.client("OpenSSH ssh -W", "password + code", "command")
 async def test_a_proxy_command_with_w(bastion: Bastion, laptop: Laptop) -> None:
     """ProxyCommand ssh -W %h:%p, as older configurations have it, works like -J."""
     outer = f"ssh {shlex.join(laptop.files)} -p {bastion.gateway.port} -W %h:%p alice@127.0.0.1"
@@ -136,6 +147,7 @@ async def test_the_devices_own_port_may_be_named(bastion: Bastion, laptop: Lapto
     assert ended.stdout == b"port\n", ended.said
 
 
+@pytest.mark.client("OpenSSH ssh -J, ControlMaster", "password + code", "command")
 async def test_one_log_in_shared_by_several_jumps(bastion: Bastion, laptop: Laptop, tmp_path: Path) -> None:
     """ControlMaster on the outer hop: two jumps, one code, two sessions; ending the master ends what is inside."""
     control = tmp_path / "m"
