@@ -283,21 +283,32 @@ class Opener:
 
     async def _start(self, session: Session, relay: Relay) -> None:
         """Open the twin on the newest connection, or on one more where that one has no room."""
-        tried = 0
+        own: DeviceConnection | None = None
         while True:
             if not session.connections or session.ending is not None:
                 raise SessionEnded
+            tried = session.connections[-1]
             try:
-                await relay.start(session.connections[-1])
+                await relay.start(tried)
             except ChannelOpenError as error:
                 if error.code in {OPEN_REQUEST_SESSION_FAILED, OPEN_REQUEST_PTY_FAILED}:
                     raise DeviceRefused(str(error)) from error
-                tried += 1
-                if tried > 1 or len(session.connections) >= MAX_DEVICE_CONNECTIONS:
+                if tried is own:
                     raise DeviceUnreachable(f"the device opens no channel: {error}") from error
-                await self._connect(session)
+                own = await self._one_more(session, tried, error) or own
             else:
                 return
+
+    async def _one_more(
+        self, session: Session, full: DeviceConnection, error: ChannelOpenError
+    ) -> DeviceConnection | None:
+        """Return one more connection to the device, None where a channel beside had opened one since *full* was tried."""
+        async with session.growing:
+            if not session.connections or session.connections[-1] is not full:
+                return None
+            if len(session.connections) >= MAX_DEVICE_CONNECTIONS:
+                raise DeviceUnreachable(f"the device opens no channel: {error}") from error
+            return await self._connect(session)
 
     async def _give_up(self, session: Session, error: BaseException) -> None:
         if isinstance(error, DeviceError):

@@ -38,6 +38,7 @@ class Session:
         self.warned: set[int] = set()
         self.warned_of_silence = False
         self.to_recheck = True
+        self.growing = asyncio.Lock()
         self.asking = asyncio.Lock()
         self.turns = count(1)
         self.asked = 0
