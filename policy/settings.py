@@ -13,7 +13,7 @@ class PolicySettings:
 
     ``database_url``: ``sqlite:////absolute/path`` or ``postgresql://…``. ``keyring_directory``: the vault's keys.
     ``session_limit``: open sessions a person; ``requests_limit``: windows that
-    one person may have asked for and not been answered. ``idle_*`` and ``longest_*``: the idle limit proposed for, and the
+    one person may have asked for and not been answered, ``requests_a_day``: that she may ask for in a day. ``idle_*`` and ``longest_*``: the idle limit proposed for, and the
     longest occurrence of, a window of each kind. ``report_within``: how long after its last session an intervention is to be reported. ``horizon``: how far recurrences are stored ahead.
     ``four_eyes_period``: for how long who
     invited somebody, and whom she invited, don't approve for each other. ``store_timeout``: after it, policy counts as unreadable. ``lease``: a gateway silent for longer has lost its
@@ -28,6 +28,7 @@ class PolicySettings:
     keyring_directory: Path
     session_limit: int = 5
     requests_limit: int = 5
+    requests_a_day: int = 20
     idle_monitoring: timedelta = timedelta(minutes=2)
     idle_maintenance: timedelta = timedelta(minutes=10)
     idle_assistance: timedelta = timedelta(minutes=5)

@@ -1,13 +1,14 @@
 """What a technician asks for herself: a window, or more time. Somebody of the hospital's answers, never she."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from policy.clock import Clock
 from policy.domain.access import UNDISCLOSED
 from policy.domain.devices import Device
 from policy.domain.ids import HospitalId, PersonId, WindowId, is_name, new_id
-from policy.domain.interventions import InterventionKind
+from policy.domain.interventions import InterventionKind, InterventionState
 from policy.domain.people import Person
 from policy.domain.requests import AskedTime, OwnWindow
 from policy.domain.suppliers import Supplier
@@ -25,6 +26,7 @@ from policy.store.plain import described
 from policy.store.unit_of_work import UnitOfWork, View
 
 _INSTANT = timedelta(microseconds=1)
+_DAY = timedelta(days=1)
 _LONGEST_EXTENSION = timedelta(hours=24)
 
 
@@ -62,6 +64,11 @@ class RequestService:
             device = await _device(work, person, device_name)
             now = self._clock.now()
             self._sound(kind, start, end, now)
+            asked = await work.interventions.asked_by(hospital_id, actor, now - _DAY)
+            if asked >= self._settings.requests_a_day:
+                raise RequestRefused(
+                    failed("O2", "finding.O2.many", "next.O2.many", "technician", count=asked)
+                )
             waiting = await work.windows.waiting(hospital_id, actor, now)
             if waiting >= self._settings.requests_limit:
                 raise RequestRefused(
@@ -97,6 +104,30 @@ class RequestService:
             await work.windows.insert(window, None)
             await work.emit("window.requested", hospital_id, window.id, {}, shown(window))
         return window
+
+    async def withdraw(self, actor: PersonId, hospital_id: HospitalId, *, digits: str) -> Window:
+        """Take back the one request of hers that waits and whose id begins with *digits*.
+
+        Raises RequestRefused, Forbidden for who is no technician.
+        """
+        async with self._database.unit_of_work(actor, self._clock) as work:
+            await require(work, hospital_id, actor, Duty.ASK)
+            mine = await work.windows.list(hospital_id, state=WindowState.PLANNED, person_id=actor)
+            meant = [one for one in mine if one.requested_by == actor and one.id.startswith(digits)]
+            if len(meant) != 1:
+                raise RequestRefused(failed("O2", "finding.O2.no_request", "next.O2.look", "technician"))
+            before = await work.windows.get(hospital_id, meant[0].id)
+            after = replace(before, state=WindowState.CANCELLED, version=before.version + 1)
+            await work.windows.update(after)
+            intervention = await work.interventions.get(hospital_id, before.intervention_id)
+            if intervention.state is InterventionState.REQUESTED and intervention.requested_by == actor:
+                over = replace(intervention, state=InterventionState.CANCELLED)
+                await work.interventions.update(over)
+                states = {"state": intervention.state}, {"state": over.state, "reason": "withdrawn"}
+                await work.emit("intervention.cancelled", hospital_id, intervention.id, *states)
+            facts = {**shown(after), "reason": "withdrawn"}
+            await work.emit("window.cancelled", hospital_id, before.id, shown(before), facts)
+        return after
 
     async def extend(
         self,

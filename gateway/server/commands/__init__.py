@@ -5,7 +5,7 @@ from gateway.server.commands.directory import Commands
 from gateway.server.commands.keys import KeysCommand
 from gateway.server.commands.openings import ListCommand, Openings, WhyCommand
 from gateway.server.commands.reports import ReportCommand
-from gateway.server.commands.requests import AskCommand, ExtendCommand
+from gateway.server.commands.requests import AskCommand, ExtendCommand, WithdrawCommand
 from gateway.server.commands.result import ALLOWED, REFUSED, UNAVAILABLE, USAGE, CommandResult
 from gateway.server.commands.ssh_config import SshConfigCommand
 from gateway.server.commands.voice import Voice
@@ -29,4 +29,5 @@ __all__ = [
     "Voice",
     "WhyCommand",
     "WindowsCommand",
+    "WithdrawCommand",
 ]

@@ -7,7 +7,7 @@ from gateway.server.commands.directory import Commands
 from gateway.server.commands.keys import Factors, KeysCommand, Uses
 from gateway.server.commands.openings import ListCommand, Openings, WhyCommand
 from gateway.server.commands.reports import ReportCommand, Reports
-from gateway.server.commands.requests import AskCommand, ExtendCommand, Requests
+from gateway.server.commands.requests import AskCommand, ExtendCommand, Requests, WithdrawCommand
 from gateway.server.commands.ssh_config import SshConfigCommand, Ways
 from gateway.server.commands.voice import Voice
 from gateway.server.commands.windows import Windows, WindowsCommand
@@ -57,6 +57,7 @@ def make_commands(
             WhyCommand(services.access, voice),
             WindowsCommand(services.requests, voice, clock),
             AskCommand(services.requests, voice, clock),
+            WithdrawCommand(services.requests, voice),
             ExtendCommand(services.requests, voice),
             ReportCommand(services.reports, voice),
             KeysCommand(services.own_factors, uses, voice),

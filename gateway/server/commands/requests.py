@@ -1,5 +1,6 @@
-"""``ask`` and ``extend``: what she asks for goes to the hospital's planner, who answers."""
+"""``ask``, ``withdraw`` and ``extend``: what she asks for goes to the hospital's planner, who answers."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -15,7 +16,9 @@ from policy.domain.ids import HospitalId, PersonId
 from policy.domain.interventions import InterventionKind
 from policy.domain.requests import AskedTime
 from policy.domain.windows import Channel, Window
-from policy.errors import InvalidInput, RequestRefused
+from policy.errors import Conflict, InvalidInput, RequestRefused
+
+_DIGITS = re.compile(r"[0-9a-f]{4,32}")
 
 KINDS: Final = {kind.value.removeprefix("remote_"): kind for kind in InterventionKind}
 _FROM_FOLD, _TO_FOLD = "--from-fold", "--to-fold"
@@ -26,11 +29,12 @@ ASK: Final = Shape(
     needed=("--from", "--to", "--why"),
     may=("--kind", "--channels", "--account", _FROM_FOLD, _TO_FOLD),
 )
+WITHDRAW: Final = Shape(name="withdraw", places=("request",))
 EXTEND: Final = Shape(name="extend", places=("minutes",), more=("device",), needed=("--why",))
 
 
 class Requests(Protocol):
-    """What is asked of policy. Both may raise RequestRefused, InvalidInput, PolicyUnavailable."""
+    """What is asked of policy. Each may raise RequestRefused, InvalidInput, PolicyUnavailable."""
 
     async def ask(
         self,
@@ -46,6 +50,10 @@ class Requests(Protocol):
         account: str | None = None,
     ) -> Window:
         """Ask for a window."""
+        ...
+
+    async def withdraw(self, actor: PersonId, hospital_id: HospitalId, *, digits: str) -> Window:
+        """Take a request back; raises Conflict where it was answered meanwhile."""
         ...
 
     async def extend(
@@ -122,6 +130,33 @@ class AskCommand:
                 voice.contact(person),
             ]
         )
+
+
+class WithdrawCommand:
+    """``withdraw ID``."""
+
+    shape = WITHDRAW
+
+    def __init__(self, requests: Requests, voice: Voice) -> None:
+        """Ask *requests*."""
+        self._requests = requests
+        self._voice = voice
+
+    async def run(self, caller: Caller, typed: Typed) -> CommandResult:
+        """Take a request back. Raises CommandMisused, PolicyUnavailable."""
+        person, voice = caller.person, self._voice
+        digits = typed.places["request"].lower()
+        if _DIGITS.fullmatch(digits) is None:
+            raise CommandMisused("command.place-request", WITHDRAW.name)
+        try:
+            window = await self._requests.withdraw(person.id, voice.hospital.id, digits=digits)
+        except RequestRefused as refused:
+            return voice.refusal(person, [refused.finding], json=typed.as_json)
+        except Conflict:
+            raise CommandMisused("command.answered", WITHDRAW.name) from None
+        if typed.as_json:
+            return as_json({"id": window.id, "state": window.state.value})
+        return as_lines([voice.say(person, "withdraw.done", id=window.id[:8])])
 
 
 class ExtendCommand:

@@ -1,11 +1,12 @@
 """Interventions."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from policy.domain.ids import HospitalId, InterventionId
+from policy.domain.ids import HospitalId, InterventionId, PersonId
 from policy.domain.interventions import Intervention
 from policy.errors import NotFound
 from policy.store import mapping
@@ -38,6 +39,13 @@ class Interventions:
         if row is None:
             raise NotFound("intervention", intervention_id)
         return mapping.intervention(row)
+
+    async def asked_by(self, hospital_id: HospitalId, person_id: PersonId, since: datetime) -> int:
+        """Return how many interventions the person asked for at *since* or later."""
+        query = select(func.count()).where(
+            (_c.hospital_id == hospital_id) & (_c.requested_by == person_id) & (_c.requested_at >= since)
+        )
+        return (await self._connection.execute(query)).scalar_one()
 
     async def list(self, hospital_id: HospitalId) -> Sequence[Intervention]:
         """Return the hospital's interventions, newest first."""

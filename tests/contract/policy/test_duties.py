@@ -232,6 +232,7 @@ def calls() -> dict[str, tuple[str, Call]]:
         ("reports.list", READ, ask("reports", "list")),
         ("reports.acknowledge", PLAN, ask("reports", "acknowledge", none)),
         ("own_factors.held", ASK, ask("own_factors", "held")),
+        ("requests.withdraw", ASK, ask("requests", "withdraw", digits="0000")),
         ("requests.extend", ASK, ask("requests", "extend", length=HALF_AN_HOUR, **why)),
         (
             "requests.windows",

@@ -132,6 +132,36 @@ async def test_no_more_requests_wait_than_the_limit_however_many_come_at_once(wo
     assert (await ask(world)).state is WindowState.PLANNED
 
 
+async def test_a_request_is_taken_back_by_whom_it_belongs_to(world: World) -> None:
+    """She takes back what waits, by its first digits; nobody's else, nothing that is answered, no two at once."""
+    window, requests = await ask(world), world.services.requests
+    planned = await world.add_window(people=["alice"], approve=False)
+    for digits in (planned.id, world.window.id, "", "g", "0" * 32):
+        if digits == "":
+            await ask(world)  # now two of hers begin so
+        with pytest.raises(RequestRefused) as caught:
+            await requests.withdraw(world.who("alice"), world.id, digits=digits)
+        assert caught.value.finding.key == "finding.O2.no_request"
+    with pytest.raises(RequestRefused):
+        await requests.withdraw(world.who("bob"), world.id, digits=window.id)
+    taken = await requests.withdraw(world.who("alice"), world.id, digits=window.id[:12])
+    assert (taken.id, taken.state) == (window.id, WindowState.CANCELLED)
+    intervention = await world.services.interventions.get(world.who("dsi"), world.id, window.intervention_id)
+    assert intervention.state is InterventionState.CANCELLED
+    with pytest.raises(Conflict):
+        await world.services.windows.approve(world.who("denis"), world.id, window.id, version=taken.version)
+
+
+async def test_asking_and_taking_back_has_its_end(world: World, clock: ManualClock) -> None:
+    """Twenty requests a day are enough, taken back or not; the next day there are more."""
+    for _ in range(20):
+        window = await ask(world)
+        await world.services.requests.withdraw(world.who("alice"), world.id, digits=window.id)
+    assert await refused(world) == "finding.O2.many"
+    clock.advance(timedelta(days=1, seconds=1))
+    assert (await ask(world)).state is WindowState.PLANNED
+
+
 async def test_a_suspended_supplier_s_people_ask_for_nothing(world: World) -> None:
     """While its access is suspended the supplier gets no window either."""
     await world.services.suppliers.suspend(world.who("rssi"), world.id, world.supplier.id, reason="incident")

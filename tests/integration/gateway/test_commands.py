@@ -57,6 +57,18 @@ async def test_she_asks_and_reads_the_answer(bastion: Bastion) -> None:
     assert "RSSI, poste 4242" in out
 
 
+async def test_she_takes_a_request_back(bastion: Bastion) -> None:
+    """By the number that windows shows; what is no number of hers is refused with a step."""
+    rc, out, _ = await typed(bastion, "ask scan01 --from tomorrow 20:00 --to +2h --why essai --json")
+    number = json.loads(out)["id"][:8]
+    assert (await typed(bastion, "withdraw 0000"))[0] == 1
+    assert (await typed(bastion, "withdraw ;id"))[0] == 2
+    rc, out, _ = await typed(bastion, f"withdraw {number}")
+    assert (rc, number in out) == (0, True)
+    rc, out, _ = await typed(bastion, "windows")
+    assert "annulée" in out
+
+
 async def test_a_refused_request_names_rule_step_mover_and_contact(bastion: Bastion) -> None:
     """Whatever policy refuses comes back as one of its findings, and a time that does not exist by the command."""
     rc, out, said = await typed(bastion, "ask nothing --from now --to +1h --why essai")

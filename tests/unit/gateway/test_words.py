@@ -35,7 +35,7 @@ def test_no_sentence_is_without_use_and_none_is_missing() -> None:
     """Each key is named by the code, or made by it from the end reasons; each key the code names exists."""
     source = "\n".join(path.read_text() for path in ROOT.rglob("*.py"))
     named = set(re.findall(r'["\']((?:banner|prompt|login|welcome|warning|end|refusal|refused|device|menu|list|command|help'
-                           r'|task|usage|windows|ask|extend|keys|ssh-config|notice|report|step)\.[a-z0-9-]+|contact)["\']', source))  # fmt: skip
+                           r'|task|usage|windows|ask|extend|keys|ssh-config|notice|withdraw|report|step)\.[a-z0-9-]+|contact)["\']', source))  # fmt: skip
     made = {f"end.{reason.value}" for reason in EndReason}
     made -= {"end.left", "end.lost"}
     made |= {f"earlier.{reason}" for reason in (*EndReason, "interrupted")}
