@@ -22,6 +22,7 @@ from policy.vault.secret import Secret
 
 _LARGEST_KEY: Final = 16 * 1024
 _SEE_OTHER: Final = 303
+_CERTIFICATE: Final = "BEGIN CERTIFICATE"
 Take = Callable[[Caller, Situation, FormData], Awaitable[Response]]
 
 
@@ -180,6 +181,10 @@ async def _key(caller: Caller, situation: Situation, form: FormData) -> Response
             line = await _uploaded(form)
             if not line:
                 return RedirectResponse(after(situation, Step.KEY).path, _SEE_OTHER)
+            if _CERTIFICATE in line:
+                # whoever binds a certificate vouches that its key is in a token: not she herself
+                fault = say("key.certificate", caller.language)
+                return await _page(caller, situation, Step.KEY, fault=fault, status=422)
             key = await visits.add_key(_visit(caller), line)
             notice = say("key.added", caller.language, fingerprint=key.fingerprint)
     except InvalidInput as refused:
