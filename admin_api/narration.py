@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from admin_api.wording import templates
 from policy.domain.people import Language
+from policy.errors import MissingMessage
 from policy.i18n import Catalog, rule_label
 from recorder.errors import TraceFormatError
 from recorder.replay.timeline import Raw, Teller
@@ -101,11 +102,18 @@ class Narrator(Teller):
 
     def _refused(self, told: Mapping[str, Any]) -> str:
         key = str(told["reason"])
-        reason = next((one.translate(key, self._language) for one in self._reasons if one.knows(key)), key)
         what = " ".join(_details(told))
         if key == "device.refused":  # no rule: the device's own word
             return self._say("refused.device", what=what)
+        reason = self._reason(key)
         return self._say("refused", rule=rule_label(str(told.get("rule", "C7"))), what=what, reason=reason)
+
+    def _reason(self, key: str) -> str:
+        known = next((catalog for catalog in self._reasons if catalog.knows(key)), None)
+        try:
+            return key if known is None else known.translate(key, self._language)
+        except MissingMessage:  # a sentence that needs more than a trace holds
+            return key
 
     def _file(self, told: Mapping[str, Any]) -> str:
         words = [f"{self._word('file', str(told['op']))} {told['path']}"]
@@ -126,6 +134,8 @@ class Narrator(Teller):
             return self._say("exit.status", **told)
         if "signal" in told:
             return self._say("exit.signal", **told)
+        if "input" in told:
+            return self._say("exit.port", **told)
         return self._say("exit.lost" if told.get("lost") else "exit.untold")
 
     # --- words --------------------------------------------------------------------------------------------

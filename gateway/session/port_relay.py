@@ -49,6 +49,7 @@ class PortRelay:
         self._on_closed = on_closed
         self._person_gone = False
         self._connections: list[FlowControl] = []
+        self._passed = {"input": 0, "output": 0}
         self._dropped = {"input": 0, "output": 0}
         self.to_device = Valve(self._pause_person, self._resume_person)
         self.to_person = Valve(self._pause_device, self._resume_device)
@@ -124,6 +125,7 @@ class PortRelay:
             self._dropped["input"] += len(data)
             return
         self._meter.life(self._monotonic())
+        self._passed["input"] += len(data)
         self._inward.pass_on([(FrameType.INPUT, data)], partial(self._write_device, data), len(data))
 
     @fails_closed
@@ -149,6 +151,7 @@ class PortRelay:
             self._dropped["output"] += len(data)
             return
         self._meter.life(self._monotonic())
+        self._passed["output"] += len(data)
         self._outward.pass_on([(FrameType.OUTPUT, data)], partial(self._write_person, data), len(data))
 
     @fails_closed
@@ -162,7 +165,7 @@ class PortRelay:
         for connection in self._connections:
             connection.remove_feeder(self)
         self.device = None
-        pieces = [(FrameType.EXIT, canonical({"lost": error is not None}))]
+        pieces = [(FrameType.EXIT, canonical({"lost": error is not None, **self._passed}))]
         if any(self._dropped.values()):
             pieces.insert(0, (FrameType.GAP, canonical({"kind": "ended", **self._dropped})))
         self._outward.pass_on(pieces, self._close_person)

@@ -10,7 +10,7 @@ from typing import Any
 
 from recorder.replay.neutral import neutralise
 from recorder.replay.reader import TraceReader
-from recorder.replay.timeline import Raw, Teller
+from recorder.replay.timeline import Raw, Teller, opens_port
 from recorder.trace.frames import Frame, FrameType, facts
 from recorder.trace.header import TraceHeader
 
@@ -70,12 +70,17 @@ class _Cast:
         self._at_us = 0
         self._decoders: dict[tuple[int, FrameType], codecs.IncrementalDecoder] = {}
         self._terminals: set[int] = set()
+        self._ports: set[int] = set()
         self._status: str | None = None
 
     def lines(self, frame: Frame) -> Iterator[str]:
         """The lines of one frame: none, or one."""
         at_us = frame.at_ns // 1000
+        if opens_port(frame):
+            self._ports.add(frame.channel)
         if frame.type in _SHOWN:
+            if frame.channel in self._ports:  # it was on no screen
+                return
             text = self._decoder(frame).decode(frame.payload)
             if text:
                 yield self._event(at_us, "o", self._on_screen(frame.channel, text))

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from recorder.errors import TraceFormatError
 from recorder.replay.neutral import neutralise
 from recorder.trace import instants
-from recorder.trace.frames import Frame, facts
+from recorder.trace.frames import FORWARDED, Frame, FrameType, facts
 from recorder.trace.header import TraceHeader
 
 _TEXT_LIMIT = 500
@@ -38,6 +38,11 @@ class Raw:
     def event(self, frame: Frame) -> str:
         """The frame's type, then what it says."""
         return summary(frame)
+
+
+def opens_port(frame: Frame) -> bool:
+    """Whether the frame opens a forwarded port: what passes there is some protocol's, and was on nobody's screen."""
+    return frame.type is FrameType.OPEN and _told(frame).get("kind") == FORWARDED
 
 
 def summary(frame: Frame) -> str:

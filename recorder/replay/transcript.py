@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from recorder.replay.neutral import neutralise
 from recorder.replay.reader import TraceReader
-from recorder.replay.timeline import Raw, Teller
+from recorder.replay.timeline import Raw, Teller, opens_port
 from recorder.trace.frames import Frame, FrameType
 
 __all__ = ["neutralise", "render"]
@@ -33,7 +33,8 @@ def render(reader: TraceReader, *, teller: Teller | None = None) -> Iterator[str
 
     Each line of output starts with its channel and ``|`` (``!`` for error output), each event with
     ``*`` and its time, so that no output can pass for an event. Colours and cursor moves are left
-    out, every other control is shown as an escape; a carriage return alone starts a new line.
+    out, every other control is shown as an escape; a carriage return alone starts a new line. What passed on
+    forwarded ports was on no screen, and is not here either: only how much it was.
 
     Args:
         reader: Stands at the trace's start.
@@ -47,8 +48,13 @@ def render(reader: TraceReader, *, teller: Teller | None = None) -> Iterator[str
     for line in teller.head(reader.header):
         yield f"* {neutralise(line)}"
     streams: dict[tuple[int, FrameType], _Stream] = {}
+    ports: set[int] = set()
     for frame in reader.frames():
+        if opens_port(frame):
+            ports.add(frame.channel)
         if frame.type in _MARKS:
+            if frame.channel in ports:
+                continue
             key = (frame.channel, frame.type)
             for other, stream in streams.items():
                 if other != key:

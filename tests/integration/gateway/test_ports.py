@@ -101,7 +101,8 @@ async def test_a_port_is_the_devices_own_by_each_of_its_names(tmp_path: Path, ho
         assert output(frames, FrameType.INPUT) == b"GET / HTTP/1.0\r\n\r\n"
         assert output(frames) == got
         assert "device" in {str(one["from"]) for one in told(frames, FrameType.EOF)}
-        assert told(frames, FrameType.EXIT) == [{"lost": False}]
+        sent = len(b"GET / HTTP/1.0\r\n\r\n")
+        assert told(frames, FrameType.EXIT) == [{"lost": False, "input": sent, "output": len(got)}]
 
 
 async def _hello(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -9,7 +9,7 @@ import pytest
 from recorder.capture.session import Recording
 from recorder.replay import asciicast, transcript
 from recorder.replay.reader import TraceReader
-from recorder.trace.frames import FrameType, canonical
+from recorder.trace.frames import FORWARDED, FrameType, canonical
 from tests.support.traces import closed_trace
 
 pytestmark = pytest.mark.integration
@@ -203,3 +203,27 @@ async def test_requests_and_files_are_lines_of_the_transcript(tmp_path: Path) ->
 def test_neutralise_shows_what_would_act(text: str, shown: str) -> None:
     """Text from strangers keeps its letters; all that acts on a screen becomes a visible escape."""
     assert transcript.neutralise(text) == shown
+
+
+async def test_what_passed_on_a_port_is_on_no_screen(tmp_path: Path) -> None:
+    """Bytes of a forwarded port are in the trace, and neither painted by a player nor printed by a transcript."""
+    port = canonical({"kind": FORWARDED, "host": "localhost", "port": 443, "label": "console"})
+
+    def fill(recording: Recording) -> None:
+        recording.record(FrameType.REQUEST, 1, PTY)
+        recording.record(FrameType.OUTPUT, 1, b"shown\r\n")
+        recording.record(FrameType.OPEN, 2, port)
+        recording.record(FrameType.OUTPUT, 2, b"\x16\x03sealed\r\n")
+        recording.record(FrameType.EXIT, 2, canonical({"lost": False, "input": 1, "output": 10}))
+
+    trace, _ = await closed_trace(tmp_path, fill)
+    with TraceReader(trace) as reader:
+        lines = list(transcript.render(reader))
+    with TraceReader(trace) as reader:
+        cast = [json.loads(line) for line in asciicast.export(reader)]
+    assert "shown" in output(cast)
+    assert "sealed" not in output(cast)
+    assert any("shown" in line for line in lines)
+    assert not any("sealed" in line for line in lines)
+    assert any("open" in line and "port=443" in line for line in lines)
+    assert any("output=10" in line for line in lines)

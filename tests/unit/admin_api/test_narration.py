@@ -82,6 +82,12 @@ TOLD: list[tuple[FrameType, dict[str, Any], str]] = [
     (FrameType.EXIT, {"status": 3}, "Ended with status 3"),
     (FrameType.EXIT, {"signal": "TERM", "core_dumped": False}, "Ended by signal TERM"),
     (FrameType.EXIT, {"lost": True}, "The device was lost"),
+    (FrameType.EXIT, {"lost": False, "input": 3, "output": 4}, "Port closed: 3 bytes"),
+    (
+        FrameType.REFUSED,
+        {"request": "direct-tcpip", "host": "localhost", "port": 443, "reason": "device.refused"},
+        "Refused by the device: direct-tcpip localhost 443",
+    ),
     (FrameType.END, {"reason": "left"}, "End of the session: the person closed her connection"),
 ]
 
@@ -152,6 +158,12 @@ def test_the_head_says_who_what_for_and_by_which_window() -> None:
 def test_a_frame_that_nobody_has_a_sentence_for_is_told_all_the_same(kind: FrameType, told: object) -> None:
     """Whatever a frame holds, there is one line about it and no error: a transcript goes on to its end."""
     assert narrator().event(frame(kind, told))
+
+
+def test_a_reason_that_is_another_sentence_s_key_does_no_harm() -> None:
+    """A trace that names a sentence with places to fill is told by the key."""
+    told = {"request": "x", "reason": "device.unreachable", "rule": "E6"}
+    assert "device.unreachable" in narrator().event(frame(FrameType.REFUSED, told))
 
 
 def test_braces_of_a_stranger_stay_braces() -> None:
