@@ -132,10 +132,9 @@ class Ground:
         known = [f"[{HOST}]:{each.port} {each.host_key_public}\n" for each in (self._device, self._jump)]
         known_hosts = self.directory / "known_hosts"
         believed = self._scene.known_hosts.read_text()
-        authority = believed.split(maxsplit=2)[
-            2
-        ]  # after the mark and the names that the scene believes it for
-        known_hosts.write_text(f"{''.join(known)}{believed}@cert-authority {DEVICE} {authority}")
+        lines = believed.splitlines()
+        mark, _, authority = next(line for line in lines if line.startswith("@")).split(maxsplit=2)
+        known_hosts.write_text(f"{''.join(known)}{believed}{mark} {DEVICE} {authority}\n")
         methods = {By.PASSWORD: "password", By.KEY: "publickey"}
         stanzas = [
             f"""
