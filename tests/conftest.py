@@ -8,8 +8,15 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
+import structlog
+from structlog.dev import ConsoleRenderer, plain_traceback
 
 from ecluse.demo.leftovers import collect, temporary_folder
+
+for _processor in structlog.get_config()["processors"]:
+    if isinstance(_processor, ConsoleRenderer):
+        # where no log is configured, drawing every local variable of a trace took longer than most tests
+        _processor.exception_formatter = plain_traceback
 
 TURNS = "TESTS_TURNS"
 """The variable that tells workers where they take turns."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from ecluse.demo.scene import HOST, OPEN_DEVICE, Scene
 from ecluse.presence import port_of
@@ -19,15 +20,15 @@ from tests.support.bastion import output
 from tests.support.ssh_client import SshClient
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 
 COUNTING = "i=0; while :; do echo line $i; i=$((i+1)); done"
 
 
-@pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    """A whole installation with its own processes, and alice's window open on one device."""
-    built = await Scene.build(tmp_path / "scene", SystemClock(), lambda _key: None)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+    """A whole installation with its own processes, which survives each test, and alice's window on one device."""
+    built = await Scene.build(tmp_path_factory.mktemp("crash") / "scene", SystemClock(), lambda _key: None)
     try:
         yield built
     finally:
@@ -44,9 +45,10 @@ def client(scene: Scene, tmp_path: Path) -> SshClient:
     return made
 
 
-def answers(scene: Scene) -> list[str]:
-    """Return alice's password and a fresh code."""
-    return [scene.troupe.alice.password, scene.troupe.alice.code(scene.clock)]
+def answers(scene: Scene, login: str = "alice") -> list[str]:
+    """Return the password of *login* and a fresh code."""
+    actor = getattr(scene.troupe, login)
+    return [actor.password, actor.code(scene.clock)]
 
 
 def gateway_pid(scene: Scene) -> int:
@@ -133,6 +135,7 @@ async def test_kill_9_loses_nothing_that_passed(scene: Scene, client: SshClient,
 
     again = await client.ssh(f"alice+{OPEN_DEVICE}", "echo in", answers=answers(scene))
     assert again.stdout == b"in\n", again.said
+    await eventually(lambda: len(traces(scene)) == 2, 15)
 
 
 async def touched(scene: Scene, trace: Path, key: list[str]) -> None:
@@ -150,8 +153,9 @@ async def touched(scene: Scene, trace: Path, key: list[str]) -> None:
 
 async def test_sigterm_tells_whoever_is_inside(scene: Scene, client: SshClient) -> None:
     """A gateway that is asked to stop says so on the terminal before it closes it, and its trace is whole."""
-    command = client.command(f"alice+{OPEN_DEVICE}", options=["-tt"])
-    async with client.terminal(command, answers=answers(scene)) as terminal:
+    before = set(traces(scene))
+    command = client.command(f"bob+{OPEN_DEVICE}", options=["-tt"])
+    async with client.terminal(command, answers=answers(scene, "bob")) as terminal:
         await terminal.expect(b"maint@scan01")
         os.kill(gateway_pid(scene), signal.SIGTERM)
         await terminal.expect("redémarrer".encode(), 5)
@@ -159,8 +163,8 @@ async def test_sigterm_tells_whoever_is_inside(scene: Scene, client: SshClient) 
         await terminal.expect(b"saved-42")
         assert await terminal.wait(20) == 255
         assert "la passerelle redémarre" in terminal.seen.decode()
-    await eventually(lambda: len(traces(scene)) == 1, 15)
-    with TraceReader(traces(scene)[0]) as reader:
+    await eventually(lambda: len(set(traces(scene)) - before) == 1, 15)
+    with TraceReader(*set(traces(scene)) - before) as reader:
         frames = list(reader.frames())
     assert frames[-1].payload == b'{"reason":"drain"}'
     assert not scene.devices[OPEN_DEVICE].processes()
