@@ -44,6 +44,7 @@ class Aged:
 def _rules(old: Cutoffs) -> Iterator[tuple[Table, ColumnElement[bool]]]:
     """Give each table with what is old in it; a table that points to another comes before it."""
     yield t.attempts, t.attempts.c.at < old.attempts
+    yield t.continuations, t.continuations.c.until < old.attempts
     yield t.totp_uses, t.totp_uses.c.step < old.code_step
     yield t.sessions, t.sessions.c.closed_at < old.sessions
     yield t.tasks, t.tasks.c.finished_at < old.tasks

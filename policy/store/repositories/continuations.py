@@ -11,8 +11,8 @@ from policy.store import tables as t
 
 _c = t.continuations.c
 _FIELDS = tuple(Continuation.__dataclass_fields__)
-_HARMLESS = ("account.certified",)
-"""What policy writes of a session itself, and changes nothing for it."""
+_HARMLESS = ("account.certified", "store.pruned")
+"""What policy writes of itself, and changes nothing for anybody."""
 
 
 class Continuations:

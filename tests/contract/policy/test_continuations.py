@@ -12,9 +12,11 @@ from policy.authn.passwords import Passwords
 from policy.domain.access import RevocationScope
 from policy.domain.factors import Factor
 from policy.domain.logins import LoginOutcome, LoginReason
+from policy.domain.retention import Retention
 from policy.errors import AuthenticationFailed, InvalidInput, LockedOut
 from policy.services import Services, build
 from policy.services.login_attempt import LoginAttempt
+from policy.services.pruning import PruningService
 from policy.vault.secret import Secret
 from tests.support.policy_world import CHEAP, HALF_AN_HOUR, World, host_key_line
 
@@ -266,10 +268,13 @@ async def test_whatever_touches_it_ends_it(door: Door, change: str) -> None:
 
 
 async def test_what_touches_somebody_else_does_not(door: Door) -> None:
-    """A change about another person leaves alice's log-in as it is."""
+    """A change about another person, and housekeeping, leave alice's log-in as it is."""
     await door.first()
     world = door.world
     await world.services.people.suspend(world.who("rssi"), world.id, world.who("bob"), **WHY)
+    assert await door.enter() == CONTINUED
+    async with world.services.database.unit_of_work(None, world.clock) as work:
+        await work.emit("store.pruned", world.id, world.id, {}, {"attempts": 1})
     assert await door.enter() == CONTINUED
 
 
@@ -329,6 +334,16 @@ async def test_the_console_has_none(door: Door) -> None:
     )
     with pytest.raises(AuthenticationFailed):
         await attempt.check_password_and_code(door.world.passwords["alice"], door.code)
+
+
+async def test_what_lapsed_long_ago_is_removed(door: Door) -> None:
+    """Housekeeping takes the row of a log-in that nobody can continue, and leaves one that somebody can."""
+    world = door.world
+    await door.first()
+    pruning = PruningService(world.services.database, world.clock, world.services.settings, Retention())
+    assert "continuations" not in await pruning.count(0)
+    world.clock.advance(timedelta(days=730))  # type: ignore[attr-defined]  # a ManualClock
+    assert (await pruning.prune(0))["continuations"] == 1
 
 
 async def _key(door: Door) -> str:
