@@ -309,7 +309,7 @@ async def test_a_key_continues_without_a_code(door: Door, other_process: Service
     assert again.factors == {Factor.PUBLIC_KEY, Factor.CONTINUED_CODE}
     assert door.told[-1].reason is LoginReason.CONTINUED
     for blob, how in ((other, {}), (key, {"source": ELSEWHERE}), (key, {"device": None})):
-        asked = await door.begin(**how)  # type: ignore[arg-type]  # the names above
+        asked = await door.begin(**how)
         assert await asked.key_proved(blob) is None
         assert asked.factors == {Factor.PUBLIC_KEY}
     world = door.world
