@@ -6,7 +6,7 @@ from typing import Protocol
 import structlog
 
 from gateway.errors import DeviceError, HostKeyChanged, NoCommonAlgorithm
-from gateway.journal import ACTOR, Journal
+from gateway.journal import ACTOR
 from gateway.target.dial import Dialler, patience
 from gateway.target.hostkeys import fetch
 from policy.clock import Clock
@@ -29,6 +29,14 @@ class DeviceTasks(Protocol):
 
     async def finish(self, grant: TaskGrant, result: TaskResult) -> DeviceTask:
         """Write what was found."""
+        ...
+
+
+class Journal(Protocol):
+    """The security journal, as tasks write to it."""
+
+    async def append(self, event: SecurityEvent) -> None:
+        """Keep *event*; when this returns it is durable. Raises JournalBroken."""
         ...
 
 
