@@ -247,7 +247,7 @@ class Explanation:
 class Opening:
     """A device open now for a person: what the menu lists. ``until`` is an aware UTC instant, exclusive.
 
-    ``port`` is the device's own SSH port.
+    ``port`` is the device's own SSH port, ``forwards`` those that may be reached through a session.
     """
 
     device_name: str
@@ -256,6 +256,7 @@ class Opening:
     until: datetime
     purpose: str
     channels: frozenset[Channel]
+    forwards: tuple[Forward, ...] = ()
 
 
 def _plain(value: object) -> object:

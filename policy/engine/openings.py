@@ -37,6 +37,7 @@ def _of_device(facts: Facts, at: datetime) -> list[Opening]:
                     until=chosen.end,
                     purpose=chosen.window.purpose,
                     channels=chosen.window.channels,
+                    forwards=chosen.window.forwards,
                 )
             )
     return found

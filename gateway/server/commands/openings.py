@@ -73,7 +73,7 @@ class ListCommand:
                 opening.device_name,
                 opening.account_name,
                 voice.say(person, "menu.instant", until=opening.until),
-                neutralise(opening.purpose),
+                neutralise(_purpose(opening)),
             )
             for opening in openings
         ]
@@ -129,4 +129,12 @@ def _opening_fields(opening: Opening) -> Mapping[str, object]:
         "until": opening.until.isoformat(),
         "purpose": opening.purpose,
         "channels": sorted(opening.channels),
+        "forwards": [{"port": forward.port, "label": forward.label} for forward in opening.forwards],
     }
+
+
+def _purpose(opening: Opening) -> str:
+    """Return what the window is for, with the ports that ssh -L reaches."""
+    if not opening.forwards:
+        return opening.purpose
+    return f"{opening.purpose} [-L {', '.join(forward.shown for forward in opening.forwards)}]"

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import os
 import socket
 from collections.abc import AsyncIterator, Sequence
@@ -13,6 +14,7 @@ import pytest
 from recorder.trace.frames import Frame, FrameType, facts
 from tests.support.bastion import Bastion, output
 from tests.support.device_service import Service, bastion_with_port
+from tests.support.dialogue import dbclient, log_in, putty
 from tests.support.raw_client import logged_in
 from tests.support.waiting import eventually
 
@@ -278,3 +280,34 @@ async def test_dynamic_and_remote_forwarding_stay_refused_beside_a_port(running:
     await bastion.closed()
     reasons = {str(one["reason"]) for one in told(await bastion.frames(), FrameType.REFUSED)}
     assert reasons == {"refused.port-elsewhere", "refused.forward-remote"}
+
+
+async def test_the_command_list_tells_the_ports(running: Running) -> None:
+    """What a technician may forward is in ``list``, for her and for her programs."""
+    bastion, there = running
+    told_her = await bastion.client.ssh("alice", "list", answers=bastion.answers())
+    assert f"[-L {there.port} (console)]" in told_her.stdout.decode()
+    programs = await bastion.client.ssh("alice", "list --json", answers=bastion.answers())
+    [opening] = json.loads(programs.stdout)
+    assert opening["forwards"] == [{"port": there.port, "label": "console"}]
+
+
+@pytest.mark.parametrize("client", ["plink", "dbclient"])
+async def test_other_clients_reach_the_port_too(running: Running, client: str) -> None:
+    """PuTTY's and dropbear's -L lead where OpenSSH's does."""
+    bastion, there = running
+    local = free_port()
+    where = ["-L", f"127.0.0.1:{local}:localhost:{there.port}", "alice+scan01@127.0.0.1"]
+    command = putty(bastion, "plink", *where) if client == "plink" else dbclient(bastion, *where)
+    async with bastion.client.terminal(command) as terminal:
+        await log_in(terminal, bastion.answers())
+        await terminal.expect(b"maint@scan01")
+        reader, writer = await visit(local)
+        writer.write(b"by another client")
+        writer.write_eof()
+        assert await asyncio.wait_for(reader.read(), 10) == b"by another clientgoodbye"
+        writer.close()
+        terminal.send(b"exit\r")
+        await terminal.wait()
+    await bastion.closed()
+    assert output(await bastion.frames(), FrameType.INPUT).count(b"by another client") == 1
