@@ -1,5 +1,6 @@
 """Hands each package its own settings type, out of the installation's settings."""
 
+import ssl
 from datetime import timedelta
 
 from admin_api.settings import ApiSettings, GatewayPlace, MailSettings, MailTransport
@@ -80,7 +81,7 @@ def gateway_settings(settings: Settings) -> GatewaySettings:
 def mail_settings(settings: Settings) -> MailSettings | None:
     """Return the mail server, None where there is none.
 
-    Raises SettingsError where its password cannot be read, or the way to another machine would be without TLS.
+    Raises SettingsError where its password or its CA cannot be read, or the way to another machine is without TLS.
     """
     chosen = settings.mail
     if chosen.host is None:
@@ -94,6 +95,13 @@ def mail_settings(settings: Settings) -> MailSettings | None:
             password = Secret(path.read_text(encoding="utf-8").strip())
         except OSError as error:
             raise SettingsError("settings.password_unreadable", path=str(path), why=error.strerror) from error
+    authority = None if chosen.ca is None else settings.data_dir / chosen.ca
+    if authority is not None:
+        try:
+            ssl.create_default_context(cafile=str(authority))
+        except OSError as error:  # an SSLError is one
+            why = error.strerror or str(error)
+            raise SettingsError("settings.mail_ca", path=str(authority), why=why) from error
     return MailSettings(
         host=chosen.host,
         port=chosen.port,
@@ -101,7 +109,7 @@ def mail_settings(settings: Settings) -> MailSettings | None:
         sender=chosen.sender,
         user=chosen.user,
         password=password,
-        authority=None if chosen.ca is None else settings.data_dir / chosen.ca,
+        authority=authority,
     )
 
 

@@ -40,13 +40,14 @@ def check(context: typer.Context, config: ConfigOption = None, as_json: AsJson =
 
     Example: ecluse config check --config /etc/ecluse/ecluse.toml
     """
-    from ecluse import settings
+    from ecluse import composition, settings
 
     desk = Desk.of(context, as_json)
     found = settings.find(config)
     chosen = settings.load(found)
     chosen.policy_url()
     chosen.trace_url()
+    composition.mail_settings(chosen)
     desk.done({"file": str(found), "valid": True}, "config.valid", file=str(found))
 
 
