@@ -90,12 +90,12 @@ class Desk:
         found = moments.read(text, option)
         return (found if found.tzinfo is not None else found.replace(tzinfo=self.zone)).isoformat()
 
-    def word(self, prefix: str, value: object) -> str | None:
+    def word(self, prefix: str, value: object, **arguments: object) -> str | None:
         """Return the word for an API's *value* (a state, a kind) under ``prefix.``; itself where there is none."""
         if value is None:
             return None
         key = f"{prefix}.{value}"
-        return self.say(key) if _CATALOG.knows(key) else str(value)
+        return self.say(key, **arguments) if _CATALOG.knows(key) else str(value)
 
     def client_for(self, profile: Profile) -> ApiClient:
         """Return the API at another *profile*, and keep it for this run."""

@@ -63,10 +63,15 @@ class Known(Input):
 
 
 class JournalProof(BaseModel):
-    """What a walk over the chains found; ``why`` names the first bad entry. Keep ``heads`` on another machine."""
+    """What a walk over the chains found; ``why`` names the first bad entry. Keep ``heads`` on another machine.
+
+    ``what`` is ``missing``, ``digest``, ``previous``, ``column`` or ``content``; ``entry`` its chain and number.
+    """
 
     valid: bool
     entries: int
+    what: str | None
+    entry: str | None
     why: str | None
     heads: list[Head]
 
@@ -118,6 +123,8 @@ async def verify_journal(context: Ctx, who: Who, body: Known | None = None) -> J
     return JournalProof(
         valid=found.intact,
         entries=found.entries,
+        what=bad.what if bad is not None else None,
+        entry=f"{bad.writer} #{bad.seq}" if bad is not None else None,
         why=f"{bad.writer} #{bad.seq}: {bad.detail}" if bad is not None else None,
         heads=[
             Head(writer=chain.removeprefix(prefix), seq=seq, digest=digest)

@@ -92,7 +92,8 @@ def verify(
     if found["valid"]:
         desk.done(found, "audit.valid", entries=found["entries"])
         return
-    desk.done(found, "audit.broken", why=str(found["why"]))
+    told = desk.word("entry", found["what"], entry=found["entry"]) or str(found["why"])
+    desk.done(found, "audit.broken", why=told)
     raise typer.Exit(_BROKEN)
 
 

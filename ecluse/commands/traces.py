@@ -204,7 +204,8 @@ def verify_(
     if found["valid"]:
         desk.done(found, "traces.valid", id=trace, records=found["records"])
         return
-    desk.done(found, "traces.broken", id=trace, why=str(found["why"]))
+    told = desk.word("broken", found["what"], record=found["record"]) or str(found["why"])
+    desk.done(found, "traces.broken", id=trace, why=told)
     raise typer.Exit(_BROKEN)
 
 

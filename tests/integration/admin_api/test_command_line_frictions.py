@@ -5,11 +5,20 @@ from pathlib import Path
 
 import pytest
 
+from policy import i18n
 from policy.authn import ssh_keys
 from policy.domain.tasks import TaskGrant, TaskKind, TaskResult
 from tests.support.api_house import House
 from tests.support.own_machine import Desk
 from tests.support.policy_world import host_key_line
+
+PROBLEMS = {
+    *("header", "length", "order", "digest", "truncated"),
+    *("format", "manifest", "signature", "file", "missing"),
+}
+"""What ``recorder.replay.reader.Problem`` may say is wrong."""
+BAD_ENTRIES = {f"entry.{what}" for what in ("missing", "digest", "previous", "column", "content")}
+"""What ``recorder.audit.verify.BadEntry`` may say is wrong."""
 
 
 def _fetch(house: House, device: str, *keys: str) -> None:
@@ -231,3 +240,14 @@ def test_no_way_to_the_api_says_the_next_step(tmp_path: Path, desks: tuple[Desk,
     refused = dsi.run("devices", "list")
     assert refused.exit_code == 1
     assert "ecluse doctor" in refused.stderr
+
+
+@pytest.mark.parametrize("key", [*(f"broken.{what}" for what in sorted(PROBLEMS)), *sorted(BAD_ENTRIES)])
+def test_what_is_wrong_with_evidence_is_said_in_the_reader_s_language(key: str) -> None:
+    """Each kind of damage that the verifications tell has its sentence, in French and in English."""
+    catalog = i18n.load("ecluse")
+    french, english = (
+        catalog.translate(key, language, record=3, entry="node1 #3") for language in ("fr", "en")
+    )
+    assert french != english
+    assert "{" not in french + english
