@@ -11,6 +11,13 @@ from sqlalchemy import Table, select
 from policy.clock import ManualClock
 from policy.domain.access import AccessRequest, RevocationScope
 from policy.domain.attempts import Attempt, AttemptKind, AttemptOutcome
+from policy.domain.certificates import (
+    LoginAuthority,
+    RevocationList,
+    TokenCertificate,
+    TrustAnchor,
+    WhenStale,
+)
 from policy.domain.continuations import Continuation
 from policy.domain.derogations import Derogation
 from policy.domain.engagements import EngagementKind
@@ -72,6 +79,7 @@ async def furnish(world: World) -> Mapping[str, Any]:
     async with services.database.unit_of_work(None, world.clock) as work:
         await work.derogations.insert(derogation)
         await furnish_enrolment(work, world.people["alice"], digest(invited.token), now)
+        anchor_id = await furnish_certificates(work, world, authority.id)
         await work.continuations.insert(
             Continuation(
                 id=new_id(),
@@ -118,6 +126,8 @@ async def furnish(world: World) -> Mapping[str, Any]:
         "reached": world.device,
         "task_id": task.id,
         "authority_id": authority.id,
+        "anchor_id": anchor_id,
+        "key_fingerprint": "SHA256:token",
         "derogation_id": derogation.id,
         "device": "scan01",
         "source": "192.0.2.1",
@@ -157,6 +167,64 @@ async def furnish(world: World) -> Mapping[str, Any]:
         "limit": 100,
         "hold": False,
     }
+
+
+async def furnish_certificates(work: UnitOfWork, world: World, authority_id: str) -> str:
+    """Put one row into every table of certificates; return the id of the trust anchor."""
+    here, at, certificates = world.id, world.clock.now(), work.certificates
+    anchor = TrustAnchor(
+        id=new_id(),
+        hospital_id=here,
+        name="essai",
+        certificate=b"der",
+        fingerprint=new_id(),
+        supplier_id=world.supplier.id,
+        crl_urls=(),
+        ocsp_url=None,
+        when_stale=next(iter(WhenStale)),
+        added_at=at,
+    )
+    await certificates.insert_anchor(anchor)
+    await certificates.put_list(
+        RevocationList(
+            hospital_id=here,
+            anchor_id=anchor.id,
+            issuer="essai",
+            der=b"der",
+            this_update=at,
+            next_update=at,
+            source="essai",
+            taken_at=at,
+        )
+    )
+    await certificates.insert(
+        TokenCertificate(
+            id=new_id(),
+            hospital_id=here,
+            person_id=world.who("alice"),
+            key_fingerprint="SHA256:token",
+            fingerprint=new_id(),
+            pem="pem",
+            subject="essai",
+            not_before=at,
+            not_after=at,
+            added_at=at,
+        )
+    )
+    await certificates.insert_authority(
+        LoginAuthority(
+            id=authority_id,
+            hospital_id=here,
+            name="essai",
+            public_key="ssh-ed25519 AAAA",
+            fingerprint=new_id(),
+            supplier_id=None,
+            krl=None,
+            krl_at=None,
+            added_at=at,
+        )
+    )
+    return anchor.id
 
 
 async def furnish_enrolment(work: UnitOfWork, person: Person, token_hash: str, at: datetime) -> None:
