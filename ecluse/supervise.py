@@ -89,19 +89,21 @@ class Supervisor:
         pause, deaths = FIRST_PAUSE_SECONDS, 0
         while not self._stopping.is_set():
             started = loop.time()
-            process = await self._start(program)
-            log.info("process.started", program=program.name, pid=process.pid)
-            ended = asyncio.ensure_future(process.wait())
-            stopping = asyncio.ensure_future(self._stopping.wait())
-            await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
-            if self._stopping.is_set():
-                await self._end(program, process)
-                return
-            if loop.time() - started > STEADY_SECONDS:
-                pause, deaths = FIRST_PAUSE_SECONDS, 0
+            try:
+                process = await self._start(program)
+            except OSError as error:
+                # its user may not run it, or it is being replaced: the other program goes on all the same
+                log.warning("process.not_started", program=program.name, why=str(error), again_in_seconds=pause)
+            else:
+                log.info("process.started", program=program.name, pid=process.pid)
+                if await self._asked_to_end(process):
+                    await self._end(program, process)
+                    return
+                if loop.time() - started > STEADY_SECONDS:
+                    pause, deaths = FIRST_PAUSE_SECONDS, 0
+                status = process.returncode
+                log.error("process.died", program=program.name, status=status, again_in_seconds=pause)
             deaths += 1
-            log.error("process.died", program=program.name, status=process.returncode, again_in_seconds=pause)
             if deaths >= DEATHS_TO_TELL:
                 log.critical(
                     "process.cannot_start",
@@ -112,6 +114,14 @@ class Supervisor:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    async def _asked_to_end(self, process: asyncio.subprocess.Process) -> bool:
+        """Wait until *process* has died or the end is asked for; tell whether it is the latter."""
+        ended = asyncio.ensure_future(process.wait())
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        return self._stopping.is_set()
 
     async def _start(self, program: Program) -> asyncio.subprocess.Process:
         options: dict[str, Any] = {}

@@ -72,6 +72,23 @@ async def test_one_that_can_never_start_is_said_so_while_the_other_serves(tmp_pa
     ]
 
 
+async def test_a_program_that_may_not_be_run_takes_nobody_along(tmp_path: Path) -> None:
+    """One whose file is missing or closed to its user is tried again, with one line in the log and no stack trace."""
+    program, mark, late = tmp_path / "program", tmp_path / "second", tmp_path / "first"
+    closed = Program(name="first", arguments=(str(program), str(late)))
+    supervisor = Supervisor([closed, living("second", mark)])
+    with capture_logs() as logged:
+        running = asyncio.create_task(supervisor.run())
+        await eventually(lambda: any(line["event"] == "process.not_started" for line in logged))
+        await eventually(lambda: bool(pid_in(mark)))
+        program.write_text(f"#!{sys.executable}\n{LIVE}\n")
+        program.chmod(0o700)
+        await eventually(lambda: bool(pid_in(late)), 20)
+        supervisor.stop()
+        await asyncio.wait_for(running, 10)
+    assert {line["program"] for line in logged if line["event"] == "process.not_started"} == {"first"}
+
+
 def test_a_user_who_does_not_exist_is_refused_before_anything_starts() -> None:
     """No program is started under a user that this machine does not know; none named is well."""
     with pytest.raises(StartError) as refused:
