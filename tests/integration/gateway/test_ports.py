@@ -15,6 +15,7 @@ from recorder.trace.frames import Frame, FrameType, facts
 from tests.support.bastion import Bastion, output
 from tests.support.device_service import Service, bastion_with_port
 from tests.support.dialogue import dbclient, log_in, putty
+from tests.support.jump import Laptop
 from tests.support.raw_client import logged_in
 from tests.support.waiting import eventually
 
@@ -311,3 +312,25 @@ async def test_other_clients_reach_the_port_too(running: Running, client: str) -
         await terminal.wait()
     await bastion.closed()
     assert output(await bastion.frames(), FrameType.INPUT).count(b"by another client") == 1
+
+
+async def test_a_port_through_a_jump(running: Running) -> None:
+    """``ssh -J bastion -L`` leads to the port of the device jumped to, in the inner session's trace."""
+    bastion, there = running
+    laptop, local = Laptop(bastion), free_port()
+    where = ["-N", "-L", f"127.0.0.1:{local}:localhost:{there.port}"]
+    process = await bastion.client.start(laptop.ssh("maint@scan01", options=where), answers=bastion.answers())
+    try:
+        async with asyncio.timeout(15):
+            while not _listens(local):  # noqa: ASYNC110 - another process's socket
+                await asyncio.sleep(0.02)
+        reader, writer = await visit(local)
+        writer.write(b"inside")
+        writer.write_eof()
+        assert await asyncio.wait_for(reader.read(), 10) == b"insidegoodbye"
+        writer.close()
+    finally:
+        process.terminate()
+        await process.wait()
+    await bastion.closed()
+    assert [one["port"] for one in told(await bastion.frames(), FrameType.OPEN)] == [there.port]
