@@ -11,7 +11,7 @@ from gateway.server.commands.voice import Voice
 from policy.domain.people import Person
 from policy.errors import PolicyUnavailable
 
-HELP: Final = Shape(name="help", more=("command",))
+HELP: Final = Shape(name="help", more=("command",), loose=True)
 
 
 class Command(Protocol):
@@ -78,5 +78,7 @@ class Commands:
     def _misuse(self, person: Person, misuse: CommandMisused, name: str) -> list[str]:
         lines = [self._voice.say(person, misuse.key, **misuse.arguments)]
         if name := misuse.command or name:
+            usage = self._voice.say(person, f"usage.{name}", login=person.login).splitlines()[0]
+            lines.append(f"  {usage}")
             lines.append(self._voice.say(person, "command.see", name=name))
         return [*lines, self._voice.contact(person)]

@@ -26,7 +26,7 @@ class Shape:
     """What one command takes: words in their places, then options that have a value each.
 
     ``places`` must all be there, ``more`` may follow them; ``needed`` are options that must be there, ``may`` others.
-    ``text`` is the option whose value, where it is left out, is read from standard input.
+    ``loose``: more words than places are no mistake. ``text`` is the option whose value, where it is left out, is read from standard input.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Shape:
     needed: tuple[str, ...] = ()
     may: tuple[str, ...] = ()
     text: str = ""
+    loose: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ def parse(line: str, shapes: Mapping[str, Shape]) -> Typed:
         raise CommandMisused("command.unknown", typed=name)
     if wants_help:
         return Typed(name=name, as_json=as_json, wants_help=True)
-    placed, options = _apart(shape, rest)
+    placed, options = (list(rest), {}) if shape.loose else _apart(shape, rest)
     return Typed(
         name=name,
         places=dict(zip((*shape.places, *shape.more), placed, strict=False)),

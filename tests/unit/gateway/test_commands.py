@@ -155,7 +155,7 @@ async def test_what_is_not_understood_is_said(commands: Commands, line: str) -> 
     assert "\x1b" not in result.err
 
 
-@pytest.mark.parametrize("line", ["", "help", "help me", "--json"])
+@pytest.mark.parametrize("line", ["", "help", "help me", "help me --now please", "--json"])
 async def test_help_is_in_her_language(commands: Commands, line: str) -> None:
     """Help names the commands and the security referent, in French or in English."""
     french = await typed(commands, line)
