@@ -226,9 +226,7 @@ def extend(
     ask: Annotated[
         bool, typer.Option("--ask", help="You asked for the window: ask somebody else to decide.")
     ] = False,
-    reason: Annotated[
-        str | None, typer.Option("--reason", help="With --ask: why, for who decides.")
-    ] = None,
+    reason: Annotated[str | None, typer.Option("--reason", help="With --ask: why, for who decides.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Put off the end of a window, while it is open or before. Who asked for it cannot alone."""
