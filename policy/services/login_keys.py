@@ -22,7 +22,7 @@ from policy.services.login_door import NOBODY, OnOutcome
 from policy.services.token_check import TokenCheck, TokenFacts, read_token_facts
 from policy.settings import PolicySettings
 
-_TOLD: Final = frozenset(
+TOLD: Final = frozenset(
     {
         LoginReason.CERTIFICATE_EXPIRED,
         LoginReason.CERTIFICATE_UNTRUSTED,
@@ -268,6 +268,6 @@ class KeyLogins(ContinuedLogins):
             blob=blob,
             detail=refused.detail,
         )
-        if refused.reason in _TOLD:
+        if refused.reason in TOLD:
             raise KeyUnfit(refused.reason.value)
         raise AuthenticationFailed("authentication failed")

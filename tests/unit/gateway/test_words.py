@@ -16,6 +16,7 @@ from policy.domain.people import Language
 from policy.domain.reports import Goal, ReportState
 from policy.domain.windows import WindowState
 from policy.i18n import load
+from policy.services.login_keys import TOLD
 
 ROOT = Path(gateway.__file__).parent
 
@@ -46,6 +47,7 @@ def test_no_sentence_is_without_use_and_none_is_missing() -> None:
     made |= {f"window.{state}" for state in (*WindowState, "open", "elapsed", "unanswered")}
     made |= {f"report.{state.value}" for state in ReportState} | {f"goal.{goal.value}" for goal in Goal}
     made |= {f"extension.{state}" for state in ("waiting", "granted", "refused")}
+    made |= {f"login.{reason.value}" for reason in TOLD}
     assert keys_of("fr") - named - made == set()
     assert made <= keys_of("fr")
 
