@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from string import ascii_lowercase
 
 from bench import clients
@@ -96,7 +96,9 @@ async def typist(entry: Entry) -> AsyncIterator[Typed]:
         yield typed
     finally:
         if process.stdin is not None:
-            process.stdin.close()
+            process.stdin.close()  # it then ends its client, and itself
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), 2 * clients.END_SECONDS)
         await clients.stop(process)
 
 
