@@ -155,9 +155,7 @@ def test_links_that_never_were_are_over_or_are_cut_read_alike(house: House) -> N
         assert all(VISIT not in page.headers.get("set-cookie", "") for page in pages)
 
 
-def test_the_token_is_in_no_page_no_address_and_no_log(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_token_is_in_no_page_no_address_and_no_log(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the link itself, nothing that is answered, set, redirected to or logged holds the token."""
     _, invited = hired(house)
     token = invited.token.reveal()
