@@ -13,6 +13,7 @@ class MailKind(StrEnum):
 
     INVITATION = "invitation"
     RENEWAL = "renewal"
+    RENEWED = "renewed"
     ENROLLED = "enrolled"
     PASSWORD_CHANGED = "password-changed"  # noqa: S105 - the name of a mail, not a secret
     PHONE_CHANGED = "phone-changed"

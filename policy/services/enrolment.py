@@ -113,6 +113,7 @@ class EnrolmentService:
             await work.emit("person.renewed", hospital_id, person_id, {}, {"reason": why})
             scope = RevocationScope.PERSON
             await cut_in(work, actor, hospital_id, scope, person_id, reason=why, now=self._clock.now())
+            await self._mails.tell(work, person, MailKind.RENEWED)
             return await self.invite_in(work, person, renewal=True)
 
     async def invite_in(self, work: UnitOfWork, person: Person, *, renewal: bool = False) -> Invited:

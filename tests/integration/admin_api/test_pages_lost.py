@@ -217,6 +217,8 @@ def test_whoever_reads_her_mail_alone_does_not_get_in(house: House, post: MailSe
         assert thief.get(path).status_code == 404
     with house.client(language="fr") as hers:
         assert hers.get(path).status_code == 404
+    mail_to(post, email, "Votre accès est à renouveler – CH de Test")
+    mail_to(post, REFERENT, f"L'accès de {login} est renouvelé")
     mail_to(post, email, "Votre invitation est annulée – CH de Test")
     mail_to(post, REFERENT, f"L'invitation de {login} a été bloquée")
 
