@@ -9,6 +9,7 @@ from importlib.metadata import version as installed_version
 from typing import Annotated, Any
 
 import typer
+from typer._click.exceptions import NoArgsIsHelpError, UsageError
 from typer.core import TyperGroup
 from typing_extensions import override
 
@@ -38,14 +39,25 @@ class Root(TyperGroup):
             from ecluse.wording import spoken
 
             _show(ctx, spoken(wrong, _desk(ctx).language))
+        except UsageError as misused:
+            raise _translated(misused, _desk(ctx).language) from misused
         finally:
             if isinstance(ctx.obj, Desk):
                 ctx.obj.close()
         raise typer.Exit(_FAILED)
 
 
+def _translated(misused: UsageError, language: str) -> UsageError:
+    """Return what is wrong with the command as it was typed, in *language*."""
+    if language == "en" or isinstance(misused, NoArgsIsHelpError):
+        return misused
+    from ecluse.wording import usage
+
+    return UsageError(usage(misused.format_message(), language), ctx=misused.ctx)
+
+
 def _desk(ctx: Any) -> Desk:
-    return ctx.obj if isinstance(ctx.obj, Desk) else desk_for(None)
+    return ctx.obj if isinstance(ctx.obj, Desk) else desk_for(ctx.params.get("lang"))
 
 
 def _show(ctx: Any, error: EcluseError) -> None:

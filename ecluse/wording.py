@@ -55,19 +55,32 @@ def detailed(arguments: Mapping[str, object], language: Language | str) -> dict[
 
 def detail(message: str, language: Language | str) -> str:
     """Return what a package below said in English in *language*; as it is where it is none of the known sentences."""
+    return _recognised(message, "detail.", language)
+
+
+def usage(message: str, language: Language | str) -> str:
+    """Return what the parser of the command line said in English in *language*, and so for what it quotes."""
+    told = _recognised(message, "usage.", language)
+    return told if told != message else _recognised(message, "asked.", language)
+
+
+def _recognised(message: str, prefix: str, language: Language | str) -> str:
     if language == Language.ENGLISH:
         return message
-    for key, pattern in _patterns():
+    for key, pattern in _patterns(prefix):
         found = pattern.fullmatch(message)
         if found is not None:
-            return i18n.load("ecluse").translate(key, language, timezone="UTC", **found.groupdict())
+            facts = found.groupdict()
+            if "asked" in facts:
+                facts["asked"] = usage(facts["asked"], language)
+            return i18n.load("ecluse").translate(key, language, timezone="UTC", **facts)
     return message
 
 
 @cache
-def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """Return the English details as patterns, each placeholder of a template standing for a value."""
-    english = i18n.load("ecluse").templates("detail.", Language.ENGLISH)
+def _patterns(prefix: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Return the English sentences under *prefix* as patterns, each placeholder of a template standing for a value."""
+    english = i18n.load("ecluse").templates(prefix, Language.ENGLISH)
     return tuple(
         (key, re.compile(_PLACEHOLDER.sub(r"(?P<\1>.+?)", re.escape(text)), re.DOTALL))
         for key, text in english.items()

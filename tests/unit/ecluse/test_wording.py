@@ -1,6 +1,7 @@
 """The errors of this machine's own commands, put into words."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from policy.errors import InvalidInput, KeyMissing, NotFound, PolicyUnavailable,
 from policy.vault.keyring import Keyring
 from recorder.errors import CatalogUnavailable, SignatureInvalid
 from recorder.seal.signing import SigningKey
+from tests.support.installed import ecluse
 
 ROOT = Path(__file__).resolve().parents[3]
 ERRORS = {"SettingsError", "InstallationError", "StartError", "MachineError", "DemoError"}
@@ -118,3 +120,29 @@ def test_the_vault_s_and_the_recorder_s_real_complaints_are_known(tmp_path: Path
         with pytest.raises(SignatureInvalid) as invalid:
             SigningKey.load(pem)
         assert detail(str(invalid.value), "fr") != str(invalid.value)
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (("windows", "lst"), "Commande inconnue : 'lst'"),
+        (("nothing",), "Commande inconnue : 'nothing'"),
+        (("devices", "show"), "Il manque l'argument 'name'"),
+        (("devices", "show", "a", "b"), "Argument en trop : b"),
+        (("devices", "show", "--no-such"), "Option inconnue : --no-such"),
+        (("interventions", "add"), "Il manque l'option"),
+        (("audit", "list", "--limit", "x"), "Valeur refusée pour '--limit' : écrivez un nombre entier"),
+        (("audit", "list", "--limit", "0"), "Valeur refusée pour '--limit' : écrivez au moins 1"),
+        (("devices", "update", "scan01", "--group", "a", "--no-group"), "donnez l'un d'eux"),
+    ],
+    ids=" ".join,
+)
+def test_what_was_typed_wrongly_is_said_in_french_with_the_same_exit_code(
+    typed: tuple[str, ...], told: str
+) -> None:
+    """The parser's own errors are French under ``--lang fr`` and English otherwise; both end with 2."""
+    done = {language: ecluse(*typed, language=language) for language in ("fr", "en")}
+    assert [one.exit_code for one in done.values()] == [2, 2]
+    french = " ".join(re.sub(r"[│\N{NO-BREAK SPACE}]", " ", done["fr"].stderr).split())
+    assert told in french
+    assert told not in done["en"].stderr
