@@ -108,6 +108,11 @@ class Front(asyncssh.SSHServer):
         return self._selector is not None and quiet and not self._selector.live
 
     @property
+    def person(self) -> Person | None:
+        """Who has logged in; None before."""
+        return self._selector.person if self._selector is not None else None
+
+    @property
     def selector(self) -> Selector:
         """Who serves the channels of whoever has logged in; raises RuntimeError before."""
         if self._selector is None:
@@ -152,6 +157,10 @@ class Front(asyncssh.SSHServer):
                 channel.server.dismiss(self._say("end.drain"))
                 left.append(channel.channel.wait_closed())
         await asyncio.gather(*left)
+
+    def turn_out(self) -> None:
+        """Close the connection of whoever has logged in, for her log-in counts no more."""
+        self._spawn(self.selector.turn_out(self._context.wording.refused("end.refused", self._language())))
 
     async def settled(self) -> None:
         """Wait until nothing that was begun for this connection still runs."""

@@ -24,6 +24,7 @@ from gateway.server.front import Front
 from gateway.server.host_keys import HostKeys
 from gateway.server.jump import Jumps
 from gateway.server.ssh_config import Place
+from gateway.server.standing import spent
 from gateway.session.lifecycle import Opener
 from gateway.session.reasons import EndReason
 from gateway.session.supervisor import Supervisor
@@ -32,6 +33,7 @@ from gateway.sshfix import InnerConnection, ServerConnection, require_version
 from gateway.sshfix.algorithms import COMPRESSION, ENCRYPTION, KEX, MAC, SIGNATURE
 from gateway.target.dial import Dialler
 from policy.clock import Clock
+from policy.domain.events import PolicyEvent
 from policy.domain.hospitals import Hospital
 from policy.domain.ids import HospitalId
 from policy.i18n import Catalog, load
@@ -150,6 +152,12 @@ class _Door:
     def left(self, front: Front) -> None:
         self.logged_in(front)
         self.fronts.discard(front)
+
+    def changed(self, event: PolicyEvent) -> None:
+        """Turn out whoever logged in before *event*, and would have to log in again since."""
+        for front in list(self.fronts):
+            if front.person is not None and spent(event, front.person):
+                front.turn_out()
 
 
 class Gateway:
@@ -318,6 +326,7 @@ class Gateway:
             node=settings.node,
             poll_seconds=settings.poll_seconds,
             policy_grace_seconds=settings.policy_grace_seconds,
+            on_change=self._door.changed,
         )
         return GatewayContext(
             settings=settings,

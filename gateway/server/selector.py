@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from weakref import WeakSet
 
 import structlog
 
@@ -28,13 +29,15 @@ from gateway.session.port_request import PortRequest
 from gateway.session.reasons import EndReason
 from gateway.session.request import ChannelRequest
 from gateway.session.transfer.command import Refused
-from policy.domain.access import AccessRequest
+from policy.domain.access import AccessRequest, Opening
 from policy.domain.people import Factor, Person
 from policy.errors import PolicyError
 from recorder.errors import RecorderError
 
 MAX_REFUSALS = 100
 """Refused forwardings after which a connection is taken for an attack and closed."""
+TELLING_SECONDS = 3.0
+"""How long a log-in that counts no more is left to the last words of its sessions."""
 
 _log = structlog.get_logger()
 _Target = tuple[str, str | None]
@@ -71,6 +74,8 @@ class Selector:
         self._jumped = jumped
         self._opening: dict[_Target, asyncio.Task[Session]] = {}
         self._sessions: list[Session] = []
+        self._looking: asyncio.Future[list[Opening]] | None = None
+        self._within: WeakSet[Selector] = WeakSet()
         self._refusals: list[tuple[Mapping[str, object], Refused]] = []
         self._refused = 0
         self._left = False
@@ -121,17 +126,26 @@ class Selector:
             raise
 
     async def ports(self, device: str) -> set[int]:
-        """Return the SSH port of *device* where it is open to her now; else nothing, whatever the reason."""
+        """Return the SSH port of *device* where it is open to her now; else nothing, whatever the reason.
+
+        Whoever asks meanwhile shares the question under way: a flood of openings is no flood of questions, and
+        policy is asked once more before anything opens.
+        """
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.ensure_future(self._openings())
+        found = await asyncio.shield(self._looking)
+        return {opening.port for opening in found if opening.device_name == device}
+
+    async def _openings(self) -> list[Opening]:
         try:
-            found = await self._context.openings.openings(self._person.hospital_id, self._person.id)
+            return await self._context.openings.openings(self._person.hospital_id, self._person.id)
         except PolicyError as error:
             _log.error("policy.unreadable", error=str(error))
-            return set()
-        return {opening.port for opening in found if opening.device_name == device}
+            return []
 
     def inside(self, device: str, account: str | None, hang_up: HangUp) -> "Selector":
         """Return who serves her on a connection to *device* inside this one, which *hang_up* closes."""
-        return Selector(
+        inside = Selector(
             self._context,
             name=LoginName(self._person.login, device, account),
             person=self._person,
@@ -142,6 +156,13 @@ class Selector:
             alive=self._alive,
             jumped=True,
         )
+        self._within.add(inside)
+        return inside
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """Those that were opened on this connection, the ended ones included."""
+        return tuple(self._sessions)
 
     @property
     def live(self) -> bool:
@@ -154,6 +175,16 @@ class Selector:
     def turned_out(self) -> bool:
         """Whether the hospital ended a session of hers: what she proved before serves no more."""
         return any(session.ending in {EndReason.CUT, EndReason.REFUSED} for session in self._sessions)
+
+    async def turn_out(self, text: str) -> None:
+        """Close her connection with *text*, once the sessions on it and inside it have said why they end."""
+        hers = [session for selector in (self, *self._within) for session in selector.sessions]
+        ends = [asyncio.ensure_future(session.ended.wait()) for session in hers]
+        if ends:
+            _, late = await asyncio.wait(ends, timeout=TELLING_SECONDS)
+            for end in late:
+                end.cancel()
+        self._hang_up(text)
 
     def leave(self, *, lost: bool = False) -> None:
         """The person's connection is gone: her sessions end, those included that are being opened.

@@ -50,8 +50,12 @@ class Supervisor:
         node: str,
         poll_seconds: float,
         policy_grace_seconds: float,
+        on_change: Callable[[PolicyEvent], None],
     ) -> None:
-        """Ask *access* about changes every *poll_seconds*; outlive an unreadable policy by the grace."""
+        """Ask *access* about changes every *poll_seconds*; outlive an unreadable policy by the grace.
+
+        *on_change* hears of each change once, before the live grants are asked about.
+        """
         self._access = access
         self._journal = journal
         self._wording = wording
@@ -60,6 +64,7 @@ class Supervisor:
         self._node = node
         self._poll_seconds = poll_seconds
         self._grace = policy_grace_seconds
+        self._on_change = on_change
         self._sessions: dict[Session, HangUp] = {}
         self._alive: dict[Session, Callable[[], Awaitable[bool]]] = {}
         self._ends: set[asyncio.Task[None]] = set()
@@ -244,6 +249,7 @@ class Supervisor:
             self._cursor, events = await self._access.changes_since(self._cursor)
             changed = changed or bool(events)
             for event in events:
+                self._on_change(event)
                 self._answer(event)
             if not events:
                 break
