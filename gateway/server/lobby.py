@@ -12,10 +12,8 @@ from policy.domain.people import Person
 from policy.errors import PolicyError
 
 LOOK_SECONDS = 1.0
-
-
-def _nothing() -> None:
-    return None
+AHEAD = 64
+"""Steps that wait to be shown; what is typed further ahead is not heard."""
 
 
 class Lobby:
@@ -32,7 +30,8 @@ class Lobby:
         self._menu = Menu(person, context.wording.hospital, context.catalog, columns=columns)
         self._steps: asyncio.Queue[MenuStep] = asyncio.Queue()
         self._last_key = context.monotonic()
-        self.to_person = Valve(_nothing, _nothing)
+        # who does not read what the menu answers is not heard either, or the answers would pile up here
+        self.to_person = Valve(channel.channel.pause_reading, channel.channel.resume_reading)
 
     async def choose(self) -> tuple[str, str] | None:
         """Serve the menu until a device and account are chosen; None when she leaves or is silent too long."""
@@ -83,6 +82,8 @@ class Lobby:
     def typed(self, data: bytes) -> None:
         """Take keystrokes."""
         self._last_key = self._context.monotonic()
+        if self._steps.qsize() >= AHEAD:
+            return
         step = self._menu.feed(data)
         if step != MenuStep():
             self._steps.put_nowait(step)

@@ -1,0 +1,73 @@
+"""Floods by somebody who has logged in: of keys in the menu, and of ports that are none, cost policy and memory little."""
+
+import asyncio
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from gateway.server import lobby
+from policy.domain.access import Opening
+from policy.domain.ids import HospitalId, PersonId
+from tests.support.bastion import running_bastion
+from tests.support.raw_client import channel, logged_in
+
+pytestmark = pytest.mark.integration
+
+FLOOD = 300
+
+
+async def test_a_flood_of_ports_shares_its_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of openings at once towards another device's odd port: policy is asked a few times, not once for each."""
+    async with running_bastion(tmp_path) as bastion:
+        access, asked = bastion.world.services.access, []
+        really = access.openings
+
+        async def counted(hospital_id: HospitalId, person_id: PersonId) -> list[Opening]:
+            asked.append(person_id)
+            return await really(hospital_id, person_id)
+
+        monkeypatch.setattr(access, "openings", counted)
+        async with logged_in(bastion, "alice+scan01") as connection:
+            wanted = [connection.open_connection("mri02", 8443) for _ in range(FLOOD)]
+            ended = await asyncio.wait_for(asyncio.gather(*wanted, return_exceptions=True), 30)
+        assert all(isinstance(one, asyncssh.ChannelOpenError | OSError) for one in ended)
+        assert 0 < len(asked) < 10
+
+
+async def test_who_does_not_read_the_menu_is_not_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys typed by the thousand, whose answers nobody reads, leave a bounded queue and a bounded buffer."""
+    lobbies: list[lobby.Lobby] = []
+    really = lobby.Lobby.typed
+    longest = 0
+
+    def watched(self: lobby.Lobby, data: bytes) -> None:
+        nonlocal longest
+        really(self, data)
+        if self not in lobbies:
+            lobbies.append(self)
+        longest = max(longest, self._steps.qsize())
+
+    monkeypatch.setattr(lobby.Lobby, "typed", watched)
+    async with running_bastion(tmp_path) as bastion, logged_in(bastion, "alice") as connection:
+        typing, heard = await channel(connection, term_type="xterm", window=4096)
+        await heard.until(b"scan01")
+        typing.pause_reading()
+        for _ in range(4000):
+            typing.write(b"nothere\r")
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            while not lobbies or not lobbies[0].to_person.held:  # noqa: ASYNC110 - the buffer tells nobody
+                await asyncio.sleep(0.02)
+        waiting = lobbies[0].to_person.held, typing.is_closing()
+        assert waiting == (True, False)
+        assert longest <= lobby.AHEAD
+        typing.resume_reading()
+        async with asyncio.timeout(10):
+            while lobbies[0].to_person.held:  # noqa: ASYNC110 - the buffer tells nobody
+                await asyncio.sleep(0.02)
+        typing.write(b"\x03")
+        await asyncio.wait_for(heard.closed.wait(), 20)
+        assert len(heard.out) < 4000 * 80
