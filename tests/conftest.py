@@ -13,6 +13,8 @@ from structlog.dev import ConsoleRenderer, plain_traceback
 
 from ecluse.demo.leftovers import collect, temporary_folder
 
+pytest_plugins = ["tests.support.matrix"]
+
 for _processor in structlog.get_config()["processors"]:
     if isinstance(_processor, ConsoleRenderer):
         # where no log is configured, drawing every local variable of a trace took longer than most tests
