@@ -26,7 +26,7 @@ from admin_api.v1.schemas.people import (
 from policy.domain.ids import PersonId, SupplierId
 from policy.services.people import Invited
 
-_MAIL_PATIENCE_SECONDS: Final = 3.0
+_MAIL_PATIENCE_SECONDS: Final = 5.0
 
 router = APIRouter(prefix="/people", tags=["people"], route_class=GuardedRoute)
 
