@@ -11,6 +11,7 @@ from policy.domain.access import Opening
 from policy.domain.ids import HospitalId, PersonId
 from tests.support.bastion import running_bastion
 from tests.support.raw_client import channel, logged_in
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -58,16 +59,10 @@ async def test_who_does_not_read_the_menu_is_not_heard(
         for _ in range(4000):
             typing.write(b"nothere\r")
             await asyncio.sleep(0)
-        async with asyncio.timeout(10):
-            while not lobbies or not lobbies[0].to_person.held:  # noqa: ASYNC110 - the buffer tells nobody
-                await asyncio.sleep(0.02)
-        waiting = lobbies[0].to_person.held, typing.is_closing()
-        assert waiting == (True, False)
+        await eventually(lambda: bool(lobbies) and lobbies[0].to_person.held)
         assert longest <= lobby.AHEAD
         typing.resume_reading()
-        async with asyncio.timeout(10):
-            while lobbies[0].to_person.held:  # noqa: ASYNC110 - the buffer tells nobody
-                await asyncio.sleep(0.02)
+        await eventually(lambda: not lobbies[0].to_person.held)
         typing.write(b"\x03")
         await asyncio.wait_for(heard.closed.wait(), 20)
         assert len(heard.out) < 4000 * 80
