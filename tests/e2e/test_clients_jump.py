@@ -106,7 +106,7 @@ async def test_ansible_jumps_by_its_common_arguments(bastion: Bastion, tmp_path:
         common = shlex.join([*laptop.files, "-J", laptop.outer()])
         (tmp_path / "inventory").write_text(
             f'scan01 ansible_user=maint ansible_ssh_common_args="{common}" ansible_control_path={tmp_path}/i '
-            f"ansible_python_interpreter={sys.executable} ansible_remote_tmp={bastion.device.home}/tmp\n"
+            f"ansible_control_path_dir={tmp_path} ansible_python_interpreter={sys.executable} ansible_remote_tmp={bastion.device.home}/tmp\n"
         )
         ansible = [
             str(Path(sys.executable).with_name("ansible")),
