@@ -93,7 +93,9 @@ class Supervisor:
                 process = await self._start(program)
             except OSError as error:
                 # its user may not run it, or it is being replaced: the other program goes on all the same
-                log.warning("process.not_started", program=program.name, why=str(error), again_in_seconds=pause)
+                log.warning(
+                    "process.not_started", program=program.name, why=str(error), again_in_seconds=pause
+                )
             else:
                 log.info("process.started", program=program.name, pid=process.pid)
                 if await self._asked_to_end(process):
