@@ -161,6 +161,8 @@ class EnrolmentService:
         await self.hear(hospital_id, digest, spoken_code)
         async with self._database.unit_of_work(person.id, self._clock) as work:
             await self.invited(work, hospital_id, digest)
+            # a page left open under the same invitation must not show the secret that is given here
+            await work.visits.choose(hospital_id, person.id, None, self._clock.now())
             return await self.begin_in(work, person, hospital, password_hash)
 
     async def confirm_totp(self, token: Secret, code: str) -> Person:

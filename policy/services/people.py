@@ -6,6 +6,7 @@ from dataclasses import replace
 from policy.authn import ssh_keys
 from policy.domain.credentials import EnrolledKey
 from policy.domain.ids import HospitalId, PersonId, SupplierId, new_id
+from policy.domain.mails import MailKind
 from policy.domain.people import Language, Person, Role
 from policy.errors import Conflict, InvalidInput
 from policy.services import inputs
@@ -112,12 +113,14 @@ class PeopleService(EnrolmentService):
         async with self._database.unit_of_work(actor, self._clock) as work:
             if actor != person_id:
                 await require(work, hospital_id, actor, Duty.MANAGE)
-            await work.people.get(hospital_id, person_id)
+            person = await work.people.get(hospital_id, person_id)
             if await work.credentials.key_of_fingerprint(hospital_id, key.fingerprint) is not None:
                 raise Conflict("this key is in use already: one key belongs to one person (E3)")
             await work.credentials.insert_ssh_key(key)
             shown = {"fingerprint": key.fingerprint, "algorithm": key.algorithm, "label": key.label}
             await work.emit("person.key_added", hospital_id, person_id, {}, shown)
+            # whoever added it: a key of somebody else's among hers would come in under her name
+            await self._mails.tell(work, person, MailKind.KEY_ADDED, {"fingerprint": key.fingerprint})
         return key
 
     async def remove_key(

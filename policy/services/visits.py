@@ -228,10 +228,7 @@ class VisitService:
     async def add_key(self, shown: Secret, public_line: str) -> EnrolledKey:
         """Add a public key of hers; raises InvalidInput, Conflict where anybody has it already."""
         person = await self._confirmed(shown)
-        key = await self._people.add_key(person.id, person.hospital_id, person.id, public_line)
-        async with self._database.unit_of_work(person.id, self._clock) as work:
-            await self._mails.tell(work, person, MailKind.KEY_ADDED, {"fingerprint": key.fingerprint})
-        return key
+        return await self._people.add_key(person.id, person.hospital_id, person.id, public_line)
 
     async def remove_key(self, shown: Secret, fingerprint: str) -> None:
         """Take a public key of hers away; raises NotFound."""

@@ -34,11 +34,16 @@ class Visits:
         return None if row is None else _visit(row)
 
     async def choose(
-        self, hospital_id: HospitalId, person_id: PersonId, token_hash: str, at: datetime
+        self, hospital_id: HospitalId, person_id: PersonId, token_hash: str | None, at: datetime
     ) -> None:
-        """Note that the password was chosen in this visit at *at*, and in no other one of the person any more."""
+        """Note that the password was chosen in this visit at *at*, and in no other one of the person any more.
+
+        None: it was chosen in no visit.
+        """
         mine = (_v.hospital_id == hospital_id) & (_v.person_id == person_id)
         await self._connection.execute(update(t.visits).where(mine).values(chosen_at=None))
+        if token_hash is None:
+            return
         this = mine & (_v.token_hash == token_hash)
         await self._connection.execute(update(t.visits).where(this).values(chosen_at=at))
 
