@@ -67,7 +67,7 @@ async def test_a_forwarded_port_leads_nowhere(bastion: Bastion, how: str) -> Non
     out, err = await asyncio.wait_for(process.communicate(b"still here"), 15)
     assert (process.returncode, out) == (0, b"still here")
     assert b"administratively prohibited" in err
-    assert b"Refuse (PGSSIS-E6) : les redirections de ports" in err
+    assert b"Refuse (PGSSIS-E6) : le SSH de l'equipement lui-meme ne se transfere pas" in err
     assert b"\\303" not in err  # what ssh makes of an accent in its log
     assert bastion.device.log().count("Connection from") == before
     assert [(one["request"], one["rule"], one["port"]) for one in await refusals(bastion)] == [
