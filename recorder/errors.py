@@ -3,6 +3,8 @@
 RecorderError
 ├── TraceFormatError      bytes that are not a trace of this format
 │   └── ChainBroken       a record that is not the one that was written there
+├── TraceSealed           a sealed trace, and no key at hand that opens it
+├── ReaderKeyUnusable     a reader's key that cannot be made or used
 ├── SignatureInvalid      a manifest that this key did not sign, or a key that cannot be used
 ├── SpoolUnavailable      the spool cannot be written: no new session
 │   └── SpoolFull         the spool has less room than the settings keep free
@@ -36,6 +38,14 @@ class ChainBroken(TraceFormatError):
         super().__init__(message)
         self.record = record
         self.what = what
+
+
+class TraceSealed(RecorderError):
+    """The trace is sealed for readers whose keys are not at hand, or its wraps were destroyed."""
+
+
+class ReaderKeyUnusable(RecorderError):
+    """A reader's key is missing, open to others, of another kind, or cannot be made."""
 
 
 class SignatureInvalid(RecorderError):

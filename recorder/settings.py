@@ -16,6 +16,7 @@ class RecorderSettings:
         spool: Local folder where live traces are written.
         store: Folder of the closed traces.
         signing_key_path: PEM file of the Ed25519 key that signs manifests, mode 0600.
+        reader_keys: PEM files of the public keys whose holders may read the traces; none: traces are not sealed.
         catalog_url: SQLAlchemy URL of the catalogue and journal, with an async driver.
         write_timeout_seconds: How long a frame may wait for the spool before its session ends.
         min_free_bytes: Free room in the spool below which no session opens.
@@ -28,6 +29,7 @@ class RecorderSettings:
     store: Path
     signing_key_path: Path
     catalog_url: str
+    reader_keys: tuple[Path, ...] = ()
     write_timeout_seconds: float = 2.0
     min_free_bytes: int = 256 * MIB
     max_threads: int = 256

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,11 +81,15 @@ class SpoolFolder:
         except OSError as error:
             raise SpoolUnavailable(f"the spool {self.path} cannot be written: {error.strerror}") from error
 
-    def create(self, header: TraceHeader) -> OpenTrace:
+    def create(self, header: TraceHeader, wraps: Mapping[str, bytes]) -> OpenTrace:
         """Begin a trace; when this returns, its header survives a power cut.
 
         The folder gets its name only once the header is whole and locked, so that a recovery in
         another process never takes it for a dead one.
+
+        Args:
+            header: Whose session it is.
+            wraps: Its data key for each reader, by file name; none where it is not sealed.
 
         Raises:
             SpoolUnavailable: The disk refuses, or a trace of this session is there already.
@@ -102,6 +107,8 @@ class SpoolFolder:
                 fresh / TRACE, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600
             )
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for name, wrapped in wraps.items():
+                write_whole(fresh / name, wrapped)
             with os.fdopen(descriptor, "wb", closefd=False) as file:
                 file.write(data)
             os.fsync(descriptor)

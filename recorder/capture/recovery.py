@@ -15,9 +15,9 @@ from recorder.capture.folder import MANIFEST, SIGNATURE, lock, sign, sync_direct
 from recorder.capture.writer import TraceWriter
 from recorder.errors import ChainBroken, SignatureInvalid, TraceFormatError
 from recorder.ports import Now
-from recorder.seal.encryption import suite
+from recorder.seal.encryption import CLEAR, suite
 from recorder.seal.signing import SigningKey
-from recorder.trace import frames, records
+from recorder.trace import frames, instants, records
 from recorder.trace.frames import Frame, FrameType, canonical
 from recorder.trace.header import TraceHeader
 from recorder.trace.manifest import Manifest, StoredFile
@@ -125,7 +125,7 @@ def _close(
         descriptor,
         offset=walk.offset,
         link=walk.link,
-        suite_number=walk.header.suite,
+        suite=suite(walk.header.suite),
         sequence=walk.sequence,
         now=now,
         input_limit=0,
@@ -215,9 +215,11 @@ def _end_of(walk: _Walk) -> tuple[str | None, int]:
     """The reason in the END frame, if the trace has one, and the time of the last frame that can be read."""
     if walk.last is None:
         return None, 0
+    if walk.header.suite != CLEAR and not walk.last.flags & records.OPEN:
+        # the wall clock says nearly as much as the frames that cannot be read here
+        return None, max(0, walk.last.wall_ns - instants.to_ns(walk.header.started_at))
     try:
-        content = suite(walk.header.suite).open(walk.last.head, walk.last.body)
-        plain = records.expand(zstandard.ZstdDecompressor(), walk.last.flags, content)
+        plain = records.expand(zstandard.ZstdDecompressor(), walk.last.flags, walk.last.body)
         final = list(frames.decode(plain))[-1]
         if final.type is FrameType.END:
             return str(frames.facts(final).get("reason", "")) or None, final.at_ns

@@ -22,6 +22,7 @@ from recorder.errors import SpoolUnavailable
 from recorder.ports import Alarm, Now
 from recorder.seal.encryption import suite
 from recorder.seal.signing import SigningKey
+from recorder.seal.wrapping import ReaderPublicKey, SealedHeader, seal_for
 from recorder.settings import RecorderSettings
 from recorder.store.catalog import Catalog
 from recorder.store.database import Database
@@ -84,6 +85,7 @@ class Recorder:
             timeout=settings.write_timeout_seconds,
             sync_interval=settings.sync_interval_seconds,
         )
+        self._readers: list[ReaderPublicKey] = []
         self._reasons: dict[str, str] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._probe: asyncio.Future[None] | None = None
@@ -99,9 +101,11 @@ class Recorder:
 
         Raises:
             SignatureInvalid: The signing key cannot be used.
+            ReaderKeyUnusable: A reader's public key cannot be used.
             SpoolUnavailable: The spool cannot be made or read.
         """
         key = SigningKey.load(self.settings.signing_key_path)
+        self._readers = [ReaderPublicKey.load(path) for path in self.settings.reader_keys]
         try:
             self._spool.prepare()
             self.settings.store.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -135,16 +139,18 @@ class Recorder:
             SpoolUnavailable: Spool or catalogue cannot be written in time.
             TraceFormatError: The header cannot be stored or names an unknown suite.
         """
-        suite(header.suite)
         await self.check_writable()
-        creating = self._run(lambda: self._spool.create(header))
+        sealed = self._sealed(header)
+        header = sealed.header
+        writing = suite(header.suite, sealed.key)
+        creating = self._run(lambda: self._spool.create(header, sealed.wraps))
         try:
             trace = await self._in_time(creating)
             writer = TraceWriter(
                 trace.descriptor,
                 offset=trace.offset,
                 link=trace.link,
-                suite_number=header.suite,
+                suite=writing,
                 now=self._now,
                 input_limit=self.settings.input_limit_bytes,
             )
@@ -188,6 +194,11 @@ class Recorder:
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._slow_pool.shutdown(wait=False, cancel_futures=True)
         await self.database.dispose()
+
+    def _sealed(self, header: TraceHeader) -> SealedHeader:
+        if not self._readers:
+            return SealedHeader(header, b"", {})
+        return seal_for(header, self._readers, self._ready_shipper().key)
 
     async def _list(self, header: TraceHeader) -> None:
         try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import zstandard
 
 from recorder.ports import Now
-from recorder.seal.encryption import suite
+from recorder.seal.encryption import Clear, Suite
 from recorder.trace import chain, frames, instants, records
 from recorder.trace.frames import Frame, FrameType
 
@@ -35,6 +35,11 @@ _tools = _ThreadTools()
 _STREAMS = {FrameType.INPUT: "input", FrameType.OUTPUT: "output"}
 """The kinds of frames that may be data without end, and what a digest calls the stream they are of."""
 
+_BORDERS = frozenset({FrameType.GAP, FrameType.END})
+"""Frames that are not sealed when they end a trace: a recovery, which has no key, reads and writes them."""
+
+_OPEN = Clear()
+
 _Key = tuple[int, FrameType]
 
 
@@ -56,13 +61,10 @@ class TraceWriter:
         descriptor: The trace, locked, standing after its header; the writer owns it.
         offset: Bytes the file has.
         link: The chain's digest so far.
-        suite_number: The suite the header names.
+        suite: Seals the records, as the header says.
         sequence: Number of the last record written.
         now: Wall clock.
         input_limit: Bytes kept of one channel's input, and of a forwarded port's output; the rest is hashed.
-
-    Raises:
-        TraceFormatError: The suite is unknown.
     """
 
     def __init__(
@@ -71,13 +73,13 @@ class TraceWriter:
         *,
         offset: int,
         link: bytes,
-        suite_number: int,
+        suite: Suite,
         now: Now,
         input_limit: int,
         sequence: int = 0,
     ) -> None:
         self._descriptor = descriptor
-        self._suite = suite(suite_number)
+        self._suite = suite
         self._now = now
         self._input_limit = input_limit
         self._streams: dict[_Key, _Stream] = {}
@@ -96,12 +98,24 @@ class TraceWriter:
             OSError: The disk refused; what was written of the record is cut off again if it can be.
             TraceFormatError: The frames fit in no record.
         """
-        plain = frames.encode(self._within_limit(batch))
+        kept = self._within_limit(batch)
+        border = len(kept)
+        if self._suite.number and kept[-1].type is FrameType.END:
+            while border and kept[border - 1].type in _BORDERS:
+                border -= 1
+        self._append(kept[:border])
+        self._append(kept[border:], sealed=False)
+
+    def _append(self, kept: Sequence[Frame], *, sealed: bool = True) -> None:
+        if not kept:
+            return
+        sealing, mark = (self._suite, 0) if sealed else (_OPEN, records.OPEN)
+        plain = frames.encode(kept)
         flags, content = records.compress(_tools.compressor, plain)
         head = records.record_head(
-            len(content) + self._suite.overhead, self.sequence + 1, instants.to_ns(self._now()), flags
+            len(content) + sealing.overhead, self.sequence + 1, instants.to_ns(self._now()), flags | mark
         )
-        body = self._suite.seal(head, content)
+        body = sealing.seal(head, content)
         link = chain.link(self.link, head, body)
         try:
             size = _write_all(self._descriptor, head, body, link)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,23 +12,27 @@ from typing import BinaryIO, Self
 import zstandard
 
 from recorder.errors import ChainBroken, RecorderError, SignatureInvalid, TraceFormatError, TraceNotFound
-from recorder.seal.encryption import suite
+from recorder.seal.encryption import CLEAR, suite
 from recorder.seal.signing import PublicKey
+from recorder.seal.wrapping import MAX_WRAP, SUFFIX, ReaderKey, check_wrap, data_key
 from recorder.trace import frames, records
-from recorder.trace.frames import Frame
+from recorder.trace.frames import Frame, FrameType
 from recorder.trace.header import TraceHeader
 from recorder.trace.manifest import MAX_MANIFEST, Manifest, StoredFile
 
 TRACE = "trace.ecl"
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
+_BORDERS = frozenset({FrameType.GAP, FrameType.END})
+"""What a record may hold that is not sealed under its trace's suite."""
 
 
 class TraceReader:
     """One pass over a trace; each record is checked against the chain before its frames come out.
 
     Args:
-        path: A trace's folder, or the trace file itself.
+        path: A trace's folder, or the trace file itself, beside which the wraps of its key lie.
+        readers: Keys that may open a sealed trace; none are needed to check it.
 
     Attributes:
         header: Who reached what.
@@ -43,13 +47,15 @@ class TraceReader:
         ChainBroken: The header is not the one that was written.
     """
 
-    def __init__(self, path: Path) -> None:
-        file = _open(path / TRACE if path.is_dir() else path)
+    def __init__(self, path: Path, readers: Sequence[ReaderKey] = ()) -> None:
+        trace = path / TRACE if path.is_dir() else path
+        file = _open(trace)
         self._file: BinaryIO = file
         try:
             self.header: TraceHeader
             self.header, self.seed, self.bytes_read = records.read_head(file)
             self._suite = suite(self.header.suite)
+            self._directory, self._readers = trace.parent, readers
         except BaseException:
             file.close()
             raise
@@ -83,10 +89,18 @@ class TraceReader:
         Raises:
             ChainBroken: A record is not the one that was written there; all before it came out.
             TraceFormatError: A record was made by no writer of this version.
+            TraceSealed: It is sealed, and none of the readers' keys opens it.
         """
+        if self.header.suite != CLEAR:
+            key = data_key(self._directory, self.header, self._readers)
+            self._suite = suite(self.header.suite, key)
         for record in self.records():
-            content = self._suite.open(record.head, record.body)
-            yield from frames.decode(records.expand(self._decompressor, record.flags, content))
+            is_open = bool(record.flags & records.OPEN)
+            content = record.body if is_open else self._suite.open(record.head, record.body)
+            for frame in frames.decode(records.expand(self._decompressor, record.flags, content)):
+                if is_open and frame.type not in _BORDERS:
+                    raise TraceFormatError(f"record {record.sequence} holds what should have been sealed")
+                yield frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +109,7 @@ class Problem:
 
     Attributes:
         what: ``header``, ``length``, ``order``, ``digest``, ``truncated``, ``format``, ``manifest``,
-            ``signature``, ``file`` or ``missing``.
+            ``signature``, ``file``, ``wrap`` or ``missing``.
         record: Number of the first bad record, from 1; 0 for the header, None where no record is to blame.
         detail: One sentence.
     """
@@ -165,6 +179,7 @@ def verify(
                 count = reader.records_read
             manifest = _signed_manifest(trace.parent, key, manifest_sha256)
             problem = _compare(reader, manifest) or _check_files(trace.parent, manifest)
+            problem = problem or _check_wraps(trace.parent, header, key)
             return Verification(problem, count, header, manifest)
     except ChainBroken as error:
         return Verification(Problem(error.what, error.record, str(error)), count, header, None)
@@ -238,6 +253,22 @@ def _check_files(directory: Path, manifest: Manifest) -> Problem | None:
     for item in manifest.files:
         if not _as_signed(directory, item):
             return Problem("file", None, f"{item['name']} beside the trace is not the file that was signed")
+    return None
+
+
+def _check_wraps(directory: Path, header: TraceHeader, key: PublicKey) -> Problem | None:
+    """Whether each wrap that is there was made for this trace; that all were destroyed is no fault, but an erasure."""
+    named = set((header.sealing or {}).get("readers", []))
+    for path in sorted(directory.glob(f"*{SUFFIX}")):
+        try:
+            reader = check_wrap(_read(path, MAX_WRAP), header, key)
+        except (SignatureInvalid, TraceFormatError, TraceNotFound) as error:
+            return Problem("wrap", None, f"{path.name}: {error}")
+        if path.name != f"{reader}{SUFFIX}":
+            return Problem("wrap", None, f"{path.name} is the wrap of another reader")
+        named.discard(reader)
+    if named and len(named) < len((header.sealing or {}).get("readers", [])):
+        return Problem("wrap", None, f"the wrap of reader {min(named)} is gone, and others are not")
     return None
 
 

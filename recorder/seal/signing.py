@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -20,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 from typing_extensions import override
 
 from recorder.errors import SignatureInvalid
+from recorder.seal.files import read_private, write_new
 
 
 class PublicKey:
@@ -91,14 +90,9 @@ class SigningKey:
             SignatureInvalid: The file is missing, open to others, or holds something else.
         """
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            with os.fdopen(descriptor, "rb") as file:
-                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-                if mode & 0o077:
-                    raise SignatureInvalid(
-                        f"{path} is open to others (mode {mode:04o}); run: chmod 600 {path}"
-                    )
-                pem = file.read()
+            pem = read_private(path)
+        except ValueError as error:
+            raise SignatureInvalid(str(error)) from error
         except OSError as error:
             raise SignatureInvalid(f"the signing key {path} cannot be read: {error.strerror}") from error
         try:
@@ -132,16 +126,8 @@ def generate_key(path: Path) -> SigningKey:
     made = SigningKey(key)
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
-        _write_new(path, pem, 0o600)
-        _write_new(path.with_name(path.name + ".pub"), made.public.to_pem(), 0o644)
+        write_new(path, pem, 0o600)
+        write_new(path.with_name(path.name + ".pub"), made.public.to_pem(), 0o644)
     except OSError as error:
         raise SignatureInvalid(f"the signing key {path} cannot be made: {error.strerror}") from error
     return made
-
-
-def _write_new(path: Path, data: bytes, mode: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

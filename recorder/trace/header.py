@@ -63,6 +63,7 @@ class TraceHeader:
 
     Attributes:
         suite: Number of the suite that seals the records; 0 is clear.
+        sealing: Where it is sealed: a digest of its data key, and the identifiers of the readers' keys.
         session_id: Identifier of the session and of its trace.
         hospital_id: Whose trace it is.
         node: Name of the gateway that made it.
@@ -90,6 +91,7 @@ class TraceHeader:
     decision: Mapping[str, Any]
     client_version: str | None = None
     suite: int = 0
+    sealing: Mapping[str, Any] | None = None
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:
@@ -108,6 +110,10 @@ class TraceHeader:
         content["started_at"] = instants.text(self.started_at)
         content["factors"] = list(self.factors)
         content["decision"] = dict(self.decision)
+        if self.sealing is None:
+            del content["sealing"]
+        else:
+            content["sealing"] = dict(self.sealing)
         return canonical(content)
 
     @classmethod
@@ -138,6 +144,7 @@ class TraceHeader:
             if content.get("client_version") is not None
             else None,
             suite=_number(content, "suite"),
+            sealing=_object(content, "sealing") if content.get("sealing") is not None else None,
         )
 
 

@@ -31,6 +31,9 @@ RECORD_HEAD = struct.Struct(">IQQB")
 ZSTD = 0x01
 """Flag: the frames were compressed as one zstd frame before they were sealed."""
 
+OPEN = 0x02
+"""Flag: the body is not sealed, whatever the suite: a gap or the end, which who has no key must be able to write."""
+
 COMPRESS_FROM = 192
 """Bytes from which compressing is tried: below, a zstd frame's own head eats the gain."""
 
@@ -44,7 +47,7 @@ class Record:
     Attributes:
         sequence: Its number, from 1.
         wall_ns: Wall time at which it was made, nanoseconds since 1970 UTC.
-        flags: How the body was made (`ZSTD`).
+        flags: How the body was made (`ZSTD`, `OPEN`).
         head: The bytes of the record's head, which a suite authenticates beside the body.
         body: The bytes as stored, sealed under the header's suite.
         link: The chain's digest after this record.
@@ -92,7 +95,7 @@ def expand(decompressor: zstandard.ZstdDecompressor, flags: int, content: bytes)
     Raises:
         TraceFormatError: Unknown flags, a broken zstd frame, or more than `MAX_PLAIN` bytes.
     """
-    if flags & ~ZSTD:
+    if flags & ~(ZSTD | OPEN):
         raise TraceFormatError(f"record flags {flags:#04x} are unknown to this version")
     if not flags & ZSTD:
         return content
