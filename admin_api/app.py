@@ -26,6 +26,7 @@ from policy.services import Services
 from recorder.audit.journal import Journal
 from recorder.errors import RecorderError
 from recorder.seal.signing import PublicKey
+from recorder.seal.wrapping import ReaderKey
 from recorder.store.catalog import Catalog
 from recorder.store.folder import FolderStore
 
@@ -59,6 +60,7 @@ def create_app(
         journal=journal,
         traces=trace_store,
         trace_keys=tuple(PublicKey.load(path) for path in settings.trace_public_keys),
+        reader_keys=tuple(ReaderKey.load(path) for path in settings.reader_keys),
         settings=settings,
         clock=clock,
         vocabulary=vocabulary,

@@ -19,6 +19,7 @@ from policy.services import Services
 from policy.services.tokens import Principal
 from recorder.audit.journal import Journal
 from recorder.seal.signing import PublicKey
+from recorder.seal.wrapping import ReaderKey
 from recorder.store.catalog import Catalog
 from recorder.store.folder import FolderStore
 
@@ -35,6 +36,7 @@ class Context:
     journal: Journal
     traces: FolderStore
     trace_keys: tuple[PublicKey, ...]
+    reader_keys: tuple[ReaderKey, ...]
     settings: ApiSettings
     clock: Clock
     vocabulary: tuple[SentenceCatalog, ...] = ()

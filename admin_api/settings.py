@@ -57,4 +57,5 @@ class ApiSettings:
     trace_public_keys: tuple[Path, ...] = ()
     page_hosts: tuple[str, ...] = ()
     mail: MailSettings | None = None
+    reader_keys: tuple[Path, ...] = ()
     gateway: GatewayPlace = GatewayPlace(names=(), port=22, authority=None)

@@ -50,6 +50,7 @@ def recorder_settings(settings: Settings) -> RecorderSettings:
         spool=settings.spool,
         store=settings.store,
         signing_key_path=settings.signing_key,
+        reader_keys=settings.reader_public_keys,
         catalog_url=settings.trace_url(),
         write_timeout_seconds=settings.recorder.write_timeout_seconds,
         min_free_bytes=settings.recorder.min_free_bytes,
@@ -122,6 +123,7 @@ def api_settings(settings: Settings) -> ApiSettings:
         trace_public_keys=settings.trace_public_keys,
         page_hosts=(settings.console.host, *settings.gateway_names),
         mail=mail_settings(settings),
+        reader_keys=settings.reader_keys,
         gateway=GatewayPlace(
             names=settings.gateway_names,
             port=settings.gateway.port,

@@ -17,6 +17,7 @@ from ecluse import composition
 from ecluse.certificates import local_names, make_authority, make_server_certificate, write_private
 from ecluse.errors import InstallationError
 from ecluse.host_keys import make_host_authority, make_host_keys
+from ecluse.readers import make_reader
 from ecluse.settings import CONFIG_NAME, build
 from policy import services
 from policy.clock import Clock
@@ -146,6 +147,7 @@ def _make_files(directory: Path, hospital_name: str, clock: Clock, names: Sequen
     make_host_keys(directory / "keys")
     make_host_authority(directory / "keys/host_ca")
     generate_key(directory / "keys/trace-signing.pem")
+    make_reader(directory / "keys/readers", "hospital")
     # made here, empty and its owner's alone: the driver would go by the umask, and its journals go by this file
     for name in DATABASES:
         write_private(directory / name, b"")

@@ -22,6 +22,7 @@ def console_secrets(settings: Settings) -> list[Path]:
     mail = settings.mail.password_file
     passwords = database_passwords(settings) + ([] if mail is None else [settings.data_dir / mail])
     return [settings.certificate_key, *passwords]
+    return [settings.certificate_key, *settings.reader_keys, *database_passwords(settings)]
 
 
 def database_passwords(settings: Settings) -> list[Path]:

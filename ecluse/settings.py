@@ -124,6 +124,8 @@ class ConsoleSection(_Section):
 
     ``trace_public_keys`` are PEM files of the gateways' public keys; unset, that of this node. ``public_url`` is where
     people find the pages, ``https://name:port``; unset, the console's own address under the gateway's first name.
+    ``trace_public_keys`` are PEM files of the gateways' public keys; unset, that of this node. ``reader_keys`` are
+    the private keys that open traces; unset, those made by ``init`` and ``readers new``.
     """
 
     host: str = "127.0.0.1"
@@ -132,6 +134,7 @@ class ConsoleSection(_Section):
     certificate: Path | None = None
     key: Path | None = None
     trace_public_keys: tuple[Path, ...] = ()
+    reader_keys: tuple[Path, ...] = ()
     user: str | None = None
 
     def url(self, *names: str) -> str:
@@ -156,11 +159,15 @@ class MailSection(_Section):
 
 
 class RecorderSection(_Section):
-    """Where traces go, and how long a write may take. ``min_free_bytes`` left on the spool, or nothing opens."""
+    """Where traces go, and how long a write may take. ``min_free_bytes`` left on the spool, or nothing opens.
+
+    ``reader_keys`` are the public keys of those for whom traces are sealed; unset, every one in ``keys/readers``.
+    """
 
     spool: Path | None = None
     store: Path | None = None
     signing_key: Path | None = None
+    reader_keys: tuple[Path, ...] = ()
     write_timeout_seconds: PositiveSeconds = 2.0
     min_free_bytes: Count = 256 * 1024 * 1024
     input_limit_bytes: Count = 64 * 1024 * 1024
@@ -263,6 +270,25 @@ class Settings(BaseSettings):
         if self.console.trace_public_keys:
             return tuple(self.data_dir / path for path in self.console.trace_public_keys)
         return (self.signing_key.with_name(self.signing_key.name + ".pub"),)
+
+    @property
+    def readers(self) -> Path:
+        """The folder where ``init`` and ``readers new`` keep the readers' keys."""
+        return self.data_dir / "keys/readers"
+
+    @property
+    def reader_public_keys(self) -> tuple[Path, ...]:
+        """The public keys that the gateway seals traces for."""
+        if self.recorder.reader_keys:
+            return tuple(self.data_dir / path for path in self.recorder.reader_keys)
+        return tuple(sorted(self.readers.glob("*.pem.pub")))
+
+    @property
+    def reader_keys(self) -> tuple[Path, ...]:
+        """The private keys with which the console opens traces."""
+        if self.console.reader_keys:
+            return tuple(self.data_dir / path for path in self.console.reader_keys)
+        return tuple(sorted(self.readers.glob("*.pem")))
 
     @property
     def spool(self) -> Path:

@@ -1,7 +1,7 @@
 """Traces: listed, proved, and read. Reading one needs the security role and a reason, and is itself an entry."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -23,6 +23,7 @@ from policy.services.tokens import Principal
 from recorder.errors import RecorderError, TraceNotFound
 from recorder.replay import asciicast, events, transcript
 from recorder.replay.reader import TraceReader, read_manifest, verify
+from recorder.seal.wrapping import ReaderKey
 from recorder.store.catalog import CatalogedSession, SessionFilters
 
 router = APIRouter(prefix="/traces", tags=["traces"], route_class=GuardedRoute)
@@ -130,13 +131,13 @@ async def _rendered(
     session = await _cataloged(context, who, trace_id)
     folder = _folder(context, session)
     await _note_reading(context, who, session, reason, name)
-    lines = await asyncio.to_thread(_opened, folder, render)
+    lines = await asyncio.to_thread(_opened, folder, render, context.reader_keys)
     return StreamingResponse(lines, media_type=media_type)
 
 
-def _opened(folder: Path, render: Renderer) -> Iterator[str]:
+def _opened(folder: Path, render: Renderer, readers: Sequence[ReaderKey]) -> Iterator[str]:
     """Return the lines, the first of which is read already: what cannot be read at all is refused, not cut off."""
-    lines = _lines(folder, render)
+    lines = _lines(folder, render, readers)
     try:
         first = next(lines, None)
     except RecorderError as broken:
@@ -144,8 +145,8 @@ def _opened(folder: Path, render: Renderer) -> Iterator[str]:
     return chain([first] if first is not None else [], lines)
 
 
-def _lines(folder: Path, render: Renderer) -> Iterator[str]:
-    with TraceReader(folder) as reader:
+def _lines(folder: Path, render: Renderer, readers: Sequence[ReaderKey]) -> Iterator[str]:
+    with TraceReader(folder, readers) as reader:
         for line in render(reader):
             yield f"{line}\n"
 

@@ -24,6 +24,7 @@ from ecluse.commands import (
     login,
     people,
     reports,
+    readers,
     serve,
     sessions,
     ssh_config,
@@ -72,6 +73,7 @@ NOUNS = (
     doctor,
     host_ca,
     vault,
+    readers,
     db,
     demo,
 )

@@ -24,11 +24,16 @@ from recorder.errors import RecorderError
 from recorder.replay import asciicast, events, transcript
 from recorder.replay.reader import TraceReader, verify
 from recorder.seal.signing import PublicKey
+from recorder.seal.wrapping import ReaderKey
 
 group = typer.Typer(no_args_is_help=True, help="Traces of sessions: list, replay, export, verify.")
 
 Trace = Annotated[
     str, typer.Argument(help="Identifier or its first digits, or the path of an exported trace.")
+]
+ReaderKeyFile = Annotated[
+    Path | None,
+    typer.Option("--reader-key", help="Open sealed files at hand by this private key; the API has its own."),
 ]
 Why = Annotated[str | None, typer.Option("--reason", help="Why you read it: the journal keeps it.")]
 _BROKEN = 1
@@ -123,6 +128,7 @@ def replay(
     context: typer.Context,
     trace: Trace,
     reason: Why = None,
+    reader_key: ReaderKeyFile = None,
     speed: Annotated[float, typer.Option(min=0.05, max=1000, help="How many times faster.")] = 1.0,
     idle_cut: Annotated[
         float | None, typer.Option(min=0, help="No pause longer than so many seconds.")
@@ -137,7 +143,7 @@ def replay(
         sys.stdout.write(text)
         sys.stdout.flush()
 
-    with _rendered(desk, trace, reason, "asciicast") as lines, Keyboard(sys.stdin) as keys:
+    with _rendered(desk, trace, reason, "asciicast", reader_key) as lines, Keyboard(sys.stdin) as keys:
         for line in viewing.head(desk):
             desk.note_line(line)
         if keys.there:
@@ -152,10 +158,17 @@ def replay(
 
 
 @group.command("transcript", epilog='Example: ecluse traces transcript 8c1d --reason "Incident 42"')
-def transcript_(context: typer.Context, trace: Trace, reason: Why = None, as_json: AsJson = False) -> None:
+def transcript_(
+    context: typer.Context,
+    trace: Trace,
+    reason: Why = None,
+    reader_key: ReaderKeyFile = None,
+    as_json: AsJson = False,
+) -> None:
     """Print a trace as plain text in which no control sequence is left; as JSON, each frame as it is stored."""
     desk = Desk.of(context, as_json)
-    with _rendered(desk, trace, reason, "events" if as_json else "transcript") as lines:
+    form = "events" if as_json else "transcript"
+    with _rendered(desk, trace, reason, form, reader_key) as lines:
         for line in lines:
             sys.stdout.write(line + "\n")
 
@@ -166,6 +179,7 @@ def export(
     trace: Trace,
     target: Annotated[Path, typer.Argument(help="New file; with --format files, a new folder.")],
     reason: Why = None,
+    reader_key: ReaderKeyFile = None,
     form: Annotated[
         str, typer.Option("--format", metavar="asciicast|transcript|files", help="What to write.")
     ] = "asciicast",
@@ -180,7 +194,7 @@ def export(
     if form == "files":
         _export_files(desk, trace, target, reason)
     else:
-        with _rendered(desk, trace, reason, form) as lines, _new_file(target) as stream:
+        with _rendered(desk, trace, reason, form, reader_key) as lines, _new_file(target) as stream:
             for line in lines:
                 stream.write(line + "\n")
     desk.done(
@@ -250,12 +264,15 @@ def _size(count: int | None) -> str | None:
 
 
 @contextmanager
-def _rendered(desk: Desk, trace: str, reason: str | None, form: str) -> Iterator[Iterator[str]]:
+def _rendered(
+    desk: Desk, trace: str, reason: str | None, form: str, reader_key: Path | None
+) -> Iterator[Iterator[str]]:
     """Open the lines of a trace: of exported files where *trace* is a path, else of the API."""
     path = Path(trace)
     if path.exists():
         try:
-            with TraceReader(path) as reader:
+            readers = [ReaderKey.load(reader_key)] if reader_key is not None else []
+            with TraceReader(path, readers) as reader:
                 yield _render(desk, reader, form)
         except RecorderError as broken:
             raise RecordingUnusable("traces.unusable", why=str(broken)) from broken

@@ -11,8 +11,9 @@ from ecluse.diagnosis.symptom import Symptom, look
 from ecluse.host_keys import HostKeyUnusable, host_authority_line, read_host_key
 from ecluse.settings import Settings
 from policy.clock import Clock
-from recorder.errors import SignatureInvalid
+from recorder.errors import ReaderKeyUnusable, SignatureInvalid
 from recorder.seal.signing import PublicKey, SigningKey
+from recorder.seal.wrapping import ReaderKey, ReaderPublicKey
 
 SMALLEST_RSA_HOST_KEY = 3072
 CERTIFICATE_NOTICE = timedelta(days=30)
@@ -67,6 +68,23 @@ def signing_key(settings: Settings) -> Iterator[Symptom]:
         yield check.failed("unusable", why=str(error))
         return
     yield check.good(count=len(known)) if key.public.key_id in known else check.failed("other")
+
+
+def readers(settings: Settings) -> Iterator[Symptom]:
+    """Look at the keys that traces are sealed for, and at whether the console can open one of them."""
+    check = look("readers")
+    try:
+        public = {ReaderPublicKey.load(path).key_id for path in settings.reader_public_keys}
+        private = {ReaderKey.load(path).public.key_id for path in settings.reader_keys}
+    except ReaderKeyUnusable as error:
+        yield check.failed("unusable", why=str(error))
+        return
+    if not public:
+        yield check.failed("none")
+    elif not public & private:
+        yield check.notice("closed", count=len(public))
+    else:
+        yield check.good(count=len(public))
 
 
 def certificates(settings: Settings, clock: Clock) -> Iterator[Symptom]:

@@ -27,6 +27,8 @@ log = structlog.get_logger()
 async def serve(settings: Settings) -> None:
     """Serve technicians' connections until SIGTERM or SIGINT, then drain. Raises EcluseError and the packages' errors."""
     check_secrets(gateway_secrets(settings))
+    if not settings.reader_public_keys:
+        raise StartError("start.no_reader", directory=str(settings.readers))
     for path in settings.host_keys:
         try:
             read_host_key(path)

@@ -18,6 +18,7 @@ SECRETS = (
     "keys/host_ecdsa",
     "keys/host_ca",
     "keys/trace-signing.pem",
+    "keys/readers/hospital.pem",
     "tls/ca.key",
     "tls/api.key",
     "policy.db",

@@ -1,0 +1,38 @@
+"""``ecluse readers``: keys are made, listed, and never written over; without one the gateway does not start."""
+
+import json
+import stat
+from pathlib import Path
+
+from tests.support.installed import ecluse, init
+
+
+def test_a_new_key_is_its_owners_and_is_sealed_for_next(tmp_path: Path) -> None:
+    """The private half is 0600, the list shows both keys, and a second of the same name is refused."""
+    init(tmp_path / "data")
+    config = ("--config", str(tmp_path / "data/ecluse.toml"))
+    made = json.loads(ecluse("readers", "new", "rssi", *config, "--json").stdout)
+    assert stat.S_IMODE(Path(made["path"]).stat().st_mode) == 0o600
+    listed = json.loads(ecluse("readers", "list", *config, "--json").stdout)
+    assert [(row["path"].rsplit("/", 1)[1], row["private"]) for row in listed] == [
+        ("hospital.pem.pub", True),
+        ("rssi.pem.pub", True),
+    ]
+    assert made["id"] in {row["id"] for row in listed}
+    again = ecluse("readers", "new", "rssi", *config)
+    assert again.exit_code == 1
+    assert "rssi.pem" in again.output
+    assert "choose another name" in again.output
+    assert "'../x'" in ecluse("readers", "new", "../x", *config).output
+
+
+def test_without_a_reader_nothing_is_recorded_that_nobody_could_read(tmp_path: Path) -> None:
+    """The gateway does not start without a reader's key, and the doctor says what to run."""
+    init(tmp_path / "data")
+    for path in (tmp_path / "data/keys/readers").iterdir():
+        path.unlink()
+    config = ("--config", str(tmp_path / "data/ecluse.toml"))
+    started = ecluse("gateway", *config)
+    assert started.exit_code == 1
+    assert "ecluse readers new" in started.output
+    assert "ecluse readers new" in ecluse("doctor", *config).output
