@@ -9,190 +9,32 @@ import socket
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 from typing_extensions import override
 
-from admin_api.settings import MailTransport
 from ecluse.errors import SettingsError
+from ecluse.sections import (
+    ConsoleSection,
+    DatabaseSection,
+    GatewaySection,
+    LogSection,
+    MailSection,
+    PolicySection,
+    RecorderSection,
+    RetentionSection,
+    VaultSection,
+)
 
 CONFIG_VARIABLE = "ECLUSE_CONFIG"
 CONFIG_NAME = "ecluse.toml"
 _WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - looked for, not listened on
 SYSTEM_CONFIG = Path("/etc/ecluse") / CONFIG_NAME
-
-Port = Annotated[int, Field(ge=0, le=65535)]
-PositiveSeconds = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(gt=0)]
-HostName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9.:-]{0,252}$")]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DatabaseSection(_Section):
-    """One database: a SQLAlchemy URL without its password, which is read from ``password_file``."""
-
-    url: str | None = None
-    password_file: Path | None = None
-
-    @field_validator("url")
-    @classmethod
-    def _no_password_in_the_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        try:
-            url = make_url(value)
-        except ArgumentError as error:
-            raise PydanticCustomError("database_url", "write a database URL") from error
-        if url.password is not None:
-            raise PydanticCustomError("database_password", "holds a password")
-        if url.drivername not in {"sqlite", "postgresql"}:
-            raise PydanticCustomError("database_kind", "{kind} is not supported", {"kind": url.drivername})
-        return value
-
-    def resolve(self, default: Path) -> str:
-        """Return the full URL, *default* being the SQLite file used where none is set.
-
-        Raises SettingsError when the password file cannot be read.
-        """
-        if self.url is None:
-            return f"sqlite:///{default}"
-        if self.password_file is None:
-            return self.url
-        try:
-            password = self.password_file.read_text().strip()
-        except OSError as error:
-            raise SettingsError(
-                "settings.password_unreadable", path=str(self.password_file), why=error.strerror
-            ) from error
-        scheme, _, rest = self.url.partition("://")
-        user, at, place = rest.partition("@")
-        if not at:
-            raise SettingsError("settings.password_without_user")
-        return f"{scheme}://{user}:{quote(password, safe='')}@{place}"
-
-
-class PolicySection(_Section):
-    """Limits of people and their defaults.
-
-    ``four_eyes_days``: for how long who invited somebody, or renewed her log-in, may not approve with her.
-    ``engagements``: technicians invited from now on accept the charter and the engagements before they connect.
-    """
-
-    session_limit: Count = 4
-    four_eyes_days: Count = 30
-    horizon_days: Count = 400
-    invitation_days: Count = 7
-    token_hours: Count = 12
-    engagements: bool = True
-
-
-class GatewaySection(_Section):
-    """The SSH side. Times are seconds.
-
-    ``names`` are the DNS names and addresses that technicians type; unset, ``host`` and the machine's own name.
-    ``host_authority`` is the private key that certifies the host keys; unset, the one made by ``init``.
-    """
-
-    host: str = "127.0.0.1"
-    port: Port = 2222
-    names: tuple[HostName, ...] = ()
-    host_keys: tuple[Path, ...] = ()
-    host_authority: Path | None = None
-    login_grace_seconds: PositiveSeconds = 60.0
-    max_unauthenticated: Count = 200
-    max_unauthenticated_per_source: Count = 20
-    max_channels: Count = 64
-    max_inner_connections: Count = 8
-    drain_seconds: PositiveSeconds = 10.0
-    user: str | None = None
-
-
-class ConsoleSection(_Section):
-    """The API's side. ``certificate`` and ``key`` are PEM files; unset, those made by ``init`` serve.
-
-    ``trace_public_keys`` are PEM files of the gateways' public keys; unset, that of this node. ``public_url`` is where
-    people find the pages, ``https://name:port``; unset, the console's own address under the gateway's first name.
-    ``trace_public_keys`` are PEM files of the gateways' public keys; unset, that of this node. ``reader_keys`` are
-    the private keys that open traces; unset, those made by ``init`` and ``readers new``.
-    """
-
-    host: str = "127.0.0.1"
-    port: Port = 8443
-    public_url: Annotated[str, Field(pattern=r"^https://[A-Za-z0-9.:\[\]-]{1,253}$")] | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-    trace_public_keys: tuple[Path, ...] = ()
-    reader_keys: tuple[Path, ...] = ()
-    user: str | None = None
-
-    def url(self, *names: str) -> str:
-        """Return where clients find the API: its own address, or the first of *names* where it listens on all."""
-        chosen = names[0] if names and self.host in {"0.0.0.0", "::", ""} else self.host  # noqa: S104 - compared
-        return f"https://{f'[{chosen}]' if ':' in chosen else chosen}:{self.port}"
-
-
-class MailSection(_Section):
-    """The hospital's mail server; without ``host`` nothing is mailed. ``ca`` is a PEM file; unset, the system's CAs.
-
-    ``plain`` sends without TLS, and only to this machine. ``sender`` is the address that is written from.
-    """
-
-    host: HostName | None = None
-    port: Port = 587
-    transport: MailTransport = MailTransport.STARTTLS
-    sender: Annotated[str, Field(pattern=r"^[^@\s<>]{1,64}@[A-Za-z0-9.-]{1,190}$")] = "ecluse@localhost"
-    user: str | None = None
-    password_file: Path | None = None
-    ca: Path | None = None
-
-
-class RecorderSection(_Section):
-    """Where traces go, and how long a write may take. ``min_free_bytes`` left on the spool, or nothing opens.
-
-    ``reader_keys`` are the public keys of those for whom traces are sealed; unset, every one in ``keys/readers``.
-    """
-
-    spool: Path | None = None
-    store: Path | None = None
-    signing_key: Path | None = None
-    reader_keys: tuple[Path, ...] = ()
-    write_timeout_seconds: PositiveSeconds = 2.0
-    min_free_bytes: Count = 256 * 1024 * 1024
-    input_limit_bytes: Count = 64 * 1024 * 1024
-
-
-class VaultSection(_Section):
-    """Where the vault's keys are: a folder of key files, readable by the gateway and console users only."""
-
-    keyring: Path | None = None
-
-
-class RetentionSection(_Section):
-    """Days after which rows that serve nothing any more are removed; the journal and the traces are no part of it."""
-
-    attempts_days: Annotated[int, Field(ge=2)] = 90
-    sessions_days: Annotated[int, Field(ge=90)] = 400
-    tasks_days: Annotated[int, Field(ge=1)] = 90
-    outbox_days: Annotated[int, Field(ge=1)] = 90
-    bearers_days: Annotated[int, Field(ge=1)] = 90
-
-
-class LogSection(_Section):
-    """How chatty the logs are."""
-
-    level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
 
 
 class Settings(BaseSettings):
