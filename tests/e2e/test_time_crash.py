@@ -15,6 +15,7 @@ from ecluse.demo.scene import HOST, OPEN_DEVICE, Scene
 from ecluse.presence import port_of
 from policy.clock import SystemClock
 from recorder.replay.reader import TraceReader
+from recorder.seal.wrapping import ReaderKey
 from recorder.trace.frames import FrameType
 from tests.support.bastion import output
 from tests.support.ssh_client import SshClient
@@ -74,6 +75,11 @@ def traces(scene: Scene) -> list[Path]:
     return [path.parent for path in scene.data.joinpath("traces").rglob("manifest.json")]
 
 
+def readers(scene: Scene) -> list[ReaderKey]:
+    """Return the hospital's own key, which opens what the gateway sealed and cannot read."""
+    return [ReaderKey.load(scene.data / "keys/readers/hospital.pem")]
+
+
 async def ecluse(scene: Scene, *arguments: str) -> tuple[int, str]:
     """Run the command line, as a person who has the files and a public key alone."""
     process = await asyncio.create_subprocess_exec(
@@ -113,7 +119,7 @@ async def test_kill_9_loses_nothing_that_passed(scene: Scene, client: SshClient,
 
     await eventually(lambda: len(traces(scene)) == 1, 15)
     (trace,) = traces(scene)
-    with TraceReader(trace) as reader:
+    with TraceReader(trace, readers(scene)) as reader:
         frames = list(reader.frames())
     shown, recorded = target.read_bytes(), output(frames)
     whole = recorded.startswith(shown)  # apart: megabytes make no readable message
@@ -164,7 +170,7 @@ async def test_sigterm_tells_whoever_is_inside(scene: Scene, client: SshClient) 
         assert await terminal.wait(20) == 255
         assert "la passerelle redémarre" in terminal.seen.decode()
     await eventually(lambda: len(set(traces(scene)) - before) == 1, 15)
-    with TraceReader(*set(traces(scene)) - before) as reader:
+    with TraceReader(*set(traces(scene)) - before, readers(scene)) as reader:
         frames = list(reader.frames())
     assert frames[-1].payload == b'{"reason":"drain"}'
     assert not scene.devices[OPEN_DEVICE].processes()
