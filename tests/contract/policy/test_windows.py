@@ -138,7 +138,9 @@ async def test_an_extension_asked_for_is_decided_by_somebody_else_and_once(world
     )
     with pytest.raises(Forbidden):
         await windows.decide_extension(world.who("denis"), world.id, first.id, approve=True)
-    await windows.decide_extension(world.who("dsi"), world.id, first.id, approve=False)
+    with pytest.raises(InvalidInput, match="reason"):
+        await windows.decide_extension(world.who("dsi"), world.id, first.id, approve=False)
+    await windows.decide_extension(world.who("dsi"), world.id, first.id, approve=False, reason="Pas ce soir")
     kept = await windows.get(world.who("dsi"), world.id, world.window.id)
     assert kept.occurrences == world.window.occurrences
     with pytest.raises(Conflict):
