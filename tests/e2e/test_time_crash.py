@@ -170,7 +170,8 @@ async def test_sigterm_tells_whoever_is_inside(scene: Scene, client: SshClient) 
         assert await terminal.wait(20) == 255
         assert "la passerelle redémarre" in terminal.seen.decode()
     await eventually(lambda: len(set(traces(scene)) - before) == 1, 15)
-    with TraceReader(*set(traces(scene)) - before, readers(scene)) as reader:
+    (trace,) = set(traces(scene)) - before
+    with TraceReader(trace, readers(scene)) as reader:
         frames = list(reader.frames())
     assert frames[-1].payload == b'{"reason":"drain"}'
     assert not scene.devices[OPEN_DEVICE].processes()

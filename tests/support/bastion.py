@@ -205,6 +205,7 @@ async def running_bastion(
         yield bastion
     finally:
         await bastion.gateway.stop()
+        await alarms.close()
         await recorder.stop()
         await world.close()
         await device.stop()
