@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,8 +21,9 @@ from recorder.settings import RecorderSettings
 )
 def test_a_bound_that_cannot_be_is_refused_by_name(name: str, value: int) -> None:
     """A bound of the wrong size is refused at start, with the setting's name."""
+    changes: dict[str, Any] = {name: value}
     right = RecorderSettings(
         spool=Path("s"), store=Path("t"), signing_key_path=Path("k"), catalog_url="sqlite:///x"
     )
     with pytest.raises(ValueError, match=name):
-        replace(right, **{name: value})
+        replace(right, **changes)
