@@ -112,7 +112,7 @@ async def build(
         hospitals=HospitalService(database, people, clock),
         factors=FactorService(database, clock),
         anchors=AnchorService(database, clock),
-        token_certificates=TokenCertificateService(database, clock),
+        token_certificates=TokenCertificateService(database, clock, queue),
         login_authorities=LoginAuthorityService(database, clock),
         suppliers=SupplierService(database, clock),
         people=people,

@@ -10,10 +10,12 @@ from policy.domain.certificates import TokenCertificate
 from policy.domain.credentials import EnrolledKey, KeyKind
 from policy.domain.ids import HospitalId, PersonId, new_id
 from policy.domain.logins import LoginReason
+from policy.domain.mails import MailKind
 from policy.domain.people import Person
 from policy.errors import Conflict, InvalidInput
 from policy.services import inputs
 from policy.services.duties import Duty, require
+from policy.services.mails import MailQueue
 from policy.store.database import Database
 from policy.store.unit_of_work import UnitOfWork, View
 
@@ -29,10 +31,11 @@ _TOLD = {
 class TokenCertificateService:
     """What is bound to a token key (rules E3, S07)."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        """Keep certificates in *database*."""
+    def __init__(self, database: Database, clock: Clock, mails: MailQueue) -> None:
+        """Keep certificates in *database*; *mails* tell their holders of them."""
         self._database = database
         self._clock = clock
+        self._mails = mails
 
     async def enrol(
         self, actor: PersonId, hospital_id: HospitalId, person_id: PersonId, pem: str, *, label: str = ""
@@ -55,6 +58,8 @@ class TokenCertificateService:
                 "not_after": certificate.not_after,
             }
             await work.emit("person.token_added", hospital_id, person_id, {}, shown)
+            # an administrator may believe an authority of her own making: its holder hears of each key in her name
+            await self._mails.tell(work, person, MailKind.KEY_ADDED, {"fingerprint": key.fingerprint})
         return certificate
 
     async def list(

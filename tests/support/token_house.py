@@ -13,6 +13,7 @@ from policy.domain.people import Person, Role
 from policy.ports import Responder
 from policy.services.anchors import AnchorService
 from policy.services.login import LoginService
+from policy.services.mails import MailQueue
 from policy.services.people import PeopleService
 from policy.services.token_certificates import TokenCertificateService
 from tests.support.login_house import SITE, House, open_house
@@ -95,6 +96,8 @@ async def token_house(directory: Path, *, advance: timedelta = timedelta(0)) -> 
             root=root,
             issuer=root.under("IGC Imagix personnes", now),
             anchors=AnchorService(house.database, house.clock),
-            certificates=TokenCertificateService(house.database, house.clock),
+            certificates=TokenCertificateService(
+                house.database, house.clock, MailQueue(house.keyring, house.clock, house.settings)
+            ),
             people=PeopleService(house.database, house.keyring, house.passwords, house.clock, house.settings),
         )

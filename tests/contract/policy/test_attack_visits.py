@@ -11,6 +11,7 @@ from policy.domain.mails import MailKind
 from policy.domain.people import Role
 from policy.errors import AuthenticationFailed
 from policy.vault.secret import Secret
+from tests.support.pki import Authority, rsa_key
 from tests.support.policy_world import World, host_key_line, make_world
 
 HERE, ELSEWHERE = "127.0.0.1", "127.0.0.9"
@@ -77,5 +78,16 @@ async def test_a_key_that_somebody_else_adds_is_told_to_its_bearer(house: World)
     """An administrator who plants a key of her own on a technician is read of in the technician's mail."""
     dsi, alice = house.who("dsi"), house.who("alice")
     await house.services.people.add_key(dsi, house.id, alice, host_key_line())
+    mails = await house.services.mails.of_person(dsi, house.id, alice)
+    assert MailKind.KEY_ADDED in {mail.kind for mail in mails}
+
+
+async def test_a_token_under_an_authority_of_ones_own_is_told_to_its_bearer(house: World) -> None:
+    """An administrator who believes an authority that she made, and certifies a key in another's name, is read of too."""
+    dsi, alice = house.who("dsi"), house.who("alice")
+    own = Authority("Made at home", house.clock.now())
+    await house.services.anchors.add(dsi, house.id, name="home", certificate=own.pem)
+    card = own.certify(rsa_key().public_key(), house.clock.now())
+    await house.services.token_certificates.enrol(dsi, house.id, alice, card.pem)
     mails = await house.services.mails.of_person(dsi, house.id, alice)
     assert MailKind.KEY_ADDED in {mail.kind for mail in mails}

@@ -74,6 +74,7 @@ def told(frames: list[Frame], kind: FrameType) -> list[dict[str, object]]:
     return [facts(frame) for frame in frames if frame.type is kind]
 
 
+@pytest.mark.client("OpenSSH ssh", "password + code", "port (-L)")
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "scan01"])
 async def test_a_port_is_the_devices_own_by_each_of_its_names(tmp_path: Path, host: str) -> None:
     """What is sent comes back, ends of file apart (half-close), and the trace has the opening and both directions."""
@@ -293,7 +294,15 @@ async def test_the_command_list_tells_the_ports(running: Running) -> None:
     assert opening["forwards"] == [{"port": there.port, "label": "console"}]
 
 
-@pytest.mark.parametrize("client", ["plink", "dbclient"])
+@pytest.mark.parametrize(
+    "client",
+    [
+        pytest.param("plink", marks=pytest.mark.client("PuTTY plink", "password + code", "port (-L)")),
+        pytest.param(
+            "dbclient", marks=pytest.mark.client("Dropbear dbclient", "password + code", "port (-L)")
+        ),
+    ],
+)
 async def test_other_clients_reach_the_port_too(running: Running, client: str) -> None:
     """PuTTY's and dropbear's -L lead where OpenSSH's does."""
     bastion, there = running
@@ -314,6 +323,7 @@ async def test_other_clients_reach_the_port_too(running: Running, client: str) -
     assert output(await bastion.frames(), FrameType.INPUT).count(b"by another client") == 1
 
 
+@pytest.mark.client("OpenSSH ssh -J", "password + code", "port (-L)")
 async def test_a_port_through_a_jump(running: Running) -> None:
     """``ssh -J bastion -L`` leads to the port of the device jumped to, in the inner session's trace."""
     bastion, there = running

@@ -33,6 +33,7 @@ async def reasons(bastion: Bastion) -> list[object]:
     return [entry.event.details["reason"] for entry in await bastion.events("authentication.failed")]
 
 
+@pytest.mark.client("OpenSSH ssh", "FIDO2 key, verified", "command")
 @pytest.mark.parametrize("algorithm", [ED25519, ECDSA])
 async def test_a_verified_key_alone_opens_a_session_of_the_high_level(
     bastion: Bastion, algorithm: bytes
@@ -53,6 +54,7 @@ async def test_a_verified_key_alone_opens_a_session_of_the_high_level(
         assert reader.header.decision["level"] == "high"
 
 
+@pytest.mark.client("OpenSSH ssh", "FIDO2 key, touched + code", "command")
 @pytest.mark.parametrize("algorithm", [ED25519, ECDSA])
 async def test_a_touched_key_needs_the_code(bastion: Bastion, algorithm: bytes) -> None:
     """Touched by whoever held it: a partial success, and the code completes it."""

@@ -64,6 +64,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         yield Desk(bastion, await new_key(tmp_path / "alice"), authority, believed)
 
 
+@pytest.mark.client("OpenSSH ssh", "SSH certificate + code", "command")
 @pytest.mark.parametrize(
     "kind", [("-t", "ed25519"), ("-t", "ecdsa", "-b", "384"), ("-t", "rsa", "-b", "2048")]
 )

@@ -68,6 +68,7 @@ async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
         yield running
 
 
+@pytest.mark.client("OpenSSH ssh", "token with PIN", "command")
 @pytest.mark.parametrize("kind", ["rsa:2048", "EC:prime256v1"])
 async def test_a_token_opens_a_session_with_its_pin_alone(
     bastion: Bastion, tmp_path: Path, kind: str
