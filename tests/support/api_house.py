@@ -28,10 +28,11 @@ from policy.vault.secret import Secret
 from recorder.audit.journal import Journal
 from recorder.seal.signing import SigningKey, generate_key
 from recorder.store.catalog import Catalog
-from recorder.store.database import Database, migrate
+from recorder.store.database import Database
 from recorder.store.folder import FolderStore
 from tests.support.installed import free_port
 from tests.support.policy_world import World, make_world
+from tests.support.schemas import trace_schema
 
 T = TypeVar("T")
 
@@ -169,7 +170,7 @@ async def _serve(
     make_server_certificate(tls, ["127.0.0.1", "localhost"], datetime.now(UTC))
     signing = generate_key(directory / "trace-signing.pem")
     traces = f"sqlite:///{directory}/traces.db"
-    await migrate(traces)
+    await trace_schema(traces)
     database = Database(traces)
     world = await make_world(
         f"sqlite:///{directory}/policy.db",

@@ -23,6 +23,7 @@ from policy.settings import PolicySettings
 from policy.store.database import Database
 from policy.vault.keyring import Keyring
 from policy.vault.secret import Secret
+from tests.support.schemas import policy_schema
 
 AT = datetime(2026, 10, 3, 20, 15, 7, tzinfo=UTC)
 SITE = "192.0.2.10"
@@ -152,7 +153,8 @@ async def open_house(
         keyring_directory=directory / "keyring",
     )
     clock = ManualClock(AT)
-    database = await Database.open(settings.database_url, migrate=True)
+    await policy_schema(settings.database_url)
+    database = await Database.open(settings.database_url)
     keyring = await asyncio.to_thread(Keyring.generate, settings.keyring_directory)
     passwords = Passwords(hashing)
     login = LoginService(database, keyring, passwords, clock, settings)

@@ -26,6 +26,7 @@ from policy.services.people import Invited
 from policy.settings import PolicySettings
 from policy.vault.keyring import Keyring
 from policy.vault.secret import Secret
+from tests.support.schemas import policy_schema
 
 CHEAP: Final = PasswordSettings(passes=1, memory=64, lanes=1)
 """Password hashing that costs nothing: what is tested here is not how slow it is."""
@@ -232,7 +233,8 @@ async def make_world(
         pages_url=pages_url,
         mails=mails,
     )
-    services = await build(settings, clock, migrate=True, passwords=Passwords(CHEAP))
+    await policy_schema(database_url)
+    services = await build(settings, clock, passwords=Passwords(CHEAP))
     try:
         begun = await services.hospitals.initialise(
             name=hospital,

@@ -15,9 +15,9 @@ from recorder.capture.session import Recording
 from recorder.capture.spool import Recorder
 from recorder.seal.signing import PublicKey, generate_key
 from recorder.settings import RecorderSettings
-from recorder.store.database import migrate
 from recorder.trace.frames import FrameType
 from recorder.trace.header import TraceHeader
+from tests.support.schemas import trace_schema
 
 HOSPITAL = "0123456789abcdef0123456789abcdef"
 NODE = "gateway-1"
@@ -78,7 +78,7 @@ async def prepare(folder: Path, **settings: Any) -> RecorderSettings:
     if not (folder / "signing.pem").exists():
         generate_key(folder / "signing.pem")
     url = f"sqlite:///{folder}/traces.db"
-    await migrate(url)
+    await trace_schema(url)
     values: dict[str, Any] = {
         "spool": folder / "spool",
         "store": folder / "traces",

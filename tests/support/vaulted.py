@@ -16,6 +16,7 @@ from policy.store.database import Database
 from policy.vault.keyring import Keyring
 from policy.vault.secret import Secret
 from tests.support.facts import ACCOUNT, DEVICE, DURING, HOSPITAL, ZONE
+from tests.support.schemas import policy_schema
 
 PASSWORD = Secret("kX7-entrepot-Zebre")
 
@@ -45,7 +46,9 @@ class Vaulted:
 @asynccontextmanager
 async def open_vault(directory: Path) -> AsyncIterator[Vaulted]:
     """Open a vault in the empty *directory*; the clock stands in the window."""
-    database = await Database.open(f"sqlite:///{directory / 'policy.sqlite'}", migrate=True)
+    url = f"sqlite:///{directory / 'policy.sqlite'}"
+    await policy_schema(url)
+    database = await Database.open(url)
     keyring = await asyncio.to_thread(Keyring.generate, directory / "keyring")
     clock = ManualClock(DURING)
     made = Vaulted(database, keyring, clock, VaultService(database, keyring, clock))
