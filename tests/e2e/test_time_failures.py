@@ -16,7 +16,7 @@ from tests.support.bastion import Bastion, running_bastion
 from tests.support.disks import freezable_disk, small_disk
 from tests.support.ssh_client import Terminal
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.alone]
 
 PROMPT = b"maint@scan01"
 

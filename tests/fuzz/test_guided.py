@@ -12,7 +12,7 @@ import pytest
 
 from tests.fuzz.guided.targets import TARGETS
 
-RUNS = int(os.environ.get("FUZZ_RUNS", "8000"))
+RUNS = int(os.environ.get("FUZZ_RUNS", "4000"))
 HELD = sorted(TARGETS.keys() - {"planted"})
 
 
