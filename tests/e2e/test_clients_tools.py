@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+import asyncssh
 import pytest
 
 from tests.support.bastion import Bastion, running_bastion
@@ -124,6 +125,37 @@ async def test_ansible_works_on_a_connection_made_before(bastion: Bastion, tmp_p
         assert done.rc == 0, done.stdout.decode() + done.said
     assert (bastion.device.home / "dose.txt").read_text() == "3 mGy\n"
     await bastion.client.run(["ssh", "-O", "exit", "-o", f"ControlPath={control}", "x"])
+
+
+@pytest.mark.client("Ansible, paramiko", "key, continued", "command")
+async def test_ansible_by_paramiko_continues_a_log_in(bastion: Bastion, tmp_path: Path) -> None:
+    """Paramiko cannot ask for a code: it goes on with its key where the hospital lets a log-in be continued."""
+    world, alice = bastion.world, bastion.world.who("alice")
+    key = tmp_path / "key"
+    made = asyncssh.generate_private_key("ssh-ed25519")
+    made.write_private_key(key)
+    key.chmod(0o600)
+    await world.services.people.add_key(
+        alice, world.id, alice, made.export_public_key().decode().strip(), label="laptop"
+    )
+    await world.services.hospitals.allow_continuations(world.who("dsi"), world.id, seconds=60, connections=3)
+    opened = await bastion.client.ssh("alice+scan01", "true", key=key, answers=bastion.code())
+    assert opened.rc == 0, opened.said
+    facts = {
+        "ansible_connection": "paramiko_ssh",
+        "ansible_host": "127.0.0.1",
+        "ansible_port": str(bastion.gateway.port),
+        "ansible_user": "alice+scan01",
+        "ansible_ssh_private_key_file": str(key),
+        "ansible_paramiko_host_key_checking": "false",
+        "ansible_python_interpreter": sys.executable,
+    }
+    inventory = tmp_path / "inventory"
+    inventory.write_text("scan01 " + " ".join(f"{name}={value}" for name, value in facts.items()) + "\n")
+    ansible = [str(Path(sys.executable).with_name("ansible")), "scan01", "-i", str(inventory)]
+    done = await bastion.client.run([*ansible, "-m", "raw", "-a", "echo by-paramiko"], seconds=60)
+    assert done.rc == 0, done.stdout.decode() + done.said
+    assert b"by-paramiko" in done.stdout
 
 
 @pytest.mark.client("mosh", "password + code", "shell", "refused")
