@@ -1,6 +1,7 @@
 """What holds for every test: nothing of a killed run lies about, and who measures time has the machine to itself."""
 
 import fcntl
+import logging
 import os
 import shutil
 from collections.abc import Generator, Iterator
@@ -19,6 +20,18 @@ for _processor in structlog.get_config()["processors"]:
     if isinstance(_processor, ConsoleRenderer):
         # where no log is configured, drawing every local variable of a trace took longer than most tests
         _processor.exception_formatter = plain_traceback
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """Take back what a test did to the logs: a stream of its own is closed when the next one writes to it."""
+    before, root = structlog.get_config(), logging.getLogger()
+    handlers = list(root.handlers)
+    yield
+    structlog.configure(**before)
+    for handler in set(root.handlers) - set(handlers):
+        root.removeHandler(handler)
+
 
 TURNS = "TESTS_TURNS"
 """The variable that tells workers where they take turns."""
