@@ -7,6 +7,7 @@ from asyncssh import EXTENDED_DATA_STDERR
 
 from gateway.errors import SessionEnded
 from gateway.ports import Recording
+from gateway.session.congestion import Congestion
 from gateway.session.device_side import DeviceSide, ExitSignal, exit_facts
 from gateway.session.fail_closed import fails_closed
 from gateway.session.idle import IdleMeter
@@ -66,10 +67,10 @@ class Relay:
         self._ends_of_file = 0
         self._noted: list[Piece] = []
         self._dropped = {"input": 0, "output": 0}
-        self._connections: list[FlowControl] = []
         self._home = _flow(person)
         self.to_device = Valve(person.pause_reading, person.resume_reading)
         self.to_person = Valve(self._pause_device, self._resume_device)
+        self._congestion = Congestion(self.to_person, self.to_device)
         self._inward = Lane(recording, number, self.to_device)
         self._outward = Lane(recording, number, self.to_person)
 
@@ -95,9 +96,8 @@ class Relay:
             self.signal_end()
             channel.close()
             raise SessionEnded
-        self._connections = [self._home, connection]
-        for each in self._connections:
-            each.add_feeder(self)
+        self._congestion.watch(self._home)
+        self._congestion.watch(connection)
 
     def resume(self) -> None:
         """Let bytes flow, after the person's request was answered (the answer resumes reading by itself)."""
@@ -116,16 +116,6 @@ class Relay:
     def _resume_device(self) -> None:
         if self.device is not None and self._started:
             self.device.resume_reading()
-
-    # --- congestion of a whole connection -----------------------------------------------------------------
-
-    def hold(self, connection: FlowControl) -> None:
-        """Stop what feeds *connection*."""
-        (self.to_person if connection.is_server() else self.to_device).hold("transport")
-
-    def release(self, connection: FlowControl) -> None:
-        """Go on feeding *connection*."""
-        (self.to_person if connection.is_server() else self.to_device).release("transport")
 
     # --- from the person ----------------------------------------------------------------------------------
 
@@ -265,8 +255,7 @@ class Relay:
     @fails_closed
     def device_closed(self, error: Exception | None) -> None:
         """The device's channel is gone: tell the person how the process ended, after all it said."""
-        for connection in self._connections:
-            connection.remove_feeder(self)
+        self._congestion.leave()
         self.device = None
         if self.tap is not None:
             self.tap.end()

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from gateway.errors import SessionEnded
 from gateway.ports import Recording
+from gateway.session.congestion import Congestion
 from gateway.session.fail_closed import fails_closed
 from gateway.session.idle import IdleMeter
 from gateway.session.lane import Lane
@@ -48,11 +49,11 @@ class PortRelay:
         self._monotonic = monotonic
         self._on_closed = on_closed
         self._person_gone = False
-        self._connections: list[FlowControl] = []
         self._passed = {"input": 0, "output": 0}
         self._dropped = {"input": 0, "output": 0}
         self.to_device = Valve(self._pause_person, self._resume_person)
         self.to_person = Valve(self._pause_device, self._resume_device)
+        self._congestion = Congestion(self.to_person, self.to_device)
         self._inward = Lane(recording, number, self.to_device)
         self._outward = Lane(recording, number, self.to_person)
 
@@ -69,14 +70,14 @@ class PortRelay:
         if self.over:
             channel.abort()
             raise SessionEnded
-        self._connect(connection)
+        self._congestion.watch(connection)
 
     def attach(self, person: TunnelChannel) -> None:
         """Take the person's channel, which is open from now on; bytes flow."""
         self.person = person
         connection = person.get_connection()
         if isinstance(connection, FlowControl):
-            self._connect(connection)
+            self._congestion.watch(connection)
         if self.over:
             person.close()
 
@@ -85,10 +86,6 @@ class PortRelay:
         self.to_device.apply()
         if self.device is not None and not self.to_person.held:
             self.device.resume_reading()
-
-    def _connect(self, connection: FlowControl) -> None:
-        self._connections.append(connection)
-        connection.add_feeder(self)
 
     def _pause_person(self) -> None:
         if self.person is not None:
@@ -105,16 +102,6 @@ class PortRelay:
     def _resume_device(self) -> None:
         if self.device is not None and self.person is not None:
             self.device.resume_reading()
-
-    # --- congestion of a whole connection -----------------------------------------------------------------
-
-    def hold(self, connection: FlowControl) -> None:
-        """Stop what feeds *connection*."""
-        (self.to_person if connection.is_server() else self.to_device).hold("transport")
-
-    def release(self, connection: FlowControl) -> None:
-        """Go on feeding *connection*."""
-        (self.to_person if connection.is_server() else self.to_device).release("transport")
 
     # --- from the person ----------------------------------------------------------------------------------
 
@@ -162,8 +149,7 @@ class PortRelay:
     @fails_closed
     def device_closed(self, error: Exception | None) -> None:
         """The device's channel is gone: the person's closes after all that it said."""
-        for connection in self._connections:
-            connection.remove_feeder(self)
+        self._congestion.leave()
         self.device = None
         pieces = [(FrameType.EXIT, canonical({"lost": error is not None, **self._passed}))]
         if any(self._dropped.values()):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recorder.errors import SpoolFull, SpoolUnavailable
+from recorder.seal.files import write_new
 from recorder.seal.signing import SigningKey
 from recorder.trace import records
 from recorder.trace.header import TraceHeader
@@ -108,7 +109,7 @@ class SpoolFolder:
             )
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for name, wrapped in wraps.items():
-                write_whole(fresh / name, wrapped)
+                write_new(fresh / name, wrapped, 0o600)
             with os.fdopen(descriptor, "wb", closefd=False) as file:
                 file.write(data)
             os.fsync(descriptor)

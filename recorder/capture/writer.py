@@ -35,9 +35,6 @@ _tools = _ThreadTools()
 _STREAMS = {FrameType.INPUT: "input", FrameType.OUTPUT: "output"}
 """The kinds of frames that may be data without end, and what a digest calls the stream they are of."""
 
-_BORDERS = frozenset({FrameType.GAP, FrameType.END})
-"""Frames that are not sealed when they end a trace: a recovery, which has no key, reads and writes them."""
-
 _OPEN = Clear()
 
 _Key = tuple[int, FrameType]
@@ -101,7 +98,7 @@ class TraceWriter:
         kept = self._within_limit(batch)
         border = len(kept)
         if self._suite.number and kept[-1].type is FrameType.END:
-            while border and kept[border - 1].type in _BORDERS:
+            while border and kept[border - 1].type in frames.BORDERS:
                 border -= 1
         self._append(kept[:border])
         self._append(kept[border:], sealed=False)

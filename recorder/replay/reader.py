@@ -16,15 +16,13 @@ from recorder.seal.encryption import CLEAR, suite
 from recorder.seal.signing import PublicKey
 from recorder.seal.wrapping import MAX_WRAP, SUFFIX, ReaderKey, check_wrap, data_key
 from recorder.trace import frames, records
-from recorder.trace.frames import Frame, FrameType
+from recorder.trace.frames import Frame
 from recorder.trace.header import TraceHeader
 from recorder.trace.manifest import MAX_MANIFEST, Manifest, StoredFile
 
 TRACE = "trace.ecl"
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
-_BORDERS = frozenset({FrameType.GAP, FrameType.END})
-"""What a record may hold that is not sealed under its trace's suite."""
 
 
 class TraceReader:
@@ -98,7 +96,7 @@ class TraceReader:
             is_open = bool(record.flags & records.OPEN)
             content = record.body if is_open else self._suite.open(record.head, record.body)
             for frame in frames.decode(records.expand(self._decompressor, record.flags, content)):
-                if is_open and frame.type not in _BORDERS:
+                if is_open and frame.type not in frames.BORDERS:
                     raise TraceFormatError(f"record {record.sequence} holds what should have been sealed")
                 yield frame
 
@@ -259,6 +257,7 @@ def _check_files(directory: Path, manifest: Manifest) -> Problem | None:
 def _check_wraps(directory: Path, header: TraceHeader, key: PublicKey) -> Problem | None:
     """Whether each wrap that is there was made for this trace; that all were destroyed is no fault, but an erasure."""
     named = set((header.sealing or {}).get("readers", []))
+    gone = set(named)
     for path in sorted(directory.glob(f"*{SUFFIX}")):
         try:
             reader = check_wrap(_read(path, MAX_WRAP), header, key)
@@ -266,9 +265,9 @@ def _check_wraps(directory: Path, header: TraceHeader, key: PublicKey) -> Proble
             return Problem("wrap", None, f"{path.name}: {error}")
         if path.name != f"{reader}{SUFFIX}":
             return Problem("wrap", None, f"{path.name} is the wrap of another reader")
-        named.discard(reader)
-    if named and len(named) < len((header.sealing or {}).get("readers", [])):
-        return Problem("wrap", None, f"the wrap of reader {min(named)} is gone, and others are not")
+        gone.discard(reader)
+    if gone and gone != named:
+        return Problem("wrap", None, f"the wrap of reader {min(gone)} is gone, and others are not")
     return None
 
 

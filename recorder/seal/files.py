@@ -1,10 +1,40 @@
-"""Files of keys: read only where nobody else can, and never written over."""
+"""Keys: how they are called, and their files, read only where nobody else can and never written over."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+
+def key_id(key: Ed25519PublicKey | X25519PublicKey) -> str:
+    """First 16 hexadecimal digits of the SHA-256 of the raw public key."""
+    return hashlib.sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()[:16]
+
+
+def public_pem(key: Ed25519PublicKey | X25519PublicKey) -> bytes:
+    """The key as PEM text (SubjectPublicKeyInfo)."""
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def write_pair(path: Path, key: Ed25519PrivateKey | X25519PrivateKey) -> None:
+    """Keep a key at ``path``, mode 0600, and its public half at ``path`` + ``.pub``.
+
+    Raises:
+        OSError: A file is there already, or the place cannot be written.
+    """
+    write_new(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
+    write_new(path.with_name(path.name + ".pub"), public_pem(key.public_key()), 0o644)
 
 
 def read_private(path: Path) -> bytes:

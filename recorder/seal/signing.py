@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from typing_extensions import override
 
 from recorder.errors import SignatureInvalid
-from recorder.seal.files import read_private, write_new
+from recorder.seal.files import key_id, public_pem, read_private, write_pair
 
 
 class PublicKey:
@@ -30,7 +22,7 @@ class PublicKey:
 
     def __init__(self, key: Ed25519PublicKey) -> None:
         self._key = key
-        self.key_id = hashlib.sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()[:16]
+        self.key_id = key_id(key)
 
     @classmethod
     def load(cls, path: Path) -> PublicKey:
@@ -61,7 +53,7 @@ class PublicKey:
 
     def to_pem(self) -> bytes:
         """The key as PEM text, for the verifier to keep."""
-        return self._key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        return public_pem(self._key)
 
     def verify(self, signature: bytes, data: bytes) -> None:
         """Check a signature.
@@ -123,11 +115,8 @@ def generate_key(path: Path) -> SigningKey:
         SignatureInvalid: A file is there already, or the place cannot be written.
     """
     key = Ed25519PrivateKey.generate()
-    made = SigningKey(key)
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
-        write_new(path, pem, 0o600)
-        write_new(path.with_name(path.name + ".pub"), made.public.to_pem(), 0o644)
+        write_pair(path, key)
     except OSError as error:
         raise SignatureInvalid(f"the signing key {path} cannot be made: {error.strerror}") from error
-    return made
+    return SigningKey(key)

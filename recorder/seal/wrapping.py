@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -18,19 +17,12 @@ from typing import Final
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
-)
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from typing_extensions import override
 
 from recorder.errors import ReaderKeyUnusable, SignatureInvalid, TraceFormatError, TraceSealed
 from recorder.seal.encryption import AES_256_GCM, KEY_BYTES, commitment
-from recorder.seal.files import read_private, write_new
+from recorder.seal.files import key_id, public_pem, read_private, write_pair
 from recorder.seal.signing import PublicKey, SigningKey
 from recorder.trace.frames import canonical, parse_object
 from recorder.trace.header import TraceHeader
@@ -51,7 +43,7 @@ class ReaderPublicKey:
 
     def __init__(self, key: X25519PublicKey) -> None:
         self.key = key
-        self.key_id = hashlib.sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()[:16]
+        self.key_id = key_id(key)
 
     @classmethod
     def load(cls, path: Path) -> ReaderPublicKey:
@@ -70,7 +62,7 @@ class ReaderPublicKey:
 
     def to_pem(self) -> bytes:
         """The key as PEM text, for the gateway to keep."""
-        return self.key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        return public_pem(self.key)
 
 
 class ReaderKey:
@@ -111,13 +103,11 @@ def generate_reader_key(path: Path) -> ReaderKey:
         ReaderKeyUnusable: A file is there already, or the place cannot be written.
     """
     key = X25519PrivateKey.generate()
-    made = ReaderKey(key)
     try:
-        write_new(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
-        write_new(path.with_name(path.name + ".pub"), made.public.to_pem(), 0o644)
+        write_pair(path, key)
     except OSError as error:
         raise ReaderKeyUnusable(f"the reader key {path} cannot be made: {error.strerror}") from error
-    return made
+    return ReaderKey(key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,19 +178,18 @@ def data_key(directory: Path, header: TraceHeader, readers: Iterable[ReaderKey])
         TraceSealed: No wrap beside the trace is for any of them, or its wraps were destroyed.
         TraceFormatError: A wrap holds another key than the header committed to.
     """
-    expected = str((header.sealing or {}).get("key_digest", ""))
-    held = list(readers)
-    for reader in held:
+    sealing = header.sealing or {}
+    for reader in readers:
         path = directory / f"{reader.public.key_id}{SUFFIX}"
         if not path.exists():
             continue
         key = _unwrap(path, header, reader)
-        if commitment(key) != expected:
+        if commitment(key) != sealing.get("key_digest"):
             raise TraceFormatError(f"{path.name} holds another key than the one this trace was sealed with")
         return key
     if not any(directory.glob(f"*{SUFFIX}")):
         raise TraceSealed("this trace can be read no more: every wrap of its key was destroyed")
-    names = ", ".join(map(str, (header.sealing or {}).get("readers", [])))
+    names = ", ".join(map(str, sealing.get("readers", [])))
     raise TraceSealed(f"this trace is sealed for the reader keys {names}; none of them is at hand")
 
 

@@ -43,6 +43,9 @@ class FrameType(IntEnum):
     BREAK = 17
 
 
+BORDERS = frozenset({FrameType.GAP, FrameType.END})
+"""What is not sealed where it ends a trace: a recovery, which has no key, reads and writes it."""
+
 _TYPES = {int(member): member for member in FrameType}
 
 

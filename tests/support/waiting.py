@@ -14,6 +14,15 @@ def until(condition: Callable[[], bool], what: str, seconds: float = 10.0) -> No
         time.sleep(0.02)
 
 
+async def steady(value: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait until *value* has stood still for 0.3 s; raises TimeoutError when it does not within *seconds*."""
+    async with asyncio.timeout(seconds):
+        before = object()
+        while (now := value()) != before:
+            before = now
+            await asyncio.sleep(0.3)
+
+
 async def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
     """Wait until *condition* holds; raises TimeoutError when it does not within *seconds*."""
     async with asyncio.timeout(seconds):

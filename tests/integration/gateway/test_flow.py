@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.bastion import Bastion, running_bastion
 from tests.support.memory import ROOM, resident
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, steady
 
 pytestmark = pytest.mark.integration
 
@@ -33,15 +33,7 @@ async def test_a_stopped_reader_stops_the_device(bastion: Bastion) -> None:
     (recording,) = bastion.recorder._live
     before = resident()
 
-    async def settled() -> int:
-        size = recording.writer.offset
-        while True:
-            await asyncio.sleep(0.3)
-            if recording.writer.offset == size:
-                return size
-            size = recording.writer.offset
-
-    await asyncio.wait_for(settled(), 20)
+    await steady(lambda: recording.writer.offset)
     assert recording.pending_bytes == 0
     assert resident() - before < ROOM
     process.kill()

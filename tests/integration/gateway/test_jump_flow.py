@@ -12,6 +12,7 @@ from tests.support.bastion import Bastion, running_bastion
 from tests.support.dialogue import log_in
 from tests.support.jump import Laptop, save_putty_session
 from tests.support.memory import ROOM, resident
+from tests.support.waiting import steady
 
 pytestmark = pytest.mark.integration
 
@@ -28,11 +29,8 @@ async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
 async def settles(bastion: Bastion) -> None:
     """Wait until the one live trace grows no more, and nothing of it waits for the disk."""
     (recording,) = bastion.recorder._live
-    async with asyncio.timeout(20):
-        size = -1
-        while recording.writer.offset != size or recording.pending_bytes:
-            size = recording.writer.offset
-            await asyncio.sleep(0.3)
+    await steady(lambda: (recording.writer.offset, recording.pending_bytes))
+    assert recording.pending_bytes == 0
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["both hops", "the inner client"])

@@ -17,7 +17,7 @@ from tests.support.device_service import Service, bastion_with_port
 from tests.support.dialogue import dbclient, log_in, putty
 from tests.support.jump import Laptop
 from tests.support.raw_client import logged_in
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, steady
 
 pytestmark = pytest.mark.integration
 Running = tuple[Bastion, Service]
@@ -187,11 +187,7 @@ async def test_a_visitor_who_does_not_read_holds_the_device_back(tmp_path: Path)
         [session] = supervisor.sessions
         [relay] = session.relays.values()
         await eventually(lambda: relay.to_person.held)
-        async with asyncio.timeout(15):
-            before = -1
-            while written != before:  # the pipes of kernel and sshd fill, then nothing moves any more
-                before = written
-                await asyncio.sleep(0.3)
+        await steady(lambda: written, 15)  # the pipes of kernel and sshd fill, then nothing moves any more
         assert written < size / 2
         assert session.recording.pending_bytes < 4 * 1024 * 1024
         got = 0
