@@ -1,16 +1,14 @@
 """What ``ecluse init`` makes: a data directory, its keys, its databases, a CA and its first administrators."""
 
-import asyncio
 import ipaddress
 import json
 import os
 import re
 import shutil
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from zoneinfo import available_timezones
 
 from ecluse import composition
@@ -19,6 +17,7 @@ from ecluse.errors import InstallationError
 from ecluse.host_keys import make_host_authority, make_host_keys
 from ecluse.readers import make_reader
 from ecluse.settings import CONFIG_NAME, build
+from ecluse.stopping import to_its_end
 from policy import services
 from policy.clock import Clock
 from policy.domain.ids import is_name, new_id
@@ -167,7 +166,7 @@ async def _populate(
 ) -> Mapping[str, Secret]:
     # the hospital gets its id from policy, and the settings need it: a provisional one opens the databases
     draft = build({"data_dir": str(directory.resolve()), "hospital_id": new_id()}, CONFIG_NAME)
-    await _whole(trace_database.migrate(composition.recorder_settings(draft).catalog_url))
+    await to_its_end(trace_database.migrate(composition.recorder_settings(draft).catalog_url))
     built = await services.build(composition.policy_settings(draft), clock, migrate=True)
     try:
         made = await built.hospitals.initialise(
@@ -180,15 +179,6 @@ async def _populate(
         await built.close()
     _write_settings(directory / CONFIG_NAME, made.hospital.id, names)
     return {invited.person.login: invited.token for invited in made.invitations}
-
-
-async def _whole(work: Coroutine[Any, Any, None]) -> None:
-    """Await *work*, to its end even when cancelled: its thread would go on, and write what was removed since."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.shield(task)
-    finally:
-        await asyncio.wait({task})
 
 
 def _write_settings(path: Path, hospital_id: str, names: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from ecluse.demo.device_files import DeviceAccount, DeviceFiles, prepare, sshd_p
 from ecluse.demo.errors import DemoError
 from ecluse.demo.leftovers import device_mark
 from ecluse.demo.processes import carrying, descendants, is_alive, send, with_us
+from ecluse.stopping import to_its_end
 
 HOST = "127.0.0.1"
 START_SECONDS = 10.0
@@ -72,13 +73,13 @@ class DemoDevice:
 
         Raises DemoError when a program is missing or sshd does not come up.
         """
-        files = await asyncio.to_thread(prepare, directory, uid)
+        files = await to_its_end(asyncio.to_thread(prepare, directory, uid))
         try:
             if files.config.exists():
                 raise DemoError("demo.folder_taken", folder=str(files.root))
-            account = await asyncio.to_thread(files.make_account, account_name, name)
+            account = await to_its_end(asyncio.to_thread(files.make_account, account_name, name))
             device = cls(name, files, account, extra_config, environment or {})
-            device.host_key_public = await asyncio.to_thread(files.make_host_key)
+            device.host_key_public = await to_its_end(asyncio.to_thread(files.make_host_key))
             await device._run()
         except BaseException:
             files.remove_reachable()

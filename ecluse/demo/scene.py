@@ -29,6 +29,7 @@ from ecluse.installation import Administrator, initialise
 from ecluse.presence import port_of
 from ecluse.profile import Profile
 from ecluse.settings import CONFIG_NAME
+from ecluse.stopping import to_its_end
 from policy.clock import Clock
 from policy.vault.secret import Secret
 
@@ -77,12 +78,12 @@ class Scene:
             tell("demo.processes")
             await scene.start_processes()
             tell("demo.people")
-            await asyncio.to_thread(scene._enrol_staff, invitations)
-            await asyncio.to_thread(scene._enrol_supplier)
+            await to_its_end(asyncio.to_thread(scene._enrol_staff, invitations))
+            await to_its_end(asyncio.to_thread(scene._enrol_supplier))
             tell("demo.declare")
-            await asyncio.to_thread(scene._declare_devices)
+            await to_its_end(asyncio.to_thread(scene._declare_devices))
             tell("demo.windows")
-            await asyncio.to_thread(scene._plan_windows)
+            await to_its_end(asyncio.to_thread(scene._plan_windows))
             scene._write_documents()
         except BaseException:
             await scene.close()
