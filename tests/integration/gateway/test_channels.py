@@ -86,7 +86,8 @@ async def test_the_terminals_size_and_signals_pass(bastion: Bastion) -> None:
         terminal.resize(41, 133)
         terminal.send(b"until stty size | grep '41 133'; do sleep 0.05; done; echo seen-$((40+1))\n")
         await terminal.expect(b"seen-41")
-        terminal.send(b"sh -c \"trap 'echo caught; exit' INT; echo ready; sleep 60\"\n")
+        # short sleeps: a signal in the instant before one runs is nobody's but the shell's, which then waits for it
+        terminal.send(b"sh -c \"trap 'echo caught; exit' INT; echo ready; while :; do sleep 0.1; done\"\n")
         await terminal.expect(b"ready\r\n")
         terminal.send(b"\x03")
         await terminal.expect(b"caught")
