@@ -56,7 +56,7 @@ class PeopleService(EnrolmentService):
     async def suspend(
         self, actor: PersonId, hospital_id: HospitalId, person_id: PersonId, *, reason: str
     ) -> Person:
-        """Let this person in no more, and end her sessions. Raises Conflict for the last administrator."""
+        """Let this person in no more, and end her sessions and her tokens. Raises Conflict for the last administrator."""
         return await self._turn(actor, hospital_id, person_id, active=False, reason=reason)
 
     async def resume(
@@ -176,6 +176,10 @@ class PeopleService(EnrolmentService):
                 await _somebody_left(work, before)
             after = replace(before, active=active)
             await work.people.update(after)
+            if not active:
+                # for good: a token that somebody copied must not come back with its owner
+                await work.tokens.revoke_all(hospital_id, person_id, self._clock.now())
+                await work.visits.end_all(hospital_id, person_id)
             name = "person.resumed" if active else "person.suspended"
             facts = {"active": active, "reason": why}
             await work.emit(name, hospital_id, person_id, {"active": before.active}, facts)

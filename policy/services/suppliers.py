@@ -69,7 +69,7 @@ class SupplierService:
     async def suspend(
         self, actor: PersonId, hospital_id: HospitalId, supplier_id: SupplierId, *, reason: str
     ) -> Supplier:
-        """Let nobody of this supplier in, and end their sessions (E4)."""
+        """Let nobody of this supplier in, and end their sessions and their tokens (E4)."""
         return await self._turn(actor, hospital_id, supplier_id, active=False, reason=reason)
 
     async def resume(
@@ -99,6 +99,9 @@ class SupplierService:
             before = await work.suppliers.get(hospital_id, supplier_id)
             after = replace(before, active=active)
             await work.suppliers.update(after)
+            if not active:
+                for person in await work.people.list(hospital_id, supplier_id):
+                    await work.tokens.revoke_all(hospital_id, person.id, self._clock.now())
             name = "supplier.resumed" if active else "supplier.suspended"
             facts = {"active": active, "reason": why}
             await work.emit(name, hospital_id, supplier_id, {"active": before.active}, facts)

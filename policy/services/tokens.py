@@ -13,6 +13,7 @@ from policy.services import bearers, inputs
 from policy.services.duties import Duty, require
 from policy.settings import PolicySettings
 from policy.store.database import Database
+from policy.store.unit_of_work import View
 from policy.vault.secret import Secret
 
 _KIND = "ecltok"
@@ -57,7 +58,7 @@ class TokenService:
         )
         async with self._database.unit_of_work(person.id, self._clock) as work:
             present = await work.people.get(person.hospital_id, person.id)
-            if not present.active or not roles <= present.roles:
+            if not await _active(work, present) or not roles <= present.roles:
                 raise Forbidden("a token cannot do more than its person may")
             await work.tokens.insert(token, bearers.digest(secret))
             await work.emit("token.issued", person.hospital_id, token.id, {}, token.described())
@@ -69,7 +70,8 @@ class TokenService:
         async with self._database.read() as view:
             found = await view.tokens.by_hash(hospital_id, digest)
             person = None if found is None else await view.people.find(hospital_id, found.person_id)
-        if found is None or person is None or not person.active or not found.open_at(self._clock.now()):
+            let_in = person is not None and await _active(view, person)
+        if found is None or person is None or not let_in or not found.open_at(self._clock.now()):
             raise AuthenticationFailed("authentication failed")
         return Principal(
             person=person, roles=found.roles & person.roles, hospital_id=hospital_id, token_id=found.id
@@ -105,3 +107,10 @@ class TokenService:
         async with self._database.unit_of_work(actor, self._clock) as work:
             await work.tokens.revoke(token.hospital_id, token.id, self._clock.now())
             await work.emit("token.revoked", token.hospital_id, token.id, {}, {"person": token.person_id})
+
+
+async def _active(view: View, person: Person) -> bool:
+    """Tell whether the person, and her supplier if she has one, are let in."""
+    if not person.active or person.supplier_id is None:
+        return person.active
+    return (await view.suppliers.get(person.hospital_id, person.supplier_id)).active

@@ -227,7 +227,7 @@ async def test_the_last_administrator_cannot_be_suspended(world: World) -> None:
 
 
 async def test_a_token_says_who_and_does_no_more_than_she_may(world: World, clock: ManualClock) -> None:
-    """A token gives its roles while its person has them, until it ends, is revoked, or she is suspended."""
+    """A token gives its roles while its person has them, until it ends or is revoked."""
     tokens, denis = world.services.tokens, world.people["denis"]
     token = await tokens.issue(denis, frozenset({Role.PLANNER}), timedelta(hours=1), "poste")
     principal = await tokens.authenticate(token)
@@ -245,11 +245,43 @@ async def test_a_token_says_who_and_does_no_more_than_she_may(world: World, cloc
     await tokens.revoke(second)
     with pytest.raises(AuthenticationFailed):
         await tokens.authenticate(second)
-    await world.services.people.suspend(world.who("rssi"), world.id, denis.id, reason="départ")
-    with pytest.raises(AuthenticationFailed):
-        await tokens.authenticate(token)
-    await world.services.people.resume(world.who("rssi"), world.id, denis.id, reason="retour")
     await tokens.authenticate(token)
     clock.advance(timedelta(hours=1))
     with pytest.raises(AuthenticationFailed):
         await tokens.authenticate(token)
+
+
+@pytest.mark.parametrize("whose", ["person", "supplier"])
+async def test_a_suspension_ends_tokens_for_good(world: World, whose: str) -> None:
+    """From the next request on her token opens nothing, not even once she, or her supplier, is let in again."""
+    people, suppliers, tokens = world.services.people, world.services.suppliers, world.services.tokens
+    login, rssi = ("denis", world.who("rssi")) if whose == "person" else ("alice", world.who("rssi"))
+    token = await tokens.issue(world.people[login], frozenset(), timedelta(hours=1), "poste")
+    await tokens.authenticate(token)
+    if whose == "person":
+        await people.suspend(rssi, world.id, world.who(login), reason="départ")
+    else:
+        await suppliers.suspend(rssi, world.id, world.supplier.id, reason="incident")
+    with pytest.raises(AuthenticationFailed):
+        await tokens.authenticate(token)
+    with pytest.raises(Forbidden):
+        await tokens.issue(world.people[login], frozenset(), timedelta(hours=1), "poste")
+    if whose == "person":
+        await people.resume(rssi, world.id, world.who(login), reason="retour")
+    else:
+        await suppliers.resume(rssi, world.id, world.supplier.id, reason="réglé")
+    with pytest.raises(AuthenticationFailed):
+        await tokens.authenticate(token)
+
+
+async def test_a_suspension_ends_the_pages_left_open(world: World) -> None:
+    """A browser on her account's page is shown nothing after a suspension that was taken back."""
+    visits, people, alice = world.services.visits, world.services.people, world.who("alice")
+    shown = await visits.sign_in(
+        world.id, "alice", world.passwords["alice"], world.code("alice"), "127.0.0.1"
+    )
+    await visits.look(shown)
+    await people.suspend(world.who("rssi"), world.id, alice, reason="départ")
+    await people.resume(world.who("rssi"), world.id, alice, reason="retour")
+    with pytest.raises(AuthenticationFailed):
+        await visits.look(shown)
