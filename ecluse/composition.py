@@ -76,6 +76,7 @@ def gateway_settings(settings: Settings) -> GatewaySettings:
         max_channels=chosen.max_channels,
         max_inner_connections=chosen.max_inner_connections,
         drain_seconds=chosen.drain_seconds,
+        responder_seconds=chosen.responder_seconds,
     )
 
 

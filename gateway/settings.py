@@ -16,6 +16,7 @@ class GatewaySettings:
     ``host_authority`` is the file of the host CA's private key, if there is one, and ``names`` are those under
     which clients reach the gateway: it certifies its host keys for them, and for the devices that people jump to.
     ``idle_connection_seconds`` ends a connection that is logged in and opens nothing.
+    ``responder_seconds`` is how often OCSP responders are asked again about the tokens of live sessions.
     ``policy_grace_seconds`` is how long live sessions outlive an unreadable policy store (invariant 12).
     """
 
@@ -38,3 +39,4 @@ class GatewaySettings:
     drain_seconds: float = 10.0
     poll_seconds: float = 0.5
     policy_grace_seconds: float = 300.0
+    responder_seconds: float = 300.0

@@ -122,6 +122,11 @@ class Certificates(Protocol):
     async def authorities(self, hospital_id: HospitalId) -> Sequence[LoginAuthority]:
         """Return the SSH authorities whose user certificates let people in."""
 
+    async def mark_revoked(
+        self, certificate: TokenCertificate, revoked_as: str, at: datetime, by: str
+    ) -> bool:
+        """Keep that the responder *by* said it is revoked; tell whether that is news."""
+
 
 class Responder(Protocol):
     """Asks OCSP responders (RFC 6960), over HTTP."""

@@ -8,7 +8,6 @@ import asyncssh
 import structlog
 from asyncssh import (
     DISC_BY_APPLICATION,
-    DISC_SERVICE_NOT_AVAILABLE,
     OPEN_ADMINISTRATIVELY_PROHIBITED,
     OPEN_RESOURCE_SHORTAGE,
     ChannelOpenError,
@@ -18,8 +17,9 @@ from typing_extensions import override
 from gateway.context import GatewayContext
 from gateway.server.banners import on_one_line, plain
 from gateway.server.channel import PersonChannel
+from gateway.server.fate import Fate
 from gateway.server.lobby import Lobby
-from gateway.server.login import Dialogue, TooManyAttempts
+from gateway.server.login import Dialogue
 from gateway.server.ports import Ports, leads_to_ssh
 from gateway.server.roads import Roads
 from gateway.server.selector import Selector
@@ -30,8 +30,7 @@ from gateway.session.request import ChannelRequest
 from gateway.session.transfer.command import Refused
 from gateway.sshfix import InnerConnection, Proof, ServerConnection, SignedKey
 from policy.domain.people import Language, Person
-from policy.errors import PolicyError
-from recorder.errors import RecorderError
+from policy.domain.proofs import ProvedLogin
 
 PROBE_SECONDS = 3.0
 """How long a connection may be silent to a question before it counts as lost."""
@@ -158,9 +157,14 @@ class Front(asyncssh.SSHServer):
                 left.append(channel.channel.wait_closed())
         await asyncio.gather(*left)
 
-    def turn_out(self) -> None:
-        """Close the connection of whoever has logged in, for her log-in counts no more."""
-        self._spawn(self.selector.turn_out(self._context.wording.refused("end.refused", self._language())))
+    @property
+    def proved(self) -> ProvedLogin | None:
+        """The log-in that she came in by, where it began with a key."""
+        return self.selector.proved
+
+    def turn_out(self, key: str = "end.refused") -> None:
+        """Close the connection of whoever has logged in, for her log-in counts no more; the message *key* says why."""
+        self._spawn(self.selector.turn_out(self._context.wording.refused(key, self._language())))
 
     async def settled(self) -> None:
         """Wait until nothing that was begun for this connection still runs."""
@@ -191,7 +195,7 @@ class Front(asyncssh.SSHServer):
         if not self._banner_sent:
             self._banner_sent = True
             self.connection.send_auth_banner(self._context.wording.legal())
-        with _Fate(self._context):
+        with Fate(self._context):
             await self.dialogue.begin(username)
         return True
 
@@ -209,12 +213,12 @@ class Front(asyncssh.SSHServer):
 
     @override
     async def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        with _Fate(self._context):
+        with Fate(self._context):
             return await self.dialogue.offers_key(key.public_data)
 
     async def offers_certificate(self, blob: bytes) -> bool:
         """Tell whether a signature by the certificate *blob* would do; a query proves nothing."""
-        with _Fate(self._context):
+        with Fate(self._context):
             return await self.dialogue.offers_key(blob)
 
     @override
@@ -226,12 +230,12 @@ class Front(asyncssh.SSHServer):
 
     @override
     async def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> bool:
-        with _Fate(self._context):
+        with Fate(self._context):
             return await self.dialogue.answer(list(responses))
 
     async def factor_proved(self, method: str, key: SignedKey | None) -> Proof:
         """Take a verified factor; the connection is logged in only when this says COMPLETE."""
-        with _Fate(self._context):
+        with Fate(self._context):
             proof = await self.dialogue.factor_proved(method, key)
         unfit, self.dialogue.unfit = self.dialogue.unfit, None
         if unfit is not None:
@@ -248,6 +252,7 @@ class Front(asyncssh.SSHServer):
             name=self.dialogue.name,
             person=person,
             factors=self.dialogue.factors,
+            proved_key=self.dialogue.proved_key,
             source=self.source,
             client_version=version,
             hang_up=self.hang_up,
@@ -378,23 +383,3 @@ class Front(asyncssh.SSHServer):
 
     def _say(self, key: str) -> str:
         return self._context.wording.say(key, self._language())
-
-
-class _Fate:
-    """Turns what ends a log-in into the disconnection that SSH has for it."""
-
-    def __init__(self, context: GatewayContext) -> None:
-        self._context = context
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, TooManyAttempts):
-            raise asyncssh.PermissionDenied(
-                plain(self._context.wording.both("login.too-many", " / "))
-            ) from None
-        if isinstance(error, PolicyError | RecorderError):
-            _log.error("login.unavailable", error=str(error))
-            text = self._context.wording.both("login.unavailable", " / ")
-            raise asyncssh.DisconnectError(DISC_SERVICE_NOT_AVAILABLE, plain(text)) from None

@@ -3,8 +3,7 @@
 import asyncio
 import socket
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Protocol
 
@@ -19,21 +18,22 @@ from gateway.server.banners import Wording
 from gateway.server.commands import Openings, Voice
 from gateway.server.commands.counter import CommandServices, make_commands
 from gateway.server.commands.ssh_config import Ways
+from gateway.server.door import Door
 from gateway.server.doorkeeper import Doorkeeper
 from gateway.server.front import Front
 from gateway.server.host_keys import HostKeys
 from gateway.server.jump import Jumps
 from gateway.server.ssh_config import Place
-from gateway.server.standing import spent
+from gateway.server.standing import KeyLosses, KeyWatch
+from gateway.session.certificates import CertificateWatch, TokenWatching
 from gateway.session.lifecycle import Opener
 from gateway.session.reasons import EndReason
 from gateway.session.supervisor import Supervisor
 from gateway.settings import GatewaySettings
-from gateway.sshfix import InnerConnection, ServerConnection, require_version
+from gateway.sshfix import ServerConnection, require_version
 from gateway.sshfix.algorithms import COMPRESSION, ENCRYPTION, KEX, MAC, SIGNATURE
 from gateway.target.dial import Dialler
 from policy.clock import Clock
-from policy.domain.events import PolicyEvent
 from policy.domain.hospitals import Hospital
 from policy.domain.ids import HospitalId
 from policy.i18n import Catalog, load
@@ -49,7 +49,7 @@ BACKLOG = 200
 _log = structlog.get_logger()
 
 
-class AccessService(Access, Openings, Ways, Protocol):
+class AccessService(Access, KeyLosses, Openings, Ways, Protocol):
     """Decisions, leases, and what the menu lists."""
 
 
@@ -71,6 +71,11 @@ class PolicyServices(CommandServices, Protocol):
         ...
 
     @property
+    def token_watch(self) -> TokenWatching:
+        """Asks responders about tokens."""
+        ...
+
+    @property
     def login(self) -> Logins:
         """The log-in machine."""
         ...
@@ -84,80 +89,6 @@ class PolicyServices(CommandServices, Protocol):
     def hospitals(self) -> Hospitals:
         """The hospital."""
         ...
-
-
-class _Door:
-    """Counts connections; those that have not logged in are few, in all and from one source."""
-
-    def __init__(self, settings: GatewaySettings) -> None:
-        self._settings = settings
-        self._outside: set[Front] = set()
-        self._sources: Counter[str] = Counter()
-        self.fronts: set[Front] = set()
-        self.draining = False
-        self.jumps: Jumps | None = None
-        self._turned_away = 0
-        self._last_source = ""
-
-    @property
-    def names(self) -> Sequence[str]:
-        return self.jumps.names if self.jumps is not None else ()
-
-    def inner(self, outer: Front, device: str) -> InnerConnection:
-        if self.jumps is None:
-            raise RuntimeError("the gateway is not started")
-        return self.jumps.connection(self, outer, device)
-
-    def entered(self, front: Front) -> None:
-        self.fronts.add(front)
-
-    def has_room(self, source: str) -> bool:
-        """Tell whether one more from *source* may stand at the door; who may not is counted."""
-        settings = self._settings
-        if (
-            not self.draining
-            and len(self._outside) < settings.max_unauthenticated
-            and self._sources[source] < settings.max_unauthenticated_per_source
-        ):
-            return True
-        self._turned_away += 1
-        self._last_source = source
-        return False
-
-    def arrived(self, front: Front) -> bool:
-        source = front.source
-        if not self.has_room(source):
-            return False
-        self.fronts.add(front)
-        self._outside.add(front)
-        self._sources[source] += 1
-        return True
-
-    def tell(self) -> None:
-        """Log how many were turned away since the last time: a line for each costs more than the refusal."""
-        if self._turned_away:
-            waiting = len(self._outside)
-            _log.warning(
-                "connections.turned_away", count=self._turned_away, last=self._last_source, waiting=waiting
-            )
-            self._turned_away = 0
-
-    def logged_in(self, front: Front) -> None:
-        if front in self._outside:
-            self._outside.discard(front)
-            self._sources[front.source] -= 1
-            if not self._sources[front.source]:
-                del self._sources[front.source]
-
-    def left(self, front: Front) -> None:
-        self.logged_in(front)
-        self.fronts.discard(front)
-
-    def changed(self, event: PolicyEvent) -> None:
-        """Turn out whoever logged in before *event*, and would have to log in again since."""
-        for front in list(self.fronts):
-            if front.person is not None and spent(event, front.person):
-                front.turn_out()
 
 
 class Gateway:
@@ -187,10 +118,11 @@ class Gateway:
         self._wall = wall or clock
         self._catalog = catalog or load("gateway")
         self._monotonic = monotonic
-        self._door = _Door(settings)
+        self._door = Door(settings)
         self._server: asyncio.Server | None = None
         self._supervisor: Supervisor | None = None
         self._sweeper: asyncio.Task[None] | None = None
+        self._watches: list[tuple[KeyWatch | CertificateWatch, asyncio.Task[None]]] = []
         self._authority: str | None = None
 
     @property
@@ -241,6 +173,18 @@ class Gateway:
             family=socket.AF_UNSPEC,
         )
         self._sweeper = asyncio.create_task(self._sweep())
+        self._watch(context.supervisor)
+
+    def _watch(self, supervisor: Supervisor) -> None:
+        """Look after the keys that log-ins here were proved with."""
+        services = self._services
+        keys = self._door.keys = KeyWatch(self._door.logged_in_fronts, services.access)
+        tokens = CertificateWatch(
+            services.token_watch,
+            lambda: [session.grant for session in supervisor.sessions],
+            self.settings.responder_seconds,
+        )
+        self._watches = [(each, asyncio.create_task(each.run())) for each in (keys, tokens)]
 
     async def drain(self) -> None:
         """Take nobody in any more, tell those inside, and end what is left after ``drain_seconds``."""
@@ -275,6 +219,9 @@ class Gateway:
         if self._supervisor is not None:
             await self._supervisor.end_all(EndReason.DRAIN)
             await self._supervisor.stop()
+        for watch, _ in self._watches:
+            watch.stop()
+        await asyncio.gather(*(task for _, task in self._watches))
         fronts = list(self._door.fronts)
         for front in fronts:
             front.hang_up()

@@ -101,6 +101,12 @@ class Dialogue:
         return attempt.result().factors
 
     @property
+    def proved_key(self) -> bytes | None:
+        """The key or certificate among those factors, None where there is none."""
+        attempt = self._attempt
+        return attempt.result().proved_key if self.factors and attempt is not None else None
+
+    @property
     def key_proved(self) -> bool:
         """Whether a key was signed with, so that the code alone is missing."""
         return bool(self.factors - {Factor.PASSWORD, Factor.TOTP, Factor.CONTINUED_CODE})

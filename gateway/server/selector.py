@@ -31,6 +31,7 @@ from gateway.session.request import ChannelRequest
 from gateway.session.transfer.command import Refused
 from policy.domain.access import AccessRequest, Opening
 from policy.domain.people import Factor, Person
+from policy.domain.proofs import ProvedLogin
 from policy.errors import PolicyError
 from recorder.errors import RecorderError
 
@@ -53,6 +54,7 @@ class Selector:
         name: LoginName,
         person: Person,
         factors: frozenset[Factor],
+        proved_key: bytes | None,
         source: str,
         client_version: str,
         hang_up: HangUp,
@@ -67,6 +69,7 @@ class Selector:
         self._name = name
         self._person = person
         self._factors = factors
+        self._proved_key = proved_key
         self._source = source
         self._client_version = client_version
         self._hang_up = hang_up
@@ -84,6 +87,19 @@ class Selector:
     def person(self) -> Person:
         """Who logged in."""
         return self._person
+
+    @property
+    def proved(self) -> ProvedLogin | None:
+        """The log-in that everything here rests on, where it began with a key."""
+        if self._proved_key is None:
+            return None
+        return ProvedLogin(
+            hospital_id=self._person.hospital_id,
+            person_id=self._person.id,
+            source=self._source,
+            key=self._proved_key,
+            token=Factor.TOKEN_CERTIFICATE in self._factors,
+        )
 
     @property
     def device(self) -> str | None:
@@ -150,6 +166,7 @@ class Selector:
             name=LoginName(self._person.login, device, account),
             person=self._person,
             factors=self._factors,
+            proved_key=self._proved_key,
             source=self._source,
             client_version=self._client_version,
             hang_up=hang_up,
@@ -174,7 +191,10 @@ class Selector:
     @property
     def turned_out(self) -> bool:
         """Whether the hospital ended a session of hers: what she proved before serves no more."""
-        return any(session.ending in {EndReason.CUT, EndReason.REFUSED} for session in self._sessions)
+        return any(
+            session.ending in {EndReason.CUT, EndReason.REFUSED, EndReason.FACTOR}
+            for session in self._sessions
+        )
 
     async def turn_out(self, text: str) -> None:
         """Close her connection with *text*, once the sessions on it and inside it have said why they end."""
@@ -295,6 +315,7 @@ class Selector:
             account_name=account,
             source=self._source,
             factors=self._factors,
+            proved_key=self._proved_key,
         )
 
         def register(session: Session) -> None:

@@ -4,9 +4,24 @@ Policy ends the sessions. A connection with none of them (the menu, a shared one
 it, and its next session would rest on a telephone that serves no longer.
 """
 
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Final, Protocol
+
+import structlog
+
 from policy.domain.access import RevocationScope
 from policy.domain.events import PolicyEvent
 from policy.domain.people import Person
+from policy.domain.proofs import KeyStanding, ProvedLogin
+from policy.errors import PolicyError
+
+LOOK_SECONDS: Final = 5.0
+"""How often connections are looked at whose certificate may have come to its end."""
+_TOUCHING: Final = ("anchor.", "login_authority.", "person.")
+"""What an event may be about that takes a key from somebody."""
+
+_log = structlog.get_logger()
 
 _ALL = f"{RevocationScope.ALL.value}.cut"
 _HERS = frozenset({f"{RevocationScope.PERSON.value}.cut", "person.resumed"})
@@ -26,3 +41,71 @@ def spent(event: PolicyEvent, person: Person) -> bool:
     if event.name in _SUPPLIERS:
         return event.subject == person.supplier_id
     return event.name == _ALL
+
+
+class KeyLosses(Protocol):
+    """Knows what has become of keys."""
+
+    async def lost(self, logins: Collection[ProvedLogin]) -> Mapping[ProvedLogin, KeyStanding]:
+        """Return those of *logins* whose key counts no more; raises PolicyUnavailable."""
+        ...
+
+
+class Waiting(Protocol):
+    """A connection that has logged in."""
+
+    @property
+    def proved(self) -> ProvedLogin | None:
+        """Its log-in, where it began with a key."""
+        ...
+
+    def turn_out(self, key: str) -> None:
+        """Close it; the message *key* says why."""
+        ...
+
+
+class KeyWatch:
+    """Turns out whoever logged in with a key that counts no more: menus, shared connections, roads to devices.
+
+    Their sessions are policy's to end, by the supervisor's question.
+    """
+
+    def __init__(self, waiting: Callable[[], Iterable[Waiting]], losses: KeyLosses) -> None:
+        """Look at the connections that *waiting* names, by what *losses* says."""
+        self._waiting = waiting
+        self._losses = losses
+        self._woken = asyncio.Event()
+        self._stopping = False
+
+    def changed(self, event: PolicyEvent) -> None:
+        """Look at once if *event* may have taken a key from somebody."""
+        if event.name.startswith(_TOUCHING):
+            self._woken.set()
+
+    def stop(self) -> None:
+        """Let ``run`` return."""
+        self._stopping = True
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Look until ``stop``."""
+        while not self._stopping:
+            try:
+                await asyncio.wait_for(self._woken.wait(), LOOK_SECONDS)
+            except TimeoutError:
+                pass
+            self._woken.clear()
+            try:
+                await self.look()
+            except PolicyError as error:
+                _log.warning("keys.unasked", error=str(error))
+            except Exception as error:  # who looks after connections must not stop for one of them
+                _log.error("keys.look_failed", error=repr(error))
+
+    async def look(self) -> None:
+        """Turn out everybody whose key counts no more."""
+        logins = {one: one.proved for one in self._waiting()}
+        lost = await self._losses.lost({login for login in logins.values() if login is not None})
+        for one, login in logins.items():
+            if login in lost:
+                one.turn_out("end.factor")

@@ -1,6 +1,7 @@
 """The end of a session: signals, a word to the person, both legs closed, the trace signed; always bounded."""
 
 import asyncio
+from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -12,8 +13,10 @@ from gateway.session.known import speak_of
 from gateway.session.live import Session
 from gateway.session.port_relay import PortRelay
 from gateway.session.reasons import EndReason
+from policy.domain.access import Finding
 from policy.errors import PolicyError
 from recorder.errors import RecorderError
+from recorder.trace.instants import text as instant
 
 PROCESS_SECONDS = 1.0
 """How long processes have to end after HUP and TERM, while the person already reads why."""
@@ -104,14 +107,25 @@ async def _leave(relays: list[Relay | PortRelay]) -> None:
 
 
 async def _close_books(session: Session, reason: EndReason, access: Access, journal: GatewayJournal) -> None:
+    told = [_told(finding) for finding in session.ended_by]
+    details: dict[str, object] = {"failed": told} if told else {}
     if session.recorded:
         try:
-            await session.recording.close(reason.value)
+            await session.recording.close(reason.value, **details)
         except (RecorderError, OSError) as error:
             _log.error("recording.close_failed", error=str(error))
-    await journal.quietly("session.closed", session.grant, {"reason": reason.value})
+    await journal.quietly("session.closed", session.grant, {"reason": reason.value, **details})
     try:
         await access.session_closed(session.grant.session_id, reason.value)
     except PolicyError as error:
         # The lease then lapses by itself, and the session shows as lost until it does.
         _log.error("session.lease_kept", error=str(error))
+
+
+def _told(finding: Finding) -> dict[str, object]:
+    """Return what trace and journal keep of a rule that ended a session: instants as they are written everywhere."""
+    facts = {
+        name: instant(value) if isinstance(value, datetime) else str(value)
+        for name, value in finding.arguments.items()
+    }
+    return {"rule": finding.code, "key": finding.key, **facts}

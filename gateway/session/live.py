@@ -14,7 +14,7 @@ from gateway.session.port_request import PortRequest
 from gateway.session.reasons import EndReason
 from gateway.session.request import ChannelRequest
 from gateway.sshfix import ClientChannel, DeviceConnection
-from policy.domain.access import Denial, Grant, Held, Obligations
+from policy.domain.access import Denial, Finding, Grant, Held, Obligations
 from policy.domain.sessions import Earlier
 from policy.errors import PolicyError
 from recorder.errors import RecordingFailed
@@ -35,6 +35,7 @@ class Session:
         self.connections: list[DeviceConnection] = []
         self.ending: EndReason | None = None
         self.ended = asyncio.Event()
+        self.ended_by: tuple[Finding, ...] = ()
         self.warned: set[int] = set()
         self.warned_of_silence = False
         self.to_recheck = True

@@ -7,7 +7,7 @@ class EndReason(StrEnum):
     """The word that the trace, the lease and the journal keep; ``end.<word>`` is what the person reads.
 
     ``LEFT``: she closed her connection; ``LOST``: it broke under her. She reads nothing then, but the next
-    session of the intervention tells her.
+    session of the intervention tells her. ``FACTOR``: the key or certificate that she logged in with counts no more.
     """
 
     LEFT = "left"
@@ -16,6 +16,7 @@ class EndReason(StrEnum):
     WINDOW = "window"
     CUT = "cut"
     REFUSED = "refused"
+    FACTOR = "factor"
     POLICY = "policy"
     RECORDER = "recorder"
     DEVICE = "device"

@@ -38,6 +38,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = {
     "end.window": Remedy("technician", "step.more-time", "O3"),
     "end.cut": Remedy("security", "step.cut", "X35"),
     "end.refused": Remedy("technician", "step.why", "O3"),
+    "end.factor": Remedy("technician", "step.factor", "S35"),
     "end.recorder": Remedy("administrator", "step.recorder", "T11"),
     "end.policy": Remedy("administrator", "step.policy", "O3"),
     "end.drain": Remedy("technician", "step.again", "T1"),

@@ -127,6 +127,7 @@ class Supervisor:
         if session.ending is not None:
             return
         session.ending = reason
+        session.ended_by = () if denial is None else denial.failed
         hang_up = self._sessions.get(session, _nothing)
         try:
             message = self._wording.ended(reason, session.grant, denial)
@@ -346,6 +347,8 @@ def _reason(denial: Denial) -> EndReason:
     keys = {finding.key for finding in denial.failed}
     if "finding.X35.cut" in keys:
         return EndReason.CUT
+    if all(key.startswith("finding.S35.key_") for key in keys):
+        return EndReason.FACTOR
     return EndReason.WINDOW if keys == {"finding.O3.ended"} else EndReason.REFUSED
 
 

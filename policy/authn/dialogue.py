@@ -14,7 +14,7 @@ class Expected:
     """A reserved attempt and what it is checked against, read in the transaction that reserved it.
 
     All but ``attempt`` and ``table`` may be absent: an unknown person, or one who has not enrolled.
-    ``certified``: the SSH certificate proved before, if it was one, is in force.
+    ``certified``: the key proved before is hers, and its certificate, if it has one, in force.
     """
 
     attempt: Attempt

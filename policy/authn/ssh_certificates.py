@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from typing import Final
 
@@ -43,17 +43,22 @@ _SIGNATURES: Final = frozenset(
     }
 )
 """What an authority may have signed with: SHA-1 (``ssh-rsa``) is not among it."""
+_FOREVER: Final = 253402300800  # the year 10000
 _PTY: Final = b"permit-pty"
 _FORWARDING: Final = b"permit-port-forwarding"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certified:
-    """What a certificate in force says: the plain key in it, and what else to hold its holder to."""
+    """What a certificate in force says: the plain key in it, and what else to hold its holder to.
+
+    ``until`` is when it is over (aware UTC, exclusive), None where it is for ever.
+    """
 
     key: bytes
     forwarding: bool
     told: str
+    until: datetime | None = None
 
 
 def is_certificate(blob: bytes) -> bool:
@@ -96,7 +101,18 @@ def certified(
         key=key,
         forwarding=_FORWARDING in certificate.extensions,
         told=f"{authority.name}: certificate {certificate.serial} of {name[:100]!r}",
+        until=_instant(certificate.valid_before),
     )
+
+
+def plain_key(blob: bytes) -> bytes:
+    """Return the plain key in the certificate *blob*; raises KeyRefused for what is none."""
+    return ssh_keys.blob_of(_plain(_read(blob).public_key()))
+
+
+def _instant(seconds: int) -> datetime | None:
+    """Return a certificate's ``valid before``; ``forever`` is beyond what a datetime can say."""
+    return None if seconds >= _FOREVER else datetime.fromtimestamp(seconds, UTC)
 
 
 def _read(blob: bytes) -> SSHCertificate:

@@ -1,5 +1,6 @@
 """What is asked of policy, the facts it decides on, and its answers."""
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass, field, fields, is_dataclass
@@ -25,13 +26,17 @@ from policy.domain.ids import (
 )
 from policy.domain.interventions import Intervention, InterventionKind
 from policy.domain.people import Language, Person
+from policy.domain.proofs import KeyStanding
 from policy.domain.suppliers import Supplier
 from policy.domain.windows import Channel, Forward, Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessRequest:
-    """A person, already authenticated, asks for a device by name. ``source`` is an IP literal."""
+    """A person, already authenticated, asks for a device by name. ``source`` is an IP literal.
+
+    ``proved_key`` is the key or certificate (SSH wire format) that she signed with, None where she signed with none.
+    """
 
     hospital_id: HospitalId
     person_id: PersonId
@@ -39,6 +44,7 @@ class AccessRequest:
     account_name: str | None
     source: str
     factors: frozenset[Factor]
+    proved_key: bytes | None = field(default=None, repr=False)
 
 
 class RevocationScope(StrEnum):
@@ -72,6 +78,7 @@ class Facts:
     ``live_sessions`` counts the person's open sessions, ``session_limit`` is their maximum, ``sources``
     are where they come from (read only where she may work from one post at a time). ``engagements`` are the
     texts that are demanded of her; none where nothing is. ``derogations`` are the device's, over or not.
+    ``standing`` is that of the key the log-in was proved with, None where it was none.
     """
 
     hospital: Hospital
@@ -88,6 +95,7 @@ class Facts:
     sources: frozenset[str] = frozenset()
     engagements: tuple[EngagementState, ...] = ()
     derogations: tuple[Derogation, ...] = ()
+    standing: KeyStanding | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +143,7 @@ class Grant:
 
     Making or copying one takes the engine's seal: without it, TypeError or ValueError. ``opened`` is the start
     of the window's present occurrence, ``issued_at`` the instant of the decision, ``ask_again_at`` the next
-    instant at which the answer can change: all aware UTC.
+    instant at which the answer can change: all aware UTC. ``proved_key`` as in AccessRequest.
     """
 
     seal: InitVar[object]
@@ -171,6 +179,7 @@ class Grant:
     issued_at: datetime
     ask_again_at: datetime
     findings: tuple[Finding, ...]
+    proved_key: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self, seal: object) -> None:
         if seal is not GRANT_SEAL:
@@ -264,6 +273,8 @@ def _plain(value: object) -> object:
         return value.isoformat()
     if isinstance(value, timedelta):
         return value.total_seconds()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
     if isinstance(value, frozenset):
         return sorted(str(item) for item in value)
     if isinstance(value, tuple):

@@ -62,6 +62,7 @@ class TokenCertificate:
 
     ``pem`` is the certificate followed by its intermediates; ``fingerprint`` the hexadecimal SHA-256 of the
     certificate, ``key_fingerprint`` that of its key as OpenSSH says it. The instants are aware UTC.
+    ``revoked_as``: what the responder ``revoked_by`` said of it at ``revoked_at``, once it said that it is revoked.
     """
 
     id: str
@@ -74,6 +75,9 @@ class TokenCertificate:
     not_before: datetime
     not_after: datetime
     added_at: datetime
+    revoked_as: str | None = None
+    revoked_at: datetime | None = None
+    revoked_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

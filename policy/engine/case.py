@@ -36,6 +36,7 @@ class Case:
     source: str
     factors: frozenset[Factor]
     grant: Grant | None = None
+    proved_key: bytes | None = None
 
     @classmethod
     def of_request(cls, request: AccessRequest, facts: Facts, at: datetime) -> "Case":
@@ -54,6 +55,7 @@ class Case:
             account_name=request.account_name,
             source=request.source,
             factors=request.factors,
+            proved_key=request.proved_key,
         )
 
     @classmethod
@@ -74,6 +76,7 @@ class Case:
             source=grant.source,
             factors=grant.factors,
             grant=grant,
+            proved_key=grant.proved_key,
         )
 
     @classmethod

@@ -60,11 +60,13 @@ def obligations(case: Case, chosen: Candidate) -> Obligations:
 
 
 def ask_again_at(case: Case, chosen: Candidate) -> datetime:
-    """Return when the answer can change by itself: the window's end, or before it that of a derogation."""
+    """Return when the answer can change by itself: the window's end, or before it a derogation's or certificate's."""
     device = case.facts.device
     weaknesses = () if device is None else device.algorithms.weaknesses
     covered = covered_until(weaknesses, case.facts.derogations, case.at)
-    return chosen.end if covered is None else min(chosen.end, covered)
+    standing = case.facts.standing
+    certified = None if standing is None else standing.until
+    return min(end for end in (chosen.end, covered, certified) if end is not None)
 
 
 def _grant(case: Case, findings: tuple[Finding, ...]) -> Grant | None:
@@ -110,4 +112,5 @@ def _grant(case: Case, findings: tuple[Finding, ...]) -> Grant | None:
         issued_at=case.at,
         ask_again_at=ask_again_at(case, chosen),
         findings=findings,
+        proved_key=case.proved_key,
     )

@@ -26,6 +26,7 @@ from policy.services.requests import RequestService
 from policy.services.revocations import RevocationService
 from policy.services.suppliers import SupplierService
 from policy.services.token_certificates import TokenCertificateService
+from policy.services.token_watch import TokenWatch
 from policy.services.tokens import TokenService
 from policy.services.vault import VaultService
 from policy.services.visits import VisitService
@@ -47,6 +48,7 @@ class Services:
     keyring: Keyring
     passwords: Passwords
     access: AccessService
+    token_watch: TokenWatch
     login: LoginService
     vault: VaultService
     hospitals: HospitalService
@@ -107,6 +109,7 @@ async def build(
         keyring=keyring,
         passwords=hasher,
         access=AccessService(database, clock, settings),
+        token_watch=TokenWatch(database, clock, responder),
         login=login,
         vault=vault,
         hospitals=HospitalService(database, people, clock),

@@ -2,16 +2,18 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 
 from policy.clock import Clock
-from policy.domain.access import AccessRequest, Denial, Explanation, Grant, Held, Opening
+from policy.domain.access import AccessRequest, Denial, Explanation, Facts, Grant, Held, Opening
 from policy.domain.events import PolicyEvent
 from policy.domain.ids import HospitalId, PersonId, SessionId
 from policy.domain.people import Factor
 from policy.domain.posts import post_of
+from policy.domain.proofs import KeyStanding, ProvedLogin
 from policy.domain.sessions import Earlier, LiveSession
 from policy.domain.ways import Way
 from policy.engine.decide import decide
@@ -20,6 +22,7 @@ from policy.engine.openings import openings
 from policy.engine.recheck import recheck
 from policy.engine.ways import ways
 from policy.errors import Conflict, NotFound, PolicyUnavailable
+from policy.services.key_standings import KeyStandings
 from policy.settings import PolicySettings
 from policy.store.database import Database
 from policy.store.repositories.facts import Snapshot
@@ -39,13 +42,16 @@ class AccessService:
         self._database = database
         self._clock = clock
         self._settings = settings
+        self._standings = KeyStandings()
 
     async def decide(self, request: AccessRequest) -> Grant | Denial:
         """Answer *request* now; raises NotFound for an unknown person."""
         async with self._snapshot() as view:
             at = self._clock.now()
             read = await self._read(view, request.hospital_id, [request.person_id], at, [request.device_name])
+            standings = await self._standings.of(view, request.hospital_id, _logins([request]), at)
         facts = read.facts(request.person_id, read.device_named(request.device_name))
+        facts = _with_standing(facts, request, standings)
         answer = decide(request, facts, at)
         if isinstance(answer, Denial) and any(finding.code == "E2" for finding in answer.failed):
             await self._tell_first_post(request)
@@ -63,6 +69,17 @@ class AccessService:
             return {}
         async with self._snapshot() as view:
             return await self._recheck(view, grants)
+
+    async def lost(self, logins: Collection[ProvedLogin]) -> Mapping[ProvedLogin, KeyStanding]:
+        """Return those of *logins* whose key counts no more, with what became of it."""
+        found: dict[ProvedLogin, KeyStanding] = {}
+        if not logins:
+            return found
+        async with self._snapshot() as view:
+            for hospital_id in {login.hospital_id for login in logins}:
+                mine = {login for login in logins if login.hospital_id == hospital_id}
+                found |= await self._standings.of(view, hospital_id, mine, self._clock.now())
+        return {login: standing for login, standing in found.items() if standing.loss is not None}
 
     async def explain(
         self,
@@ -208,8 +225,10 @@ class AccessService:
                 )
                 if read is None:
                     raise NotFound("person", batch[0].person_id)
+                standings = await self._standings.of(view, hospital_id, _logins(batch), at)
                 for grant in batch:
                     facts = read.facts(grant.person_id, grant.device_id)
+                    facts = _with_standing(facts, grant, standings)
                     answers[grant.session_id] = recheck(grant, facts, at)
         return answers
 
@@ -248,3 +267,26 @@ class AccessService:
                 yield
         except TimeoutError as error:
             raise PolicyUnavailable("the policy database does not answer in time") from error
+
+
+def _login(asked: AccessRequest | Grant) -> ProvedLogin | None:
+    if asked.proved_key is None:
+        return None
+    return ProvedLogin(
+        hospital_id=asked.hospital_id,
+        person_id=asked.person_id,
+        source=asked.source,
+        key=asked.proved_key,
+        token=Factor.TOKEN_CERTIFICATE in asked.factors,
+    )
+
+
+def _logins(asked: Sequence[AccessRequest | Grant]) -> set[ProvedLogin]:
+    return {login for one in asked if (login := _login(one)) is not None}
+
+
+def _with_standing(
+    facts: Facts, asked: AccessRequest | Grant, standings: Mapping[ProvedLogin, KeyStanding]
+) -> Facts:
+    login = _login(asked)
+    return facts if login is None else replace(facts, standing=standings[login])

@@ -221,8 +221,9 @@ class LoginService(KeyLogins):
         first = Factor.PASSWORD if proved is None else proved.factor
         first_right = proved is not None and (
             expected.certified
-            if first is Factor.SSH_CERTIFICATE
-            else held_keys.still_proves(proved.proof, first, expected.keys)
+            and (
+                first is Factor.SSH_CERTIFICATE or held_keys.still_proves(proved.proof, first, expected.keys)
+            )
         )
         if proved is None:
             try:

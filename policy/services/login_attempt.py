@@ -113,6 +113,11 @@ class LoginAttempt:
         """The factors proved so far; the log-in ends as soon as they are a row of the table."""
         return self._factors
 
+    @property
+    def proved_key(self) -> bytes | None:
+        """The key or certificate (SSH wire format) that counts among the factors, None where none does."""
+        return None if self._key is None or not self._factors else self._key.proof.blob
+
     async def offers_key(self, public_blob: bytes) -> bool:
         """Tell whether a signature by this key (SSH wire format) would be accepted: a query, and never a proof.
 

@@ -20,6 +20,7 @@ from policy.services.login_attempt import Accepted, LoginAttempt
 from policy.services.login_continuation import ContinuedLogins, in_words
 from policy.services.login_door import NOBODY, OnOutcome
 from policy.services.token_check import TokenCheck, TokenFacts, read_token_facts
+from policy.services.token_watch import RevokedTokens
 from policy.settings import PolicySettings
 
 TOLD: Final = frozenset(
@@ -80,7 +81,8 @@ class KeyLogins(ContinuedLogins):
     ) -> None:
         """As ``LoginDoor``; ask *responder* whether certificates were revoked."""
         super().__init__(database, clock, settings, on_outcome)
-        self._tokens = TokenCheck(responder)
+        self._tokens = TokenCheck(responder, RevokedTokens(database, clock).note)
+        self._known = TokenCheck(None)
 
     async def has_key(self, attempt: LoginAttempt, blob: bytes) -> bool:
         """Tell whether *blob* is a key the attempt's person may log in with now; proves nothing, records nothing."""
@@ -244,10 +246,23 @@ class KeyLogins(ContinuedLogins):
     async def _in_force(
         self, view: View, attempt: LoginAttempt, person: Person | None, blob: bytes | None
     ) -> bool:
-        """Tell whether *blob* is an SSH certificate that lets the attempt's person in at this instant."""
-        if blob is None or not ssh_certificates.is_certificate(blob):
+        """Tell whether the certificate that *blob* is, or that goes with it on a token, is in force at this instant.
+
+        A signature of a moment ago may wait for its code: nobody is asked a second time.
+        """
+        if blob is None or person is None:
             return False
-        return isinstance(await self._certified(view, attempt, person, blob), Certified)
+        if ssh_certificates.is_certificate(blob):
+            return isinstance(await self._certified(view, attempt, person, blob), Certified)
+        key = held_keys.enrolled_as(blob, await view.credentials.ssh_keys(person.id))
+        if key is None or key.kind is not KeyKind.TOKEN:
+            return key is not None
+        try:
+            facts = await read_token_facts(view, attempt.hospital_id, person)
+            await self._known.held_until(facts, key, self._clock.now())
+        except KeyRefused:
+            return False
+        return True
 
     async def _unlocked(self, attempt: LoginAttempt, facts: _KeyFacts, blob: bytes) -> None:
         """Raise LockedOut, journalled, while the attempt's person or source is locked."""

@@ -1,18 +1,29 @@
 """The person's rules: at one post (E2), a named, active technician (E3), whose log-in is as sure as demanded (S35)."""
 
+from typing import Final
+
 from policy.domain.access import Finding
 from policy.domain.factors import Level
 from policy.domain.people import Role
 from policy.domain.posts import post_of
+from policy.domain.proofs import KeyStanding, Loss
 from policy.engine.case import Case
 from policy.engine.rules.findings import failed, held
 
+_LOST: Final = {
+    Loss.REMOVED: ("finding.S35.key_removed", "next.S35.key_removed"),
+    Loss.EXPIRED: ("finding.S35.key_expired", "next.S35.key_expired"),
+    Loss.REVOKED: ("finding.S35.key_revoked", "next.S35.key_revoked"),
+    Loss.UNTRUSTED: ("finding.S35.key_untrusted", "next.S35.key_untrusted"),
+    Loss.UNFIT: ("finding.S35.key_unfit", "next.S35.key_unfit"),
+}
+
 
 def findings(case: Case) -> tuple[Finding, ...]:
-    """Return the findings of this family, in gate order; E2 is looked at where it is agreed."""
-    if not one_post_agreed(case):
-        return identity(case), level_reached(case)
-    return one_post(case), identity(case), level_reached(case)
+    """Return the findings of this family, in gate order; E2 is looked at where it is agreed, the key where one was proved."""
+    posts = (one_post(case),) if one_post_agreed(case) else ()
+    keys = () if case.facts.standing is None else (key_held(case.facts.standing),)
+    return *posts, identity(case), level_reached(case), *keys
 
 
 def one_post_agreed(case: Case) -> bool:
@@ -61,3 +72,12 @@ def level_reached(case: Case) -> Finding:
             demanded=demanded,
         )
     return held("S35", "finding.S35.proved", factors=case.factors, level=case.level)
+
+
+def key_held(standing: KeyStanding) -> Finding:
+    """S35: the key that the log-in was proved with is still hers, and its certificate, if it has one, in force."""
+    fingerprint, by = standing.fingerprint, standing.by or "?"
+    if standing.loss is None:
+        return held("S35", "finding.S35.key_held", fingerprint=fingerprint)
+    sentence, step = _LOST[standing.loss]
+    return failed("S35", sentence, step, "administrator", fingerprint=fingerprint, by=by)

@@ -1,6 +1,7 @@
 """Certificates that people log in with, and whom the hospital believes about them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
@@ -45,6 +46,16 @@ class Certificates:
         """Add a token certificate."""
         row = {name: getattr(certificate, name) for name in TokenCertificate.__dataclass_fields__}
         await self._connection.execute(insert(t.token_certificates).values(row))
+
+    async def mark_revoked(
+        self, certificate: TokenCertificate, revoked_as: str, at: datetime, by: str
+    ) -> bool:
+        """Keep that the responder *by* said it is revoked; tell whether that, or its gravity, is news."""
+        where = (_t.hospital_id == certificate.hospital_id) & (_t.id == certificate.id)
+        news = _t.revoked_as.is_(None) | (_t.revoked_as != revoked_as)
+        values = {"revoked_as": revoked_as, "revoked_at": at, "revoked_by": by}
+        done = await self._connection.execute(update(t.token_certificates).where(where & news).values(values))
+        return done.rowcount == 1
 
     async def delete(self, hospital_id: HospitalId, person_id: PersonId, key_fingerprint: str) -> None:
         """Remove the person's certificates of that key."""
@@ -91,6 +102,12 @@ class Certificates:
         where = (_l.hospital_id == hospital_id) & (_l.anchor_id == anchor_id)
         query = select(t.revocation_lists).where(where).order_by(_l.this_update.desc(), _l.issuer)
         return [_list(row) for row in await self._connection.execute(query)]
+
+    async def list_marks(self, hospital_id: HospitalId) -> Sequence[tuple[str, str, datetime]]:
+        """Return which lists are at hand (anchor, issuer, when it was taken), without the lists themselves."""
+        query = select(_l.anchor_id, _l.issuer, _l.taken_at).where(_l.hospital_id == hospital_id)
+        rows = await self._connection.execute(query.order_by(_l.anchor_id, _l.issuer))
+        return [(row.anchor_id, row.issuer, row.taken_at) for row in rows]
 
     async def put_list(self, taken: RevocationList) -> None:
         """Keep a revocation list in place of the one of the same anchor and issuer."""

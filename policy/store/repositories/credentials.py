@@ -1,6 +1,6 @@
 """What people log in with: password hashes, sealed TOTP secrets and their used steps, public keys."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
@@ -72,6 +72,14 @@ class Credentials:
         query = select(t.ssh_keys).where(t.ssh_keys.c.person_id == person_id)
         rows = await self._connection.execute(query.order_by(t.ssh_keys.c.added_at, t.ssh_keys.c.fingerprint))
         return [_key(row) for row in rows]
+
+    async def ssh_keys_of(
+        self, hospital_id: HospitalId, people: Collection[PersonId]
+    ) -> Sequence[EnrolledKey]:
+        """Return the public keys of these *people*."""
+        c = t.ssh_keys.c
+        query = select(t.ssh_keys).where((c.hospital_id == hospital_id) & c.person_id.in_(list(people)))
+        return [_key(row) for row in await self._connection.execute(query)]
 
     async def key_of_fingerprint(self, hospital_id: HospitalId, fingerprint: str) -> EnrolledKey | None:
         """Return the enrolled key of that fingerprint, whoever's it is, None where nobody has it."""

@@ -6,6 +6,7 @@ from sqlalchemy import func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.events import PolicyEvent
+from policy.domain.ids import HospitalId
 from policy.store import mapping
 from policy.store import tables as t
 
@@ -42,3 +43,14 @@ class Outbox:
         """Return at most *limit* events after *position*, of every hospital, each with its own position."""
         query = select(t.outbox).where(_c.position > position).order_by(_c.position).limit(limit)
         return [(row.position, mapping.event(row)) for row in await self._connection.execute(query)]
+
+    async def latest(
+        self, hospital_id: HospitalId, names: Sequence[str], subject: str | None = None
+    ) -> PolicyEvent | None:
+        """Return the hospital's last event of one of these *names*, about *subject* if one is given."""
+        where = (_c.hospital_id == hospital_id) & _c.name.in_(list(names))
+        if subject is not None:
+            where &= _c.subject == subject
+        query = select(t.outbox).where(where).order_by(_c.position.desc()).limit(1)
+        row = (await self._connection.execute(query)).first()
+        return None if row is None else mapping.event(row)

@@ -98,7 +98,9 @@ async def test_no_channel_opens_between_a_suspension_and_the_cut_it_brings(basti
         assert "PGSSIS-E3 - Le compte alice est suspendu" in second.err.decode()
         await asyncio.wait_for(first.closed.wait(), 10)
     await bastion.closed()
-    assert [facts_ for _, facts_ in told(await bastion.frames(), FrameType.END)] == [{"reason": "refused"}]
+    [(_, end)] = told(await bastion.frames(), FrameType.END)
+    failed = {"rule": "E3", "key": "finding.E3.suspended", "person": "alice"}
+    assert end == {"reason": "refused", "failed": [failed]}
 
 
 async def test_no_channel_opens_while_nobody_can_tell_whether_it_may(

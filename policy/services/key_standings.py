@@ -1,0 +1,165 @@
+"""What has become of the keys that live log-ins were proved with, from what policy knows: nobody is asked here.
+
+A key is lost by a fact: it was taken away, its certificate is over, revoked, or of nobody who is believed any more.
+That a list grew stale is none (ADR 24). Judged once for each state of the facts, whatever the sizes of the lists.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from policy.authn import held_keys, ssh_certificates, ssh_keys
+from policy.authn.held_keys import KeyRefused
+from policy.domain.certificates import LoginAuthority
+from policy.domain.credentials import EnrolledKey, KeyKind
+from policy.domain.ids import HospitalId
+from policy.domain.logins import LoginReason
+from policy.domain.people import Person
+from policy.domain.proofs import KeyStanding, Loss, ProvedLogin
+from policy.services.token_check import TokenCheck, TokenFacts, read_token_facts
+from policy.store.unit_of_work import View
+
+_KEPT: Final = 1024
+_LOSSES: Final[Mapping[LoginReason, Loss]] = {
+    LoginReason.CERTIFICATE_EXPIRED: Loss.EXPIRED,
+    LoginReason.CERTIFICATE_REVOKED: Loss.REVOKED,
+    LoginReason.CERTIFICATE_UNFIT: Loss.UNFIT,
+}
+"""Every other reason means that nobody believed certifies the key."""
+_REMOVED: Final = ("person.key_removed",)
+_DISTRUSTED: Final = ("anchor.removed", "login_authority.removed")
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A judgement, and when it was made: a clock that went back makes it anew."""
+
+    standing: KeyStanding
+    at: datetime
+
+    def serves(self, at: datetime) -> bool:
+        until = self.standing.until
+        return self.at <= at and (until is None or at < until)
+
+
+class KeyStandings:
+    """Judges proved keys, and remembers what it judged."""
+
+    def __init__(self) -> None:
+        """Begin with nothing judged."""
+        self._tokens = TokenCheck(None)
+        self._judged: OrderedDict[Hashable, _Judged] = OrderedDict()
+
+    async def of(
+        self, view: View, hospital_id: HospitalId, logins: Collection[ProvedLogin], at: datetime
+    ) -> Mapping[ProvedLogin, KeyStanding]:
+        """Return the standing at the aware instant *at* of each of *logins*, all of one hospital."""
+        if not logins:
+            return {}
+        keys = await view.credentials.ssh_keys_of(hospital_id, {login.person_id for login in logins})
+        found: dict[ProvedLogin, KeyStanding] = {}
+        for login in logins:
+            standing = await self._one(view, login, keys, at)
+            found[login] = standing if standing.loss is None else await _told(view, login, standing)
+        return found
+
+    async def _one(
+        self, view: View, login: ProvedLogin, keys: Sequence[EnrolledKey], at: datetime
+    ) -> KeyStanding:
+        fingerprint = ssh_keys.fingerprint(login.key)
+        person = await view.people.find(login.hospital_id, login.person_id)
+        if person is None:
+            return KeyStanding(fingerprint=fingerprint, loss=Loss.REMOVED)
+        if ssh_certificates.is_certificate(login.key):
+            return await self._certified(view, login, person, at)
+        key = held_keys.enrolled_as(login.key, (one for one in keys if one.person_id == person.id))
+        if key is None or (login.token and key.kind is not KeyKind.TOKEN):
+            return KeyStanding(fingerprint=fingerprint, loss=Loss.REMOVED)
+        if key.kind is not KeyKind.TOKEN:
+            return KeyStanding(fingerprint=fingerprint)
+        return await self._token(view, key, person, at)
+
+    async def _token(self, view: View, key: EnrolledKey, person: Person, at: datetime) -> KeyStanding:
+        facts = await read_token_facts(view, key.hospital_id, person, lists=False)
+        marks = await view.certificates.list_marks(key.hospital_id)
+        state = (key.fingerprint, key.person_id, facts.certificates, facts.anchors, tuple(marks))
+        known = self._known(state, at)
+        if known is not None:
+            return known
+        whole = await read_token_facts(view, key.hospital_id, person)
+        try:
+            until = await self._tokens.held_until(whole, key, at)
+        except KeyRefused as refused:
+            by = await _revoker(view, whole, key) if refused.reason is LoginReason.CERTIFICATE_REVOKED else ""
+            loss = _LOSSES.get(refused.reason, Loss.UNTRUSTED)
+            return self._keep(state, KeyStanding(fingerprint=key.fingerprint, loss=loss, by=by), at)
+        return self._keep(state, KeyStanding(fingerprint=key.fingerprint, until=until), at)
+
+    async def _certified(self, view: View, login: ProvedLogin, person: Person, at: datetime) -> KeyStanding:
+        authorities = [
+            one
+            for one in await view.certificates.authorities(login.hospital_id)
+            if one.serves(person.supplier_id)
+        ]
+        marks = tuple((one.id, one.krl_at) for one in authorities)
+        state = (login, person.login, marks)
+        known = self._known(state, at)
+        if known is None:
+            known = self._keep(state, await asyncio.to_thread(_judge, login, person, authorities, at), at)
+        if known.loss is None:
+            plain = ssh_certificates.plain_key(login.key)
+            held = await view.credentials.key_of_fingerprint(login.hospital_id, ssh_keys.fingerprint(plain))
+            if held is not None and held.person_id != person.id:
+                return replace(known, loss=Loss.UNFIT)
+        return known
+
+    def _known(self, state: Hashable, at: datetime) -> KeyStanding | None:
+        judged = self._judged.get(state)
+        if judged is None or not judged.serves(at):
+            return None
+        self._judged.move_to_end(state)
+        return judged.standing
+
+    def _keep(self, state: Hashable, standing: KeyStanding, at: datetime) -> KeyStanding:
+        self._judged[state] = _Judged(standing, at)
+        while len(self._judged) > _KEPT:
+            self._judged.popitem(last=False)
+        return standing
+
+
+def _judge(
+    login: ProvedLogin, person: Person, authorities: Sequence[LoginAuthority], at: datetime
+) -> KeyStanding:
+    fingerprint = ssh_keys.fingerprint(login.key)
+    try:
+        found = ssh_certificates.certified(
+            login.key, authorities, login=person.login, source=login.source, at=at
+        )
+    except KeyRefused as refused:
+        loss = _LOSSES.get(refused.reason, Loss.UNTRUSTED)
+        return KeyStanding(fingerprint=fingerprint, loss=loss, by="KRL" if loss is Loss.REVOKED else "")
+    return KeyStanding(fingerprint=fingerprint, until=found.until)
+
+
+async def _revoker(view: View, facts: TokenFacts, key: EnrolledKey) -> str:
+    """Return who revoked the certificate of *key*: the responder that said so, else the newest list taken."""
+    for certificate in facts.certificates:
+        if certificate.key_fingerprint == key.fingerprint and certificate.revoked_by is not None:
+            return certificate.revoked_by
+    taken = await view.outbox.latest(key.hospital_id, ("anchor.list_taken",))
+    return "" if taken is None else str(taken.after.get("source", ""))
+
+
+async def _told(view: View, login: ProvedLogin, standing: KeyStanding) -> KeyStanding:
+    """Return *standing* with the login of whoever brought the loss about, where somebody did."""
+    names = {Loss.REMOVED: _REMOVED, Loss.UNTRUSTED: _DISTRUSTED}.get(standing.loss or Loss.EXPIRED)
+    if names is None:
+        return standing
+    subject = login.person_id if standing.loss is Loss.REMOVED else None
+    event = await view.outbox.latest(login.hospital_id, names, subject)
+    actor = None if event is None or event.actor is None else event.actor
+    who = None if actor is None else await view.people.find(login.hospital_id, actor)
+    return standing if who is None else replace(standing, by=who.login)
