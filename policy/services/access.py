@@ -4,11 +4,10 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import datetime
 
 from policy.clock import Clock
-from policy.domain.access import AccessRequest, Denial, Explanation, Facts, Grant, Held, Opening
+from policy.domain.access import AccessRequest, Denial, Explanation, Grant, Held, Opening
 from policy.domain.events import PolicyEvent
 from policy.domain.ids import HospitalId, PersonId, SessionId
 from policy.domain.people import Factor
@@ -50,8 +49,8 @@ class AccessService:
             at = self._clock.now()
             read = await self._read(view, request.hospital_id, [request.person_id], at, [request.device_name])
             standings = await self._standings.of(view, request.hospital_id, _logins([request]), at)
-        facts = read.facts(request.person_id, read.device_named(request.device_name))
-        facts = _with_standing(facts, request, standings)
+        device = read.device_named(request.device_name)
+        facts = read.facts(request.person_id, device, _standing(request, standings))
         answer = decide(request, facts, at)
         if isinstance(answer, Denial) and any(finding.code == "E2" for finding in answer.failed):
             await self._tell_first_post(request)
@@ -227,8 +226,7 @@ class AccessService:
                     raise NotFound("person", batch[0].person_id)
                 standings = await self._standings.of(view, hospital_id, _logins(batch), at)
                 for grant in batch:
-                    facts = read.facts(grant.person_id, grant.device_id)
-                    facts = _with_standing(facts, grant, standings)
+                    facts = read.facts(grant.person_id, grant.device_id, _standing(grant, standings))
                     answers[grant.session_id] = recheck(grant, facts, at)
         return answers
 
@@ -285,8 +283,8 @@ def _logins(asked: Sequence[AccessRequest | Grant]) -> set[ProvedLogin]:
     return {login for one in asked if (login := _login(one)) is not None}
 
 
-def _with_standing(
-    facts: Facts, asked: AccessRequest | Grant, standings: Mapping[ProvedLogin, KeyStanding]
-) -> Facts:
+def _standing(
+    asked: AccessRequest | Grant, standings: Mapping[ProvedLogin, KeyStanding]
+) -> KeyStanding | None:
     login = _login(asked)
-    return facts if login is None else replace(facts, standing=standings[login])
+    return None if login is None else standings[login]

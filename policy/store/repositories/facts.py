@@ -19,6 +19,7 @@ from policy.domain.hospitals import Hospital
 from policy.domain.ids import DeviceId, HospitalId, InterventionId, OccurrenceId, PersonId
 from policy.domain.interventions import Intervention
 from policy.domain.people import Person
+from policy.domain.proofs import KeyStanding
 from policy.domain.suppliers import Supplier
 from policy.domain.windows import Window
 from policy.store import mapping
@@ -59,8 +60,13 @@ class Snapshot:
     engagements: Mapping[PersonId, tuple[EngagementState, ...]]
     sources: Mapping[PersonId, frozenset[str]]
 
-    def facts(self, person_id: PersonId, device_id: DeviceId | None) -> Facts:
-        """Return the facts of one person on one device (None: a device that does not exist)."""
+    def facts(
+        self, person_id: PersonId, device_id: DeviceId | None, standing: KeyStanding | None = None
+    ) -> Facts:
+        """Return the facts of one person on one device (None: a device that does not exist).
+
+        *standing* is that of the key her log-in was proved with.
+        """
         person, supplier, live = self.people[person_id]
         reach = None if device_id is None else self.reach.get(device_id)
         windows = (
@@ -90,6 +96,7 @@ class Snapshot:
             session_limit=self.session_limit,
             sources=self.sources.get(person_id, frozenset()),
             engagements=self.engagements.get(person_id, ()),
+            standing=standing,
         )
 
     def device_named(self, name: str) -> DeviceId | None:
