@@ -4,18 +4,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
 from policy.domain.ids import HospitalId
+from policy.domain.ways import Place
 from policy.vault.secret import Secret
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayPlace:
-    """Where technicians find the gateway: its names, the preferred first, its port, and its host CA's public line."""
-
-    names: tuple[str, ...]
-    port: int
-    authority: str | None
+_NOWHERE: Final = Place(names=(), port=22, authority=None)
 
 
 class MailTransport(StrEnum):
@@ -58,4 +53,4 @@ class ApiSettings:
     page_hosts: tuple[str, ...] = ()
     mail: MailSettings | None = None
     reader_keys: tuple[Path, ...] = ()
-    gateway: GatewayPlace = GatewayPlace(names=(), port=22, authority=None)
+    gateway: Place = _NOWHERE

@@ -3,13 +3,14 @@
 import ssl
 from datetime import timedelta
 
-from admin_api.settings import ApiSettings, GatewayPlace, MailSettings, MailTransport
+from admin_api.settings import ApiSettings, MailSettings, MailTransport
 from ecluse.errors import SettingsError
-from ecluse.host_keys import host_authority_line
+from ecluse.host_keys import host_authority_line, host_fingerprints
 from ecluse.settings import Settings
 from gateway.settings import GatewaySettings
 from policy.domain.ids import HospitalId
 from policy.domain.retention import Retention
+from policy.domain.ways import Place
 from policy.settings import PolicySettings
 from policy.vault.secret import Secret
 from recorder.settings import RecorderSettings
@@ -125,9 +126,10 @@ def api_settings(settings: Settings) -> ApiSettings:
         page_hosts=(settings.console.host, *settings.gateway_names),
         mail=mail_settings(settings),
         reader_keys=settings.reader_keys,
-        gateway=GatewayPlace(
+        gateway=Place(
             names=settings.gateway_names,
             port=settings.gateway.port,
             authority=host_authority_line(settings.host_authority),
+            fingerprints=host_fingerprints(settings.host_keys),
         ),
     )

@@ -1,5 +1,7 @@
 """The gateway's own SSH host keys."""
 
+from base64 import b64decode
+from collections.abc import Iterable
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -8,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import SSHPrivateKeyTypes
 
 from ecluse.certificates import write_private
+from policy.authn.ssh_keys import fingerprint
 
 
 class HostKeyUnusable(Exception):
@@ -48,6 +51,21 @@ def host_authority_line(path: Path) -> str | None:
     except (OSError, UnicodeDecodeError):
         return None
     return " ".join(words[:2]) if len(words) >= 2 else None
+
+
+def host_fingerprints(paths: Iterable[Path]) -> tuple[str, ...]:
+    """Return the fingerprints of the host keys at *paths*, as ssh(1) asks about them.
+
+    They are read from the public halves beside them (``.pub``); a key without one is left out.
+    """
+    found = []
+    for path in paths:
+        try:
+            blob = b64decode(path.with_name(path.name + ".pub").read_text(encoding="ascii").split()[1])
+        except (OSError, ValueError, IndexError):
+            continue
+        found.append(fingerprint(blob))
+    return tuple(found)
 
 
 def _write(path: Path, key: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey) -> None:

@@ -118,12 +118,12 @@ def _facts(caller: Caller, situation: Situation, step: Step) -> dict[str, Any]:
         }
     if step is Step.CONNECTION:
         place = caller.context.settings.gateway
-        name = place.names[0] if place.names else "localhost"
         port = "" if place.port == 22 else f"-p {place.port} "
         return {
-            "command": f"ssh {port}{situation.person.login}@{name}",
-            "listing": f"ssh {port}{situation.person.login}@{name} list",
-            "authority": place.authority,
+            "command": f"ssh {port}{situation.person.login}@{place.name}",
+            "listing": f"ssh {port}{situation.person.login}@{place.name} list",
+            "known_host": place.known_hosts(),
+            "fingerprints": place.fingerprints,
             "still": "still" in caller.request.query_params,
         }
     if step is Step.ENGAGEMENTS:

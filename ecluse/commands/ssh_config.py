@@ -22,10 +22,9 @@ def ssh_config(
     as_json: AsJson = False,
 ) -> None:
     """Print the one known_hosts line of the host CA, and a ready ~/.ssh/config for somebody's devices (ssh -J)."""
-    from gateway.server.ssh_config import Place
     from gateway.server.ssh_config import ssh_config as written
     from policy.domain.people import Language
-    from policy.domain.ways import Way
+    from policy.domain.ways import Place, Way
     from policy.i18n import load
 
     desk = Desk.of(context, as_json)

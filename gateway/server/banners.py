@@ -51,9 +51,9 @@ class Wording:
         )
         return text.replace("\n", "\r\n") + "\r\n"
 
-    def instruction(self) -> str:
-        """What stands over every log-in dialogue, the first and the later ones alike (invariant 7)."""
-        return plain(self.both("prompt.once", "\n"))
+    def instruction(self, *, again: bool) -> str:
+        """What stands over a log-in dialogue; *again*: the one before it failed, for whatever reason (invariant 7)."""
+        return plain(self.both("prompt.refused" if again else "prompt.once", "\n"))
 
     def prompts(self, *, code_only: bool) -> list[tuple[str, bool]]:
         """The prompts of a log-in dialogue, with whether each echoes."""

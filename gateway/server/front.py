@@ -225,8 +225,8 @@ class Front(asyncssh.SSHServer):
     def get_kbdint_challenge(
         self, username: str, lang: str, submethods: str
     ) -> tuple[str, str, str, list[tuple[str, bool]]]:
-        wording = self._context.wording
-        return "", wording.instruction(), "", wording.prompts(code_only=self.dialogue.key_proved)
+        say, now = self._context.wording, self.dialogue
+        return "", say.instruction(again=now.failures > 0), "", say.prompts(code_only=now.key_proved)
 
     @override
     async def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> bool:

@@ -23,7 +23,6 @@ from gateway.server.doorkeeper import Doorkeeper
 from gateway.server.front import Front
 from gateway.server.host_keys import HostKeys
 from gateway.server.jump import Jumps
-from gateway.server.ssh_config import Place
 from gateway.server.standing import KeyLosses, KeyWatch
 from gateway.session.certificates import CertificateWatch, TokenWatching
 from gateway.session.lifecycle import Opener
@@ -36,6 +35,7 @@ from gateway.target.dial import Dialler
 from policy.clock import Clock
 from policy.domain.hospitals import Hospital
 from policy.domain.ids import HospitalId
+from policy.domain.ways import Place
 from policy.i18n import Catalog, load
 
 SWEEP_SECONDS = 1.0

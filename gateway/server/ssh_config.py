@@ -1,41 +1,10 @@
 """A technician's own SSH configuration: one line that makes his client know every host, and a host a device."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from policy.domain.people import Language
-from policy.domain.ways import Way
+from policy.domain.ways import SSH_PORT, Place, Way
 from policy.i18n import Catalog
-
-SSH_PORT = 22
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where the gateway is: the names by which clients reach it, the preferred first, its port, and its host CA.
-
-    ``authority`` is the CA's public key as one OpenSSH line, None where the installation has no host CA.
-    """
-
-    names: tuple[str, ...]
-    port: int
-    authority: str | None
-
-    @property
-    def name(self) -> str:
-        """The name that the configuration uses."""
-        return self.names[0] if self.names else "localhost"
-
-    def known_hosts(self, ways: Sequence[Way] = ()) -> str | None:
-        """Return the one ``known_hosts`` line for the gateway and the devices of *ways*; None without a CA.
-
-        The CA is believed for these names alone: a technician serves many hospitals.
-        """
-        if self.authority is None:
-            return None
-        bracketed = self.port != SSH_PORT
-        hosts = [f"[{name}]:{self.port}" if bracketed else name for name in self.names or (self.name,)]
-        return f"@cert-authority {','.join([*hosts, *(way.device_name for way in ways)])} {self.authority}"
 
 
 def ssh_config(login: str, place: Place, ways: Sequence[Way], language: Language, catalog: Catalog) -> str:

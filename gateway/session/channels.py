@@ -15,6 +15,7 @@ from policy.domain.access import Obligations
 from policy.domain.windows import Channel
 
 Alarm = Callable[[str, Mapping[str, object]], None]
+Tell = Callable[[Refused], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,11 @@ class Plan:
         """The directions that a tap on this channel holds to."""
         return self.allowed.directions if self.allowed is not None else frozenset()
 
-    def equip(self, relay: Relay, alarm: Alarm) -> None:
-        """Put on *relay* what reads its files in passing, or looks at its terminal; hidden lines go to *alarm*."""
+    def equip(self, relay: Relay, alarm: Alarm, tell: Tell) -> None:
+        """Put on *relay* what reads its files in passing, or looks at its terminal.
+
+        Hidden lines go to *alarm*; a direction that a transfer is denied goes to *tell*, for the person.
+        """
         if relay.request.pty is not None:
 
             def unseen(lines: int) -> None:
@@ -40,11 +44,18 @@ class Plan:
         elif self.allowed is not None:
             match self.allowed.kind:
                 case "sftp":
-                    relay.tap = SftpTap(self.allowed.directions, relay.note)
+                    relay.tap = SftpTap(
+                        self.allowed.directions, relay.note, lambda channel: tell(denied_direction(channel))
+                    )
                 case "scp-up" | "scp-down" as kind:
                     relay.tap = ScpTap(kind, relay.note, self.allowed.argv[-1])
         if relay.tap is not None:
             relay.miss("transfer")
+
+
+def denied_direction(channel: Channel) -> Refused:
+    """Return why files may not go in the direction of *channel*."""
+    return Refused(key="refused.sftp-up" if channel is Channel.SFTP_UP else "refused.sftp-down")
 
 
 def plan(request: ChannelRequest, channels: frozenset[Channel]) -> Plan | Refused:
@@ -74,5 +85,5 @@ def still_allowed(relay: Relay | PortRelay, obligations: Obligations) -> Refused
         return decision
     lost = relay.directions - decision.directions
     if lost:
-        return Refused(key="refused.sftp-up" if Channel.SFTP_UP in lost else "refused.sftp-down")
+        return denied_direction(Channel.SFTP_UP if Channel.SFTP_UP in lost else Channel.SFTP_DOWN)
     return None

@@ -279,6 +279,7 @@ class Opener:
             allowed.equip(
                 relay,
                 lambda name, facts: self._notes.alarm(name, {"session": session.grant.session_id, **facts}),
+                lambda refused: session.on_refused(relay, refused),
             )
 
     async def _start(self, session: Session, relay: Relay) -> None:

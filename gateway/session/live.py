@@ -13,6 +13,7 @@ from gateway.session.port_relay import PortRelay
 from gateway.session.port_request import PortRequest
 from gateway.session.reasons import EndReason
 from gateway.session.request import ChannelRequest
+from gateway.session.transfer.command import Refused
 from gateway.sshfix import ClientChannel, DeviceConnection
 from policy.domain.access import Denial, Finding, Grant, Held, Obligations
 from policy.domain.sessions import Earlier
@@ -52,6 +53,7 @@ class Session:
         self.on_end: Callable[[Session, EndReason], None] = _nobody_asked
         self.on_answer: Callable[[Session, Held | Denial | None], None] = _nobody_told
         self.on_violation: Callable[[Relay], None] = _close_person
+        self.on_refused: Callable[[Relay, Refused], None] = _untold
 
     @property
     def recording(self) -> Recording:
@@ -147,6 +149,10 @@ def _nobody_asked(_session: Session, _reason: EndReason) -> None:
 
 
 def _nobody_told(_session: Session, _answer: Held | Denial | None) -> None:
+    return None
+
+
+def _untold(_relay: Relay, _refused: Refused) -> None:
     return None
 
 

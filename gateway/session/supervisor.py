@@ -17,6 +17,7 @@ from gateway.session.live import Session
 from gateway.session.notices import is_extension, notice
 from gateway.session.port_relay import PortRelay
 from gateway.session.reasons import EndReason
+from gateway.session.transfer.command import Refused
 from policy.clock import Clock
 from policy.domain.access import Denial, Held
 from policy.domain.events import PolicyEvent
@@ -118,6 +119,7 @@ class Supervisor:
         session.on_end = self.end
         session.on_answer = self._take
         session.on_violation = lambda relay: self._violated(session, relay)
+        session.on_refused = lambda relay, refused: self._tell(session, relay, refused)
         self._woken.set()
         if self.failed:
             self.end(session, EndReason.FAILURE)
@@ -300,6 +302,9 @@ class Supervisor:
             refused = still_allowed(relay, session.obligations)
             if refused is not None and not relay.over:
                 self._stop(session, relay, self._wording.channel_refused(refused, session.grant.language))
+
+    def _tell(self, session: Session, relay: Relay, refused: Refused) -> None:
+        relay.warn(self._wording.channel_refused(refused, session.grant.language))
 
     def _violated(self, session: Session, relay: Relay) -> None:
         self._stop(session, relay, self._wording.say("end.protocol", session.grant.language))

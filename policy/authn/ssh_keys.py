@@ -47,12 +47,12 @@ def parse(public_line: str, *, security_keys: bool = False) -> SshKey:
     key, and anything that is not a key; the message says what to hand over instead.
     """
     line = public_line.strip()
-    if len(line) > _MAXIMUM_LINE or "\n" in line or "\r" in line or "\0" in line:
-        raise InvalidInput(_FIELD, "must be one line, the content of the .pub file")
     if "PRIVATE KEY" in line:
         raise InvalidInput(
             _FIELD, "is a private key, which nobody else may see: hand over the .pub file, and make a new key"
         )
+    if len(line) > _MAXIMUM_LINE or "\n" in line or "\r" in line or "\0" in line:
+        raise InvalidInput(_FIELD, "must be one line, the content of the .pub file")
     algorithm, _, rest = line.partition(" ")
     encoded, _, comment = rest.strip().partition(" ")
     _check_algorithm(algorithm, security_keys=security_keys)

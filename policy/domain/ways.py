@@ -1,6 +1,9 @@
 """Where a person may be expected to go: what her SSH configuration is made of."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+SSH_PORT = 22
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -9,3 +12,33 @@ class Way:
 
     device_name: str
     account_names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where the gateway is: the names by which clients reach it, the preferred first, its port, and its host CA.
+
+    ``authority`` is the CA's public key as one OpenSSH line, None where the installation has no host CA.
+    ``fingerprints`` are those of the gateway's own host keys, as a client that knows neither shows them.
+    """
+
+    names: tuple[str, ...]
+    port: int
+    authority: str | None
+    fingerprints: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name that the configuration uses."""
+        return self.names[0] if self.names else "localhost"
+
+    def known_hosts(self, ways: Sequence[Way] = ()) -> str | None:
+        """Return the one ``known_hosts`` line for the gateway and the devices of *ways*; None without a CA.
+
+        The CA is believed for these names alone: a technician serves many hospitals.
+        """
+        if self.authority is None:
+            return None
+        bracketed = self.port != SSH_PORT
+        hosts = [f"[{name}]:{self.port}" if bracketed else name for name in self.names or (self.name,)]
+        return f"@cert-authority {','.join([*hosts, *(way.device_name for way in ways)])} {self.authority}"

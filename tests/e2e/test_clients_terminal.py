@@ -27,12 +27,15 @@ async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
 
 @pytest.mark.client("OpenSSH ssh", "password + code", "shell")
 async def test_a_person_at_a_terminal_logs_in_and_works(bastion: Bastion) -> None:
-    """Banner, rule and prompts read well at ssh's own log level; password and code typed there give a shell."""
+    """Banner, rule, refusal and prompts read well at ssh's own log level; password and code give a shell."""
     password, code = bastion.answers()
     command = [*AT_THE_TERMINAL, *bastion.client.command("alice+scan01", options=["-o", "LogLevel=INFO"])]
     async with bastion.client.terminal(command) as terminal:
-        await log_in(terminal, [password, code])
+        await log_in(terminal, [password, "000000"])
+        await terminal.expect(b"REFUS : mot de passe ou code inexact")
+        await terminal.expect(b"REFUSED: password or code is wrong")
         asked = terminal.seen.decode()
+        await log_in(terminal, [password, code])
         assert (
             "Un code ne sert qu'une fois. Pour une autre connexion, ou en cas de refus, attendez le suivant."
             in asked

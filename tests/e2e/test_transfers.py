@@ -169,6 +169,8 @@ async def test_without_the_way_down_nothing_comes_back(bastion: Bastion, sent: P
     one = await carry(bastion, "sftp", PLACE, batch=f"put {sent} up.bin\n-get kept.bin {got}\nls -l\n")
     assert one.rc == 0, one.said
     assert "ermission denied" in one.said
+    assert one.said.count("cette plage ne permet pas de récupérer des fichiers") == 1
+    assert "À faire par le planificateur" in one.said
     assert b"up.bin" in one.stdout
     for refused in (
         await carry(bastion, "scp", f"{PLACE}:kept.bin", str(got)),
@@ -194,6 +196,7 @@ async def test_without_the_way_up_nothing_changes(bastion: Bastion, sent: Path, 
     before = sorted(path.name for path in bastion.device.home.iterdir())
     one = await carry(bastion, "sftp", PLACE, batch=batch)
     assert one.rc == 0, one.said
+    assert one.said.count("cette plage ne permet pas d'envoyer des fichiers") == 1
     for refused in (
         await carry(bastion, "scp", str(sent), f"{PLACE}:new.bin"),
         await carry(bastion, "scp", "-O", str(sent), f"{PLACE}:new.bin"),

@@ -18,11 +18,12 @@ from typing_extensions import override
 from admin_api.app import create_app, send_mails
 from admin_api.evidence import OutboxIngest
 from admin_api.server import server_config
-from admin_api.settings import ApiSettings, GatewayPlace, MailSettings
+from admin_api.settings import ApiSettings, MailSettings
 from ecluse.certificates import make_authority, make_server_certificate
 from ecluse.profile import Profile
 from policy.clock import ManualClock
 from policy.domain.people import Role
+from policy.domain.ways import Place
 from policy.i18n import load
 from policy.vault.secret import Secret
 from recorder.audit.journal import Journal
@@ -186,7 +187,12 @@ async def _serve(
         hospital_id=world.id,
         trace_public_keys=(directory / "trace-signing.pem.pub",),
         body_limit=64 * 1024,
-        gateway=GatewayPlace(names=("bastion.example",), port=2222, authority="ssh-ed25519 AAAAhouse"),
+        gateway=Place(
+            names=("bastion.example",),
+            port=2222,
+            authority="ssh-ed25519 AAAAhouse",
+            fingerprints=("SHA256:house",),
+        ),
         mail=mail,
     )
     app = create_app(world.services, catalog, journal, store, settings, clock, vocabulary=(load("gateway"),))

@@ -11,8 +11,8 @@ from gateway.server.commands.requests import AskCommand, ExtendCommand, Requests
 from gateway.server.commands.ssh_config import SshConfigCommand, Ways
 from gateway.server.commands.voice import Voice
 from gateway.server.commands.windows import Windows, WindowsCommand
-from gateway.server.ssh_config import Place
 from policy.clock import Clock
+from policy.domain.ways import Place
 
 
 class Openable(Openings, Ways, Protocol):

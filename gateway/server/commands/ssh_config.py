@@ -7,9 +7,9 @@ from gateway.server.commands.caller import Caller
 from gateway.server.commands.line import Shape, Typed
 from gateway.server.commands.result import ALLOWED, CommandResult, as_json
 from gateway.server.commands.voice import Voice
-from gateway.server.ssh_config import Place, ssh_config
+from gateway.server.ssh_config import ssh_config
 from policy.domain.ids import HospitalId, PersonId
-from policy.domain.ways import Way
+from policy.domain.ways import Place, Way
 
 SSH_CONFIG: Final = Shape(name="ssh-config")
 

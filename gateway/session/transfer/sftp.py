@@ -85,11 +85,17 @@ class SftpTap:
         self,
         channels: frozenset[Channel],
         on_operation: Callable[[FileOperation], None],
+        on_refused: Callable[[Channel], None] | None = None,
         refusal: str = "Refusé par la passerelle / Refused by the gateway",
     ) -> None:
-        """Hold to the directions in *channels*; *refusal* is the text a denied request is answered with."""
+        """Hold to the directions in *channels*; *refusal* is the text a denied request is answered with.
+
+        Clients keep that text to themselves, so *on_refused* is called once for each direction that was denied.
+        """
         self._channels = channels
         self._note = on_operation
+        self._tell = on_refused
+        self._told: set[Channel] = set()
         self._refusal = refusal
         self._budget = ReorderBudget()
         self._client = FrameSplitter()
@@ -241,6 +247,10 @@ class SftpTap:
         if request.op:
             operation = _described(request, file, second)
             self._note(_with(operation, Phase.REFUSED, "refused"))
+        for channel in request.needs - self._channels - self._told:
+            self._told.add(channel)
+            if self._tell is not None:
+                self._tell(channel)
         self._answer(request.id, Status.PERMISSION_DENIED)
 
     def _refuse_content(self, request: Request, file: OpenFile, direction: Direction) -> None:

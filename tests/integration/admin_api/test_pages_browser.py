@@ -132,6 +132,8 @@ def test_from_the_invitation_to_the_first_connection(
         seen.page("/enrol/recovery", codes[0])
         browser.find(".actions a.button").click()
         seen.page("/enrol/connection", f"ssh -p 2222 {login}@bastion.example list")
+        assert "@cert-authority [bastion.example]:2222 ssh-ed25519 AAAAhouse" in browser.text
+        assert "SHA256:house" in browser.text
         assert not browser.has(".box.success")
         log_in(house, login, secret)
         if not scripts:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.server.ssh_config import Place, ssh_config
+from gateway.server.ssh_config import ssh_config
 from policy.domain.people import Language
-from policy.domain.ways import Way
+from policy.domain.ways import Place, Way
 from policy.i18n import load
 
 PLACE = Place(names=("bastion.example", "192.0.2.1"), port=2222, authority="ssh-ed25519 AAAA")
