@@ -25,6 +25,7 @@ from policy.i18n import Catalog as SentenceCatalog
 from policy.services import Services
 from recorder.audit.journal import Journal
 from recorder.errors import RecorderError
+from recorder.proof.proofs import Proofs
 from recorder.seal.signing import PublicKey
 from recorder.seal.wrapping import ReaderKey
 from recorder.store.catalog import Catalog
@@ -43,6 +44,7 @@ def create_app(
     catalog: Catalog,
     journal: Journal,
     trace_store: FolderStore,
+    proofs: Proofs,
     settings: ApiSettings,
     clock: Clock,
     *,
@@ -59,6 +61,7 @@ def create_app(
         catalog=catalog,
         journal=journal,
         traces=trace_store,
+        proofs=proofs,
         trace_keys=tuple(PublicKey.load(path) for path in settings.trace_public_keys),
         reader_keys=tuple(ReaderKey.load(path) for path in settings.reader_keys),
         settings=settings,

@@ -18,6 +18,7 @@ from policy.i18n import Catalog as SentenceCatalog
 from policy.services import Services
 from policy.services.tokens import Principal
 from recorder.audit.journal import Journal
+from recorder.proof.proofs import Proofs
 from recorder.seal.signing import PublicKey
 from recorder.seal.wrapping import ReaderKey
 from recorder.store.catalog import Catalog
@@ -35,6 +36,7 @@ class Context:
     catalog: Catalog
     journal: Journal
     traces: FolderStore
+    proofs: Proofs
     trace_keys: tuple[PublicKey, ...]
     reader_keys: tuple[ReaderKey, ...]
     settings: ApiSettings

@@ -1,5 +1,6 @@
 """A client of the API: the command line has no other way in, so roles, four eyes and the journal bind it too."""
 
+import json
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -93,6 +94,18 @@ class ApiClient:
                 answer.read()
                 self._refuse(answer)
             yield answer.iter_bytes()
+
+    @contextmanager
+    def lines(self, path: str, body: Mapping[str, object] | None = None) -> Iterator[Iterator[Json]]:
+        """Post *body* and open the JSON lines that are the answer, to be read as they come."""
+        with (
+            _told(self._profile.url),
+            self._http.stream("POST", path, json=dict(body or {})) as answer,
+        ):
+            if answer.status_code >= _REFUSED_FROM:
+                answer.read()
+                self._refuse(answer)
+            yield (json.loads(line) for line in answer.iter_lines())
 
     def _send(self, method: str, path: str, **options: Any) -> Json:
         with _told(self._profile.url):

@@ -116,11 +116,16 @@ def mail_settings(settings: Settings) -> MailSettings | None:
     )
 
 
+def console_node(settings: Settings) -> str:
+    """Return how the console calls itself in the journal."""
+    return f"{settings.node}-console"
+
+
 def api_settings(settings: Settings) -> ApiSettings:
     """Return what the API is told."""
     return ApiSettings(
         hospital_id=HospitalId(settings.hospital_id),
-        node=f"{settings.node}-console",
+        node=console_node(settings),
         token_lifetime=timedelta(hours=settings.policy.token_hours),
         trace_public_keys=settings.trace_public_keys,
         page_hosts=(settings.console.host, *settings.gateway_names),

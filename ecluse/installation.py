@@ -146,6 +146,7 @@ def _make_files(directory: Path, hospital_name: str, clock: Clock, names: Sequen
     make_host_keys(directory / "keys")
     make_host_authority(directory / "keys/host_ca")
     generate_key(directory / "keys/trace-signing.pem")
+    generate_key(directory / "keys/checkpoint-signing.pem")
     make_reader(directory / "keys/readers", "hospital")
     # made here, empty and its owner's alone: the driver would go by the umask, and its journals go by this file
     for name in DATABASES:

@@ -21,7 +21,7 @@ def console_secrets(settings: Settings) -> list[Path]:
     """Return the secret files that the console reads itself; the keyring looks after its own."""
     mail = settings.mail.password_file
     passwords = database_passwords(settings) + ([] if mail is None else [settings.data_dir / mail])
-    return [settings.certificate_key, *settings.reader_keys, *passwords]
+    return [settings.certificate_key, settings.checkpoint_key, *settings.reader_keys, *passwords]
 
 
 def database_passwords(settings: Settings) -> list[Path]:

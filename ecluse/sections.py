@@ -156,6 +156,18 @@ class RecorderSection(_Section):
     input_limit_bytes: Count = 64 * 1024 * 1024
 
 
+class CheckpointSection(_Section):
+    """Signed checkpoints of journal and catalogue. ``key`` signs them; the console reads it, no gateway does.
+
+    ``public_keys`` are the keys by which they are verified, earlier ones too; unset, that of ``key``.
+    ``every_minutes``: how often the console looks whether one is due.
+    """
+
+    key: Path | None = None
+    public_keys: tuple[Path, ...] = ()
+    every_minutes: Annotated[float, Field(gt=0, le=1440)] = 10.0
+
+
 class VaultSection(_Section):
     """Where the vault's keys are: a folder of key files, readable by the gateway and console users only."""
 

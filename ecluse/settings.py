@@ -20,6 +20,7 @@ from typing_extensions import override
 
 from ecluse.errors import SettingsError
 from ecluse.sections import (
+    CheckpointSection,
     ConsoleSection,
     DatabaseSection,
     GatewaySection,
@@ -53,6 +54,7 @@ class Settings(BaseSettings):
     gateway: GatewaySection = GatewaySection()
     console: ConsoleSection = ConsoleSection()
     recorder: RecorderSection = RecorderSection()
+    checkpoints: CheckpointSection = CheckpointSection()
     vault: VaultSection = VaultSection()
     retention: RetentionSection = RetentionSection()
     mail: MailSection = MailSection()
@@ -112,6 +114,18 @@ class Settings(BaseSettings):
         if self.console.trace_public_keys:
             return tuple(self.data_dir / path for path in self.console.trace_public_keys)
         return (self.signing_key.with_name(self.signing_key.name + ".pub"),)
+
+    @property
+    def checkpoint_key(self) -> Path:
+        """The Ed25519 key that signs checkpoints."""
+        return self.path(self.checkpoints.key, "keys/checkpoint-signing.pem")
+
+    @property
+    def checkpoint_public_keys(self) -> tuple[Path, ...]:
+        """The public keys by which checkpoints are verified: by default that of the key in use."""
+        if self.checkpoints.public_keys:
+            return tuple(self.data_dir / path for path in self.checkpoints.public_keys)
+        return (self.checkpoint_key.with_name(self.checkpoint_key.name + ".pub"),)
 
     @property
     def readers(self) -> Path:

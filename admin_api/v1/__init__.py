@@ -13,6 +13,7 @@ from admin_api.v1 import (
     interventions,
     journal,
     people,
+    proofs,
     reports,
     sessions,
     ssh,
@@ -49,6 +50,7 @@ ROUTERS = (
     sessions.router,
     why.router,
     ssh.router,
+    proofs.router,
     traces.router,
     journal.router,
 )

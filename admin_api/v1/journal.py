@@ -10,12 +10,15 @@ from admin_api.deps import Context, Ctx, Paging, Who, instant
 from admin_api.errors import BadCursor
 from admin_api.evidence import note
 from admin_api.security.permissions import VERIFYING, GuardedRoute
+from admin_api.v1.proofs import alarm
 from admin_api.v1.schemas.base import Input, example
+from admin_api.v1.schemas.proofs import AnchorIn, FindingOut
 from policy.domain.ids import HospitalId, PersonId
 from policy.errors import NotFound
 from recorder.audit.entries import JournalEntry
 from recorder.audit.journal import JournalFilters
 from recorder.errors import JournalBroken
+from recorder.trace.instants import parse as parse_instant
 
 router = APIRouter(prefix="/journal", tags=["journal"], route_class=GuardedRoute)
 
@@ -52,7 +55,10 @@ class Head(Input):
 
 
 class Known(Input):
-    """The heads of an earlier proof, kept elsewhere: a chain cut short at its end, or written anew, fails by them."""
+    """What is known from elsewhere: heads of an earlier proof, anchors of checkpoints.
+
+    A chain cut short at its end, written anew, or rolled back with everything else, fails by them.
+    """
 
     model_config = ConfigDict(
         extra="forbid",
@@ -60,12 +66,14 @@ class Known(Input):
     )
 
     known: list[Head] = Field(default=[], max_length=10_000)
+    anchors: list[AnchorIn] = Field(default=[], max_length=10_000)
 
 
 class JournalProof(BaseModel):
     """What a walk over the chains found; ``why`` names the first bad entry. Keep ``heads`` on another machine.
 
-    ``what`` is ``missing``, ``digest``, ``previous``, ``column`` or ``content``; ``entry`` its chain and number.
+    ``what`` and ``why`` are those of the first of ``findings``, which also tell of checkpoints and anchors; ``entry`` is
+    its chain and number where it is an entry.
     """
 
     valid: bool
@@ -74,6 +82,11 @@ class JournalProof(BaseModel):
     entry: str | None
     why: str | None
     heads: list[Head]
+    checkpoints: int
+    newest: int | None
+    newest_at: datetime | None
+    findings: list[FindingOut]
+    remarks: list[FindingOut]
 
 
 @router.get("", openapi_extra=VERIFYING)
@@ -111,21 +124,32 @@ async def list_entries(
 
 @router.post("/verify", openapi_extra=VERIFYING)
 async def verify_journal(context: Ctx, who: Who, body: Known | None = None) -> JournalProof:
-    """Walk this hospital's chains and name the first entry that was changed, taken away or put in.
+    """Walk the checkpoints and this hospital's chains, and name what was changed, taken away or put in.
 
-    What was taken away at the end of a chain shows only to who gives the heads of an earlier proof.
+    What was taken away since the last checkpoint, or with the checkpoints, shows only to who gives what is known of
+    them elsewhere: anchors, or the heads of an earlier proof.
     """
-    prefix = f"{who.hospital_id}/"
-    known = {f"{prefix}{head.writer}": (head.seq, head.digest) for head in (body or Known()).known}
-    found = await context.journal.verify(hospital_id=who.hospital_id, known=known)
-    await note(context, who, "journal.verified", details={"intact": found.intact, "entries": found.entries})
-    bad = found.bad
+    prefix, told = f"{who.hospital_id}/", body or Known()
+    known: dict[str, dict[int, str]] = {}
+    for head in told.known:
+        known.setdefault(f"{prefix}{head.writer}", {})[head.seq] = head.digest
+    anchors = [one.anchor(who.hospital_id) for one in told.anchors]
+    found = await context.proofs.verify_ledger(anchors, known=known)
+    entries = found.counts["entries"]
+    await note(context, who, "journal.verified", details={"intact": found.intact, "entries": entries})
+    await alarm(context, who, found)
+    bad = found.findings[0] if found.findings else None
     return JournalProof(
         valid=found.intact,
-        entries=found.entries,
+        entries=entries,
         what=bad.what if bad is not None else None,
-        entry=f"{bad.writer} #{bad.seq}" if bad is not None else None,
-        why=f"{bad.writer} #{bad.seq}: {bad.detail}" if bad is not None else None,
+        entry=bad.name if bad is not None and bad.place == "journal" else None,
+        why=f"{bad.name}: {bad.detail}" if bad is not None else None,
+        checkpoints=found.counts["checkpoints"],
+        newest=found.newest[0] if found.newest is not None else None,
+        newest_at=parse_instant(found.newest[1]) if found.newest is not None else None,
+        findings=[FindingOut.of(one) for one in found.findings],
+        remarks=[FindingOut.of(one) for one in found.remarks],
         heads=[
             Head(writer=chain.removeprefix(prefix), seq=seq, digest=digest)
             for chain, (seq, digest) in sorted(found.heads.items())

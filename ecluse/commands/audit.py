@@ -8,14 +8,14 @@ import typer
 
 from ecluse.chronicle import doer, gist, lines, object_of
 from ecluse.client import Json
+from ecluse.commands.config import ConfigOption, load
 from ecluse.desk import AsJson, Desk
-from ecluse.errors import FileUnusable
+from ecluse.errors import EcluseError, FileUnusable
 from ecluse.moments import Since, Until
+from ecluse.proving import Anchors, anchors_in, conclude, told
 from ecluse.tables import Column, whole
 
 group = typer.Typer(no_args_is_help=True, help="The security journal.")
-
-_BROKEN = 1
 
 
 def register(root: typer.Typer) -> None:
@@ -76,25 +76,55 @@ def list_(
     desk.show_table(columns, rows, found)
 
 
-@group.command("verify", epilog="Example: ecluse audit verify --known last-week.json")
+@group.command(
+    "verify",
+    epilog="Example: ecluse audit verify --anchors anchors.jsonl\n\n"
+    "Exit status: 0 intact, 1 touched, 3 intact but for what could not be proven.",
+)
 def verify(
     context: typer.Context,
     known: Annotated[
         Path | None,
         typer.Option(help="An earlier proof, kept elsewhere: what --json printed. Shows an end cut off."),
     ] = None,
+    anchors: Anchors = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify the journal's chains. Exit code 1: an entry was changed, taken away or put in."""
+    """Verify the checkpoints and the journal's chains: was an entry changed, taken away or put in?"""
     desk = Desk.of(context, as_json)
-    body = {"known": _heads(known)} if known is not None else None
+    body = {
+        "known": _heads(known) if known is not None else [],
+        "anchors": anchors_in(desk, anchors),
+    }
     found = desk.client.post("/v1/journal/verify", body)
-    if found["valid"]:
-        desk.done(found, "audit.valid", entries=found["entries"])
-        return
-    told = desk.word("entry", found["what"], entry=found["entry"]) or str(found["why"])
-    desk.done(found, "audit.broken", why=told)
-    raise typer.Exit(_BROKEN)
+    key = "audit.valid" if found["valid"] else "audit.broken"
+    why = told(desk, found["findings"][0]) if found["findings"] else ""
+    desk.done(found, key, entries=found["entries"], checkpoints=found["checkpoints"], why=why)
+    conclude(desk, found)
+
+
+@group.command("checkpoint", epilog="Example: ecluse audit checkpoint --json >> /mnt/worm/checkpoints.json")
+def checkpoint(context: typer.Context, as_json: AsJson = False) -> None:
+    """Sign a checkpoint now: what journal and catalogue hold can then not be taken away unseen."""
+    desk = Desk.of(context, as_json)
+    made = desk.client.post("/v1/checkpoints")["items"]
+    last = made[-1]
+    desk.done(made, "audit.checkpoint", sequence=last["sequence"], digest=last["digest"])
+
+
+@group.command("key", epilog="Example: ecluse audit key --config /etc/ecluse/ecluse.toml")
+def key(context: typer.Context, config: ConfigOption = None, as_json: AsJson = False) -> None:
+    """Make the key that signs checkpoints, where there is none yet. Give its public half to whoever will verify."""
+    from recorder.errors import SignatureInvalid
+    from recorder.seal.signing import generate_key
+
+    desk = Desk.of(context, as_json)
+    path = load(config).checkpoint_key
+    try:
+        made = generate_key(path)
+    except SignatureInvalid as error:
+        raise EcluseError("audit.no_key", why=str(error)) from error
+    desk.done({"id": made.public.key_id, "path": str(path)}, "audit.key", path=str(path))
 
 
 def _heads(path: Path) -> list[Json]:

@@ -18,6 +18,7 @@ from ecluse.errors import FileUnusable, RecordingUnusable
 from ecluse.keyboard import Keyboard
 from ecluse.moments import Since, Until
 from ecluse.playback import RESTORE, Pace, Quit, play
+from ecluse.proving import Anchors, verify_store
 from ecluse.tables import Column, whole
 from ecluse.viewing import Viewing, narrator
 from recorder.errors import RecorderError
@@ -202,18 +203,36 @@ def export(
     )
 
 
-@group.command("verify", epilog="Example: ecluse traces verify ./8c1d --public-key trace-signing.pem.pub")
+@group.command(
+    "verify",
+    epilog="Example: ecluse traces verify --all --anchors anchors.jsonl\n\n"
+    "Exit status: 0 intact, 1 touched, 3 intact but for what could not be proven.",
+)
 def verify_(
     context: typer.Context,
-    trace: Trace,
+    trace: Annotated[
+        str | None, typer.Argument(help="Identifier or its first digits, or the path of an exported trace.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every trace, held to catalogue, journal and checkpoints.")
+    ] = False,
+    anchors: Anchors = None,
     public_key: Annotated[
         Path | None,
         typer.Option(help="Verify files offline by this public key; nothing is asked of the API."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Prove that nobody touched a trace, or name the first bad record. Exit code 1: it was touched."""
+    """Prove that nobody touched a trace, or all of them; or name the first bad record, trace or missing end."""
     desk = Desk.of(context, as_json)
+    if everything == (trace is not None):
+        raise typer.BadParameter("name one trace, or write --all", param_hint="TRACE")
+    if everything:
+        verify_store(desk, anchors)
+        return
+    if anchors is not None:
+        raise typer.BadParameter("anchors go with --all", param_hint="--anchors")
+    trace = str(trace)
     found = _verify_files(Path(trace), public_key) if public_key is not None else _verify_stored(desk, trace)
     if found["valid"]:
         desk.done(found, "traces.valid", id=trace, records=found["records"])

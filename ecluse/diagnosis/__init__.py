@@ -16,6 +16,7 @@ async def examine(settings: Settings, clock: Clock) -> list[Symptom]:
         *keys.host_keys(settings),
         *keys.host_authority(settings),
         *keys.signing_key(settings),
+        *keys.checkpoint_key(settings),
         *keys.readers(settings),
         *keys.certificates(settings, clock),
         *await databases.stores(settings),

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from datetime import timedelta
 
 import structlog
@@ -20,6 +20,7 @@ from ecluse.errors import StartError
 from ecluse.presence import announced
 from ecluse.private_files import console_secrets
 from ecluse.processes.start import check_secrets, listening
+from ecluse.proofs import keep, proofs_of
 from ecluse.revocations import REFRESH_EVERY, Revocations
 from ecluse.settings import Settings
 from ecluse.stopping import stop_requested
@@ -53,6 +54,8 @@ class Server(uvicorn.Server):
 
 async def serve(settings: Settings) -> None:
     """Serve the hospital's side until SIGTERM or SIGINT. Raises EcluseError and the packages' errors."""
+    if not settings.checkpoint_key.exists():
+        raise StartError("start.no_checkpoint_key", path=str(settings.checkpoint_key))
     check_secrets(console_secrets(settings))
     clock = SystemClock()
     built = await services.build(composition.policy_settings(settings), clock)
@@ -62,11 +65,13 @@ async def serve(settings: Settings) -> None:
     try:
         await database.check()
         await built.hospitals.get(told.hospital_id)
+        proofs = proofs_of(settings, database, journal, clock)
         app = create_app(
             built,
             Catalog(database),
             journal,
             FolderStore(settings.store),
+            proofs,
             told,
             clock,
             vocabulary=(i18n.load("gateway"),),
@@ -76,7 +81,8 @@ async def serve(settings: Settings) -> None:
             policy = composition.policy_settings(settings)
             pruning = PruningService(built.database, clock, policy, composition.retention(settings))
             ingest = OutboxIngest(built, journal, clock)
-            await _serve(settings, server, bound, built, ingest, pruning, send_mails(app))
+            chores = (send_mails(app), keep(proofs, settings.checkpoints.every_minutes))
+            await _serve(settings, server, bound, built, ingest, pruning, chores)
     finally:
         await database.dispose()
         await built.close()
@@ -89,7 +95,7 @@ async def _serve(
     built: Services,
     ingest: OutboxIngest,
     pruning: PruningService,
-    mailing: Coroutine[None, None, None],
+    others: Sequence[Coroutine[None, None, None]],
 ) -> None:
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(server.serve(sockets=[bound]))
@@ -98,7 +104,7 @@ async def _serve(
             group.create_task(_top_up(built)),
             group.create_task(_refresh_lists(built)),
             group.create_task(_prune(pruning, ingest)),
-            group.create_task(mailing),
+            *(group.create_task(chore) for chore in others),
         ]
         while not (server.started or serving.done()):  # noqa: ASYNC110 - uvicorn offers no event to wait for
             await asyncio.sleep(START_POLL_SECONDS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -135,20 +135,25 @@ class Journal:
         writer: str | None = None,
         *,
         hospital_id: str | None = None,
-        known: Mapping[str, tuple[int, str]] | None = None,
+        known: Mapping[str, Mapping[int, str]] | None = None,
+        seen: Callable[[JournalEntry], None] | None = None,
     ) -> JournalVerification:
         """Walk every chain, or one writer's, or one hospital's, and name the first bad entry.
 
         Args:
             writer: Only this writer's chains.
             hospital_id: Only this hospital's.
-            known: The ``heads`` of an earlier walk, kept elsewhere: what was cut off since is found by them.
+            known: For each chain, ``hospital/writer``, digests by number that are known from elsewhere (an earlier
+                walk's ``heads``, checkpoints): what was cut off or written anew since is found by them.
+            seen: Told of each entry that holds.
 
         Raises:
             SQLAlchemyError: The database refuses.
         """
         async with self._database.read() as connection:
-            return await verify_chains(connection, writer=writer, hospital_id=hospital_id, known=known or {})
+            return await verify_chains(
+                connection, writer=writer, hospital_id=hospital_id, known=known or {}, seen=seen
+            )
 
     def _new_writer(self) -> str:
         return f"{self._node}/{instants.text(self._now())}/{new_event_id()[:8]}"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from recorder.audit.entries import GENESIS, columns_of, digest, parse
+from recorder.audit.entries import GENESIS, JournalEntry, columns_of, digest, parse
 from recorder.errors import JournalBroken
 from recorder.store.tables import journal_entries
 
@@ -61,7 +61,8 @@ async def verify_chains(
     *,
     writer: str | None,
     hospital_id: str | None,
-    known: Mapping[str, tuple[int, str]],
+    known: Mapping[str, Mapping[int, str]],
+    seen: Callable[[JournalEntry], None] | None = None,
 ) -> JournalVerification:
     """Check each chain from its first entry on.
 
@@ -69,7 +70,9 @@ async def verify_chains(
         connection: To read from, within one snapshot.
         writer: Only this writer's chains.
         hospital_id: Only this hospital's.
-        known: Heads that an earlier walk found: the chains walked must still contain them.
+        known: Digests of entries by their number, for each chain, kept elsewhere: the chains walked must still
+            contain them.
+        seen: Told of each entry that holds.
 
     Raises:
         SQLAlchemyError: The database refuses.
@@ -85,24 +88,30 @@ async def verify_chains(
     async for row in await connection.stream(query):
         chain = f"{row.hospital_id}/{row.writer}"
         seq, previous = heads.get(chain, (0, GENESIS))
-        bad = _check(row, seq + 1, previous) or _check_known(row, known.get(chain))
+        entry = _check(row, seq + 1, previous)
+        bad = entry if isinstance(entry, BadEntry) else _check_known(row, known.get(chain, {}))
         if bad is not None:
             return JournalVerification(bad, count, heads)
+        if seen is not None and isinstance(entry, JournalEntry):
+            seen(entry)
         heads[chain] = (row.seq, row.digest)
         count += 1
     return JournalVerification(_cut_short(heads, known), count, heads)
 
 
-def _check_known(row: Row[Any], known: tuple[int, str] | None) -> BadEntry | None:
-    if known is None or known[0] != row.seq or known[1] == row.digest:
+def _check_known(row: Row[Any], known: Mapping[int, str]) -> BadEntry | None:
+    if known.get(row.seq, row.digest) == row.digest:
         return None
     detail = f"entry {row.seq} is not the one that stood there before: the chain was written anew"
     return BadEntry(row.hospital_id, row.writer, row.seq, "digest", detail)
 
 
-def _cut_short(heads: Mapping[str, tuple[int, str]], known: Mapping[str, tuple[int, str]]) -> BadEntry | None:
-    for chain, (seq, _digest) in sorted(known.items()):
+def _cut_short(
+    heads: Mapping[str, tuple[int, str]], known: Mapping[str, Mapping[int, str]]
+) -> BadEntry | None:
+    for chain, digests in sorted(known.items()):
         found, _ = heads.get(chain, (0, GENESIS))
+        seq = max(digests, default=0)
         if found < seq:
             hospital_id, _, writer = chain.partition("/")
             detail = f"entry {found + 1} is missing: the chain went on to entry {seq}"
@@ -110,7 +119,7 @@ def _cut_short(heads: Mapping[str, tuple[int, str]], known: Mapping[str, tuple[i
     return None
 
 
-def _check(row: Row[Any], expected: int, previous: str) -> BadEntry | None:
+def _check(row: Row[Any], expected: int, previous: str) -> JournalEntry | BadEntry:
     def bad(what: str, detail: str, seq: int = row.seq) -> BadEntry:
         return BadEntry(row.hospital_id, row.writer, seq, what, detail)
 
@@ -128,4 +137,4 @@ def _check(row: Row[Any], expected: int, previous: str) -> BadEntry | None:
     for name, value in columns_of(entry).items():
         if getattr(row, name) != value:
             return bad("column", f"entry {row.seq}: its column {name} is not what was written")
-    return None
+    return entry

@@ -68,3 +68,63 @@ journal_entries = Table(
     Index(None, "hospital_id", "at", "writer", "seq"),
     Index(None, "hospital_id", "session_id"),
 )
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("hospital_id", String(64), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("signature", String(128), nullable=False),
+    Column("signer", String(16), nullable=False),
+)
+
+checkpoint_heads = Table(
+    "checkpoint_heads",
+    metadata,
+    Column("hospital_id", String(64), primary_key=True),
+    Column("writer", String(200), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", String(64), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+)
+
+checkpoint_facts = Table(
+    "checkpoint_facts",
+    metadata,
+    Column("hospital_id", String(64), primary_key=True),
+    Column("session_id", String(64), primary_key=True),
+    Column("fact", String(8), primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+)
+
+checkpoint_stamps = Table(
+    "checkpoint_stamps",
+    metadata,
+    Column("hospital_id", String(64), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("authority", String(64), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("token", Text, nullable=False),
+)
+
+checkpoint_deliveries = Table(
+    "checkpoint_deliveries",
+    metadata,
+    Column("hospital_id", String(64), primary_key=True),
+    Column("target", String(64), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("document", String(80), primary_key=True),
+    Column("at", Instant, nullable=False),
+)
+
+sessions_purged = Table(
+    "sessions_purged",
+    metadata,
+    Column("hospital_id", String(64), primary_key=True),
+    Column("session_id", String(64), primary_key=True),
+    Column("purged_at", Instant, nullable=False),
+    Column("purge_sha256", String(64), nullable=False),
+)

@@ -27,6 +27,8 @@ from policy.domain.ways import Place
 from policy.i18n import load
 from policy.vault.secret import Secret
 from recorder.audit.journal import Journal
+from recorder.proof.notary import Notary
+from recorder.proof.proofs import Proofs
 from recorder.seal.signing import SigningKey, generate_key
 from recorder.store.catalog import Catalog
 from recorder.store.database import Database
@@ -60,6 +62,7 @@ class House:
     journal: Journal
     catalog: Catalog
     store: FolderStore
+    proofs: Proofs
     signing_key: SigningKey
     ingest: OutboxIngest
     loop: asyncio.AbstractEventLoop
@@ -195,7 +198,18 @@ async def _serve(
         ),
         mail=mail,
     )
-    app = create_app(world.services, catalog, journal, store, settings, clock, vocabulary=(load("gateway"),))
+    checkpoint_key = generate_key(directory / "checkpoint-signing.pem")
+    proofs = Proofs(
+        database=database,
+        journal=journal,
+        hospital_id=world.id,
+        notary=Notary(database, checkpoint_key, hospital_id=world.id, node="console", now=clock.now),
+        keys=(checkpoint_key.public,),
+        now=clock.now,
+    )
+    app = create_app(
+        world.services, catalog, journal, store, proofs, settings, clock, vocabulary=(load("gateway"),)
+    )
     config = server_config(app, host="127.0.0.1", port=port, certificate=tls / "api.pem", key=tls / "api.key")
     server = _Server(config)
     serving = asyncio.create_task(server.serve())
@@ -214,6 +228,7 @@ async def _serve(
             journal=journal,
             catalog=catalog,
             store=store,
+            proofs=proofs,
             signing_key=signing,
             ingest=OutboxIngest(world.services, journal, clock),
             loop=asyncio.get_running_loop(),

@@ -13,6 +13,7 @@ WITHOUT_SCHEMA = {
     "/v1/traces/{trace_id}/transcript",
     "/v1/traces/{trace_id}/events",
     "/v1/traces/{trace_id}/files",
+    "/v1/traces/verify",
 }
 """Streams: their answer is no JSON document."""
 

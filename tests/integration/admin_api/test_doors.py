@@ -128,6 +128,9 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/traces/{trace_id}/files"): {"security"},
     ("GET", "/v1/journal"): {"security", "administrator"},
     ("POST", "/v1/journal/verify"): {"security", "administrator"},
+    ("GET", "/v1/checkpoints"): {"security", "administrator"},
+    ("POST", "/v1/checkpoints"): {"security", "administrator"},
+    ("POST", "/v1/traces/verify"): {"security", "administrator"},
 }
 """Written by hand from the duties of each role, not read from the code: who may call what."""
 

@@ -1,0 +1,135 @@
+"""Proofs of the whole store: checkpoints, and a verification of every trace that tells how far it is."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import nullcontext, suppress
+from pathlib import Path
+
+from fastapi import APIRouter
+from starlette.responses import StreamingResponse
+
+from admin_api.deps import Context, Ctx, Paging, Who
+from admin_api.errors import BadCursor, TraceUnreadable
+from admin_api.evidence import note
+from admin_api.security.permissions import VERIFYING, GuardedRoute
+from admin_api.v1.schemas.proofs import Anchored, CheckpointOut, CheckpointsPage, StoreProof
+from policy.domain.sessions import SessionState
+from policy.services.tokens import Principal
+from recorder.proof.inspection import Inspection
+from recorder.proof.notary import stored
+from recorder.proof.proofs import FAILED
+from recorder.proof.sessions import Shelf
+from recorder.trace.header import TraceHeader
+
+router = APIRouter(tags=["proofs"], route_class=GuardedRoute)
+
+_BEAT_SECONDS = 5.0
+"""A line at least this often: nobody between takes the connection for dead while one large trace is read."""
+
+
+@router.get("/checkpoints", openapi_extra=VERIFYING)
+async def list_checkpoints(context: Ctx, who: Who, page: Paging) -> CheckpointsPage:
+    """List the signed checkpoints of the hospital's journal and catalogue, the oldest first."""
+    after = page.after or "0"
+    if not after.isdecimal():
+        raise BadCursor
+    rows = await stored(context.proofs.database, who.hospital_id, after=int(after[:18]), limit=page.limit + 1)
+    part = rows[: page.limit]
+    return CheckpointsPage(
+        items=[CheckpointOut.of(row) for row in part],
+        next=str(part[-1].sequence) if len(rows) > page.limit else None,
+    )
+
+
+@router.post("/checkpoints", status_code=201, openapi_extra=VERIFYING)
+async def make_checkpoint(context: Ctx, who: Who) -> CheckpointsPage:
+    """Commit to what journal and catalogue hold now, in a signed checkpoint: one, or more where much is new."""
+    made = await context.proofs.checkpoint(who.person.id, force=True)
+    return CheckpointsPage(
+        items=[
+            CheckpointOut(sequence=one.checkpoint.sequence, at=one.checkpoint.at, digest=one.digest)
+            for one in made
+        ]
+    )
+
+
+@router.post("/traces/verify", openapi_extra=VERIFYING, response_class=StreamingResponse)
+async def verify_all(context: Ctx, who: Who, body: Anchored | None = None) -> StreamingResponse:
+    """Verify checkpoints, journal, catalogue and every trace, as JSON lines: ``{"part", "done", "of"}``, then ``{"proof"}``."""
+    if not context.trace_keys:
+        raise TraceUnreadable("no public key of a gateway is known here")
+    return StreamingResponse(_verified(context, who, body or Anchored()), media_type="application/x-ndjson")
+
+
+async def _verified(context: Context, who: Principal, body: Anchored) -> AsyncIterator[str]:
+    lines: asyncio.Queue[dict[str, object]] = asyncio.Queue(maxsize=0)
+    work = asyncio.create_task(_verify(context, who, body, lines))
+    beat: dict[str, object] = {}
+    try:
+        while not (work.done() and lines.empty()):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_BEAT_SECONDS):
+                    beat = await lines.get()
+            yield json.dumps(beat) + "\n"
+            if "proof" in beat or "error" in beat:
+                break
+        await work
+    finally:
+        work.cancel()
+
+
+async def _verify(
+    context: Context, who: Principal, body: Anchored, lines: "asyncio.Queue[dict[str, object]]"
+) -> None:
+    def told(part: str, done: int, of: int) -> None:
+        lines.put_nowait({"part": part, "done": done, "of": of})
+
+    try:
+        anchors = [one.anchor(who.hospital_id) for one in body.anchors]
+        found = await context.proofs.verify_store(await _shelf(context, who), anchors, progress=told)
+        await _note(context, who, found)
+    except Exception:
+        lines.put_nowait({"error": "verification_stopped"})
+        raise
+    lines.put_nowait({"proof": StoreProof.of(found).model_dump(mode="json")})
+
+
+async def _shelf(context: Context, who: Principal) -> Shelf:
+    sessions = await context.services.access.sessions(who.hospital_id)
+
+    def fetch(header: TraceHeader) -> nullcontext[Path]:
+        return nullcontext(context.traces.open(header.hospital_id, header.session_id, header.started_at))
+
+    return Shelf(
+        fetch=fetch,
+        stored=await asyncio.to_thread(context.traces.list, who.hospital_id),
+        keys=context.trace_keys,
+        live_nodes={row.node for row in sessions if row.state is SessionState.LIVE},
+        now=context.clock.now(),
+    )
+
+
+async def _note(context: Context, who: Principal, found: Inspection) -> None:
+    counts = dict(found.counts)
+    details = {
+        "intact": found.intact,
+        "findings": len(found.findings),
+        "remarks": len(found.remarks),
+        **counts,
+    }
+    await note(context, who, "store.verified", details=details)
+    await alarm(context, who, found)
+
+
+async def alarm(context: Context, who: Principal, found: Inspection) -> None:
+    """Raise the alarm where something *found* was touched; raises JournalBroken."""
+    if found.findings:
+        first = found.findings[0]
+        facts = {
+            "place": first.place,
+            "name": first.name,
+            "what": first.what,
+            "findings": len(found.findings),
+        }
+        await note(context, who, FAILED, details=facts)

@@ -1,0 +1,1 @@
+"""Proof over the whole store: signed checkpoints, time stamps, anchors, and who verifies by them."""

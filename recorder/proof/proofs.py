@@ -1,0 +1,139 @@
+"""The proofs of one hospital: checkpoints made and told, the whole store verified by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from recorder.audit.events import SecurityEvent
+from recorder.audit.journal import Journal
+from recorder.ports import Now
+from recorder.proof.anchors import Anchor
+from recorder.proof.inspection import Inspection, Progress
+from recorder.proof.ledger import Ledger, verify_journal
+from recorder.proof.notary import MADE, Notary, SignedCheckpoint
+from recorder.proof.sessions import Shelf, verify_sessions
+from recorder.seal.signing import PublicKey
+from recorder.store.database import Database
+
+FAILED = "alarm.verification_failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proofs:
+    """What the console's side needs to prove what it keeps.
+
+    Attributes:
+        database: Catalogue, journal and checkpoints.
+        journal: Written to about each checkpoint; read to be verified.
+        hospital_id: Whose proofs.
+        notary: Makes checkpoints.
+        keys: Public keys of those who may sign checkpoints.
+        now: Wall clock, aware UTC.
+    """
+
+    database: Database
+    journal: Journal
+    hospital_id: str
+    notary: Notary
+    keys: tuple[PublicKey, ...]
+    now: Now
+    _alarmed: set[str] = field(default_factory=set)
+
+    async def checkpoint(self, actor: str, *, force: bool = False) -> list[SignedCheckpoint]:
+        """Make the checkpoints that are due, and write each into the journal: so its digest leaves with the journal too.
+
+        What was taken away from the end of the journal since the last checkpoint is an alarm, once a chain.
+
+        Args:
+            actor: Who asked: a person's id, or a part of the product.
+            force: Make one even where nothing happened.
+
+        Raises:
+            SQLAlchemyError: The database refuses.
+            RecorderError: A row cannot be committed to, or the journal takes nothing.
+        """
+        for head in await self.notary.shrunk():
+            if head.writer not in self._alarmed:
+                self._alarmed.add(head.writer)
+                facts: dict[str, object] = {
+                    "place": "journal",
+                    "name": f"{head.writer} #{head.seq}",
+                    "what": "missing",
+                }
+                await self._note(FAILED, actor, facts)
+        made = await self.notary.make(force=force)
+        for one in made:
+            facts = {
+                "sequence": one.checkpoint.sequence,
+                "digest": one.digest,
+                "totals": one.checkpoint.totals,
+            }
+            await self._note(MADE, actor, facts)
+        return made
+
+    async def verify_ledger(
+        self,
+        anchors: Iterable[Anchor] = (),
+        *,
+        known: Mapping[str, Mapping[int, str]] | None = None,
+        progress: Progress | None = None,
+    ) -> Inspection:
+        """Verify the checkpoints and the journal.
+
+        Args:
+            anchors: What is known of the checkpoints from elsewhere.
+            known: Digests of journal entries known from elsewhere, by chain and number.
+            progress: Told how far it is.
+
+        Raises:
+            SQLAlchemyError: The database refuses.
+        """
+        inspection = Inspection()
+        await self._ledger(inspection, anchors, known, progress)
+        return inspection
+
+    async def verify_store(
+        self, shelf: Shelf, anchors: Iterable[Anchor] = (), *, progress: Progress | None = None
+    ) -> Inspection:
+        """Verify everything: checkpoints, journal, catalogue, and each trace from its first byte to its last.
+
+        Args:
+            shelf: Where the traces are.
+            anchors: What is known of the checkpoints from elsewhere.
+            progress: Told how far it is.
+
+        Raises:
+            SQLAlchemyError: The database refuses.
+        """
+        inspection = Inspection()
+        ledger, journalled = await self._ledger(inspection, anchors, None, progress)
+        await verify_sessions(
+            self.database,
+            self.hospital_id,
+            ledger,
+            shelf,
+            inspection,
+            journalled=journalled,
+            progress=progress,
+        )
+        return inspection
+
+    async def _ledger(
+        self,
+        inspection: Inspection,
+        anchors: Iterable[Anchor],
+        known: Mapping[str, Mapping[int, str]] | None,
+        progress: Progress | None,
+    ) -> tuple[Ledger, set[str]]:
+        ledger = Ledger(self.database, self.hospital_id, self.keys, anchors, inspection)
+        await ledger.walk()
+        opened = await verify_journal(
+            self.journal, self.hospital_id, ledger, inspection, known=known, progress=progress
+        )
+        return ledger, opened
+
+    async def _note(self, name: str, actor: str, facts: dict[str, object]) -> None:
+        await self.journal.append(
+            SecurityEvent(name=name, hospital_id=self.hospital_id, at=self.now(), actor=actor, details=facts)
+        )
