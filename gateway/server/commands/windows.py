@@ -58,6 +58,7 @@ class WindowsCommand:
             "windows.from",
             "windows.to",
             "windows.devices",
+            "windows.rights",
             "list.purpose",
         )
         rows = [tuple(voice.say(person, key) for key in keys)]
@@ -76,6 +77,7 @@ class WindowsCommand:
             wall(own.occurrence.start, zone),
             wall(own.occurrence.end, zone),
             ", ".join(own.devices),
+            self._voice.say(person, "windows.channels", channels=own.window.channels),
             neutralise(own.window.purpose),
         )
 

@@ -67,6 +67,7 @@ async def test_she_takes_a_request_back(bastion: Bastion) -> None:
     assert (rc, number in out) == (0, True)
     rc, out, _ = await typed(bastion, "windows")
     assert "annulée" in out
+    assert ("DROITS" in out, "terminal" in out) == (True, True)
 
 
 async def test_a_refused_request_names_rule_step_mover_and_contact(bastion: Bastion) -> None:
