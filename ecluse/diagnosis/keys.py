@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from ipaddress import ip_address
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -121,8 +123,26 @@ def certificates(settings: Settings, clock: Clock) -> Iterator[Symptom]:
             yield check.notice("ending", days=left.days)
         elif name == "certificate" and not _matches(settings, certificate):
             yield check.failed("other_key", private_key=str(settings.certificate_key))
+        elif name == "certificate" and not _loopback(settings) and _own(settings, certificate):
+            yield check.notice("own", authority=str(settings.authority))
         else:
             yield check.good(days=left.days)
+
+
+def _own(settings: Settings, certificate: x509.Certificate) -> bool:
+    """Tell whether this installation's own CA signed it: no browser outside knows that one by itself."""
+    try:
+        certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(settings.authority.read_bytes()))
+    except (OSError, ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _loopback(settings: Settings) -> bool:
+    try:
+        return ip_address(settings.console.host).is_loopback
+    except ValueError:
+        return settings.console.host == "localhost"
 
 
 def _matches(settings: Settings, certificate: x509.Certificate) -> bool:

@@ -261,6 +261,18 @@ def test_databases_that_cannot_serve_fail(config: Path, name: str) -> None:
     assert not path.exists()
 
 
+def test_a_certificate_of_its_own_making_is_noticed_where_others_come(config: Path, tmp_path: Path) -> None:
+    """On loopback it serves; where technicians' browsers come it warns them, unless another CA signed it."""
+    assert findings(config, "certificate") == [("good", "good")]
+    change(config, "console", 'host = "0.0.0.0"')
+    assert findings(config, "certificate") == [("own", "notice")]
+    make_authority(tmp_path, "Another CA", SystemClock().now())
+    make_server_certificate(tmp_path, ["bastion.example"], SystemClock().now())
+    for name in ("api.pem", "api.key"):
+        (data(config) / "tls" / name).write_bytes((tmp_path / name).read_bytes())
+    assert findings(config, "certificate") == [("good", "good")]
+
+
 def test_a_hospital_that_the_database_does_not_know_fails(config: Path) -> None:
     """Settings of another installation are told apart from their database."""
     text = config.read_text()
