@@ -6,6 +6,7 @@ from datetime import timedelta
 from admin_api.settings import ApiSettings, MailSettings, MailTransport
 from ecluse.errors import SettingsError
 from ecluse.host_keys import host_authority_line, host_fingerprints
+from ecluse.sections import Part
 from ecluse.settings import Settings
 from gateway.settings import GatewaySettings
 from policy.domain.ids import HospitalId
@@ -18,10 +19,11 @@ from recorder.settings import RecorderSettings
 _THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-def policy_settings(settings: Settings) -> PolicySettings:
-    """Return what policy is told. Raises SettingsError when the database password cannot be read."""
+def policy_settings(settings: Settings, part: Part = Part.OWNER) -> PolicySettings:
+    """Return what policy is told in *part*. Raises SettingsError when the database password cannot be read."""
     return PolicySettings(
-        database_url=settings.policy_url(),
+        database_url=settings.policy_url(part),
+        rehashes=part is not Part.GATEWAY,
         keyring_directory=settings.keyring,
         session_limit=settings.policy.session_limit,
         horizon=timedelta(days=settings.policy.horizon_days),
@@ -45,14 +47,14 @@ def retention(settings: Settings) -> Retention:
     )
 
 
-def recorder_settings(settings: Settings) -> RecorderSettings:
-    """Return what the recorder is told. Raises SettingsError when the database password cannot be read."""
+def recorder_settings(settings: Settings, part: Part = Part.OWNER) -> RecorderSettings:
+    """Return what the recorder is told in *part*. Raises SettingsError when the database password cannot be read."""
     return RecorderSettings(
         spool=settings.spool,
         store=settings.store,
         signing_key_path=settings.signing_key,
         reader_keys=settings.reader_public_keys,
-        catalog_url=settings.trace_url(),
+        catalog_url=settings.trace_url(part),
         write_timeout_seconds=settings.recorder.write_timeout_seconds,
         min_free_bytes=settings.recorder.min_free_bytes,
         input_limit_bytes=settings.recorder.input_limit_bytes,

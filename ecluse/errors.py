@@ -9,6 +9,7 @@ EcluseError
 ├── FileUnusable        a file of the caller cannot be read or written as asked
 └── MachineError        this machine's own commands cannot go on
     ├── SettingsError       the settings cannot be used; one fault a wrong key
+    ├── StoreError          a database cannot be moved, or its roles not be given their rights
     ├── InstallationError   the installation cannot be made; nothing was left behind
     └── StartError          a server of this installation cannot start
 """
@@ -91,6 +92,10 @@ class MachineError(EcluseError):
 
 class SettingsError(MachineError):
     """The settings cannot be used; each fault names a key and what it accepts."""
+
+
+class StoreError(MachineError):
+    """A database of this installation cannot be used as asked; what was begun is undone."""
 
 
 class InstallationError(MachineError):

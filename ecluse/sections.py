@@ -1,8 +1,8 @@
 """The sections of the settings file: one frozen model each, every wrong value refused by its key."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
@@ -18,15 +18,34 @@ Count = Annotated[int, Field(gt=0)]
 HostName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9.:-]{0,252}$")]
 
 
+RoleName = Annotated[str, Field(pattern="^[a-z_][a-z0-9_]{0,62}$")]
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Part(StrEnum):
+    """Who connects to a database: the owner (schema, local commands), or one of the two processes."""
+
+    OWNER = "owner"
+    GATEWAY = "gateway"
+    CONSOLE = "console"
+
+
 class DatabaseSection(_Section):
-    """One database: a SQLAlchemy URL without its password, which is read from ``password_file``."""
+    """One database: a SQLAlchemy URL without its password, which is read from ``password_file``.
+
+    The URL's user owns the tables. On PostgreSQL the two processes connect as ``gateway_user`` and ``console_user``,
+    which ``deploy/postgres/roles.sql`` gives what they need; unset, as the owner.
+    """
 
     url: str | None = None
     password_file: Path | None = None
+    gateway_user: RoleName | None = None
+    gateway_password_file: Path | None = None
+    console_user: RoleName | None = None
+    console_password_file: Path | None = None
 
     @field_validator("url")
     @classmethod
@@ -43,26 +62,41 @@ class DatabaseSection(_Section):
             raise PydanticCustomError("database_kind", "{kind} is not supported", {"kind": url.drivername})
         return value
 
-    def resolve(self, default: Path) -> str:
-        """Return the full URL, *default* being the SQLite file used where none is set.
+    @property
+    def embedded(self) -> bool:
+        """Whether it is SQLite, which knows no users."""
+        return self.url is None or self.url.startswith("sqlite")
+
+    def user(self, part: Part) -> str | None:
+        """Return the user that *part* has to itself on PostgreSQL, None where it connects as the owner."""
+        if self.embedded:
+            return None
+        return {Part.GATEWAY: self.gateway_user, Part.CONSOLE: self.console_user}.get(part)
+
+    def resolve(self, default: Path, part: Part = Part.OWNER) -> str:
+        """Return the full URL for *part*, *default* being the SQLite file used where none is set.
 
         Raises SettingsError when the password file cannot be read.
         """
         if self.url is None:
             return f"sqlite:///{default}"
-        if self.password_file is None:
+        user, file = self.user(part), self.password_file
+        if user is not None:
+            file = self.gateway_password_file if part is Part.GATEWAY else self.console_password_file
+        elif file is None:
             return self.url
-        try:
-            password = self.password_file.read_text().strip()
-        except OSError as error:
-            raise SettingsError(
-                "settings.password_unreadable", path=str(self.password_file), why=error.strerror
-            ) from error
-        scheme, _, rest = self.url.partition("://")
-        user, at, place = rest.partition("@")
-        if not at:
+        elif "@" not in self.url:
             raise SettingsError("settings.password_without_user")
-        return f"{scheme}://{user}:{quote(password, safe='')}@{place}"
+        url = make_url(self.url)
+        secret = None if file is None else _password(file)
+        return url.set(username=user or url.username, password=secret).render_as_string(hide_password=False)
+
+
+def _password(file: Path) -> str:
+    try:
+        return file.read_text().strip()
+    except OSError as error:
+        raise SettingsError("settings.password_unreadable", path=str(file), why=error.strerror) from error
 
 
 class PolicySection(_Section):

@@ -26,6 +26,7 @@ from ecluse.sections import (
     GatewaySection,
     LogSection,
     MailSection,
+    Part,
     PolicySection,
     RecorderSection,
     RetentionSection,
@@ -176,13 +177,13 @@ class Settings(BaseSettings):
         """Where the processes write the ports they listen on."""
         return self.data_dir / "run"
 
-    def policy_url(self) -> str:
-        """Return the policy database's full URL. Raises SettingsError when its password cannot be read."""
-        return self.policy_database.resolve(self.data_dir / "policy.db")
+    def policy_url(self, part: Part = Part.OWNER) -> str:
+        """Return the policy database's full URL for *part*. Raises SettingsError when its password cannot be read."""
+        return self.policy_database.resolve(self.data_dir / "policy.db", part)
 
-    def trace_url(self) -> str:
-        """Return the trace database's full URL. Raises SettingsError when its password cannot be read."""
-        return self.trace_database.resolve(self.data_dir / "traces.db")
+    def trace_url(self, part: Part = Part.OWNER) -> str:
+        """Return the trace database's full URL for *part*. Raises SettingsError when its password cannot be read."""
+        return self.trace_database.resolve(self.data_dir / "traces.db", part)
 
     @property
     def pages_url(self) -> str | None:
@@ -194,8 +195,7 @@ class Settings(BaseSettings):
     @property
     def evaluation_stores(self) -> bool:
         """Whether an embedded store is used, fit for evaluation and a small site only."""
-        sections = (self.policy_database, self.trace_database)
-        return any(section.url is None or section.url.startswith("sqlite") for section in sections)
+        return self.policy_database.embedded or self.trace_database.embedded
 
 
 def find(explicit: Path | None) -> Path:

@@ -21,6 +21,7 @@ class PolicySettings:
     ``lockout_cap``; a source is locked by failures over ``lockout_names`` names within ``lockout_names_period``.
     ``engagements``: the texts are demanded of technicians invited from now on. ``pages_url``: where people find the
     hospital's pages, ``https://host:port`` without a path; ``mails``: what they must know is mailed to them.
+    ``rehashes``: passwords are hashed anew where the present settings ask for more; not by who may not write them.
     ``visit_validity``: how long a browser may take; ``mail_validity``: for how long a mail is tried.
     """
 
@@ -50,6 +51,7 @@ class PolicySettings:
     engagements: bool = True
     pages_url: str | None = None
     mails: bool = False
+    rehashes: bool = True
     visit_validity: timedelta = timedelta(hours=1)
     mail_validity: timedelta = timedelta(days=3)
 

@@ -1,14 +1,19 @@
 """``ecluse db``: the schema of the two databases."""
 
 import asyncio
+import json
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ecluse.commands.config import ConfigOption, load
 from ecluse.desk import AsJson, Desk
+from ecluse.errors import StoreError
 
 if TYPE_CHECKING:
+    from ecluse.relocation import Relocation
     from ecluse.settings import Settings
 
 app = typer.Typer(help="The schema of the two databases.", no_args_is_help=True)
@@ -21,13 +26,110 @@ def register(root: typer.Typer) -> None:
 
 @app.command()
 def migrate(context: typer.Context, config: ConfigOption = None, as_json: AsJson = False) -> None:
-    """Bring both databases up to this version's schema; does nothing where they are.
+    """Bring both databases up to this version's schema, and give the processes' roles what they need of it.
+
+    Does nothing where they are. The roles are those of the settings (gateway_user, console_user), on PostgreSQL.
 
     Example: ecluse db migrate --config /etc/ecluse/ecluse.toml
     """
     desk = Desk.of(context, as_json)
     asyncio.run(migrate_both(load(config)))
     desk.done({"migrated": True}, "db.migrated")
+
+
+@app.command("migrate-to")
+def migrate_to(
+    context: typer.Context,
+    url: Annotated[
+        str, typer.Argument(help="Its owner's URL without a password: postgresql://ecluse@db/ecluse_policy.")
+    ],
+    traces_url: Annotated[
+        str | None,
+        typer.Option("--traces-url", help="Another database for catalogue and journal; unset, the same one."),
+    ] = None,
+    password_file: Annotated[
+        Path | None, typer.Option("--password-file", help="File with the owner's password.")
+    ] = None,
+    config: ConfigOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Move the embedded databases to PostgreSQL: policy, catalogue and journal, verified, or nothing at all.
+
+    Stop 'ecluse serve' first. The SQLite files are only read, and stay. Traces, spool and keys stay where they are.
+
+    Example: ecluse db migrate-to postgresql://ecluse@db.hospital.example/ecluse --password-file /etc/ecluse/owner.pass
+    """
+    desk = Desk.of(context, as_json)
+    result = asyncio.run(_relocated(load(config), url, traces_url or url, password_file))
+    rows, verdict = sum(result.rows.values()), result.journal
+    settings = _new_settings(url, traces_url or url, password_file)
+    if as_json:
+        intact = {"intact": verdict.intact, "entries": verdict.entries, "chains": len(verdict.heads)}
+        desk.show_json({"rows": result.rows, "journal": intact, "settings": settings})
+        return
+    desk.tell("db.moved", rows=rows, tables=len(result.rows))
+    if verdict.bad is None:
+        desk.tell("db.moved_journal", entries=verdict.entries, chains=len(verdict.heads))
+    else:
+        desk.tell("db.moved_broken_journal", writer=verdict.bad.writer, entry=verdict.bad.seq)
+    desk.tell("db.moved_next")
+    for section, values in settings.items():
+        desk.write(f"[{section}]")
+        for key, value in values.items():
+            desk.write(f"{key} = {json.dumps(value, ensure_ascii=False)}")
+        desk.write("")
+
+
+async def _relocated(
+    settings: "Settings", url: str, traces_url: str, password_file: Path | None
+) -> "Relocation":
+    from pydantic import ValidationError
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from ecluse.relocation import relocate
+    from ecluse.sections import DatabaseSection
+
+    urls = []
+    for one in (url, traces_url):
+        try:
+            section = DatabaseSection(url=one, password_file=password_file)
+        except ValidationError as error:
+            raise StoreError("db.url", url=one, why=str(error.errors()[0]["msg"])) from error
+        if section.embedded:
+            raise StoreError("db.url_embedded", url=one)
+        urls.append(section.resolve(Path()))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    # on standard error: standard output holds the result alone
+    with Progress(*columns, transient=True, console=Console(stderr=True)) as screen:
+        bar = screen.add_task("", total=None)
+
+        def tell(table: str, done: int, total: int) -> None:
+            screen.update(bar, description=table, completed=done, total=total)
+
+        return await relocate(settings, urls[0], urls[1], tell)
+
+
+def _new_settings(url: str, traces_url: str, password_file: Path | None) -> dict[str, dict[str, str]]:
+    """Return the settings to write, with the two users that ``roles.sql`` makes."""
+    owner = {} if password_file is None else {"password_file": str(password_file)}
+    users = {"gateway_user": "ecluse_gateway", "console_user": "ecluse_console"}
+    return {
+        "policy_database": {"url": url, **owner, **users},
+        "trace_database": {"url": traces_url, **owner, **users},
+    }
+
+
+@app.command()
+def roles(context: typer.Context) -> None:
+    """Print the script that makes the two PostgreSQL roles, for psql: what the gateway and the console may do.
+
+    Example: ecluse db roles > roles.sql && psql -d ecluse_policy -f roles.sql && psql -d ecluse_traces -f roles.sql
+    """
+    from ecluse import grants
+
+    del context
+    sys.stdout.write(grants.script())
 
 
 @app.command()
@@ -88,10 +190,14 @@ async def pruned(settings: "Settings", *, dry_run: bool) -> dict[str, int]:
 
 
 async def migrate_both(settings: "Settings") -> None:
-    """Bring both databases of *settings* up to date. Raises PolicyUnavailable, CatalogUnavailable."""
-    from ecluse import composition
+    """Bring both databases of *settings* up to date, with the rights of their roles.
+
+    Raises PolicyUnavailable, CatalogUnavailable, StoreError where a role cannot be given its rights.
+    """
+    from ecluse import database_roles
     from policy.store import database as policy_database
     from recorder.store import database as trace_database
 
-    await policy_database.migrate(composition.policy_settings(settings).database_url)
-    await trace_database.migrate(composition.recorder_settings(settings).catalog_url)
+    await policy_database.migrate(settings.policy_url())
+    await trace_database.migrate(settings.trace_url())
+    await database_roles.give(settings)

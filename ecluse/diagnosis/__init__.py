@@ -20,6 +20,7 @@ async def examine(settings: Settings, clock: Clock) -> list[Symptom]:
         *keys.readers(settings),
         *keys.certificates(settings, clock),
         *await databases.stores(settings),
+        *await databases.roles(settings),
         *await databases.keyring(settings),
         *await derogations.derogations(settings, clock),
         *await anchors.anchors(settings, clock),

@@ -5,15 +5,21 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
+from ecluse import database_roles
 from ecluse.diagnosis.symptom import Symptom, look
-from ecluse.errors import SettingsError
+from ecluse.errors import SettingsError, StoreError
+from ecluse.sections import Part
 from ecluse.settings import Settings
 from policy.errors import PolicyError
 from policy.store.database import Database as PolicyDatabase
 from policy.vault.keyring import Keyring
 from recorder.errors import RecorderError
 from recorder.store.database import Database as TraceDatabase
+
+TOLD_RIGHTS = 5
+"""How many of a role's rights are named at most."""
 
 MANY = 1000
 """How many secrets under an old key are counted at most."""
@@ -25,6 +31,40 @@ async def stores(settings: Settings) -> list[Symptom]:
     check = look("stores")
     symptoms.append(check.notice("embedded") if settings.evaluation_stores else check.good())
     return symptoms
+
+
+async def roles(settings: Settings) -> list[Symptom]:
+    """Look at whether the gateway's user of each PostgreSQL database can do what it must, and nothing more."""
+    symptoms = []
+    try:
+        places = list(database_roles.databases(settings))
+    except SettingsError:
+        return []  # told by the databases' own checks
+    for store, section, url in places:
+        check, role = look("database_roles", store=store.name), section.user(Part.GATEWAY)
+        if role is None:
+            symptoms.append(check.notice("one"))
+            continue
+        try:
+            async with database_roles.connected(url) as connection:
+                found = await database_roles.compare(connection, role)
+        except (StoreError, SQLAlchemyError) as error:
+            symptoms.append(check.failed("unseen", why=str(error)))
+            continue
+        if not found.known:
+            symptoms.append(check.failed("unknown", role=role))
+        for finding, rights in (("more", found.more), ("less", found.less)):
+            if rights:
+                told = [str(right) for right in rights]
+                symptoms.append(check.failed(finding, role=role, rights=_some(told)))
+        if found.known and not found.more and not found.less:
+            symptoms.append(check.good(role=role))
+    return symptoms
+
+
+def _some(rights: list[str]) -> str:
+    more = len(rights) - TOLD_RIGHTS
+    return ", ".join(rights[:TOLD_RIGHTS]) + (f" (+{more})" if more > 0 else "")
 
 
 async def keyring(settings: Settings) -> list[Symptom]:

@@ -22,6 +22,7 @@ from ecluse.private_files import console_secrets
 from ecluse.processes.start import check_secrets, listening
 from ecluse.proofs import keep, proofs_of
 from ecluse.revocations import REFRESH_EVERY, Revocations
+from ecluse.sections import Part
 from ecluse.settings import Settings
 from ecluse.stopping import stop_requested
 from policy import i18n, services
@@ -58,9 +59,9 @@ async def serve(settings: Settings) -> None:
         raise StartError("start.no_checkpoint_key", path=str(settings.checkpoint_key))
     check_secrets(console_secrets(settings))
     clock = SystemClock()
-    built = await services.build(composition.policy_settings(settings), clock)
+    built = await services.build(composition.policy_settings(settings, Part.CONSOLE), clock)
     told = composition.api_settings(settings)
-    database = Database(composition.recorder_settings(settings).catalog_url)
+    database = Database(composition.recorder_settings(settings, Part.CONSOLE).catalog_url)
     journal = Journal(database, node=told.node, now=clock.now)
     try:
         await database.check()
@@ -78,7 +79,7 @@ async def serve(settings: Settings) -> None:
         )
         server = Server(_configuration(settings, app))
         with _bound(settings.console.host, settings.console.port) as bound:
-            policy = composition.policy_settings(settings)
+            policy = composition.policy_settings(settings, Part.CONSOLE)
             pruning = PruningService(built.database, clock, policy, composition.retention(settings))
             ingest = OutboxIngest(built, journal, clock)
             chores = (send_mails(app), keep(proofs, settings.checkpoints.every_minutes))

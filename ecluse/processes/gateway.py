@@ -10,6 +10,7 @@ from ecluse.presence import announced
 from ecluse.private_files import gateway_secrets
 from ecluse.processes.start import check_secrets, listening
 from ecluse.revocations import Revocations
+from ecluse.sections import Part
 from ecluse.settings import Settings
 from ecluse.stopping import stop_requested
 from gateway.server.listener import Gateway
@@ -44,10 +45,15 @@ async def serve(settings: Settings) -> None:
         log.warning("gateway.no_host_authority", path=str(settings.host_authority))
     clock = SystemClock()
     responder = Revocations()
-    built = await services.build(composition.policy_settings(settings), clock, responder=responder)
+    built = await services.build(
+        composition.policy_settings(settings, Part.GATEWAY), clock, responder=responder
+    )
     alarms = JournalAlarms(settings.hospital_id, clock.now)
     recorder = Recorder(
-        composition.recorder_settings(settings), node=settings.node, now=clock.now, on_alarm=alarms
+        composition.recorder_settings(settings, Part.GATEWAY),
+        node=settings.node,
+        now=clock.now,
+        on_alarm=alarms,
     )
     try:
         await recorder.database.check()

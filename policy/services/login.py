@@ -63,6 +63,7 @@ class LoginService(KeyLogins):
         super().__init__(database, clock, settings, on_outcome, responder)
         self._keyring = keyring
         self._passwords = passwords
+        self._rehashes = settings.rehashes
         self._running: set[asyncio.Task[Entered]] = set()
         self._nobody_context = sealing_context(SealedKind.TOTP_SECRET, HospitalId(""), NOBODY)
         self._nobody_totp = keyring.seal(totp.new_secret(), self._nobody_context)
@@ -270,6 +271,8 @@ class LoginService(KeyLogins):
 
     async def _rehash(self, expected: Expected, password: Secret) -> None:
         old, person = expected.password_hash, expected.person
+        if not self._rehashes:
+            return
         if expected.attempt.kind is not AttemptKind.PASSWORD_AND_CODE or old is None or person is None:
             return
         if not self._passwords.needs_rehash(old):

@@ -118,11 +118,11 @@ class RequestService:
                 raise RequestRefused(failed("O2", "finding.O2.no_request", "next.O2.look", "technician"))
             before = await work.windows.get(hospital_id, meant[0].id)
             after = replace(before, state=WindowState.CANCELLED, version=before.version + 1)
-            await work.windows.update(after)
+            await work.windows.cancel(after)
             intervention = await work.interventions.get(hospital_id, before.intervention_id)
             if intervention.state is InterventionState.REQUESTED and intervention.requested_by == actor:
                 over = replace(intervention, state=InterventionState.CANCELLED)
-                await work.interventions.update(over)
+                await work.interventions.cancel(over)
                 states = {"state": intervention.state}, {"state": over.state, "reason": "withdrawn"}
                 await work.emit("intervention.cancelled", hospital_id, intervention.id, *states)
             facts = {**shown(after), "reason": "withdrawn"}

@@ -7,7 +7,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.ids import HospitalId, InterventionId, PersonId
-from policy.domain.interventions import Intervention
+from policy.domain.interventions import Intervention, InterventionState
 from policy.errors import NotFound
 from policy.store import mapping
 from policy.store import tables as t
@@ -31,6 +31,12 @@ class Interventions:
         where = (_c.hospital_id == intervention.hospital_id) & (_c.id == intervention.id)
         row = mapping.intervention_row(intervention)
         await self._connection.execute(update(t.interventions).where(where).values(row))
+
+    async def cancel(self, intervention: Intervention) -> None:
+        """Write that the intervention is cancelled, and nothing else of it."""
+        where = (_c.hospital_id == intervention.hospital_id) & (_c.id == intervention.id)
+        state = InterventionState.CANCELLED.value
+        await self._connection.execute(update(t.interventions).where(where).values(state=state))
 
     async def get(self, hospital_id: HospitalId, intervention_id: InterventionId) -> Intervention:
         """Return the intervention; raises NotFound."""

@@ -33,7 +33,7 @@ class Reports:
             & (_c.id == report.id)
             & (_c.state == ReportState.FILED.value)
         )
-        done = await self._connection.execute(update(t.reports).where(filed).values(_values(report)))
+        done = await self._connection.execute(update(t.reports).where(filed).values(_told(report)))
         if done.rowcount != 1:
             raise Conflict("this report is acknowledged: it is final")
 
@@ -83,6 +83,14 @@ class Reports:
 def _values(report: Report) -> dict[str, Any]:
     values = {name: getattr(report, name) for name in Report.__dataclass_fields__}
     return values | {"state": report.state.value, "goal": report.goal.value, "facts": dict(report.facts)}
+
+
+def _told(report: Report) -> dict[str, Any]:
+    """What changes of a report: the acknowledgement's columns only with one, which whoever files may not write."""
+    changing = {"state", "goal", "what", "facts", "filed_at"}
+    if report.state is ReportState.ACKNOWLEDGED:
+        changing |= {"acknowledged_by", "acknowledged_at"}
+    return {name: value for name, value in _values(report).items() if name in changing}
 
 
 def _report(row: Row[Any]) -> Report:

@@ -47,6 +47,19 @@ class Windows:
         if done.rowcount != 1:
             raise Conflict("this window was changed meanwhile: look at it again")
 
+    async def cancel(self, window: Window) -> None:
+        """Write that the window is cancelled, as its next version, and nothing else of it.
+
+        Raises Conflict where somebody else wrote that version already.
+        """
+        before = (
+            (_c.hospital_id == window.hospital_id) & (_c.id == window.id) & (_c.version == window.version - 1)
+        )
+        row = {"state": WindowState.CANCELLED.value, "version": window.version}
+        done = await self._connection.execute(update(t.windows).where(before).values(row))
+        if done.rowcount != 1:
+            raise Conflict("this window was changed meanwhile: look at it again")
+
     async def add_occurrences(self, hospital_id: HospitalId, occurrences: Iterable[Occurrence]) -> None:
         """Add occurrences to windows of this hospital."""
         rows = [

@@ -7,6 +7,7 @@ import pytest
 
 from ecluse import composition, settings
 from ecluse.errors import SettingsError
+from ecluse.sections import Part
 
 HOSPITAL = "0" * 32
 
@@ -104,6 +105,27 @@ def test_the_password_of_a_database_comes_from_its_file(tmp_path: Path) -> None:
     chosen = settings.load(write(tmp_path, text))
     assert chosen.policy_url() == "postgresql://ecluse:p%40ss%2Fword@db/policy"
     assert "p@ss" not in repr(chosen)
+
+
+def test_each_process_connects_as_its_own_user(tmp_path: Path) -> None:
+    """The owner's password is the owner's alone; a process without a user of its own connects as the owner."""
+    for name in ("owner", "gateway"):
+        (tmp_path / name).write_text(f"{name}-secret")
+    text = (
+        f'[policy_database]\nurl = "postgresql://owner@db/policy"\npassword_file = "{tmp_path}/owner"\n'
+        f'gateway_user = "ecluse_gateway"\ngateway_password_file = "{tmp_path}/gateway"\n'
+    )
+    chosen = settings.load(write(tmp_path, text))
+    assert chosen.policy_url(Part.GATEWAY) == "postgresql://ecluse_gateway:gateway-secret@db/policy"
+    assert chosen.policy_url(Part.CONSOLE) == "postgresql://owner:owner-secret@db/policy"
+    assert chosen.trace_url(Part.GATEWAY) == chosen.trace_url()
+    without = text.replace(f'gateway_password_file = "{tmp_path}/gateway"\n', "")
+    assert (
+        settings.load(write(tmp_path, without)).policy_url(Part.GATEWAY)
+        == "postgresql://ecluse_gateway@db/policy"
+    )
+    with pytest.raises(SettingsError, match="gateway_user"):
+        settings.load(write(tmp_path, text.replace('"ecluse_gateway"', '"x y"')))
 
 
 def test_a_password_file_that_is_not_there_is_named(tmp_path: Path) -> None:
