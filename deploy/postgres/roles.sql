@@ -272,7 +272,7 @@ CREATE POLICY ecluse_gateway_update ON windows FOR UPDATE TO :"gateway" USING (s
 \endif
 
 -- traces
-SELECT to_regclass('journal_entries') IS NOT NULL AS here \gset
+SELECT to_regclass('checkpoint_deliveries') IS NOT NULL AS here \gset
 \if :here
 REVOKE ALL ON journal_entries FROM :"gateway";
 GRANT SELECT, INSERT ON journal_entries TO :"gateway";
@@ -282,6 +282,22 @@ REVOKE ALL ON sessions_closed FROM :"gateway";
 GRANT INSERT ON sessions_closed TO :"gateway";
 REVOKE ALL ON sessions_opened FROM :"gateway";
 GRANT INSERT ON sessions_opened TO :"gateway";
+REVOKE ALL ON checkpoint_deliveries FROM :"gateway";
+REVOKE ALL ON checkpoint_facts FROM :"gateway";
+REVOKE ALL ON checkpoint_heads FROM :"gateway";
+REVOKE ALL ON checkpoint_stamps FROM :"gateway";
+REVOKE ALL ON checkpoints FROM :"gateway";
+REVOKE ALL ON sessions_purged FROM :"gateway";
+REVOKE ALL ON checkpoint_deliveries FROM :"console";
+GRANT SELECT, INSERT ON checkpoint_deliveries TO :"console";
+REVOKE ALL ON checkpoint_facts FROM :"console";
+GRANT SELECT, INSERT ON checkpoint_facts TO :"console";
+REVOKE ALL ON checkpoint_heads FROM :"console";
+GRANT SELECT, INSERT ON checkpoint_heads TO :"console";
+REVOKE ALL ON checkpoint_stamps FROM :"console";
+GRANT SELECT, INSERT ON checkpoint_stamps TO :"console";
+REVOKE ALL ON checkpoints FROM :"console";
+GRANT SELECT, INSERT ON checkpoints TO :"console";
 REVOKE ALL ON journal_entries FROM :"console";
 GRANT SELECT, INSERT ON journal_entries TO :"console";
 REVOKE ALL ON recorder_version FROM :"console";
@@ -290,6 +306,8 @@ REVOKE ALL ON sessions_closed FROM :"console";
 GRANT SELECT, INSERT ON sessions_closed TO :"console";
 REVOKE ALL ON sessions_opened FROM :"console";
 GRANT SELECT, INSERT ON sessions_opened TO :"console";
+REVOKE ALL ON sessions_purged FROM :"console";
+GRANT SELECT, INSERT ON sessions_purged TO :"console";
 ALTER TABLE journal_entries ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS ecluse_console ON journal_entries;
 CREATE POLICY ecluse_console ON journal_entries TO :"console" USING (true) WITH CHECK (true);
