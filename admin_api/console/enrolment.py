@@ -14,15 +14,15 @@ from admin_api.console.steps import Step, after, is_open, marks, present
 from admin_api.console.words import say
 from admin_api.sayings import said
 from policy.authn.passwords import Busy, Strength
+from policy.authn.x509_chains import handed_over
 from policy.domain.engagements import EngagementKind
 from policy.domain.people import Language
 from policy.errors import AuthenticationFailed, Conflict, InvalidInput, NotFound
 from policy.services.visits import Situation
 from policy.vault.secret import Secret
 
-_LARGEST_KEY: Final = 16 * 1024
+_LARGEST_KEY: Final = 64 * 1024
 _SEE_OTHER: Final = 303
-_CERTIFICATE: Final = "BEGIN CERTIFICATE"
 Take = Callable[[Caller, Situation, FormData], Awaitable[Response]]
 
 
@@ -178,17 +178,25 @@ async def _key(caller: Caller, situation: Situation, form: FormData) -> Response
             await visits.remove_key(_visit(caller), fingerprint)
             notice = say("key.removed", caller.language)
         else:
-            line = await _uploaded(form)
-            if not line:
+            content, pasted = await _uploaded(form)
+            if not content:
                 return RedirectResponse(after(situation, Step.KEY).path, _SEE_OTHER)
-            if _CERTIFICATE in line:
-                # whoever binds a certificate vouches that its key is in a token: not she herself
-                fault = say("key.certificate", caller.language)
-                return await _page(caller, situation, Step.KEY, fault=fault, status=422)
-            key = await visits.add_key(_visit(caller), line)
-            notice = say("key.added", caller.language, fingerprint=key.fingerprint)
+            pem = handed_over(content, pasted)
+            if pem is None:
+                key = await visits.add_key(_visit(caller), _line(content))
+                notice = say("key.added", caller.language, fingerprint=key.fingerprint)
+            else:
+                bound = await visits.add_certificate(_visit(caller), pem)
+                subject, until = bound.subject, bound.not_after
+                notice = say("key.certificate_added", caller.language, subject=subject, until=until)
     except InvalidInput as refused:
-        fault = f"{say('key.fault', caller.language)} {said(refused.message, caller.language)}."
+        certificate = refused.field == "certificate"
+        what = (
+            say("key.certificate_fault", caller.language)
+            if certificate
+            else say("key.fault", caller.language)
+        )
+        fault = f"{what} {said(refused.message, caller.language)}."
         return await _page(caller, situation, Step.KEY, fault=fault, status=422)
     except (Conflict, NotFound) as refused:
         fault = said(str(refused), caller.language)
@@ -196,13 +204,20 @@ async def _key(caller: Caller, situation: Situation, form: FormData) -> Response
     return await _page(caller, await look(caller), Step.KEY, notice=notice)
 
 
-async def _uploaded(form: FormData) -> str:
-    """Return the key pasted, or the one in the file; raises InvalidInput for a file that is no text."""
+async def _uploaded(form: FormData) -> tuple[bytes, str]:
+    """Return what was pasted, or the file and what was pasted besides: a certificate's chain."""
     pasted = text(form, "public_key", longest=_LARGEST_KEY).strip()
     file = form.get("file")
-    if pasted or not isinstance(file, UploadFile) or not file.filename:
-        return pasted
+    if not isinstance(file, UploadFile) or not file.filename:
+        return pasted.encode(), ""
     content = await file.read(_LARGEST_KEY + 1)
+    if handed_over(content) is None and pasted:
+        return pasted.encode(), ""
+    return content, pasted
+
+
+def _line(content: bytes) -> str:
+    """Return the line of a public key; raises InvalidInput for a file that is no text."""
     try:
         return content.decode("utf-8").strip()
     except UnicodeDecodeError:

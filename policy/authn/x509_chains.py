@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store, VerificationError
 
@@ -24,6 +24,9 @@ _Kind = TypeVar("_Kind", bound=x509.ExtensionType)
 
 MINIMUM_RSA_BITS: Final = 2048
 MINIMUM_CURVE_BITS: Final = 256
+_DER_SEQUENCE: Final = b"\x30"
+_PEM: Final = b"-----BEGIN CERTIFICATE-----"
+_PEM_PKCS7: Final = b"-----BEGIN PKCS7-----"
 LONGEST_PEM: Final = 65536
 MOST_CERTIFICATES: Final = 8
 _SERVES_CLIENTS: Final = frozenset(
@@ -72,6 +75,44 @@ def read_pem(pem: str, field: str) -> tuple[x509.Certificate, ...]:
     if len(found) > MOST_CERTIFICATES:
         raise InvalidInput(field, f"holds more than {MOST_CERTIFICATES} certificates; hand over one chain")
     return found
+
+
+def handed_over(content: bytes, more: str = "") -> str | None:
+    """Return what was handed over as PEM, the person's certificate first; None for what is no certificate at all.
+
+    *content* is PEM, DER, or PKCS #7 (.p7b, a chain in any order) in either form; *more* PEM comes after it. Raises
+    InvalidInput for one that is damaged.
+    """
+    start = content.lstrip()
+    binary = content.startswith(_DER_SEQUENCE)
+    if not binary and _PEM not in start and _PEM_PKCS7 not in start:
+        return None
+    try:
+        if _PEM_PKCS7 in start:
+            found = pkcs7.load_pem_pkcs7_certificates(content)
+        elif not binary:
+            return f"{content.decode('utf-8', 'replace')}\n{more}"
+        else:
+            found = _of_der(content)
+    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension):
+        raise InvalidInput(
+            "certificate",
+            "is a certificate's file that is damaged, or of a form not read here: hand it over as PEM",
+        ) from None
+    ordered = sorted(found, key=_is_authority)
+    return "".join(one.public_bytes(Encoding.PEM).decode() for one in ordered) + more
+
+
+def _of_der(content: bytes) -> list[x509.Certificate]:
+    try:
+        return [x509.load_der_x509_certificate(content)]
+    except ValueError:
+        return pkcs7.load_der_pkcs7_certificates(content)
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    constraints = _extension(certificate.extensions, x509.BasicConstraints)
+    return constraints is not None and constraints.ca
 
 
 def fingerprint(certificate: x509.Certificate) -> str:

@@ -18,6 +18,7 @@ class MailKind(StrEnum):
     PASSWORD_CHANGED = "password-changed"  # noqa: S105 - the name of a mail, not a secret
     PHONE_CHANGED = "phone-changed"
     KEY_ADDED = "key-added"
+    KEY_REMOVED = "key-removed"
     CODES_RENEWED = "codes-renewed"
     INVITATION_BLOCKED = "invitation-blocked"
 

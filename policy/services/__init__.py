@@ -102,6 +102,7 @@ async def build(
     login = LoginService(database, keyring, hasher, clock, settings, responder=responder)
     recovery = RecoveryService(database, keyring, hasher, clock, settings)
     queue = MailQueue(keyring, clock, settings)
+    certificates = TokenCertificateService(database, clock, queue)
     return Services(
         settings=settings,
         clock=clock,
@@ -115,7 +116,7 @@ async def build(
         hospitals=HospitalService(database, people, clock),
         factors=FactorService(database, clock),
         anchors=AnchorService(database, clock),
-        token_certificates=TokenCertificateService(database, clock, queue),
+        token_certificates=certificates,
         login_authorities=LoginAuthorityService(database, clock),
         suppliers=SupplierService(database, clock),
         people=people,
@@ -131,6 +132,6 @@ async def build(
         device_tasks=DeviceTaskService(database, clock),
         tokens=TokenService(database, clock, settings),
         engagements=EngagementService(database, clock),
-        visits=VisitService(database, people, login, recovery, hasher, queue, clock, settings),
+        visits=VisitService(database, people, login, recovery, certificates, hasher, queue, clock, settings),
         mails=MailService(database, keyring, clock),
     )

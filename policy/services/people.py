@@ -133,6 +133,9 @@ class PeopleService(EnrolmentService):
             await work.credentials.delete_ssh_key(hospital_id, person_id, fingerprint)
             shown = {"fingerprint": fingerprint}
             await work.emit("person.key_removed", hospital_id, person_id, shown, {})
+            if actor != person_id:
+                person = await work.people.get(hospital_id, person_id)
+                await self._mails.tell(work, person, MailKind.KEY_REMOVED, {"fingerprint": fingerprint})
 
     async def keys(
         self, actor: PersonId, hospital_id: HospitalId, person_id: PersonId

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from policy.authn import ssh_keys, x509_chains
 from policy.authn.held_keys import KeyRefused
+from policy.authn.x509_names import names_by_address, names_by_name
 from policy.clock import Clock
 from policy.domain.certificates import TokenCertificate
 from policy.domain.credentials import EnrolledKey, KeyKind
@@ -62,6 +63,57 @@ class TokenCertificateService:
             await self._mails.tell(work, person, MailKind.KEY_ADDED, {"fingerprint": key.fingerprint})
         return certificate
 
+    async def enrol_own(self, actor: PersonId, hospital_id: HospitalId, pem: str) -> TokenCertificate:
+        """Bind a certificate that the person *actor* hands over herself, for its authority vouches that it is hers.
+
+        It must name her: by her address, or by her name where nobody else here bears it. Its key leaves whoever had it
+        as a plain one without a certificate, if the same authority is believed about both. Raises InvalidInput,
+        Conflict as ``enrol`` does.
+        """
+        now = self._clock.now()
+        async with self._database.unit_of_work(actor, self._clock) as work:
+            person = await work.people.get(hospital_id, actor)
+            certificate, key = await self._read(work, person, pem, "", now)
+            await _must_name(work, person, certificate)
+            await self._take_from(work, person, certificate, key, now)
+            await _bind(work, key)
+            await work.certificates.insert(certificate)
+            shown = {
+                "fingerprint": key.fingerprint,
+                "certificate": certificate.fingerprint,
+                "subject": certificate.subject,
+                "not_after": certificate.not_after,
+            }
+            await work.emit("person.token_added", hospital_id, actor, {}, shown)
+            await self._mails.tell(work, person, MailKind.KEY_ADDED, {"fingerprint": key.fingerprint})
+        return certificate
+
+    async def _take_from(
+        self,
+        work: UnitOfWork,
+        person: Person,
+        certificate: TokenCertificate,
+        key: EnrolledKey,
+        now: datetime,
+    ) -> None:
+        """Take a plain key from whoever has it: who put another's among hers must not keep its holder out."""
+        held = await work.credentials.key_of_fingerprint(key.hospital_id, key.fingerprint)
+        if held is None or held.kind is not KeyKind.PLAIN:
+            return
+        holder = await work.people.get(key.hospital_id, held.person_id)
+        if holder.id != person.id:
+            anchors = await work.certificates.anchors(key.hospital_id)
+            believed = [one for one in anchors if one.serves(holder.supplier_id)]
+            try:
+                x509_chains.chain_of(certificate.pem, believed, now)
+            except KeyRefused:
+                return
+            shown = {"fingerprint": key.fingerprint}
+            facts = {"certified_for": person.id}
+            await work.emit("person.key_removed", key.hospital_id, holder.id, shown, facts)
+            await self._mails.tell(work, holder, MailKind.KEY_REMOVED, {"fingerprint": key.fingerprint})
+        await work.credentials.delete_ssh_key(key.hospital_id, holder.id, key.fingerprint)
+
     async def list(
         self, actor: PersonId, hospital_id: HospitalId, person_id: PersonId
     ) -> Sequence[TokenCertificate]:
@@ -115,6 +167,24 @@ class TokenCertificateService:
             added_at=now,
         )
         return certificate, key
+
+
+async def _must_name(view: View, person: Person, certificate: TokenCertificate) -> None:
+    """Raise InvalidInput unless the certificate says that it is this person's."""
+    own = x509_chains.read_pem(certificate.pem, "certificate")[0]
+    if names_by_address(own, person.email):
+        return
+    alike = [
+        one
+        for one in await view.people.list(person.hospital_id)
+        if one.id != person.id and names_by_name(own, one.full_name)
+    ]
+    if not names_by_name(own, person.full_name) or alike:
+        raise InvalidInput(
+            "certificate",
+            "does not say that it is yours, by your address or by a name that is yours alone here: "
+            "have the hospital enrol it",
+        )
 
 
 async def _bind(work: UnitOfWork, key: EnrolledKey) -> None:

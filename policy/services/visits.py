@@ -13,6 +13,7 @@ from typing import Final
 from policy.authn.passwords import Passwords, Strength
 from policy.clock import Clock
 from policy.domain.access import RevocationScope
+from policy.domain.certificates import TokenCertificate
 from policy.domain.credentials import EnrolledKey
 from policy.domain.engagements import Engagement, EngagementKind, EngagementText
 from policy.domain.hospitals import Hospital
@@ -29,6 +30,7 @@ from policy.services.mails import MailQueue
 from policy.services.people import PeopleService
 from policy.services.recovery import RecoveryService
 from policy.services.revocations import cut_in
+from policy.services.token_certificates import TokenCertificateService
 from policy.settings import PolicySettings
 from policy.store.database import Database
 from policy.store.unit_of_work import UnitOfWork, View
@@ -44,7 +46,8 @@ _AT_ONCE: Final = 10
 class Situation:
     """Where a visit stands: what its page has to show.
 
-    ``enrolment`` is the TOTP secret that waits for its first code, where this visit may see it; ``spoken`` tells
+    ``enrolment`` is the TOTP secret that waits for its first code, where this visit may see it; ``certificates`` are
+    those of the tokens among her keys, by the fingerprint of the key; ``spoken`` tells
     that a code told by voice is asked for; ``connected_at`` when she first came in after this visit was confirmed.
     """
 
@@ -55,6 +58,7 @@ class Situation:
     spoken: bool
     enrolment: Enrolment | None
     keys: Sequence[EnrolledKey]
+    certificates: Mapping[str, TokenCertificate]
     to_accept: Sequence[EngagementText]
     accepted: Sequence[Engagement]
     codes_left: int
@@ -75,6 +79,7 @@ class VisitService:
         people: PeopleService,
         login: LoginService,
         recovery: RecoveryService,
+        certificates: TokenCertificateService,
         passwords: Passwords,
         mails: MailQueue,
         clock: Clock,
@@ -85,6 +90,7 @@ class VisitService:
         self._people = people
         self._login = login
         self._recovery = recovery
+        self._certificates = certificates
         self._passwords = passwords
         self._mails = mails
         self._clock = clock
@@ -167,6 +173,10 @@ class VisitService:
                 spoken=invitation is not None and invitation.spoken_hash is not None,
                 enrolment=enrolment,
                 keys=await view.credentials.ssh_keys(person.id),
+                certificates={
+                    one.key_fingerprint: one
+                    for one in reversed(await view.certificates.of_person(visit.hospital_id, person.id))
+                },
                 to_accept=await to_accept(view, person),
                 accepted=await view.engagements.accepted(visit.hospital_id, person.id),
                 codes_left=await view.recovery_codes.left(visit.hospital_id, person.id),
@@ -229,6 +239,11 @@ class VisitService:
         """Add a public key of hers; raises InvalidInput, Conflict where anybody has it already."""
         person = await self._confirmed(shown)
         return await self._people.add_key(person.id, person.hospital_id, person.id, public_line)
+
+    async def add_certificate(self, shown: Secret, pem: str) -> TokenCertificate:
+        """Bind a token's certificate that says it is hers; raises InvalidInput, Conflict."""
+        person = await self._confirmed(shown)
+        return await self._certificates.enrol_own(person.id, person.hospital_id, pem)
 
     async def remove_key(self, shown: Secret, fingerprint: str) -> None:
         """Take a public key of hers away; raises NotFound."""

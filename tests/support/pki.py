@@ -102,8 +102,9 @@ class Authority:
         begins: timedelta = timedelta(days=-1),
         key_usage: x509.KeyUsage | None = usage(signature=True),  # noqa: B008 - a frozen value
         purposes: Sequence[ObjectIdentifier] | None = CLIENT,
+        email: str | None = None,
     ) -> Certified:
-        """Certify *key* from *at* plus *begins*, for *days*."""
+        """Certify *key* from *at* plus *begins*, for *days*; for the address *email*, if one is given."""
         builder = (
             x509.CertificateBuilder()
             .subject_name(_name(name))
@@ -120,6 +121,9 @@ class Authority:
             builder = builder.add_extension(key_usage, critical=True)
         if purposes is not None:
             builder = builder.add_extension(x509.ExtendedKeyUsage(list(purposes)), critical=False)
+        if email is not None:
+            alternative = x509.SubjectAlternativeName([x509.RFC822Name(email)])
+            builder = builder.add_extension(alternative, critical=False)
         return Certified(builder.sign(self.key, hashes.SHA256()), self.chain)
 
     def revoke(

@@ -17,6 +17,7 @@ from policy.services.people import Invited
 from policy.vault.secret import Secret
 from tests.support.api_house import House, open_house
 from tests.support.browser import Browser, driver, window
+from tests.support.pki import Authority, curve_key
 from tests.support.policy_world import host_key_line
 
 pytestmark = pytest.mark.integration
@@ -119,6 +120,15 @@ def test_from_the_invitation_to_the_first_connection(
         browser.find("#public_key").type(f"{host_key_line()} {login}@poste")
         browser.find("button.second").click()
         seen.page("/enrol/key", f"{login}@poste")
+        if not french:
+            browser.resize(width, 1600)  # the whole form in sight
+            browser.find("#public_key").type(certificate(house, "Camille Petit"))
+            browser.find("button.second").click()
+            browser.wait_for("[role=alert]")
+            seen.page("/enrol/key", "a name that is yours alone")  # fleur bears it too
+            browser.find("#public_key").type(certificate(house, "Erik", f"{login}.x@imagix.example"))
+            browser.find("button.second").click()
+            seen.page("/enrol/key", "Token, certificate good until")
         browser.find(".actions a.button").click()
         seen.page("/enrol/engagements", "Charte" if french else "charter")
         for kind in ("charter", "confidentiality", "action-limit"):
@@ -143,6 +153,15 @@ def test_from_the_invitation_to_the_first_connection(
         browser.find(".leave button").click()
         seen.page("/account/leave", "déconnecté" if french else "signed out")
         assert "__Host-ecluse-visit" not in {cookie["name"] for cookie in browser.cookies()}
+
+
+def certificate(house: House, name: str, email: str | None = None) -> str:
+    """Return the certificate (PEM) of a token, made in that name by an authority that the hospital believes."""
+    world, now = house.world, house.clock.now()
+    root = Authority("IGC Imagix", now)
+    add = world.services.anchors.add
+    house.run(add(world.who("dsi"), world.id, name=f"IGC {name}", certificate=root.pem))
+    return root.certify(curve_key().public_key(), now, name=name, email=email).pem
 
 
 def choose(browser: Browser, password: str) -> None:

@@ -9,14 +9,17 @@ from pathlib import Path
 import httpx
 import pyotp
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from policy.domain.mails import MailState
 from policy.domain.people import Role
 from policy.errors import AuthenticationFailed
 from policy.services.people import Invited
 from policy.vault.secret import Secret
+from recorder.audit.journal import JournalFilters
 from tests.support.api_house import House, open_house
 from tests.support.mail_server import MailServer, mail_server
+from tests.support.pki import Authority, curve_key
 from tests.support.policy_world import host_key_line
 from tests.support.waiting import until
 
@@ -302,3 +305,38 @@ def test_a_server_with_another_certificate_gets_no_mail(tmp_path: Path, post: Ma
         assert made["mail"] == "waiting"
         assert "certificate" in made["fault"].lower()
         assert impostor.arrived == []
+
+
+def test_a_tokens_certificate_is_handed_over_on_the_page(house: House, post: MailServer) -> None:
+    """As DER with its chain pasted beside it: enrolled, in the journal, told by mail; another's is refused."""
+    login, email, secret, _ = settled(house)
+    world, now = house.world, house.clock.now()
+    root = Authority("IGC Imagix racine", now)
+    add = world.services.anchors.add
+    house.run(add(world.who("dsi"), world.id, name="IGC Imagix", certificate=root.pem))
+    issuer = root.under("IGC Imagix personnes", now)
+    hers = issuer.certify(curve_key().public_key(), now, email=email)
+    other = issuer.certify(curve_key().public_key(), now, email="bob@imagix.example")
+    chain = "".join(one.public_bytes(Encoding.PEM).decode() for one in hers.intermediates)
+    with house.client(language="fr") as client:
+        code = pyotp.TOTP(secret).at(house.clock.now())
+        assert form(client, "/account/sign-in", login=login, password=PASSWORD, code=code).status_code == 303
+        found = re.search(r'name="form_token" value="([0-9a-f]{64})"', client.get("/enrol/key").text)
+        assert found
+        fields = {"form_token": found[1], "public_key": chain}
+        refused = client.post("/enrol/key", data={**fields, "public_key": other.pem})
+        assert refused.status_code == 422
+        assert "ne dit pas qu&#39;il est le vôtre" in refused.text
+        der = {
+            "file": ("token.cer", hers.certificate.public_bytes(Encoding.DER), "application/x-x509-ca-cert")
+        }
+        added = client.post("/enrol/key", data=fields, files=der)
+        assert added.status_code == 200, added.text
+        assert "Certificat enregistré" in added.text
+        assert "certificat valable jusqu" in added.text
+    house.ingest_all()
+    filters = JournalFilters(hospital_id=world.id, name="person.token_added")
+    [told] = house.run(house.journal.entries(filters)).entries
+    assert login in f"{told.event}" or world.people[login].id in f"{told.event}"
+    mail_to(post, email, "Une clé a été ajoutée – CH de Test")
+    mail_to(post, REFERENT, f"{login} a ajouté une clé")
