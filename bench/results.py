@@ -42,6 +42,23 @@ def _echo(samples: Sequence[float]) -> str:
     return f"{percentile(samples, 50):.2f} / {percentile(samples, 99):.2f}"
 
 
+def _among(name: str, label: str) -> dict[str, Row]:
+    """Return the rows of one kind of strangers, *label* in words."""
+    return {
+        f"{name}-calm": Row(label="keystroke echo before them, p50 / p99", unit="ms", show=_echo),
+        name: Row(label=f"keystroke echo, {{slow}} {label}, p50 / p99", unit="ms", show=_echo),
+        f"{name}-login": Row(label="log-in to prompt meanwhile, p50 / p99", unit="ms", show=_echo),
+        f"{name}-tries": Row(label="their connections a second", unit="1/s", show=_whole),
+        f"{name}-cpu": Row(label="CPU of the gateway meanwhile", unit="s/s", show=_fine),
+        f"{name}-memory": Row(label="memory of the gateway, growth meanwhile", unit="MiB", show=_fine),
+    }
+
+
+_STRANGERS = {
+    **_among("slow", "slow strangers"),
+    **_among("mute", "mute strangers"),
+    **_among("knock", "strangers who have keys exchanged"),
+}
 ROWS = {
     "down": Row(label="exec down, zeros", unit="MiB/s", show=_whole),
     "up": Row(label="exec up, zeros", unit="MiB/s", show=_whole),
@@ -66,11 +83,7 @@ ROWS = {
     "rate-token": Row(label="log-ins a second, token certificate alone", unit="1/s", show=_fine),
     "echo": Row(label="keystroke echo, alone, p50 / p99", unit="ms", show=_echo),
     "busy": Row(label="keystroke echo, {busy} busy sessions, p50 / p99", unit="ms", show=_echo),
-    "calm": Row(label="keystroke echo before them, p50 / p99", unit="ms", show=_echo),
-    "slow": Row(label="keystroke echo, {slow} slow strangers, p50 / p99", unit="ms", show=_echo),
-    "slow-tries": Row(label="their connections a second", unit="1/s", show=_whole),
-    "slow-cpu": Row(label="CPU of the gateway meanwhile", unit="s/s", show=_fine),
-    "slow-memory": Row(label="memory of the gateway, growth meanwhile", unit="MiB", show=_fine),
+    **_STRANGERS,
     "memory": Row(label="memory an idle session, over {idle}", unit="KiB", show=_whole),
     "memory-all": Row(label="memory of whoever is between, with {idle} idle", unit="MiB", show=_whole),
 }

@@ -40,10 +40,13 @@ class Choice(Enum):
     ECHO = "echo"
     BUSY = "busy"
     SLOW = "slow"
+    MUTE = "mute"
+    KNOCK = "knock"
     MEMORY = "memory"
 
 
 JUMPS = tuple(f"{bulk.BY_JUMP}{row}" for row in ("down", "noise"))
+WAYS = tuple(way.value for way in strangers.Way)
 RATED = 4
 """How many log-ins a second are counted over, for each one that is timed alone."""
 
@@ -74,6 +77,7 @@ class Plan:
             "jump-noise": 2,
             "echo": 1,
             "busy": self.busy + 1,
+            **dict.fromkeys(WAYS, self.logins + 1),
             "memory": self.idle + 1,
         }
         return sum(needed.get(row, 1) for row in self.rows)
@@ -85,7 +89,7 @@ class Plan:
             "login-password": self.logins * 3,
             "login-key": self.logins * 3,
             "memory": 2,
-            "slow": 2,
+            **dict.fromkeys(WAYS, self.logins + 2),
             "rate-token": 1,
         }
         each |= dict.fromkeys(bulk.TRANSFERS, self.rounds * 3) | dict.fromkeys(JUMPS, self.rounds * 2)
@@ -138,7 +142,10 @@ def _measurements(
         known[row] = partial(logins.measure, built, results, row, plan.logins, step)
     for row in ("rate-password", "rate-key", "rate-token"):
         known[row] = partial(logins.rate, built, results, row, plan.logins * RATED, step)
-    known["slow"] = partial(strangers.among, built, results, plan.strokes, plan.slow, step)
+    for way in strangers.Way:
+        known[way.value] = partial(
+            strangers.among, built, results, way, plan.strokes, plan.slow, plan.logins, step
+        )
     known["echo"] = partial(echo.alone, built, results, "echo", plan.strokes, step)
     known["busy"] = partial(echo.among, built, results, "busy", plan.strokes, plan.busy, step)
     known["memory"] = partial(memory.measure, built, results, "memory", plan.idle, step)

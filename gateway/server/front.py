@@ -148,6 +148,20 @@ class Front(asyncssh.SSHServer):
             why = plain(text.replace("\n", " ")) or "closed by the gateway"
             self._connection.disconnect(DISC_BY_APPLICATION, why)
 
+    @property
+    def begun(self) -> bool:
+        """Whether keys were exchanged, and a log-in begun."""
+        return self._banner_sent
+
+    @property
+    def halfway(self) -> bool:
+        """Whether a factor was proved already."""
+        return bool(self.dialogue.factors)
+
+    def make_room(self) -> None:
+        """Close the connection, which has not logged in, for another one."""
+        self.hang_up(self._context.wording.both("login.crowded", " / "))
+
     async def dismiss(self) -> None:
         """Tell whoever is in the menu that the gateway closes, and wait until she has left it."""
         left = []

@@ -1,6 +1,7 @@
 """The gateway: listens, keeps its own list of connections, holds the caps, drains and stops."""
 
 import asyncio
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -19,11 +20,12 @@ from gateway.server.commands import Openings, Voice
 from gateway.server.commands.counter import CommandServices, make_commands
 from gateway.server.commands.ssh_config import Ways
 from gateway.server.door import Door
-from gateway.server.doorkeeper import Doorkeeper
+from gateway.server.doorkeeper import VERSION, Doorkeeper, Porch
 from gateway.server.front import Front
 from gateway.server.host_keys import HostKeys
 from gateway.server.jump import Jumps
 from gateway.server.standing import KeyLosses, KeyWatch
+from gateway.server.turnstile import Turnstile
 from gateway.session.certificates import CertificateWatch, TokenWatching
 from gateway.session.lifecycle import Opener
 from gateway.session.reasons import EndReason
@@ -44,7 +46,10 @@ KEEPALIVES_MISSED = 3
 """A client that is silent is asked this often, and lost after so many questions without an answer."""
 LEAVE_SECONDS = 2.0
 """How long a drain waits for the last words of the menus to be read."""
-BACKLOG = 200
+BACKLOG = 1024
+"""How many connections the system keeps for us until we take them."""
+ACCEPTED_A_TURN = 8
+"""How many of them asyncio takes in one turn of the loop: its own default would be all."""
 
 _log = structlog.get_logger()
 
@@ -118,7 +123,8 @@ class Gateway:
         self._wall = wall or clock
         self._catalog = catalog or load("gateway")
         self._monotonic = monotonic
-        self._door = Door(settings)
+        self._door = Door(settings, monotonic)
+        self._porch: Porch | None = None
         self._server: asyncio.Server | None = None
         self._supervisor: Supervisor | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -160,18 +166,32 @@ class Gateway:
         def connection() -> ServerConnection:
             made = ServerConnection(loop, options)
             made.show_host_keys(host_keys.own())
+            made.follow(turnstile.go_on)
             return made
 
+        turnstile = Turnstile(loop)
+        self._porch = porch = Porch(
+            self._door,
+            connection,
+            turnstile,
+            places_a_source=settings.max_unauthenticated_per_source,
+            grace_seconds=settings.login_grace_seconds,
+            monotonic=loop.time,
+        )
         self._services.login.journal_to(self._journal.login)
         await context.supervisor.start()
         self._server = await loop.create_server(
-            lambda: Doorkeeper(self._door.has_room, connection),
+            lambda: Doorkeeper(porch),
             settings.host,
             settings.port,
             reuse_port=settings.reuse_port or None,
-            backlog=BACKLOG,
+            backlog=ACCEPTED_A_TURN,
             family=socket.AF_UNSPEC,
         )
+        for each in self._server.sockets:
+            # asyncio has one number for both; the system takes another one for the same socket
+            with socket.socket(fileno=os.dup(each.fileno())) as same:
+                same.listen(BACKLOG)
         self._sweeper = asyncio.create_task(self._sweep())
         self._watch(context.supervisor)
 
@@ -188,9 +208,7 @@ class Gateway:
 
     async def drain(self) -> None:
         """Take nobody in any more, tell those inside, and end what is left after ``drain_seconds``."""
-        self._door.draining = True
-        if self._server is not None:
-            self._server.close()
+        self._close_door()
         supervisor = self._supervisor
         try:
             async with asyncio.timeout(LEAVE_SECONDS):
@@ -211,9 +229,7 @@ class Gateway:
 
     async def stop(self) -> None:
         """End every session now, close every connection, stop listening."""
-        self._door.draining = True
-        if self._server is not None:
-            self._server.close()
+        self._close_door()
         if self._sweeper is not None:
             self._sweeper.cancel()
         if self._supervisor is not None:
@@ -232,11 +248,20 @@ class Gateway:
             _log.warning("gateway.stopped_with_work_left")
         await self._journal.close()
 
+    def _close_door(self) -> None:
+        self._door.draining = True
+        if self._server is not None:
+            self._server.close()
+        if self._porch is not None:
+            self._porch.close()
+
     def sweep(self) -> None:
         """Close connections that are logged in and have opened nothing for as long as the settings allow.
 
-        Logs how many others were turned away at the door since the last sweep.
+        Sends away who has not greeted in time; logs how many were turned away at the door since the last sweep.
         """
+        if self._porch is not None:
+            self._porch.sweep()
         self._door.tell()
         now = self._monotonic()
         for front in list(self._door.fronts):
@@ -300,7 +325,7 @@ async def _server_options(
         config=None,
         server_factory=factory,
         server_host_keys=host_keys.own(),
-        server_version="Ecluse",
+        server_version=VERSION,
         kex_algs=list(KEX),
         encryption_algs=list(ENCRYPTION),
         mac_algs=list(MAC),

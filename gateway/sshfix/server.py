@@ -3,9 +3,10 @@
 import asyncio
 import copy
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from enum import Enum
+from functools import partial
 from typing import Protocol, cast
 
 from asyncssh import SSHKeyPair, SSHServerConnection
@@ -50,6 +51,37 @@ class ServerConnection(FlowControl, SSHServerConnection):
     """asyncssh's server connection with the overrides a bastion needs."""
 
     _proved_key: SignedKey | None = None
+    _pace: Callable[[Callable[[], None]], bool] | None = None
+
+    def follow(self, pace: Callable[[Callable[[], None]], bool]) -> None:
+        """Before log-in, do every step by *pace*; to be called before it is connected.
+
+        It does the step at once and returns True, or does it later. Our version line has been sent already.
+        """
+        self._pace = pace
+
+    @override
+    def _send_version(self) -> None:
+        if self._pace is None:
+            super()._send_version()
+            return
+        self._server_version = b"SSH-2.0-" + self._version
+        self.set_extra_info(server_version=self._server_version.decode("ascii"))
+
+    @override
+    def data_received(self, data: bytes, datatype: int | None = None) -> None:
+        """Take bytes from the transport: before log-in in turn with everybody else who has not logged in."""
+        if self._pace is None or self._auth_complete:
+            super().data_received(data, datatype)
+        elif not self._pace(partial(self._take, data)) and self._transport is not None:
+            self._transport.pause_reading()
+
+    def _take(self, data: bytes) -> None:
+        if self._transport is None:
+            return  # closed while it waited
+        super().data_received(data)
+        if self._transport is not None:
+            self._transport.resume_reading()
 
     @override
     async def reload_config(self) -> None:

@@ -2,14 +2,16 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from gateway.server.doorkeeper import GREETING
 from recorder.replay.reader import TraceReader
-from tests.support.bastion import Bastion, running_bastion
+from tests.support.bastion import running_bastion
+from tests.support.newcomer import HELLO, newcomer
 from tests.support.waiting import eventually
 
 
@@ -48,16 +50,6 @@ async def test_an_undeclared_ipv6_source_is_refused(tmp_path: Path) -> None:
         assert "PGSSIS-C2" in ended.said
 
 
-@asynccontextmanager
-async def waiting(bastion: Bastion, source: str) -> AsyncIterator[asyncio.StreamReader]:
-    """A connection from *source* that does not log in."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", bastion.gateway.port, local_addr=(source, 0))
-    try:
-        yield reader
-    finally:
-        writer.close()
-
-
 async def test_few_may_wait_at_the_door_in_all(tmp_path: Path) -> None:
     """Beyond the cap of all sources together, each below its own, the next is closed; who is inside stays."""
     async with running_bastion(tmp_path, max_unauthenticated=2) as bastion:
@@ -66,17 +58,115 @@ async def test_few_may_wait_at_the_door_in_all(tmp_path: Path) -> None:
         )
         assert inside.stdout is not None
         assert await asyncio.wait_for(inside.stdout.readline(), 10) == b"in\n"
-        async with (
-            waiting(bastion, "127.0.0.2") as first,
-            waiting(bastion, "127.0.0.3") as second,
-            asyncio.timeout(5),
-        ):
-            for reader in (first, second):
-                assert (await reader.readline()).startswith(b"SSH-2.0")
-            async with waiting(bastion, "127.0.0.4") as third:
-                assert await third.read() == b""
+        port = bastion.gateway.port
+        async with newcomer(port, "127.0.0.2") as first, newcomer(port, "127.0.0.3") as second:
+            assert await first.let_in()
+            assert await second.let_in()
+            async with newcomer(port, "127.0.0.4") as third:
+                assert not await third.let_in()
         out, _ = await inside.communicate(b"still here")
         assert out == b"still here"
         await eventually(lambda: bastion.gateway.connections == 0)
         ended = await bastion.client.ssh("alice+scan01", "true", answers=bastion.answers())
+        assert ended.rc == 0, ended.said
+
+
+async def test_whoever_says_nothing_takes_no_place(tmp_path: Path) -> None:
+    """Connections that are mute, or greet a byte at a time, keep nobody out, whatever the caps."""
+    async with (
+        running_bastion(tmp_path, max_unauthenticated=1) as bastion,
+        newcomer(bastion.gateway.port, said=b""),
+        newcomer(bastion.gateway.port, "127.0.0.2", b"SSH-2.0-sl"),
+    ):
+        ended = await bastion.client.ssh("alice+scan01", "true", answers=bastion.answers())
+        assert ended.rc == 0, ended.said
+        assert bastion.gateway.connections == 0
+
+
+async def test_a_line_that_never_ends_is_cut(tmp_path: Path) -> None:
+    """More than a version line's length without its end is no SSH: the connection is closed at once."""
+    async with (
+        running_bastion(tmp_path) as bastion,
+        newcomer(bastion.gateway.port, said=b"A" * 4096) as endless,
+    ):
+        assert await endless.sent_away() == GREETING
+
+
+async def test_of_one_source_who_was_silent_longest_leaves(tmp_path: Path) -> None:
+    """A source's newest connection has its place before it greets; its oldest silent one is closed for it."""
+    async with running_bastion(tmp_path, max_unauthenticated_per_source=2) as bastion:
+        port = bastion.gateway.port
+        async with newcomer(port, said=b"") as first, newcomer(port, said=b"") as second:
+            assert await first.reader.readexactly(len(GREETING)) == GREETING
+            assert await second.reader.readexactly(len(GREETING)) == GREETING
+            async with newcomer(port) as third:
+                assert await first.sent_away() == b""
+                assert await third.let_in()
+            second.writer.write(HELLO)
+            await second.reader.readexactly(6)
+
+
+async def test_a_source_with_many_places_makes_room_for_another(tmp_path: Path) -> None:
+    """Where all places are taken, the longest of the source with most gives way, and reads why in both languages."""
+    async with running_bastion(tmp_path, max_unauthenticated=3) as bastion:
+        port = bastion.gateway.port
+        async with (
+            newcomer(port, "127.0.0.2") as oldest,
+            newcomer(port, "127.0.0.2") as newer,
+            newcomer(port, "127.0.0.3") as other,
+        ):
+            for each in (oldest, newer, other):
+                assert await each.let_in()
+            ended = await bastion.client.ssh("alice+scan01", "true", answers=bastion.answers())
+            assert ended.rc == 0, ended.said
+            told = (await oldest.sent_away()).decode("utf-8", "replace")
+            assert "Reconnectez-vous" in told
+            assert "Connect again" in told
+            assert bastion.gateway.connections == 2
+
+
+async def test_a_known_source_comes_before_unknown_ones(tmp_path: Path) -> None:
+    """From where somebody logged in before, somebody logs in again, though as many sources as places stand there."""
+    async with running_bastion(tmp_path, max_unauthenticated=2) as bastion:
+        port = bastion.gateway.port
+        async with newcomer(port, "127.0.0.2") as first, newcomer(port, "127.0.0.3") as second:
+            assert await first.let_in()
+            assert await second.let_in()
+            async with newcomer(port) as unknown:
+                assert not await unknown.let_in()
+        await eventually(lambda: bastion.gateway.connections == 0)
+        ended = await bastion.client.ssh("alice+scan01", "true", answers=bastion.answers())
+        assert ended.rc == 0, ended.said
+        async with newcomer(port, "127.0.0.2") as first, newcomer(port, "127.0.0.3") as second:
+            assert await first.let_in()
+            assert await second.let_in()
+            async with newcomer(port) as known, newcomer(port, "127.0.0.4") as fourth:
+                assert await known.let_in()
+                assert not await fourth.let_in()
+                assert await first.sent_away()
+
+
+async def test_whoever_exchanges_no_keys_gives_way_in_time(tmp_path: Path) -> None:
+    """Where as many sources as places stand there, who has had two seconds and exchanged no keys leaves for another."""
+    async with running_bastion(tmp_path, max_unauthenticated=2) as bastion:
+        port = bastion.gateway.port
+        async with newcomer(port, "127.0.0.2") as first, newcomer(port, "127.0.0.3") as second:
+            assert await first.let_in()
+            assert await second.let_in()
+            bastion.clock.advance(timedelta(seconds=2))
+            async with newcomer(port) as third:
+                assert await third.let_in()
+                assert await first.sent_away()
+
+
+async def test_a_crowd_is_served_one_step_after_the_other(tmp_path: Path) -> None:
+    """A hundred who greet and offer keys in the same instant are all answered, and so is who logs in among them."""
+    async with (
+        running_bastion(tmp_path, max_unauthenticated_per_source=200) as bastion,
+        AsyncExitStack() as crowd,
+    ):
+        strangers = [await crowd.enter_async_context(newcomer(bastion.gateway.port)) for _ in range(100)]
+        login = asyncio.create_task(bastion.client.ssh("alice+scan01", "true", answers=bastion.answers()))
+        assert all(await asyncio.gather(*(each.let_in() for each in strangers)))
+        ended = await login
         assert ended.rc == 0, ended.said

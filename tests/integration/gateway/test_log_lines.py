@@ -1,6 +1,5 @@
 """Whose session a log line is about can be read in the line itself."""
 
-import asyncio
 import io
 import json
 import logging
@@ -14,6 +13,7 @@ import structlog
 from ecluse import logs
 from policy.errors import PolicyUnavailable
 from tests.support.bastion import Bastion, running_bastion
+from tests.support.newcomer import newcomer
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -92,12 +92,11 @@ async def test_who_is_turned_away_is_counted_not_told_one_by_one(
     """A crowd at the door makes one line a sweep, with its number, and no line where nobody was turned away."""
     async with running_bastion(tmp_path, max_unauthenticated_per_source=1) as bastion:
         port = bastion.gateway.port
-        _, held = await asyncio.open_connection("127.0.0.1", port)
-        await eventually(lambda: bastion.gateway.connections == 1)
-        for _ in range(30):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            assert await asyncio.wait_for(reader.read(), 5) == b""
-            writer.close()
+        async with newcomer(port) as held:
+            assert await held.let_in()
+            for _ in range(30):
+                async with newcomer(port) as other:
+                    assert not await other.let_in()
         bastion.gateway.sweep()
         told = lines(written, "connections.turned_away")
         assert sum(line["count"] for line in told) == 30
@@ -105,4 +104,3 @@ async def test_who_is_turned_away_is_counted_not_told_one_by_one(
         assert {line["last"] for line in told} == {"127.0.0.1"}
         bastion.gateway.sweep()
         assert len(lines(written, "connections.turned_away")) == len(told)
-        held.close()

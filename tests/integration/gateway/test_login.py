@@ -10,6 +10,8 @@ import pytest
 from typing_extensions import override
 
 from tests.support.bastion import Bastion, running_bastion
+from tests.support.newcomer import newcomer
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -187,10 +189,12 @@ async def test_passwords_and_none_are_not_offered(bastion: Bastion) -> None:
     assert set(methods) == {"publickey", "keyboard-interactive"}
 
 
-async def test_a_mute_connection_is_cut_after_the_grace(tmp_path: Path) -> None:
-    """Who connects and says nothing is cut at the end of the log-in grace."""
+@pytest.mark.parametrize("said", [b"", b"SSH-2.0-slow", b"SSH-2.0-mute\r\n"])
+async def test_a_mute_connection_is_cut_after_the_grace(tmp_path: Path, said: bytes) -> None:
+    """Who connects and says nothing, or her version line and nothing more, is cut at the end of the log-in grace."""
     async with running_bastion(tmp_path, login_grace_seconds=0.5) as bastion:
         reader, writer = await asyncio.open_connection("127.0.0.1", bastion.gateway.port)
+        writer.write(said)
         async with asyncio.timeout(5):
             assert (await reader.readline()).startswith(b"SSH-2.0-Ecluse")
             while await reader.read(4096):
@@ -202,18 +206,12 @@ async def test_a_mute_connection_is_cut_after_the_grace(tmp_path: Path) -> None:
 async def test_connections_that_do_not_log_in_are_few(tmp_path: Path) -> None:
     """Beyond the cap of one source, a new connection is closed at once; a freed place is taken again."""
     async with running_bastion(tmp_path, max_unauthenticated_per_source=2) as bastion:
-        held = [await asyncio.open_connection("127.0.0.1", bastion.gateway.port) for _ in range(2)]
-        for reader, _ in held:
-            await reader.readline()
-        reader, writer = await asyncio.open_connection("127.0.0.1", bastion.gateway.port)
-        async with asyncio.timeout(5):
-            assert await reader.read() == b""
-        writer.close()
-        for _, other in held:
-            other.close()
-            await other.wait_closed()
-        async with asyncio.timeout(5):
-            while bastion.gateway.connections:  # noqa: ASYNC110 - the server's side has no event
-                await asyncio.sleep(0.02)
+        port = bastion.gateway.port
+        async with newcomer(port) as first, newcomer(port) as second:
+            assert await first.let_in()
+            assert await second.let_in()
+            async with newcomer(port) as third:
+                assert not await third.let_in()
+        await eventually(lambda: bastion.gateway.connections == 0)
         ended = await bastion.client.ssh("alice+scan01", "true", answers=bastion.answers())
         assert ended.rc == 0, ended.said
