@@ -183,6 +183,10 @@ async def test_a_taken_over_gateway_opens_nothing(stores: Stores) -> None:
     ]
     answers = {attack: await refusal(stores.url(GATEWAY), attack) for attack in attacks}
     assert {attack: code for attack, code in answers.items() if code != REFUSED} == {}
+    url = stores.url(GATEWAY)
+    assert await refusal(url, "UPDATE token_certificates SET person_id = person_id") == REFUSED
+    marked = "UPDATE token_certificates SET revoked_as = 'revoked' WHERE id = 'none'"
+    assert await refusal(url, marked) is None
     cancelled = f"UPDATE windows SET state = 'cancelled' WHERE id = '{approved.id}' RETURNING id"
     async with database_roles.connected(stores.url(GATEWAY)) as connection:
         assert (await connection.execute(text(cancelled))).all() == []
