@@ -58,9 +58,9 @@ clients: setup
 bench: setup
 	@$(BIN)/python bench/run.py $(ARGS)
 
-setup: prerequisites-test $(VENV)/.locked-dev $(VENV)/.locked-browser
+setup: prerequisites-test $(VENV)/.locked-dev $(VENV)/.locked-browser $(VENV)/.locked-assets
 
-setup-run: prerequisites-run $(VENV)/.locked-run
+setup-run: prerequisites-run $(VENV)/.locked-run $(VENV)/.locked-assets
 
 prerequisites-run:
 	@PYTHON="$(PYTHON)" tools/prerequisites run
@@ -82,6 +82,12 @@ $(VENV)/.locked-dev: requirements-dev.txt requirements.txt pyproject.toml | $(BI
 	$(INSTALL_ITSELF)
 	@touch $(VENV)/.locked-run $@
 
+# What the console's pages are made with: fetched by the lock, nothing of it run, copied beside the console's own files.
+$(VENV)/.locked-assets: package-lock.json package.json tools/assets | $(BIN)/python
+	npm ci --ignore-scripts --no-audit --no-fund --silent
+	$(BIN)/python tools/assets
+	@touch $@
+
 # Looks for faults of accessibility in the pages; no part of the product, and nothing of it is run while it is fetched.
 $(VENV)/.locked-browser: tests/browser/package-lock.json tests/browser/package.json | $(BIN)/python
 	npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund --silent
@@ -92,5 +98,6 @@ lock: setup
 	$(COMPILE) --build-deps-for editable --extra test --extra dev -c requirements.txt -o requirements-dev.txt pyproject.toml
 
 clean:
-	rm -rf $(VENV) .demo build dist ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache tests/browser/node_modules
+	rm -rf $(VENV) .demo build dist ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache tests/browser/node_modules \
+		node_modules admin_api/console/static/vendor
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

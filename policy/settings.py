@@ -54,6 +54,9 @@ class PolicySettings:
     rehashes: bool = True
     visit_validity: timedelta = timedelta(hours=1)
     mail_validity: timedelta = timedelta(days=3)
+    console_longest: timedelta = timedelta(hours=10)
+    console_idle: timedelta = timedelta(minutes=30)
+    console_fresh: timedelta = timedelta(minutes=10)
 
     def idle_limit(self, kind: InterventionKind) -> timedelta:
         """Return the idle limit (T10) proposed for a window of that *kind*."""

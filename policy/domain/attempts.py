@@ -23,6 +23,7 @@ class AttemptKind(StrEnum):
     KEY_ALONE = "key-alone"
     PASSWORD_AND_RECOVERY = "password-and-recovery"  # noqa: S105 - the same
     RECOVERY_AND_CODE = "recovery-and-code"
+    SESSION_AND_CODE = "session-and-code"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

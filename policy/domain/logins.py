@@ -22,6 +22,7 @@ class LoginReason(StrEnum):
 
     ALL_FACTORS = "all-factors"
     CONTINUED = "continued-log-in"
+    CODE_AGAIN = "code-given-again"
     UNKNOWN_PERSON = "unknown-person"
     INACTIVE_PERSON = "inactive-person"
     NOT_ENROLLED = "not-enrolled"

@@ -8,6 +8,7 @@ from policy.ports import Responder
 from policy.services.access import AccessService
 from policy.services.anchors import AnchorService
 from policy.services.authorities import AuthorityService
+from policy.services.console_sessions import ConsoleSessionService
 from policy.services.derogations import DerogationService
 from policy.services.device_tasks import DeviceTaskService
 from policy.services.devices import DeviceService
@@ -71,6 +72,7 @@ class Services:
     tokens: TokenService
     engagements: EngagementService
     visits: VisitService
+    console_sessions: ConsoleSessionService
     mails: MailService
 
     async def close(self) -> None:
@@ -133,5 +135,6 @@ async def build(
         tokens=TokenService(database, clock, settings),
         engagements=EngagementService(database, clock),
         visits=VisitService(database, people, login, recovery, certificates, hasher, queue, clock, settings),
+        console_sessions=ConsoleSessionService(database, login, clock, settings),
         mails=MailService(database, keyring, clock),
     )

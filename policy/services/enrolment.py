@@ -109,6 +109,7 @@ class EnrolmentService:
             await work.credentials.forget(person_id)
             await work.recovery_codes.forget(hospital_id, person_id)
             await work.visits.end_all(hospital_id, person_id)
+            await work.console_sessions.end_all(hospital_id, person_id)
             await work.tokens.revoke_all(hospital_id, person_id, self._clock.now())
             await work.emit("person.renewed", hospital_id, person_id, {}, {"reason": why})
             scope = RevocationScope.PERSON

@@ -21,6 +21,7 @@ from policy.domain.credentials import SealedKind, sealing_context
 from policy.domain.factors import Factor
 from policy.domain.ids import HospitalId, is_name, new_id
 from policy.domain.logins import LoginOutcome, LoginReason, LoginResult
+from policy.domain.people import Person
 from policy.errors import (
     AuthenticationFailed,
     Conflict,
@@ -123,6 +124,37 @@ class LoginService(KeyLogins):
         """
         work = self._check(attempt, kind, code, password or Secret(""), proved)
         return await asyncio.shield(self._start(work))
+
+    async def check_again(self, attempt: LoginAttempt, person: Person, code: str) -> None:
+        """Check a further *code* of *person*, whom a session that she began by a log-in has proved already.
+
+        It counts as an attempt, under the same lock-outs. Raises LockedOut, AuthenticationFailed.
+        """
+        await asyncio.shield(self._start(self._check_again(attempt, person, code)))
+
+    async def _check_again(self, attempt: LoginAttempt, person: Person, code: str) -> Entered:
+        expected = await self._reserve(attempt, AttemptKind.SESSION_AND_CODE, None)
+        step, closed = self._step_of(expected, code)
+        reason = LoginReason.VAULT_CLOSED if closed else LoginReason.WRONG_CODE
+        async with self._database.unit_of_work(None, self._clock) as work:
+            present = expected.person
+            if present is None or not present.active or present.id != person.id:
+                step, reason = None, LoginReason.INACTIVE_PERSON
+            if step is not None:
+                try:
+                    await work.credentials.use_totp_step(person.id, step)
+                    reason = LoginReason.CODE_AGAIN
+                except Conflict:
+                    reason = LoginReason.REPLAYED_CODE
+            right = reason is LoginReason.CODE_AGAIN
+            outcome = AttemptOutcome.SUCCESS if right else AttemptOutcome.FAILURE
+            await work.attempts.settle(expected.attempt.id, outcome)
+        factors = frozenset({Factor.TOTP}) if right else frozenset()
+        result = LoginResult.SUCCESS if right else LoginResult.FAILURE
+        await self._tell(attempt, result, reason, person=person, factors=factors)
+        if not right:
+            raise AuthenticationFailed("authentication failed")
+        return Entered(person=person, factors=factors)
 
     def _start(self, work: Coroutine[object, object, Entered]) -> asyncio.Task[Entered]:
         task = asyncio.create_task(work)
@@ -232,6 +264,12 @@ class LoginService(KeyLogins):
                 first_right = True
             except AuthenticationFailed:
                 first_right = False
+        step, closed = self._step_of(expected, code)
+        blob = None if proved is None else proved.proof.blob
+        return Found(first=first, first_right=first_right, step=step, vault_closed=closed, blob=blob)
+
+    def _step_of(self, expected: Expected, code: str) -> tuple[int | None, bool]:
+        """Return the time step of a right code, and whether the vault was closed. As long for nobody's as for hers."""
         sealed, context = self._nobody_totp, self._nobody_context
         if expected.person is not None and expected.totp_sealed is not None:
             sealed = expected.totp_sealed
@@ -247,8 +285,7 @@ class LoginService(KeyLogins):
             step = None
         if expected.person is None or expected.totp_sealed is None:
             step = None  # even if it was the code of nobody's secret
-        blob = None if proved is None else proved.proof.blob
-        return Found(first=first, first_right=first_right, step=step, vault_closed=closed, blob=blob)
+        return step, closed
 
     async def _settle(
         self, attempt: LoginAttempt, expected: Expected, found: Found

@@ -183,6 +183,7 @@ class PeopleService(EnrolmentService):
                 # for good: a token that somebody copied must not come back with its owner
                 await work.tokens.revoke_all(hospital_id, person_id, self._clock.now())
                 await work.visits.end_all(hospital_id, person_id)
+                await work.console_sessions.end_all(hospital_id, person_id)
             name = "person.resumed" if active else "person.suspended"
             facts = {"active": active, "reason": why}
             await work.emit(name, hospital_id, person_id, {"active": before.active}, facts)

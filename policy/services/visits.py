@@ -314,8 +314,9 @@ class VisitService:
         return person
 
     async def _out(self, work: UnitOfWork, person: Person, why: str) -> None:
-        """End her tokens and her sessions: what was lost may be in somebody's hands."""
+        """End her tokens, her browsers' sessions and her sessions: what was lost may be in somebody's hands."""
         at = self._clock.now()
         await work.tokens.revoke_all(person.hospital_id, person.id, at)
+        await work.console_sessions.end_all(person.hospital_id, person.id)
         scope = RevocationScope.PERSON
         await cut_in(work, person.id, person.hospital_id, scope, person.id, reason=why, now=at)

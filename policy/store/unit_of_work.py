@@ -12,6 +12,7 @@ from policy.store.repositories.accounts import Accounts
 from policy.store.repositories.attempts import Attempts
 from policy.store.repositories.authorities import Authorities
 from policy.store.repositories.certificates import Certificates
+from policy.store.repositories.console_sessions import ConsoleSessions
 from policy.store.repositories.continuations import Continuations
 from policy.store.repositories.credentials import Credentials
 from policy.store.repositories.derogations import Derogations
@@ -51,6 +52,7 @@ class View:
         self.continuations = Continuations(connection)
         self.invitations = Invitations(connection)
         self.visits = Visits(connection)
+        self.console_sessions = ConsoleSessions(connection)
         self.recovery_codes = RecoveryCodes(connection)
         self.engagements = Engagements(connection)
         self.mails = Mails(connection)

@@ -50,6 +50,9 @@ def _rules(old: Cutoffs) -> Iterator[tuple[Table, ColumnElement[bool]]]:
     yield t.tasks, t.tasks.c.finished_at < old.tasks
     yield t.tokens, or_(t.tokens.c.expires_at < old.bearers, t.tokens.c.revoked_at < old.bearers)
     yield t.visits, t.visits.c.expires_at < old.bearers
+    left = select(t.console_sessions.c.id).where(t.console_sessions.c.expires_at < old.bearers)
+    yield t.console_readings, t.console_readings.c.console_session_id.in_(left)
+    yield t.console_sessions, t.console_sessions.c.expires_at < old.bearers
     yield t.mails, or_(t.mails.c.sent_at < old.bearers, t.mails.c.abandoned_at < old.bearers)
     visited = exists().where(
         (t.visits.c.hospital_id == t.invitations.c.hospital_id)

@@ -11,6 +11,7 @@ from policy.store.tables.certificates import (
     token_certificates,
     trust_anchors,
 )
+from policy.store.tables.console import console_readings, console_sessions
 from policy.store.tables.devices import (
     account_secrets,
     accounts,
@@ -58,6 +59,8 @@ __all__ = [
     "accounts",
     "attempts",
     "authority_keys",
+    "console_readings",
+    "console_sessions",
     "continuations",
     "derogations",
     "device_authorities",

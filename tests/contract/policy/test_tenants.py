@@ -18,6 +18,7 @@ from policy.domain.certificates import (
     TrustAnchor,
     WhenStale,
 )
+from policy.domain.console_sessions import ConsoleSession, Reading
 from policy.domain.continuations import Continuation
 from policy.domain.derogations import Derogation
 from policy.domain.engagements import EngagementKind
@@ -140,6 +141,8 @@ async def furnish(world: World) -> Mapping[str, Any]:
         "name": "scan01",
         "email": "alice.martin@imagix.example",
         "origin": "192.0.2.1",
+        "console_session_id": alice,
+        "trace_id": alice,
         "code_hash": "c" * 64,
         "hashes": ["d" * 64],
         "renewed_hash": "e" * 64,
@@ -243,6 +246,21 @@ async def furnish_enrolment(work: UnitOfWork, person: Person, token_hash: str, a
         expires_at=end,
     )
     await work.visits.insert(visit, token_hash)
+    session = ConsoleSession(
+        id=person.id,
+        hospital_id=here,
+        person_id=person.id,
+        source="192.0.2.1",
+        started_at=at,
+        expires_at=end,
+        seen_at=at,
+        proved_at=at,
+    )
+    await work.console_sessions.insert(session, token_hash)
+    reading = Reading(
+        hospital_id=here, console_session_id=session.id, trace_id=person.id, reason="essai", at=at
+    )
+    await work.console_sessions.read(reading)
     mail = Mail(
         id=f"{person.id[:31]}m",
         hospital_id=here,
