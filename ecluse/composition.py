@@ -32,6 +32,9 @@ def policy_settings(settings: Settings, part: Part = Part.OWNER) -> PolicySettin
         engagements=settings.policy.engagements,
         pages_url=settings.pages_url,
         mails=settings.mail.host is not None,
+        console_longest=timedelta(hours=settings.console.session_hours),
+        console_idle=timedelta(minutes=settings.console.idle_minutes),
+        console_fresh=timedelta(minutes=settings.console.fresh_minutes),
     )
 
 

@@ -15,6 +15,8 @@ from ecluse.errors import SettingsError
 Port = Annotated[int, Field(ge=0, le=65535)]
 PositiveSeconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
+PositiveHours = Annotated[float, Field(gt=0, le=24)]
+PositiveMinutes = Annotated[float, Field(gt=0, le=24 * 60)]
 HostName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9.:-]{0,252}$")]
 
 
@@ -142,7 +144,9 @@ class ConsoleSection(_Section):
     ``trace_public_keys`` are PEM files of the gateways' public keys; unset, that of this node. ``public_url`` is where
     people find the pages, ``https://name:port``; unset, the console's own address under the gateway's first name.
     ``trace_public_keys`` are PEM files of the gateways' public keys; unset, that of this node. ``reader_keys`` are
-    the private keys that open traces; unset, those made by ``init`` and ``readers new``.
+    the private keys that open traces; unset, those made by ``init`` and ``readers new``. A session of the console
+    ends after ``session_hours``, or after ``idle_minutes`` of rest; a sensitive act needs a code that is not older than
+    ``fresh_minutes``.
     """
 
     host: str = "127.0.0.1"
@@ -153,6 +157,9 @@ class ConsoleSection(_Section):
     trace_public_keys: tuple[Path, ...] = ()
     reader_keys: tuple[Path, ...] = ()
     user: str | None = None
+    session_hours: PositiveHours = 10.0
+    idle_minutes: PositiveMinutes = 30.0
+    fresh_minutes: PositiveMinutes = 10.0
 
     def url(self, *names: str) -> str:
         """Return where clients find the API: its own address, or the first of *names* where it listens on all."""

@@ -16,6 +16,7 @@ from admin_api.console.caller import Caller
 from admin_api.console.errors import FormRefused, StepAhead, VisitOver
 from admin_api.console.guard import Guard, is_page, known_hosts
 from admin_api.console.screen import page
+from admin_api.console.staff import app as staff
 from admin_api.console.steps import Step
 from admin_api.deps import Context
 from admin_api.edge import BodyLimit
@@ -68,6 +69,7 @@ class Pages:
             found.append(self._route(f"/account/{way}", _way_shown(way)))
             found.append(self._route(f"/account/{way}", _way_taken(way), "POST"))
         found += [self._asset(name) for name in ASSETS]
+        found += staff.routes(self._context)
         found += [self._route("/{rest:path}", _nowhere), self._route("/{rest:path}", _nowhere, "POST")]
         return found
 

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -23,6 +23,8 @@ VISIT: Final = "__Host-ecluse-visit"
 FORMS: Final = "__Host-ecluse-forms"
 """What the forms' tokens are made from before there is a visit."""
 LANGUAGE: Final = "__Host-ecluse-language"
+CONSOLE: Final = "__Host-ecluse-console"
+"""The bearer's secret of a session of the console, kept as the visit's is."""
 _FIELD: Final = "form_token"
 _LONGEST_COOKIE: Final = 200
 _YEAR_SECONDS: Final = 365 * 24 * 3600
@@ -41,9 +43,9 @@ class Caller:
     chose_language: bool
 
     @classmethod
-    def of(cls, request: Request, context: Context) -> "Caller":
-        """Read the request's cookies and wishes; nothing in it is believed."""
-        shown = _cookie(request, VISIT)
+    def of(cls, request: Request, context: Context, cookie: str = VISIT) -> Self:
+        """Read the request's cookies and wishes; nothing in it is believed. *cookie* holds the bearer's secret."""
+        shown = _cookie(request, cookie)
         spoken = _cookie(request, LANGUAGE)
         chosen = spoken in {language.value for language in Language}
         wish = preferred(request.headers.get("accept-language"), Language.FRENCH)
@@ -113,15 +115,15 @@ def text(form: FormData, name: str, *, longest: int = 1024) -> str:
     return value[: longest + 1] if isinstance(value, str) else ""
 
 
-def begin_visit(response: Response, secret: Secret) -> Response:
+def begin_visit(response: Response, secret: Secret, cookie: str = VISIT) -> Response:
     """Hand the bearer's secret of a visit to the browser."""
-    _set(response, VISIT, secret.reveal())
+    _set(response, cookie, secret.reveal())
     return response
 
 
-def end_visit(response: Response) -> Response:
+def end_visit(response: Response, cookie: str = VISIT) -> Response:
     """Take the visit back from the browser."""
-    response.delete_cookie(VISIT, path="/", secure=True, httponly=True, samesite="strict")
+    response.delete_cookie(cookie, path="/", secure=True, httponly=True, samesite="strict")
     return response
 
 

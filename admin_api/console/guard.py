@@ -22,9 +22,9 @@ HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-"""Besides those of every answer: no frame, no inline script or style, nothing from elsewhere."""
-_PREFIXES: Final = ("/i/", "/enrol/", "/account/", "/static/")
-_EXACT: Final = frozenset({"/", "/enrol", "/account"})
+"""Besides those of every answer, unless it says its own: no frame, no inline script or style, nothing from elsewhere."""
+_PREFIXES: Final = ("/i/", "/enrol/", "/account/", "/static/", "/console/")
+_EXACT: Final = frozenset({"/", "/enrol", "/account", "/console"})
 _LONGEST_PATH: Final = 300
 _METHODS: Final = frozenset({"GET", "HEAD", "POST"})
 
@@ -61,7 +61,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)
             await send(message)
 
         refused = self._refusal(scope)

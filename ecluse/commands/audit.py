@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ecluse.chronicle import doer, gist, lines, object_of
+from admin_api.chronicle import doer, gist, lines, object_of
 from ecluse.client import Json
 from ecluse.commands.config import ConfigOption, load
 from ecluse.desk import AsJson, Desk

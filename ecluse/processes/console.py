@@ -75,7 +75,7 @@ async def serve(settings: Settings) -> None:
             proofs,
             told,
             clock,
-            vocabulary=(i18n.load("gateway"),),
+            vocabulary=(i18n.load("gateway"), i18n.load("ecluse")),
         )
         server = Server(_configuration(settings, app))
         with _bound(settings.console.host, settings.console.port) as bound:

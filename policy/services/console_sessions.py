@@ -137,7 +137,8 @@ class ConsoleSessionService:
         """
         why = inputs.line(reason, "reason", longest=500)
         if Role.SECURITY not in visitor.roles:
-            raise Forbidden(f"only these roles may do this: {Role.SECURITY.value}")
+            roles = Role.SECURITY.value
+            raise Forbidden(f"only these roles may do this: {roles}")
         if not visitor.fresh:
             raise Forbidden("give a fresh code first")
         session = visitor.session

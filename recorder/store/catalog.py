@@ -62,6 +62,7 @@ class SessionFilters:
         hospital_id: Whose sessions; never another's.
         person_id: Only this technician's.
         device_id: Only on this device.
+        supplier_id: Only of this supplier's technicians.
         state: Only these.
         since: Opened at or after this aware instant.
         until: Opened before this aware instant.
@@ -71,6 +72,7 @@ class SessionFilters:
     hospital_id: str
     person_id: str | None = None
     device_id: str | None = None
+    supplier_id: str | None = None
     state: SessionState | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -201,6 +203,8 @@ def _narrowed(query: Select[Any], filters: SessionFilters) -> Select[Any]:
         query = query.where(opened.person_id == filters.person_id)
     if filters.device_id is not None:
         query = query.where(opened.device_id == filters.device_id)
+    if filters.supplier_id is not None:
+        query = query.where(opened.supplier_id == filters.supplier_id)
     if filters.since is not None:
         query = query.where(opened.started_at >= filters.since)
     if filters.until is not None:

@@ -208,7 +208,14 @@ async def _serve(
         now=clock.now,
     )
     app = create_app(
-        world.services, catalog, journal, store, proofs, settings, clock, vocabulary=(load("gateway"),)
+        world.services,
+        catalog,
+        journal,
+        store,
+        proofs,
+        settings,
+        clock,
+        vocabulary=(load("gateway"), load("ecluse")),
     )
     config = server_config(app, host="127.0.0.1", port=port, certificate=tls / "api.pem", key=tls / "api.key")
     server = _Server(config)

@@ -11,9 +11,9 @@ from tests.support.api_house import House
 from tests.support.traces import header
 
 
-def record(house: House, fill: Callable[[Recording], None]) -> str:
+def record(house: House, fill: Callable[[Recording], None], *, purpose: str = "Change the tube") -> str:
     """Record what *fill* says as a closed session of alice on scan01, and return its identifier."""
-    return house.run(_record(house, fill))
+    return house.run(_record(house, fill, purpose))
 
 
 def speak(recording: Recording, *texts: str) -> None:
@@ -24,7 +24,7 @@ def speak(recording: Recording, *texts: str) -> None:
         recording.record(FrameType.OUTPUT, 1, text.encode())
 
 
-async def _record(house: House, fill: Callable[[Recording], None]) -> str:
+async def _record(house: House, fill: Callable[[Recording], None], purpose: str) -> str:
     world, folder = house.world, house.directory
     settings = RecorderSettings(
         spool=folder / "spool",
@@ -41,6 +41,8 @@ async def _record(house: House, fill: Callable[[Recording], None]) -> str:
             hospital_id=world.id,
             started_at=house.clock.now(),
             person={"id": world.who("alice"), "login": "alice", "full_name": "Alice Martin"},
+            supplier={"id": world.supplier.id, "name": "Imagix"},
+            intervention={"id": "d" * 32, "kind": "remote_maintenance", "purpose": purpose},
             device={"id": world.device.id, "name": "scan01", "address": "127.0.0.1", "port": 22},
         )
         recording = await recorder.open(made, _unexpected)

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-from ecluse.client import Json
 from policy.i18n import rule_label
+
+Json = dict[str, Any]
 
 _IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 _SHORT = 8

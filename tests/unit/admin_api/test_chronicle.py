@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ecluse.chronicle import doer, gist, lines, object_of
+from admin_api.chronicle import doer, gist, lines, object_of
 from policy import i18n
 
 HEX = "3bae2f52c0f14a5f9a1c0f5e4f3a4ac5"

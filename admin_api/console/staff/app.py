@@ -1,0 +1,148 @@
+"""The console's screens put together: each request is judged before its handler is called."""
+
+from collections.abc import Awaitable, Callable
+from itertools import chain
+from typing import Final
+from urllib.parse import quote
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from admin_api.console.caller import text
+from admin_api.console.errors import FormRefused
+from admin_api.console.staff import assets, door, home, journal, nowhere, session, sessions
+from admin_api.console.staff.caller import StaffCaller
+from admin_api.console.staff.screens import Screen
+from admin_api.console.staff.view import SEE_OTHER, page, set_menu
+from admin_api.console.staff.words import say
+from admin_api.deps import Context
+from admin_api.sayings import said
+from policy.authn.passwords import Busy
+from policy.errors import (
+    AuthenticationFailed,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    LockedOut,
+    NotFound,
+    PolicyUnavailable,
+    VaultError,
+)
+from recorder.errors import RecorderError, TraceNotFound
+
+# `nowhere` comes last: it answers for whatever no other screen does
+SCREENS: Final = (
+    home.screens,
+    door.screens,
+    sessions.screens,
+    session.screens,
+    journal.screens,
+    nowhere.screens,
+)
+Answer = Callable[[Request], Awaitable[Response]]
+log = structlog.get_logger()
+
+
+def all_screens() -> list[Screen]:
+    """Return every screen, in the order in which their paths are tried."""
+    return list(chain.from_iterable(one.found for one in SCREENS))
+
+
+def routes(context: Context) -> list[Route]:
+    """Return the console's routes, and those of its files."""
+    set_menu(list(chain.from_iterable(one.entries for one in SCREENS)))
+    screens = all_screens()
+    shown = {screen.path: screen for screen in screens if screen.method == "GET"}
+    return assets.routes() + [
+        Route(screen.path, _served(screen, shown.get(screen.path), context), methods=[screen.method])
+        for screen in screens
+    ]
+
+
+def _served(screen: Screen, again: Screen | None, context: Context) -> Answer:
+    """Answer for *screen*; *again* is what shows its form once more, where a code is missing or wrong."""
+
+    async def served(request: Request) -> Response:
+        caller = await StaffCaller.arrive(request, context)
+        try:
+            return await _judged(screen, again, caller)
+        except FormRefused:
+            return await page(caller, "staff/form_refused.html", status=403)
+        except (NotFound, TraceNotFound):
+            return await page(caller, "staff/nowhere.html", status=404)
+        except (Conflict, Forbidden, InvalidInput) as refused:
+            status = {Conflict: 409, Forbidden: 403}.get(type(refused), 422)
+            why = said(
+                refused.message if isinstance(refused, InvalidInput) else str(refused), caller.language
+            )
+            return await page(caller, "staff/refused.html", status=status, why=why)
+        except (Busy, PolicyUnavailable, VaultError, RecorderError, SQLAlchemyError) as busy:
+            log.warning("console.unavailable", error=type(busy).__name__, path=screen.path)
+            return await page(caller, "staff/unavailable.html", status=503, headers={"Retry-After": "5"})
+        except Exception:  # whatever it is, a person sees a screen, and the log keeps all of it
+            log.exception("console.failed", path=screen.path)
+            return await page(caller, "staff/failed.html", status=500)
+
+    return served
+
+
+async def _judged(screen: Screen, again: Screen | None, caller: StaffCaller) -> Response:
+    if not screen.public:
+        if caller.visitor is None:
+            return await _signed_out(screen, caller)
+        if not screen.open_to(caller.roles):
+            wanted = sorted(role.value for role in screen.roles)
+            return await page(caller, "staff/forbidden.html", status=403, wanted=wanted)
+    if screen.show is not None:
+        return await screen.show(caller)
+    if screen.take is None:
+        raise TypeError(f"{screen.path} has no handler")
+    async with caller.form() as form:
+        if screen.fresh:
+            await _prove(caller, form)
+            if caller.fault is not None and again is not None and again.show is not None:
+                caller.keep(form)
+                response = await again.show(caller)
+                response.status_code = 401
+                return response
+            if not caller.who.fresh:
+                raise Forbidden("give a fresh code first")
+        return await screen.take(caller, form)
+
+
+async def _prove(caller: StaffCaller, form: FormData) -> None:
+    """Take the code of the form where one is needed; what is wrong with it is the caller's fault afterwards."""
+    if caller.who.fresh:
+        return
+    code = "".join(text(form, "code", longest=32).split())
+    if not code:
+        caller.fault = say("proof.wanted", caller.language)
+        return
+    try:
+        caller.visitor = await caller.context.services.console_sessions.prove(caller.who, code, caller.source)
+    except LockedOut as locked:
+        minutes = max(1, round((locked.until - caller.context.clock.now()).total_seconds() / 60 + 0.5))
+        caller.fault = say("door.locked", caller.language, minutes=minutes)
+    except AuthenticationFailed:
+        caller.fault = say("proof.wrong", caller.language)
+
+
+async def _signed_out(screen: Screen, caller: StaffCaller) -> Response:
+    """Lead to the door, and back afterwards. A form cannot be sent again from there."""
+    if caller.partial:
+        return Response(status_code=401, headers={"HX-Refresh": "true"})
+    if screen.method != "GET":
+        return await page(caller, "staff/over.html", status=401)
+    target = caller.request.url.path
+    if caller.request.url.query and len(caller.request.url.query) < 500:
+        target += f"?{caller.request.url.query}"
+    site = caller.request.headers.get("sec-fetch-site")
+    if site == "cross-site" and caller.visit is None and caller.query("again") != "1":
+        # a strict cookie does not come with a link in a mail: the browser asks once more, from here
+        onward = f"{target}{'&' if '?' in target else '?'}again=1"
+        return await page(caller, "staff/bounce.html", onward=onward)
+    return RedirectResponse(f"/console/sign-in?next={quote(target, safe='')}", SEE_OTHER)

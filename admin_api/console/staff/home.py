@@ -1,0 +1,110 @@
+"""The first screen: what needs attention now, and what goes on."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from starlette.responses import Response
+
+from admin_api.console.staff.caller import StaffCaller
+from admin_api.console.staff.chronicle import tell
+from admin_api.console.staff.listing import Registry, registry
+from admin_api.console.staff.screens import AUDITORS, READERS, Screens
+from admin_api.console.staff.sessions import Row, live_rows
+from admin_api.console.staff.view import page
+from policy.domain.windows import WindowState
+from recorder.audit.journal import MAX_PAGE, JournalFilters
+
+screens = Screens()
+screens.entry("menu.home", "/console", icon="home", order=10, roles=READERS)
+_LATELY: Final = timedelta(hours=24)
+_COMING: Final = timedelta(days=14)
+_SHOWN: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """Something to look at: how many, a sentence's key under ``home.card``, how bad, and where to look."""
+
+    key: str
+    count: int
+    level: str
+    path: str | None = None
+    more: bool = False
+    """Whether there are more than were counted."""
+
+
+Maker = Callable[[StaffCaller, list[Row]], Awaitable[Card | None]]
+
+
+@screens.get("/console", roles=READERS)
+async def show(caller: StaffCaller) -> Response:
+    """Show what needs attention now."""
+    known = await registry(caller)
+    live = await live_rows(caller, known)
+    cards = [card for card in [await make(caller, live) for make in CARDS] if card is not None]
+    cards.sort(key=lambda card: ("alarm", "warning", "calm").index(card.level))
+    return await page(
+        caller, "staff/home.html", cards=cards, live=live, told=await _lately(caller, known), known=known
+    )
+
+
+async def _live(_caller: StaffCaller, live: list[Row]) -> Card | None:
+    return Card(
+        key="live", count=sum(row.state == "live" for row in live), level="calm", path="/console/sessions"
+    )
+
+
+async def _lost(_caller: StaffCaller, live: list[Row]) -> Card | None:
+    lost = sum(row.state == "lost" for row in live)
+    return Card(key="lost", count=lost, level="alarm", path="/console/sessions") if lost else None
+
+
+async def _windows(caller: StaffCaller, _live: list[Row]) -> Card | None:
+    now = caller.context.clock.now()
+    waiting = await caller.context.services.windows.list(
+        caller.actor, caller.hospital_id, start=now, end=now + _COMING, state=WindowState.PLANNED
+    )
+    return Card(key="windows", count=len(waiting), level="warning") if waiting else None
+
+
+async def _denied(caller: StaffCaller, _live: list[Row]) -> Card | None:
+    return await _counted(caller, "denied", "access.denied", "warning")
+
+
+async def _locked(caller: StaffCaller, _live: list[Row]) -> Card | None:
+    return await _counted(caller, "locked", "authentication.locked", "warning")
+
+
+async def _alarms(caller: StaffCaller, _live: list[Row]) -> Card | None:
+    return await _counted(caller, "alarms", "alarm", "alarm")
+
+
+CARDS: Final[list[Maker]] = [_alarms, _lost, _locked, _denied, _windows, _live]
+"""What the first screen asks; each answers with a card, or with None where there is nothing to say."""
+
+
+async def _counted(caller: StaffCaller, key: str, name: str, level: str) -> Card | None:
+    if AUDITORS.isdisjoint(caller.roles):
+        return None
+    since = caller.context.clock.now() - _LATELY
+    filters = JournalFilters(hospital_id=caller.hospital_id, name=name, since=since, newest_first=True)
+    found = await caller.context.journal.entries(filters, limit=MAX_PAGE)
+    if not found.entries:
+        return None
+    return Card(
+        key=key,
+        count=len(found.entries),
+        level=level,
+        path=f"/console/journal?name={name}",
+        more=found.after is not None,
+    )
+
+
+async def _lately(caller: StaffCaller, known: Registry) -> list[object]:
+    if AUDITORS.isdisjoint(caller.roles):
+        return []
+    filters = JournalFilters(hospital_id=caller.hospital_id, newest_first=True)
+    found = await caller.context.journal.entries(filters, limit=_SHOWN)
+    return [tell(entry, caller, known) for entry in found.entries]
