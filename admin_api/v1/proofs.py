@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import nullcontext, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from fastapi import APIRouter
 from starlette.responses import StreamingResponse
@@ -14,8 +15,10 @@ from admin_api.errors import BadCursor, TraceUnreadable
 from admin_api.evidence import note
 from admin_api.security.permissions import VERIFYING, GuardedRoute
 from admin_api.v1.schemas.proofs import Anchored, CheckpointOut, CheckpointsPage, StoreProof
+from admin_api.v1.tarball import pack
 from policy.domain.sessions import SessionState
 from policy.services.tokens import Principal
+from recorder.proof.export import export
 from recorder.proof.inspection import Inspection
 from recorder.proof.notary import stored
 from recorder.proof.proofs import FAILED
@@ -52,6 +55,26 @@ async def make_checkpoint(context: Ctx, who: Who) -> CheckpointsPage:
             for one in made
         ]
     )
+
+
+@router.get("/proofs/export", openapi_extra=VERIFYING, response_class=StreamingResponse)
+async def export_proofs(context: Ctx, who: Who) -> StreamingResponse:
+    """Stream checkpoints, journal, catalogue and public keys in a tar: with the traces, what the stand-alone verifier reads."""
+    folder = TemporaryDirectory(prefix="ecluse-export-")
+    try:
+        await context.proofs.checkpoint(who.person.id, force=True)
+        keys = (*context.trace_keys, *context.proofs.keys)
+        await export(context.proofs.database, who.hospital_id, Path(folder.name) / "export", keys)
+        await note(context, who, "proofs.exported")
+    except BaseException:
+        folder.cleanup()
+        raise
+    return StreamingResponse(_packed(folder), media_type="application/x-tar")
+
+
+def _packed(folder: "TemporaryDirectory[str]") -> Iterator[bytes]:
+    with folder:
+        yield from pack(Path(folder.name) / "export")
 
 
 @router.post("/traces/verify", openapi_extra=VERIFYING, response_class=StreamingResponse)

@@ -1,6 +1,8 @@
 """``ecluse audit``: the security journal, and the proof that nobody touched it."""
 
 import json
+import sys
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +14,7 @@ from ecluse.commands.config import ConfigOption, load
 from ecluse.desk import AsJson, Desk
 from ecluse.errors import EcluseError, FileUnusable
 from ecluse.moments import Since, Until
+from ecluse.pieces import unpack
 from ecluse.proving import Anchors, anchors_in, conclude, told
 from ecluse.tables import Column, whole
 
@@ -110,6 +113,27 @@ def checkpoint(context: typer.Context, as_json: AsJson = False) -> None:
     made = desk.client.post("/v1/checkpoints")["items"]
     last = made[-1]
     desk.done(made, "audit.checkpoint", sequence=last["sequence"], digest=last["digest"])
+
+
+@group.command("export", epilog="Example: ecluse audit export ./proofs-2026-11")
+def export(
+    context: typer.Context,
+    target: Annotated[Path, typer.Argument(help="New folder.")],
+    as_json: AsJson = False,
+) -> None:
+    """Export what proves: checkpoints, journal, catalogue, public keys. The stand-alone verifier reads it with the traces."""
+    desk = Desk.of(context, as_json)
+    if target.exists():
+        raise FileUnusable("file.exists", path=str(target))
+    with desk.client.stream("/v1/proofs/export") as pieces:
+        unpack(pieces, target)
+    desk.done({"path": str(target)}, "audit.exported", path=str(target))
+
+
+@group.command("verifier", epilog="Example: ecluse audit verifier > ecluse-verify.py")
+def verifier_() -> None:
+    """Print the stand-alone verifier: one Python file, for whoever shall not have to believe this machine."""
+    sys.stdout.write(files("recorder.proof").joinpath("verifier.py").read_text(encoding="utf-8"))
 
 
 @group.command("key", epilog="Example: ecluse audit key --config /etc/ecluse/ecluse.toml")

@@ -2,14 +2,12 @@
 
 import io
 import sys
-import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from typing_extensions import Buffer, override
 
 from ecluse import moments, names
 from ecluse.client import Json
@@ -17,6 +15,7 @@ from ecluse.desk import AsJson, Desk
 from ecluse.errors import FileUnusable, RecordingUnusable
 from ecluse.keyboard import Keyboard
 from ecluse.moments import Since, Until
+from ecluse.pieces import Pieces, unpack
 from ecluse.playback import RESTORE, Pace, Quit, play
 from ecluse.proving import Anchors, verify_store
 from ecluse.tables import Column, whole
@@ -264,12 +263,7 @@ def _verify_files(path: Path, public_key: Path) -> Json:
 def _export_files(desk: Desk, trace: str, target: Path, reason: str | None) -> None:
     identifier = names.trace(desk.client, trace)["id"]
     with desk.client.stream(f"/v1/traces/{identifier}/files", reason=_reason(desk, reason)) as pieces:
-        try:
-            target.mkdir(mode=0o700, parents=True)
-            with tarfile.open(fileobj=_Stream(pieces), mode="r|") as tar:
-                tar.extractall(target, filter="data")
-        except (OSError, tarfile.TarError) as broken:
-            raise FileUnusable("file.unwritable", path=str(target)) from broken
+        unpack(pieces, target)
 
 
 def _size(count: int | None) -> str | None:
@@ -299,7 +293,7 @@ def _rendered(
     identifier = names.trace(desk.client, trace)["id"]
     with (
         desk.client.stream(f"/v1/traces/{identifier}/{form}", reason=_reason(desk, reason)) as pieces,
-        io.TextIOWrapper(io.BufferedReader(_Stream(pieces)), encoding="utf-8", newline="\n") as lines,
+        io.TextIOWrapper(io.BufferedReader(Pieces(pieces)), encoding="utf-8", newline="\n") as lines,
     ):
         yield (line.removesuffix("\n") for line in lines)
 
@@ -335,27 +329,3 @@ def _new_file(path: Path) -> Iterator[io.TextIOBase]:
         raise FileUnusable("file.exists", path=str(path)) from exists
     except OSError as broken:
         raise FileUnusable("file.unwritable", path=str(path)) from broken
-
-
-class _Stream(io.RawIOBase):
-    """Pieces that arrive, as a file to read."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._rest = b""
-
-    @override
-    def readable(self) -> bool:
-        return True
-
-    @override
-    def readinto(self, buffer: Buffer) -> int:
-        while not self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._rest = piece
-        room = memoryview(buffer).cast("B")
-        size = min(len(room), len(self._rest))
-        room[:size], self._rest = self._rest[:size], self._rest[size:]
-        return size

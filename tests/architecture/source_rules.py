@@ -9,6 +9,8 @@ from pathlib import PurePosixPath
 Rule = Callable[[PurePosixPath, str], list[str]]
 
 MAX_LINES = 400
+ONE_FILE = {"recorder/proof/verifier.py": 850}
+"""What travels alone, to be read and run where nothing else of the product is: one file by its purpose."""
 FOLDERS_WITHOUT_A_NOUN = frozenset({"utils", "util", "common", "helpers", "helper", "misc", "core", "lib"})
 WITHOUT_A_CLOCK = ("policy/domain/", "policy/engine/", "recorder/trace/")
 CLOCK_READINGS = frozenset(
@@ -49,7 +51,8 @@ OPEN_BY_DEFAULT = frozenset({"agent_forwarding", "x11_forwarding", "allow_scp"})
 def within_length(path: PurePosixPath, text: str) -> list[str]:
     """A module is split before it is longer than people read."""
     lines = len(text.splitlines())
-    return [f"{path}: {lines} lines, more than {MAX_LINES}"] if lines > MAX_LINES else []
+    most = ONE_FILE.get(str(path), MAX_LINES)
+    return [f"{path}: {lines} lines, more than {most}"] if lines > most else []
 
 
 def named_for_a_noun(path: PurePosixPath, _text: str) -> list[str]:
@@ -101,7 +104,7 @@ def one_ssh_side(path: PurePosixPath, text: str) -> list[str]:
 
 def one_seal(path: PurePosixPath, text: str) -> list[str]:
     """In recorder, seal alone holds cryptography."""
-    if path.parts[0] != "recorder" or path.parts[1] == "seal":
+    if path.parts[0] != "recorder" or path.parts[1] == "seal" or str(path) in ONE_FILE:
         return []
     return [
         f"{path}:{number}: imports {module}"

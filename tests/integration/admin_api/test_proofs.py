@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -76,6 +78,47 @@ def test_the_journal_is_proved_with_its_checkpoints_and_anchors(
         assert "rolled back" in done.output
     alarms = rssi.json("audit", "list", "--name", "alarm.verification_failed")
     assert {entry["details"]["place"] for entry in alarms} == {"anchor"}
+
+
+def test_an_export_is_verified_elsewhere_by_the_one_file(
+    house: House, sessions: list[str], tmp_path: Path
+) -> None:
+    """``audit export`` and ``audit verifier`` are all that a stranger needs, with the traces, keys and anchors: no package."""
+    rssi = Desk(house, tmp_path, "rssi")
+    assert rssi.run("audit", "export", str(tmp_path / "export")).exit_code == 0
+    assert rssi.run("audit", "export", str(tmp_path / "export")).exit_code == 1
+    program = tmp_path / "ecluse-verify.py"
+    program.write_text(rssi.run("audit", "verifier").stdout)
+    anchors = anchors_file(house, tmp_path / "anchors")
+    # without site-packages: whatever the product depends on is not there
+    command = [
+        sys.executable,
+        "-I",
+        "-S",
+        str(program),
+        str(tmp_path / "export"),
+        "--store",
+        str(house.store.root),
+    ]
+    for name in ("trace-signing.pem.pub", "checkpoint-signing.pem.pub"):
+        command += ["--key", str(house.directory / name)]
+    done = subprocess.run([*command, "--anchors", str(anchors)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("INTACT: ")
+    assert f"{len(sessions)} traces" in done.stdout
+    told = json.loads(
+        subprocess.run([*command, "--json"], capture_output=True, text=True, check=False).stdout
+    )
+    assert (told["valid"], told["counts"]["traces"]) == (True, len(sessions))
+    row = next((tmp_path / "export" / "journal").glob("*.log"))
+    row.write_bytes(
+        row.read_bytes().replace(b"Alice", b"Alyce").replace(b"journal.opened", b"journal.opemed")
+    )
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "[digest]" in done.stdout
+    done = subprocess.run([*command[:4], str(tmp_path / "none")], capture_output=True, text=True, check=False)
+    assert (done.returncode, "could not verify" in done.stderr) == (2, True)
 
 
 def test_anchors_that_are_none_are_refused_with_the_way_out(house: House, tmp_path: Path) -> None:

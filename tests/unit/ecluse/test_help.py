@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from ecluse.main import app
 
-PRINTS_A_RECORDING = {"traces replay"}
-"""Its output is the recording itself."""
+PRINTS_A_RECORDING = {"traces replay", "audit verifier"}
+"""Its output is the recording itself, or a program."""
 LOCAL = {"init", "serve", "gateway", "console", "config", "doctor", "vault", "db", "demo"}
 """Commands of a machine, and not of the API: held by tests of their own."""
 

@@ -1,0 +1,799 @@
+#!/usr/bin/env python3
+"""Écluse's stand-alone verifier: from files, public keys and anchors alone, says intact or names what was touched.
+
+It is one file, needs Python 3.9 or later and nothing else of Écluse. Signatures are checked by the `cryptography`
+package where it is there, else by the `openssl` command; time stamps always by the latter. What it does is told in
+FORMAT.md, from which anybody may write another one. Exit status: 0 intact, 1 touched, 2 it could not verify,
+3 intact but for what could not be proven.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import json
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ImportError:  # the openssl command does it, more slowly
+    Ed25519PublicKey = None  # type: ignore[assignment,misc]  # its absence is asked for below
+
+RECORD = struct.Struct(">IQQB")
+MAX_HEADER, MAX_BODY, MAX_SMALL = 1 << 18, 1311761, 8 << 20
+SPKI = bytes.fromhex("302a300506032b6570032100")  # what an Ed25519 public key begins by (RFC 8410)
+CLOCKS = timedelta(minutes=5)
+DAY = timedelta(days=1)
+TEXTS = ("session_id", "hospital_id", "node", "header_digest", "last_chain", "end_reason", "signer")
+FACTS = ("opened", "closed", "purged")
+WRAP_SCHEME = "HPKE-Base-X25519-HKDF-SHA256-AES-256-GCM"
+Finding = dict[str, Any]
+
+
+class Wrong(Exception):
+    """The first thing wrong with a trace or a file: a code, a sentence, and the record to blame, 0 for the header."""
+
+    def __init__(self, what: str, detail: str, record: int | None = None) -> None:
+        super().__init__(detail)
+        self.what, self.record = what, record
+
+
+class Report:
+    """What was found: findings were touched, remarks leave something unproven."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.remarks: list[Finding] = []
+        self.counts: Counter[str] = Counter()
+        self.newest: tuple[int, str] | None = None
+
+    def found(self, place: str, name: object, wrong: Wrong) -> None:
+        """Note what was touched."""
+        entry = {
+            "place": place,
+            "name": str(name),
+            "what": wrong.what,
+            "detail": str(wrong),
+            "record": wrong.record,
+        }
+        self.findings.append(entry)
+
+    def remark(self, place: str, name: object, what: str, detail: str) -> None:
+        """Note what cannot be proven."""
+        self.remarks.append(
+            {"place": place, "name": str(name), "what": what, "detail": detail, "record": None}
+        )
+
+
+class Keys:
+    """Public keys by their identifiers: the first 16 hexadecimal digits of SHA-256 of the raw key."""
+
+    def __init__(self, files: Iterable[Path]) -> None:
+        self.raw: dict[str, bytes] = {}
+        for path in files:
+            body = re.sub(rb"-----[^-]+-----|\s", b"", path.read_bytes())
+            try:
+                der = base64.b64decode(body, validate=True)
+            except ValueError:
+                der = b""
+            if len(der) == 44 and der.startswith(SPKI):
+                self.raw[hashlib.sha256(der[12:]).hexdigest()[:16]] = der[12:]
+
+    def check(self, signer: object, signature: bytes, data: bytes) -> None:
+        """Raise Wrong unless the key *signer* is known and signed *data*."""
+        raw = self.raw.get(str(signer))
+        if raw is None:
+            raise Wrong(
+                "signature", f"key {str(signer)[:16]}, which is said to have signed it, is not known here"
+            )
+        if not _signed(raw, signature, data):
+            raise Wrong("signature", f"key {signer} did not sign it")
+
+
+def _signed(raw: bytes, signature: bytes, data: bytes) -> bool:
+    if Ed25519PublicKey is not None:
+        try:
+            Ed25519PublicKey.from_public_bytes(raw).verify(signature, data)
+        except InvalidSignature:
+            return False
+        return True
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "key").write_bytes(SPKI + raw)
+        (folder / "sig").write_bytes(signature)
+        (folder / "data").write_bytes(data)
+        command = ["openssl", "pkeyutl", "-verify", "-rawin", "-pubin", "-keyform", "DER", "-inkey", "key"]
+        command += ["-sigfile", "sig", "-in", "data"]
+        return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode == 0
+
+
+def canonical(value: object) -> bytes:
+    """The one JSON form of a value."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+def small(path: Path) -> bytes:
+    """The bytes of a small file; raises Wrong where it is missing."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_SMALL + 1)
+    except OSError as error:
+        raise Wrong("missing", f"{path.name} is missing") from error
+    if len(data) > MAX_SMALL:
+        raise Wrong("format", f"{path.name} is larger than any such file can be")
+    return data
+
+
+def document(data: bytes, what: str, code: str = "format") -> dict[str, Any]:
+    """The JSON object in *data*; raises Wrong with that code."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Wrong(code, f"the {what} is not JSON") from error
+    if not isinstance(value, dict):
+        raise Wrong(code, f"the {what} is not a JSON object")
+    return value
+
+
+def instant(text: object) -> datetime:
+    """The UTC instant that *text* writes; raises Wrong."""
+    try:
+        return datetime.strptime(str(text), "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
+    except ValueError as error:
+        raise Wrong("format", f"{text!r} is no instant") from error
+
+
+def sha256(data: bytes) -> str:
+    """The digest in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+# --- one trace (FORMAT.md, sections 2 to 9) ---------------------------------------------------------------------
+
+
+class Stream:
+    """A trace's bytes: its one file, or its segments one after another; remembers what each segment was."""
+
+    def __init__(self, folder: Path) -> None:
+        whole = folder / "trace.ecl"
+        self.segmented = not whole.exists()
+        self._names = sorted(folder.glob("trace-??????.ecl")) if self.segmented else [whole]
+        if not self._names or (self.segmented and self._names[0].name != "trace-000001.ecl"):
+            raise Wrong("missing", "the trace's file is missing")
+        self.read_whole: list[dict[str, Any]] = []
+        self.size = 0
+        self._open(0)
+
+    def _open(self, number: int) -> None:
+        self._number, self._digest, self._size = number, hashlib.sha256(), 0
+        self._file = self._names[number].open("rb")
+
+    def read(self, wanted: int) -> bytes:
+        """So many bytes, fewer at the end."""
+        data = b""
+        while len(data) < wanted and not self._file.closed:
+            piece = self._file.read(wanted - len(data))
+            self._digest.update(piece)
+            self._size += len(piece)
+            data += piece
+            if not piece:
+                self._next()
+        self.size += len(data)
+        return data
+
+    def close(self) -> None:
+        """Close the file that is read."""
+        self._file.close()
+
+    def _next(self) -> None:
+        self._file.close()
+        name = self._names[self._number].name
+        self.read_whole.append({"name": name, "bytes": self._size, "sha256": self._digest.hexdigest()})
+        following = self._number + 1
+        if following < len(self._names) and self._names[following].name == f"trace-{following + 1:06d}.ecl":
+            self._open(following)
+
+
+def read_header(stream: Stream) -> tuple[dict[str, Any], bytes, bytes]:
+    """The header, its bytes and the chain's first link; raises Wrong."""
+    magic = stream.read(8)
+    if magic != b"ECLUSE\x00\x01":
+        if len(magic) == 8 and magic[:7] == b"ECLUSE\x00":
+            raise Wrong("format", f"trace format version {magic[7]} is unknown", 0)
+        raise Wrong("header", "this is no Écluse trace", 0)
+    prefix = stream.read(4)
+    length = int.from_bytes(prefix, "big")
+    if len(prefix) < 4 or length > MAX_HEADER:
+        raise Wrong("truncated" if len(prefix) < 4 else "header", "the header is not whole", 0)
+    text, stored = stream.read(length), stream.read(32)
+    if len(text) < length or len(stored) < 32:
+        raise Wrong("truncated", "the trace ends inside its header", 0)
+    link = hashlib.sha256(b"ecluse trace v1 header\x00" + magic + prefix + text).digest()
+    if link != stored:
+        raise Wrong("header", "the header is not the one that was written", 0)
+    try:
+        return document(text, "header"), text, link
+    except Wrong as wrong:
+        raise Wrong("format", str(wrong), 0) from wrong
+
+
+def read_record(stream: Stream, number: int, link: bytes) -> bytes | None:
+    """The chain's link after record *number*, None at the trace's end; raises Wrong."""
+    head = stream.read(RECORD.size)
+    if not head:
+        return None
+    if len(head) < RECORD.size:
+        raise Wrong("truncated", f"the trace ends inside record {number}", number)
+    length, sequence, _, _ = RECORD.unpack(head)
+    if sequence != number:
+        raise Wrong("order", f"record {number} should stand here, but it says {sequence}", number)
+    if not 0 < length <= MAX_BODY:
+        raise Wrong("length", f"record {number} claims {length} bytes", number)
+    body, stored = stream.read(length), stream.read(32)
+    if len(body) < length or len(stored) < 32:
+        raise Wrong("truncated", f"the trace ends inside record {number}", number)
+    link = hashlib.sha256(b"ecluse trace v1 record\x00" + link + head + body).digest()
+    if link != stored:
+        raise Wrong("digest", f"record {number} is not the one that was written", number)
+    return link
+
+
+def signed_manifest(folder: Path, keys: Keys, expected: str | None) -> dict[str, Any]:
+    """The manifest, its signature and digest checked; raises Wrong."""
+    text, signature = small(folder / "manifest.json"), small(folder / "manifest.sig")
+    try:
+        signer = document(text, "manifest").get("signer")
+    except Wrong:
+        signer = ""
+    keys.check(signer, signature, text)
+    manifest = document(text, "manifest", "manifest")
+    if manifest.get("format") != "ecluse-trace-manifest" or manifest.get("version") not in (1, 2):
+        raise Wrong("manifest", "this is no manifest of a known version")
+    for name, kind in {**dict.fromkeys(TEXTS, str), "records": int, "size": int, "files": list}.items():
+        if not isinstance(manifest.get(name), kind):
+            raise Wrong("manifest", f"the manifest's {name} is missing or of another kind")
+    if expected is not None and sha256(text) != expected:
+        raise Wrong("manifest", "the manifest is signed, but it is not the one that was committed to")
+    return manifest
+
+
+def verify_trace(folder: Path, keys: Keys, expected: str | None = None) -> dict[str, Any]:
+    """The manifest of a trace in which nothing was touched, with its header's bytes; raises Wrong."""
+    if (folder / "purge.json").exists():
+        return verify_purged(folder, keys, expected)
+    stream = Stream(folder)
+    try:
+        header, text, first = read_header(stream)
+        number, link = 0, first
+        while (following := read_record(stream, number + 1, link)) is not None:
+            number, link = number + 1, following
+    finally:
+        stream.close()
+    manifest = signed_manifest(folder, keys, expected)
+    if stream.segmented:
+        compare_segments(manifest.get("segments", []), stream, number)
+    if number < manifest["records"]:
+        raise Wrong("truncated", f"record {number + 1} is missing", number + 1)
+    if number > manifest["records"]:
+        raise Wrong("order", f"record {manifest['records'] + 1} was added", manifest["records"] + 1)
+    told = {name: header.get(name) for name in ("session_id", "hospital_id", "node", "suite")}
+    told.update(
+        opened_at=header.get("started_at"), header_digest=first.hex(), last_chain=link.hex(), size=stream.size
+    )
+    for name, value in told.items():
+        if manifest.get(name) != value:
+            raise Wrong("manifest", f"the trace's {name} is not the one that was signed")
+    for item in manifest["files"]:
+        path = folder / item["name"]
+        if path.parent != folder or not path.is_file() or _digest_of(path) != item["sha256"]:
+            raise Wrong("file", f"{item['name']} beside the trace is not the file that was signed")
+    verify_wraps(folder, header, keys, manifest["signer"])
+    return {**manifest, "header": text}
+
+
+def _digest_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for piece in iter(lambda: file.read(1 << 20), b""):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def compare_segments(signed: list[dict[str, Any]], stream: Stream, records: int) -> None:
+    """Hold the segments read to those that were signed; raises Wrong."""
+    for number, item in enumerate(signed):
+        if number >= len(stream.read_whole):
+            raise Wrong("segment", f"{item['name']} is missing", records + 1)
+        if stream.read_whole[number] != item:
+            raise Wrong("segment", f"{item['name']} is not the file that was signed")
+
+
+def verify_wraps(folder: Path, header: dict[str, Any], keys: Keys, signer: str) -> None:
+    """Hold each wrap beside the trace to it; that all were destroyed is an erasure, and no fault; raises Wrong."""
+    named = set((header.get("sealing") or {}).get("readers", []))
+    gone = set(named)
+    for path in sorted(folder.glob("*.wrap")):
+        try:
+            wrap = document(small(path), "wrap")
+            signature = base64.b64decode(str(wrap.pop("signature", "")), validate=True)
+            keys.check(signer, signature, b"ecluse wrap v1\x00" + canonical(wrap))
+        except (Wrong, ValueError) as wrong:
+            raise Wrong("wrap", f"{path.name} was not made by who recorded the trace") from wrong
+        told = [wrap.get(name) for name in ("version", "scheme", "session_id", "hospital_id")]
+        if told != [1, WRAP_SCHEME, header.get("session_id"), header.get("hospital_id")]:
+            raise Wrong("wrap", f"{path.name} belongs to another trace")
+        if path.name != f"{wrap.get('reader')}.wrap":
+            raise Wrong("wrap", f"{path.name} is the wrap of another reader")
+        gone.discard(str(wrap.get("reader")))
+    if gone and gone != named:
+        raise Wrong("wrap", f"the wrap of reader {min(gone)} is gone, and others are not")
+
+
+def verify_purged(folder: Path, keys: Keys, expected: str | None) -> dict[str, Any]:
+    """The manifest of a trace whose content was purged, by whom the purge record says; raises Wrong."""
+    manifest = signed_manifest(folder, keys, expected)
+    text = small(folder / "purge.json")
+    purge = document(text, "purge record", "purge")
+    keys.check(purge.get("signer"), small(folder / "purge.sig"), text)
+    told = [purge.get(name) for name in ("format", "version", "session_id", "hospital_id", "manifest_sha256")]
+    wanted = ["ecluse-purge", 1, manifest["session_id"], manifest["hospital_id"]]
+    if told != [*wanted, sha256(small(folder / "manifest.json"))]:
+        raise Wrong("purge", "the purge record belongs to another trace")
+    left = [path.name for pattern in ("*.ecl", "*.wrap") for path in folder.glob(pattern)]
+    if left:
+        raise Wrong("purge", f"{min(left)} is still there, and the record says that it was purged")
+    return {**manifest, "purge": sha256(text)}
+
+
+# --- checkpoints, time stamps, anchors (sections 10 to 12) ------------------------------------------------------
+
+
+class Ledger:
+    """The chain of checkpoints, and what it commits to."""
+
+    def __init__(self) -> None:
+        self.contents: dict[int, bytes] = {}
+        self.dates: dict[int, datetime] = {}
+        self.heads: dict[str, dict[int, str]] = defaultdict(dict)
+        self.facts: dict[str, dict[str, tuple[str, int]]] = {kind: {} for kind in FACTS}
+        self.hospital = ""
+
+    def digest(self, sequence: int) -> str | None:
+        """Digest of that checkpoint, where it is at hand."""
+        content = self.contents.get(sequence)
+        return sha256(content) if content is not None else None
+
+
+def verify_checkpoints(folder: Path, keys: Keys, report: Report, *, whole: bool) -> Ledger:
+    """Walk the checkpoints; of a part of the chain, each that is there is held to the one before where that is there."""
+    ledger, totals, latest = Ledger(), Counter[str](), Counter[str]()
+    paths = sorted(path for path in folder.rglob("*.json") if path.stem.isdecimal())
+    for path in paths:
+        sequence = int(path.stem)
+        expected = max(ledger.contents, default=0) + 1
+        if whole and sequence != expected:
+            report.found("checkpoint", expected, Wrong("missing", f"checkpoint {expected} is missing"))
+        try:
+            content = small(path)
+            checkpoint = document(content, "checkpoint")
+            keys.check(checkpoint.get("signer"), small(path.with_suffix(".sig")), content)
+        except Wrong as wrong:
+            report.found("checkpoint", sequence, wrong)
+            continue
+        before = ledger.digest(sequence - 1) if sequence > 1 else "0" * 64
+        ledger.contents[sequence] = content
+        try:
+            _take(ledger, checkpoint, sequence, before, report)
+            for head in checkpoint["journal"]:
+                totals["entries"] += head["seq"] - latest[head["writer"]]
+                latest[head["writer"]] = head["seq"]
+            for kind in FACTS:
+                totals[kind] += len(checkpoint[kind])
+            if whole and any(checkpoint["totals"].get(name, 0) != count for name, count in totals.items()):
+                raise Wrong("totals", "what it counts is not what the chain holds up to it")
+        except Wrong as wrong:
+            report.found("checkpoint", sequence, wrong)
+        except (KeyError, TypeError) as error:
+            report.found("checkpoint", sequence, Wrong("format", f"it lacks {error}"))
+    report.counts["checkpoints"] = len(ledger.contents)
+    return ledger
+
+
+def _take(
+    ledger: Ledger, checkpoint: dict[str, Any], sequence: int, before: str | None, report: Report
+) -> None:
+    if (checkpoint.get("format"), checkpoint.get("version")) != ("ecluse-checkpoint", 1):
+        raise Wrong("format", "this is no checkpoint of a known version")
+    ledger.hospital = ledger.hospital or checkpoint["hospital_id"]
+    if (checkpoint["sequence"], checkpoint["hospital_id"]) != (sequence, ledger.hospital):
+        raise Wrong("place", "it was made for another place")
+    at, earlier = instant(checkpoint["at"]), ledger.dates.get(sequence - 1)
+    if earlier is not None and at < earlier:
+        report.remark("clock", f"checkpoint {sequence}", "backwards", "it is dated before the one it follows")
+    ledger.dates[sequence] = at
+    report.newest = (sequence, checkpoint["at"])
+    for head in checkpoint["journal"]:
+        ledger.heads[head["writer"]][head["seq"]] = head["digest"]
+    for kind in FACTS:
+        for fact in checkpoint[kind]:
+            ledger.facts[kind][fact["session_id"]] = (fact["sha256"], sequence)
+    if before is not None and checkpoint["previous"] != before:
+        raise Wrong("previous", f"it does not continue checkpoint {sequence - 1}")
+
+
+def verify_stamps(folder: Path, authorities: Path | None, ledger: Ledger, report: Report) -> None:
+    """Check each time stamp (RFC 3161) beside a checkpoint, by the openssl command and the authorities' CA."""
+    stamps = sorted(
+        (int(path.name.split(".")[0]), path) for path in folder.rglob("*.tsr") if path.name[0].isdecimal()
+    )
+    if stamps and authorities is None:
+        report.remark(
+            "stamp", stamps[0][0], "unchecked", "name the authorities' CA by --ca, and they are checked"
+        )
+        return
+    last: dict[str, datetime] = {}
+    stamped = set()
+    for sequence, path in stamps:
+        try:
+            at = _stamped_at(path, authorities, ledger.contents.get(sequence, b""))
+        except Wrong as wrong:
+            report.found("stamp", sequence, wrong)
+            continue
+        stamped.add(sequence)
+        report.counts["stamps"] += 1
+        said, name = ledger.dates.get(sequence, at), path.name.split(".")[1]
+        if said - at > CLOCKS:
+            report.remark(
+                "clock", f"checkpoint {sequence}", "ahead", f"it is dated {said - at} after its time stamp"
+            )
+        elif at - said > DAY:
+            report.remark("stamp", sequence, "late", f"it was stamped {at - said} after it says it was made")
+        if at + CLOCKS < last.get(name, at):
+            report.remark("stamp", sequence, "order", "the one before it was stamped later")
+        last[name] = at
+    if stamped:
+        newest = max(ledger.dates.values())
+        late = [one for one, at in ledger.dates.items() if one not in stamped and newest - at > DAY]
+        if late:
+            report.remark("stamp", min(late), "missing", f"{len(late)} checkpoints have no time stamp")
+
+
+def _stamped_at(path: Path, authorities: Path | None, content: bytes) -> datetime:
+    def openssl(*arguments: str) -> str:
+        try:
+            done = subprocess.run(
+                ["openssl", "ts", *arguments], capture_output=True, check=False, input=content
+            )
+        except OSError as error:
+            raise SystemExit("time stamps are checked by the openssl command, which is not here") from error
+        if done.returncode != 0:
+            raise Wrong("invalid", "its time stamp is not one of that authority over this checkpoint")
+        return done.stdout.decode("utf-8", "replace")
+
+    told = re.search(
+        r"Time stamp: (\w+ +\d+ [\d:]+)(?:\.\d+)? (\d+) GMT", openssl("-reply", "-in", str(path), "-text")
+    )
+    if told is None:
+        raise Wrong("invalid", "its time stamp tells no time")
+    at = datetime.strptime(" ".join(told.groups()), "%b %d %H:%M:%S %Y").replace(tzinfo=timezone.utc)
+    digest = ["-digest", sha256(content), "-in", str(path), "-CAfile", str(authorities)]
+    openssl("-verify", *digest, "-attime", str(int(at.timestamp())))
+    return at
+
+
+def verify_anchors(files: Iterable[Path], ledger: Ledger, report: Report) -> None:
+    """Hold the chain to what other machines remember of it; whatever stands before the JSON of a line is passed over."""
+    for path in files:
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            if "ecluse-anchor" not in line or "{" not in line:
+                continue
+            try:
+                anchor, _ = json.JSONDecoder().raw_decode(line[line.index("{") :])
+                hospital, sequence, digest = anchor["hospital_id"], int(anchor["sequence"]), anchor["digest"]
+            except (ValueError, KeyError, TypeError):
+                report.remark("anchor", path.name, "format", f"a line cannot be read: {line[:80]!r}")
+                continue
+            if hospital != (ledger.hospital or hospital):
+                continue
+            report.counts["anchors"] += 1
+            newest = max(ledger.contents, default=0)
+            if sequence not in ledger.contents:
+                first = min(newest + 1, sequence)
+                detail = (
+                    f"checkpoint {first} is missing: number {sequence} was anchored at {anchor.get('at')}"
+                )
+                report.found("anchor", first, Wrong("missing", detail))
+                return
+            if ledger.digest(sequence) != digest:
+                detail = f"checkpoint {sequence} is not the one that was anchored at {anchor.get('at')}"
+                report.found("anchor", sequence, Wrong("replaced", detail))
+                return
+
+
+# --- journal, catalogue, sessions (sections 11 and 13) ----------------------------------------------------------
+
+
+def verify_journal(folder: Path, ledger: Ledger, report: Report, *, whole: bool) -> set[str]:
+    """Walk every writer's chain, held to the checkpoints; give back the sessions that it says were opened."""
+    chains: dict[str, dict[int, tuple[str, bytes]]] = defaultdict(dict)
+    opened: set[str] = set()
+    for path in sorted(folder.glob("*.log")):
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                digest, _, content = line.rstrip(b"\n").partition(b" ")
+                try:
+                    entry = document(content, "entry")
+                    chains[entry["writer"]][entry["seq"]] = (digest.decode("ascii", "replace"), content)
+                except (Wrong, KeyError, TypeError):
+                    report.found(
+                        "journal", f"{path.name}:{number}", Wrong("content", "this line is no entry")
+                    )
+    for writer in sorted({*chains, *(ledger.heads if whole else ())}):
+        try:
+            _walk(writer, chains.get(writer, {}), ledger, report, opened, whole=whole)
+        except Wrong as wrong:
+            report.found("journal", f"{writer} #{wrong.record}", wrong)
+    return opened
+
+
+def _walk(
+    writer: str,
+    entries: dict[int, tuple[str, bytes]],
+    ledger: Ledger,
+    report: Report,
+    opened: set[str],
+    *,
+    whole: bool,
+) -> None:
+    heads = ledger.heads.get(writer, {})
+    start = 1 if whole else min(entries)
+    last = max(heads, default=0) if whole else max((seq for seq in heads if seq in entries), default=0)
+    if not whole and not last:
+        raise Wrong("head", "no checkpoint at hand commits to these entries", start)
+    previous, before = ("0" * 64 if start == 1 else None), None
+    for seq in range(start, max(last, max(entries, default=0)) + 1):
+        if seq not in entries:
+            raise Wrong("missing", f"entry {seq} is missing", seq)
+        digest, content = entries[seq]
+        if sha256(b"ecluse journal v1 entry\x00" + content) != digest:
+            raise Wrong("digest", f"entry {seq} is not the one that was written", seq)
+        entry = document(content, "entry", "content")
+        if previous is not None and entry.get("previous") != previous:
+            raise Wrong("previous", f"entry {seq} does not continue the one before it", seq)
+        if heads.get(seq, digest) != digest:
+            raise Wrong("digest", f"entry {seq} is not the one that a checkpoint commits to", seq)
+        previous = digest
+        report.counts["entries" if seq <= last else "entries_uncovered"] += 1
+        before = _look(entry, ledger, report, opened, before)
+
+
+def _look(
+    entry: dict[str, Any], ledger: Ledger, report: Report, opened: set[str], before: datetime | None
+) -> datetime | None:
+    event = entry["event"]
+    if event["name"] == "session.opened" and event["session_id"]:
+        opened.add(event["session_id"])
+    if event["name"] == "checkpoint.made" and ledger.contents:
+        sequence, told = event["details"].get("sequence"), event["details"].get("digest")
+        if sequence > max(ledger.contents):
+            report.found(
+                "checkpoint", sequence, Wrong("missing", "the journal tells of it, and it is not there")
+            )
+        elif sequence in ledger.contents and ledger.digest(sequence) != told:
+            report.found(
+                "checkpoint", sequence, Wrong("replaced", "it is not the one that the journal tells of")
+            )
+    if entry.get("outbox_id") is not None:
+        return before
+    at = instant(event["at"])
+    if before is not None and before - at > CLOCKS:
+        name = f"{entry['writer']} #{entry['seq']}"
+        report.remark("clock", name, "backwards", f"it is dated {before - at} before the one it follows")
+    return at
+
+
+def read_catalogue(path: Path, report: Report) -> dict[str, dict[str, Any]]:
+    """The catalogue's rows by session."""
+    rows: dict[str, dict[str, Any]] = {}
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                row = document(line, "row")
+                rows[row["session_id"]] = row
+            except (Wrong, KeyError):
+                report.found("catalogue", f"{path.name}:{number}", Wrong("format", "this line is no row"))
+    return rows
+
+
+def verify_catalogue(
+    rows: dict[str, dict[str, Any]], ledger: Ledger, report: Report, opened: set[str]
+) -> None:
+    """Hold the rows to what the checkpoints commit to, and the sessions that the journal tells of to the rows."""
+    for kind in ("opened", "closed"):
+        for name, (digest, sequence) in ledger.facts[kind].items():
+            row = (rows.get(name) or {}).get(kind)
+            try:
+                if row is None:
+                    raise Wrong("missing", f"checkpoint {sequence} tells that it was {kind}, and no row does")
+                held = sha256(row["header"].encode()) if kind == "opened" else row["manifest_sha256"]
+                if held != digest:
+                    raise Wrong("changed", "the row tells something else than the checkpoint commits to")
+                at = instant(row["started_at" if kind == "opened" else "closed_at"])
+                if kind == "opened":
+                    _columns(row)
+                if at - ledger.dates[sequence] > CLOCKS:
+                    detail = f"it was {kind} at {at}, and checkpoint {sequence} of {ledger.dates[sequence]} knows it"
+                    report.remark("clock", name, "ahead", detail)
+            except Wrong as wrong:
+                report.found("catalogue", name, wrong)
+            except (KeyError, TypeError, AttributeError) as error:
+                report.found("catalogue", name, Wrong("format", f"its row lacks {error}"))
+    for name in sorted(opened - set(rows)):
+        detail = "the journal tells that it was opened, and no row does"
+        report.found("catalogue", name, Wrong("missing", detail))
+
+
+def _columns(row: dict[str, Any]) -> None:
+    header = document(row["header"].encode(), "header")
+    told = {name: header[name] for name in ("node", "started_at")}
+    told.update({f"{name}_id": header[name]["id"] for name in ("person", "supplier", "device", "window")})
+    for name, value in told.items():
+        if row[name] != value:
+            raise Wrong("column", f"its column {name} is not what was written")
+
+
+def verify_sessions(
+    store: Path, ledger: Ledger, rows: dict[str, dict[str, Any]], keys: Keys, report: Report, *, whole: bool
+) -> None:
+    """Hold each trace to its checkpoint; name those that are gone, never came, or were put in."""
+    found = {path.parent.name: path.parent for path in sorted(store.rglob("manifest.json"))}
+    closed = {name: digest for name, (digest, _) in ledger.facts["closed"].items()}
+    closed.update(
+        {
+            name: row["closed"]["manifest_sha256"]
+            for name, row in rows.items()
+            if row.get("closed") and name not in closed
+        }
+    )
+    for name in sorted({*found, *(closed if whole else ())}):
+        try:
+            if name not in found:
+                raise Wrong("missing", "its trace is not in the store")
+            if name not in closed:
+                raise Wrong("stranger", "no checkpoint and no row tells of it")
+            manifest = verify_trace(found[name], keys, closed[name])
+            if manifest["session_id"] != name:
+                raise Wrong("manifest", "it is the trace of another session")
+            _held(name, manifest, ledger, rows.get(name) or {})
+            report.counts["traces"] += 1
+            report.counts["records"] += manifest["records"]
+            report.counts["purged"] += "purge" in manifest
+        except Wrong as wrong:
+            report.found("trace", name, wrong)
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r{report.counts['traces']} traces\x1b[K")
+    newest = max(ledger.dates.values(), default=None)
+    for name, (_, sequence) in ledger.facts["opened"].items():
+        if whole and name not in closed and newest is not None and newest - ledger.dates[sequence] > DAY:
+            report.remark(
+                "trace", name, "never_came", f"opened by checkpoint {sequence}, and its trace never came"
+            )
+
+
+def _held(name: str, manifest: dict[str, Any], ledger: Ledger, row: dict[str, Any]) -> None:
+    opened, purged = ledger.facts["opened"].get(name), ledger.facts["purged"].get(name)
+    if opened is not None and "header" in manifest and sha256(manifest["header"]) != opened[0]:
+        raise Wrong("header", "its header is not the one that a checkpoint commits to", 0)
+    if purged is not None and purged[0] != manifest.get("purge", purged[0]):
+        raise Wrong("purge", "its purge record is not the one that a checkpoint commits to")
+    for column in ("closed_at", "end_reason", "interrupted", "records", "size", "trimmed_bytes", "signer"):
+        if row.get("closed") and row["closed"].get(column) != manifest[column]:
+            raise Wrong("column", f"the catalogue's {column} is not what its manifest says")
+
+
+# --- the command ------------------------------------------------------------------------------------------------
+
+
+def verify_path(path: Path, options: argparse.Namespace, report: Report) -> None:
+    """Verify what lies at *path*: one trace, an export of everything, or an evidence package."""
+    keys = Keys(_files(options.key or ([path / "keys"] if (path / "keys").is_dir() else [])))
+    if not keys.raw:
+        raise SystemExit("no Ed25519 public key was found: name files or folders of them by --key")
+    if (path / "manifest.json").exists():
+        try:
+            report.counts["records"] = verify_trace(path, keys)["records"]
+            report.counts["traces"] = 1
+        except Wrong as wrong:
+            report.found("trace", path.name, wrong)
+        return
+    if not (path / "checkpoints").is_dir():
+        raise SystemExit(f"{path} is neither a trace, nor an export, nor an evidence package")
+    whole = not (path / "extract.json").exists()
+    ledger = verify_checkpoints(path / "checkpoints", keys, report, whole=whole)
+    verify_stamps(
+        path / "checkpoints", options.ca or _there(path / "keys" / "authorities.pem"), ledger, report
+    )
+    verify_anchors(options.anchors or [], ledger, report)
+    opened = verify_journal(path / "journal", ledger, report, whole=whole)
+    catalogue = path / "catalogue.jsonl"
+    rows = read_catalogue(catalogue, report) if catalogue.exists() else {}
+    if whole and catalogue.exists():
+        verify_catalogue(rows, ledger, report, opened)
+    store = options.store or _there(path / "traces")
+    if store is not None:
+        verify_sessions(store, ledger, rows, keys, report, whole=whole)
+
+
+def _there(path: Path) -> Path | None:
+    return path if path.exists() else None
+
+
+def _files(paths: Iterable[Path]) -> list[Path]:
+    return [one for path in paths for one in (sorted(path.rglob("*.pub")) if path.is_dir() else [path])]
+
+
+def show(report: Report) -> None:
+    """Say what was found, for people."""
+    counts = ", ".join(f"{count} {name}" for name, count in sorted(report.counts.items()) if count)
+    print(f"INTACT: {counts}" if not report.findings else f"TOUCHED ({counts or 'nothing'} held)")
+    for mark, entries in (("✗", report.findings), ("?", report.remarks)):
+        for one in entries[:50]:
+            print(f"  {mark} {one['place']} {one['name']}: {one['detail']} [{one['what']}]")
+    if report.newest is not None:
+        print(
+            f"Newest checkpoint: {report.newest[0]}, of {report.newest[1]}. Compare it with what you know elsewhere."
+        )
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(
+        description="Verify an Écluse trace, export or evidence package.", epilog=__doc__
+    )
+    parser.add_argument(
+        "path", type=Path, help="a trace's folder, an export's folder, or an evidence package (.zip)"
+    )
+    parser.add_argument(
+        "--key", type=Path, action="append", help="a public key (PEM), or a folder of *.pub; repeat it"
+    )
+    parser.add_argument("--store", type=Path, help="the trace store's folder, where it is not in the export")
+    parser.add_argument(
+        "--anchors", type=Path, action="append", help="what another machine remembers; repeat it"
+    )
+    parser.add_argument("--ca", type=Path, help="CA certificates (PEM) of the time-stamping authorities")
+    parser.add_argument("--json", action="store_true", help="print what was found as JSON")
+    options, report = parser.parse_args(), Report()
+    try:
+        if options.path.is_file() and zipfile.is_zipfile(options.path):
+            with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(options.path) as package:
+                package.extractall(folder)
+                verify_path(Path(folder), options, report)
+        else:
+            verify_path(options.path, options, report)
+    except (OSError, SystemExit, RecursionError) as error:
+        print(f"could not verify: {error}", file=sys.stderr)
+        return 2
+    if options.json:
+        told = {"valid": not report.findings, "findings": report.findings, "remarks": report.remarks}
+        print(json.dumps({**told, "counts": report.counts, "newest": report.newest}, indent=2))
+    else:
+        show(report)
+    return 1 if report.findings else 3 if report.remarks else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
