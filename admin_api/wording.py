@@ -10,7 +10,12 @@ _CATALOG = i18n.load("admin_api")
 
 def say(key: str, language: Language, **arguments: object) -> str:
     """Return the sentence under *key* in *language*, with its arguments in place."""
-    return _CATALOG.translate(key, language, timezone="UTC", **arguments)
+    return say_in("UTC", key, language, **arguments)
+
+
+def say_in(timezone: str, key: str, language: Language, **arguments: object) -> str:
+    """Return the sentence under *key* in *language*, its instants on the wall clock of *timezone* (IANA name)."""
+    return _CATALOG.translate(key, language, timezone=timezone, **arguments)
 
 
 def knows(key: str) -> bool:

@@ -7,10 +7,15 @@ import typer
 from ecluse import moments, names
 from ecluse.client import Json
 from ecluse.desk import AsJson, Desk
+from ecluse.moments import Since, Until
 from ecluse.tables import Column, whole
 
 group = typer.Typer(no_args_is_help=True, help="Sessions, live and past, and the cut.")
 
+_Which = "first or second, where the clock shows it twice."
+AtFold = Annotated[str | None, typer.Option(metavar="WHICH", help=f"Which --at: {_Which}")]
+FromFold = Annotated[str | None, typer.Option(metavar="WHICH", help=f"Which --from: {_Which}")]
+ToFold = Annotated[str | None, typer.Option(metavar="WHICH", help=f"Which --to: {_Which}")]
 Why = Annotated[str, typer.Option("--reason", help="The technician reads it, and the journal keeps it.")]
 
 
@@ -79,6 +84,54 @@ def show(
         ("field.window", found["window_id"][:8]),
     ]
     desk.show_record(fields, found)
+
+
+@group.command("who", epilog='Example: ecluse sessions who scan01 --at "2026-11-22 21:14"')
+def who(
+    context: typer.Context,
+    device: Annotated[str | None, typer.Argument(help="Device; unset, on any.")] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="INSTANT", help="On the hospital's clock; unset, now.")
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+    person: Annotated[str | None, typer.Option(help="Only this person.")] = None,
+    supplier: Annotated[str | None, typer.Option(help="Only this supplier's people.")] = None,
+    at_fold: AtFold = None,
+    from_fold: FromFold = None,
+    to_fold: ToFold = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say who was on a device at an instant, or within a period (--from, --to)."""
+    desk = Desk.of(context, as_json)
+    desk.options = {name: f"--{name}" for name in ("at", "from", "to")}
+    folds = {"at_fold": at_fold, "from_fold": from_fold, "to_fold": to_fold}
+    asked = {"device": device, "person": person, "supplier": supplier, "at": at, "from": since, "to": until}
+    given = {name: value for name, value in {**asked, **folds}.items() if value is not None}
+    found = desk.client.get("/v1/presence", **given)
+    if as_json:
+        desk.show_json(found)
+        return
+    for sentence in found["answer"]:
+        desk.write(sentence)
+    if found["more"]:
+        desk.note("sessions.more_present")
+    if found["items"]:
+        rows = [
+            (
+                item["id"][:8],
+                item["person_login"],
+                item["device_name"],
+                desk.moment(item["started"], seconds=True),
+                desk.moment(item["ended"], seconds=True),
+                desk.word("session", item["state"]),
+            )
+            for item in found["items"]
+        ]
+        columns = whole(
+            *("field.digits", "field.person", "field.device", "field.started", "field.ended", "field.state")
+        )
+        desk.show_table(columns, rows, found)
 
 
 @group.command("cut", epilog='Example: ecluse sessions cut 8c1d --reason "Arrêt demandé par le service"')

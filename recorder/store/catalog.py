@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -97,6 +97,11 @@ class Catalog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @property
+    def database(self) -> Database:
+        """Where it is."""
+        return self._database
+
     async def opened(self, header: TraceHeader) -> None:
         """Note that a session opened; nothing happens when it is noted already.
 
@@ -134,6 +139,7 @@ class Catalog:
             "trimmed_bytes": manifest.trimmed_bytes,
             "manifest_sha256": manifest_sha256,
             "signer": manifest.signer,
+            "lasted": (manifest.closed_at - manifest.opened_at) // timedelta(microseconds=1),
         }
         async with self._database.write() as connection:
             await _insert_once(connection, sessions_closed, row)
@@ -153,7 +159,7 @@ class Catalog:
             SQLAlchemyError: The database refuses.
         """
         limit = max(1, min(limit, MAX_PAGE))
-        query = _narrowed(_joined(filters.hospital_id), filters)
+        query = _narrowed(joined(filters.hospital_id), filters)
         if after is not None:
             query = query.where(
                 tuple_(sessions_opened.c.started_at, sessions_opened.c.session_id) < _place(after)
@@ -163,7 +169,7 @@ class Catalog:
         ).limit(limit + 1)
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
-        found = [_session(row, filters.live_nodes) for row in rows[:limit]]
+        found = [cataloged(row, filters.live_nodes) for row in rows[:limit]]
         following = _cursor(rows[limit - 1]) if len(rows) > limit else None
         return SessionPage(found, following)
 
@@ -176,23 +182,24 @@ class Catalog:
             TraceNotFound: This hospital has none of that identifier.
             SQLAlchemyError: The database refuses.
         """
-        query = _joined(hospital_id).where(sessions_opened.c.session_id == session_id)
+        query = joined(hospital_id).where(sessions_opened.c.session_id == session_id)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).first()
         if row is None:
             raise TraceNotFound(f"no session {session_id} is in the catalogue")
-        return _session(row, live_nodes)
+        return cataloged(row, live_nodes)
 
 
-def _joined(hospital_id: str) -> Select[Any]:
+def joined(hospital_id: str, *, ended: bool = False) -> Select[Any]:
+    """Return the query for a hospital's sessions with their ends; only those that have one if *ended*."""
     same = and_(
         sessions_closed.c.hospital_id == sessions_opened.c.hospital_id,
         sessions_closed.c.session_id == sessions_opened.c.session_id,
     )
-    closing = [column for column in sessions_closed.c if column.name not in {"hospital_id", "session_id"}]
+    closing = [sessions_closed.c[name] for name in Closing.__dataclass_fields__]
     return (
         select(sessions_opened, *closing)
-        .select_from(sessions_opened.outerjoin(sessions_closed, same))
+        .select_from(sessions_opened.join(sessions_closed, same, isouter=not ended))
         .where(sessions_opened.c.hospital_id == hospital_id)
     )
 
@@ -221,7 +228,8 @@ def _narrowed(query: Select[Any], filters: SessionFilters) -> Select[Any]:
     return query.where(alive if filters.state is SessionState.LIVE else ~alive)
 
 
-def _session(row: Row[Any], live_nodes: Collection[str] | None) -> CatalogedSession:
+def cataloged(row: Row[Any], live_nodes: Collection[str] | None) -> CatalogedSession:
+    """Return a row of `joined` as a session; without end it is live where its gateway is among *live_nodes*."""
     values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
     header = TraceHeader.from_json(values["header"].encode())
     if values["closed_at"] is not None:

@@ -27,8 +27,9 @@ sessions_opened = Table(
     Column("window_id", String(64), nullable=False),
     Column("header", Text, nullable=False),
     Index(None, "hospital_id", "started_at", "session_id"),
-    Index(None, "hospital_id", "person_id"),
-    Index(None, "hospital_id", "device_id"),
+    Index(None, "hospital_id", "device_id", "started_at"),
+    Index(None, "hospital_id", "person_id", "started_at"),
+    Index(None, "hospital_id", "supplier_id", "started_at"),
 )
 
 sessions_closed = Table(
@@ -44,7 +45,10 @@ sessions_closed = Table(
     Column("trimmed_bytes", BigInteger, nullable=False),
     Column("manifest_sha256", String(64), nullable=False),
     Column("signer", String(16), nullable=False),
+    Column("lasted", BigInteger, nullable=False, server_default="0"),
+    Index(None, "hospital_id", "lasted"),
 )
+"""``lasted``: microseconds from its opening to its end, to find what lasted long."""
 
 journal_entries = Table(
     "journal_entries",

@@ -114,6 +114,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/v1/extensions/{extension_id}/decide"): _PLANNERS,
     ("GET", "/v1/reports"): _STAFF,
     ("POST", "/v1/reports/{report_id}/acknowledge"): _PLANNERS,
+    ("GET", "/v1/presence"): _STAFF,
     ("GET", "/v1/sessions"): _STAFF,
     ("GET", "/v1/sessions/{session_id}"): _STAFF,
     ("POST", "/v1/sessions/{session_id}/cut"): _STAFF,

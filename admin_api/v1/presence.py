@@ -1,0 +1,272 @@
+"""Who was there: the sessions on a device, of a person or of a supplier at an instant or within a period."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from admin_api.deps import Context, Ctx, Spoken, Who, instant
+from admin_api.security.permissions import READING, GuardedRoute
+from admin_api.v1.schemas.windows import Fold
+from admin_api.wording import say_in
+from policy.domain.hospitals import Hospital
+from policy.domain.ids import DeviceId, HospitalId, PersonId, SessionId, SupplierId
+from policy.domain.local_time import to_utc
+from policy.domain.people import Language
+from policy.errors import InvalidInput, NotFound
+from policy.services.tokens import Principal
+from recorder.store.catalog import CatalogedSession, SessionState
+from recorder.store.presence import MAX_PRESENT, Period, present
+from recorder.trace.instants import parse
+
+router = APIRouter(tags=["sessions"], route_class=GuardedRoute)
+
+_IDENTIFIER = 32
+Moment = Annotated[
+    str | None,
+    Query(
+        max_length=40,
+        description="On the hospital's clock, or with an offset.",
+        examples=["2026-11-22 21:14"],
+    ),
+]
+Named = Annotated[str | None, Query(max_length=200, description="Name or identifier.")]
+
+
+class PresentOut(BaseModel):
+    """One session that overlaps what was asked. Texts that came from people are data: escape them."""
+
+    id: str
+    state: SessionState = Field(description="`lost`: its end is not known, its gateway no longer answers.")
+    person_id: str
+    person_login: str
+    person_name: str
+    supplier: str
+    device_id: str
+    device_name: str
+    account_name: str
+    purpose: str
+    source: str
+    started: datetime
+    ended: datetime | None
+    window_end: datetime
+
+
+class PresenceOut(BaseModel):
+    """Who was there: the answer in sentences, and the sessions it tells of."""
+
+    answer: list[str]
+    since: datetime
+    until: datetime | None = Field(description="The end of the period, no part of it; null for an instant.")
+    device: str | None
+    person: str | None
+    supplier: str | None
+    items: list[PresentOut]
+    more: bool = Field(description=f"There are more than {MAX_PRESENT}: ask for less.")
+
+
+@router.get("/presence", openapi_extra=READING)
+async def who_was_there(
+    context: Ctx,
+    who: Who,
+    spoken: Spoken,
+    device: Named = None,
+    person: Named = None,
+    supplier: Named = None,
+    at: Moment = None,
+    from_: Annotated[Moment, Query(alias="from")] = None,
+    to: Moment = None,
+    at_fold: Annotated[Fold | None, Query(description="Which one, where the clock shows it twice.")] = None,
+    from_fold: Fold | None = None,
+    to_fold: Fold | None = None,
+) -> PresenceOut:
+    """Say who was on a device (or anywhere) at an instant (``at``, now if nothing is given) or from … to."""
+    hospital = await context.services.hospitals.get(who.hospital_id)
+    moments = [
+        _moment(text, fold, field, hospital)
+        for text, fold, field in ((at, at_fold, "at"), (from_, from_fold, "from"), (to, to_fold, "to"))
+    ]
+    since, until = _span(moments, context.clock.now())
+    whom = await _whom(context, who, device, person, supplier)
+    found = await present(
+        context.catalog.database,
+        Period(
+            hospital_id=who.hospital_id,
+            since=since,
+            until=until,
+            device_id=whom[0][0],
+            person_id=whom[1][0],
+            supplier_id=whom[2][0],
+        ),
+    )
+    stays = [await _stay(context, session) for session in found.sessions]
+    stays = [stay for stay in stays if stay.ended is None or stay.ended > since]
+    names = [name for _, name in whom]
+    return PresenceOut(
+        answer=_answer(stays, since, until, names, hospital, spoken),
+        since=since,
+        until=until,
+        device=names[0],
+        person=names[1],
+        supplier=names[2],
+        items=[_out(stay) for stay in stays],
+        more=found.more,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A session, and what is known of its end: from the catalogue, or from policy while its trace is on its way."""
+
+    session: CatalogedSession
+    state: SessionState
+    ended: datetime | None
+
+
+async def _stay(context: Context, session: CatalogedSession) -> Stay:
+    header, closing = session.header, session.closing
+    if closing is not None:
+        return Stay(session, SessionState.ENDED, closing.closed_at)
+    try:
+        counted = await context.services.access.session(
+            HospitalId(header.hospital_id), SessionId(header.session_id)
+        )
+    except NotFound:  # policy keeps its own rows for a year; the catalogue keeps them for good
+        return Stay(session, SessionState.LOST, None)
+    return Stay(session, SessionState(counted.state.value), counted.closed_at)
+
+
+def _moment(text: str | None, fold: Fold | None, field: str, hospital: Hospital) -> datetime | None:
+    """Read one of the times asked for; a bare one is on the hospital's clock. Raises BadTimestamp, AmbiguousLocalTime."""
+    if text is None:
+        return None
+    try:
+        bare = datetime.fromisoformat(text)
+    except ValueError:
+        return instant(text, field)
+    if bare.tzinfo is not None:
+        return instant(text, field)
+    side = None if fold is None else int(fold == "second")
+    return to_utc(bare, hospital.timezone, fold=side, field=field)
+
+
+def _span(moments: Sequence[datetime | None], now: datetime) -> tuple[datetime, datetime | None]:
+    at, since, until = moments
+    if at is not None and (since is not None or until is not None):
+        raise InvalidInput("at", "say either at, or from and to")
+    if until is not None and since is None:
+        raise InvalidInput("from", "say from when, too")
+    begin, end = (since, until or now) if since is not None else (at or now, None)
+    for field, moment in (("from" if since is not None else "at", begin), ("to", end)):
+        if moment is not None and moment > now:
+            raise InvalidInput(field, "nobody knows yet: say an instant that has passed")
+    if end is not None and end <= begin:
+        raise InvalidInput("to", "must be later than from")
+    return begin, end
+
+
+async def _whom(
+    context: Context, who: Principal, device: str | None, person: str | None, supplier: str | None
+) -> list[tuple[str | None, str | None]]:
+    """Return identifier and name of each that was named; raises NotFound."""
+    services, actor, hospital = context.services, who.person.id, who.hospital_id
+    found: list[tuple[str | None, str | None]] = [(None, None)] * 3
+    if device is not None:
+        if len(device) == _IDENTIFIER:
+            one = await services.devices.get(actor, hospital, DeviceId(device))
+        else:
+            every = {row.name: row for row in await services.devices.list(actor, hospital)}
+            if device not in every:
+                raise NotFound("device", device)
+            one = every[device]
+        found[0] = (one.id, one.name)
+    if person is not None:
+        if len(person) == _IDENTIFIER:
+            somebody = await services.people.get(actor, hospital, PersonId(person))
+        else:
+            people = {row.login: row for row in await services.people.list(actor, hospital)}
+            if person not in people:
+                raise NotFound("person", person)
+            somebody = people[person]
+        found[1] = (somebody.id, somebody.full_name)
+    if supplier is not None:
+        if len(supplier) == _IDENTIFIER:
+            company = await services.suppliers.get(actor, hospital, SupplierId(supplier))
+        else:
+            companies = {row.name.casefold(): row for row in await services.suppliers.list(actor, hospital)}
+            if supplier.casefold() not in companies:
+                raise NotFound("supplier", supplier)
+            company = companies[supplier.casefold()]
+        found[2] = (company.id, company.name)
+    return found
+
+
+def _answer(
+    stays: Sequence[Stay],
+    since: datetime,
+    until: datetime | None,
+    names: Sequence[str | None],
+    hospital: Hospital,
+    language: Language,
+) -> list[str]:
+    """Put it into sentences, times on the hospital's clock."""
+
+    def told(key: str, **arguments: object) -> str:
+        return say_in(hospital.timezone, f"presence.{key}", language, **arguments)
+
+    when = told("at", at=since) if until is None else told("period", since=since, until=until)
+    device, person, supplier = names
+    about = [
+        told("on", device=device) if device is not None else "",
+        told("person", person=person) if person is not None else "",
+        told("supplier", supplier=supplier) if supplier is not None else "",
+    ]
+    asked = ", ".join(part for part in about if part) or told("anywhere")
+    if not stays:
+        return [told("nobody", when=when, asked=asked)]
+    return [
+        told("somebody", when=when, asked=asked, count=len(stays)),
+        *(_sentence(stay, told) for stay in stays),
+    ]
+
+
+def _sentence(stay: Stay, told: Callable[..., str]) -> str:
+    header, closing = stay.session.header, stay.session.closing
+    facts: dict[str, object] = {
+        "person": header.person["full_name"],
+        "login": header.person["login"],
+        "supplier": header.supplier["name"],
+        "device": header.device["name"],
+        "account": header.account,
+        "start": header.started_at,
+    }
+    if closing is not None and closing.interrupted:
+        return told("interrupted", **facts, end=closing.closed_at)
+    if stay.ended is not None:
+        return told("ended", **facts, end=stay.ended)
+    if stay.state is SessionState.LIVE:
+        return told("live", **facts)
+    return told("lost", **facts, window_end=parse(header.window["end"]))
+
+
+def _out(stay: Stay) -> PresentOut:
+    header = stay.session.header
+    return PresentOut(
+        id=header.session_id,
+        state=stay.state,
+        person_id=header.person["id"],
+        person_login=header.person["login"],
+        person_name=header.person["full_name"],
+        supplier=header.supplier["name"],
+        device_id=header.device["id"],
+        device_name=header.device["name"],
+        account_name=header.account,
+        purpose=header.intervention["purpose"],
+        source=header.source,
+        started=header.started_at,
+        ended=stay.ended,
+        window_end=parse(header.window["end"]),
+    )
