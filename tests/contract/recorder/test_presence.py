@@ -39,7 +39,7 @@ async def session(
 
 async def found(database: Database, since: datetime, until: datetime | None = None, **whom: str) -> list[str]:
     """Return who was there, in order."""
-    period = Period(hospital_id=HOSPITAL, since=since, until=until, **whom)  # type: ignore[arg-type]  # its fields
+    period = Period(hospital_id=HOSPITAL, since=since, until=until, **whom)
     return [one.header.session_id for one in (await present(database, period)).sessions]
 
 
