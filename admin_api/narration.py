@@ -10,7 +10,7 @@ from typing_extensions import override
 from admin_api.wording import templates
 from policy.domain.people import Language
 from policy.errors import MissingMessage
-from policy.i18n import Catalog, rule_label
+from policy.i18n import Catalog, load, rule_label
 from recorder.errors import TraceFormatError
 from recorder.replay.timeline import Raw, Teller
 from recorder.trace import instants
@@ -28,7 +28,7 @@ class Narrator(Teller):
         """Speak *language*; write instants in *timezone* (an IANA name); find a refusal's reason in *reasons*."""
         self._language = language
         self._zone = ZoneInfo(timezone)
-        self._reasons = reasons
+        self._reasons = (*reasons, load("policy"))
         self._templates = templates("trace.", language)
         self._raw = Raw()
 
@@ -79,7 +79,7 @@ class Narrator(Teller):
             case FrameType.EXIT:
                 return self._exit(told)
             case FrameType.END:
-                return self._say("end", reason=self._word("end", str(told["reason"])))
+                return self._end(told)
             case FrameType.EOF:
                 return self._known(f"eof.{told['from']}", told)
             case FrameType.DIGEST:
@@ -92,6 +92,14 @@ class Narrator(Teller):
                 return self._known(kind.name.lower(), told)
             case _:
                 return None
+
+    def _end(self, told: Mapping[str, Any]) -> str:
+        """Why the session ended, and what each rule that ended it found."""
+        said = [self._say("end", reason=self._word("end", str(told["reason"])))]
+        for failed in told.get("failed", ()):
+            facts = {name: _cut(value) for name, value in failed.items() if name not in {"rule", "key"}}
+            said.append(f"{rule_label(str(failed['rule']))} - {self._reason(str(failed['key']), **facts)}")
+        return " ".join(said)
 
     def _request(self, told: Mapping[str, Any]) -> str | None:
         asked = self._known(f"request.{told['request']}", told)
@@ -108,10 +116,10 @@ class Narrator(Teller):
         reason = self._reason(key)
         return self._say("refused", rule=rule_label(str(told.get("rule", "C7"))), what=what, reason=reason)
 
-    def _reason(self, key: str) -> str:
+    def _reason(self, key: str, **facts: str) -> str:
         known = next((catalog for catalog in self._reasons if catalog.knows(key)), None)
         try:
-            return key if known is None else known.translate(key, self._language)
+            return key if known is None else known.translate(key, self._language, **facts)
         except MissingMessage:  # a sentence that needs more than a trace holds
             return key
 

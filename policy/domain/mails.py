@@ -17,6 +17,7 @@ class MailKind(StrEnum):
     ENROLLED = "enrolled"
     PASSWORD_CHANGED = "password-changed"  # noqa: S105 - the name of a mail, not a secret
     PHONE_CHANGED = "phone-changed"
+    RECOVERY_USED = "recovery-used"
     KEY_ADDED = "key-added"
     KEY_REMOVED = "key-removed"
     CODES_RENEWED = "codes-renewed"

@@ -29,8 +29,12 @@ _LOSSES: Final[Mapping[LoginReason, Loss]] = {
     LoginReason.CERTIFICATE_UNFIT: Loss.UNFIT,
 }
 """Every other reason means that nobody believed certifies the key."""
-_REMOVED: Final = ("person.key_removed",)
-_DISTRUSTED: Final = ("anchor.removed", "login_authority.removed")
+_CAUSES: Final[Mapping[Loss, tuple[str, ...]]] = {
+    Loss.REMOVED: ("person.key_removed",),
+    Loss.REVOKED: ("anchor.list_taken", "login_authority.krl_taken"),
+    Loss.UNTRUSTED: ("anchor.removed", "login_authority.removed"),
+}
+"""The last event of these names is taken for the cause of a loss: it is what the question was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ class KeyStandings:
         try:
             until = await self._tokens.held_until(whole, key, at)
         except KeyRefused as refused:
-            by = await _revoker(view, whole, key) if refused.reason is LoginReason.CERTIFICATE_REVOKED else ""
+            by = _responder(whole, key) if refused.reason is LoginReason.CERTIFICATE_REVOKED else ""
             loss = _LOSSES.get(refused.reason, Loss.UNTRUSTED)
             return self._keep(state, KeyStanding(fingerprint=key.fingerprint, loss=loss, by=by), at)
         return self._keep(state, KeyStanding(fingerprint=key.fingerprint, until=until), at)
@@ -140,26 +144,27 @@ def _judge(
         )
     except KeyRefused as refused:
         loss = _LOSSES.get(refused.reason, Loss.UNTRUSTED)
-        return KeyStanding(fingerprint=fingerprint, loss=loss, by="KRL" if loss is Loss.REVOKED else "")
+        return KeyStanding(fingerprint=fingerprint, loss=loss)
     return KeyStanding(fingerprint=fingerprint, until=found.until)
 
 
-async def _revoker(view: View, facts: TokenFacts, key: EnrolledKey) -> str:
-    """Return who revoked the certificate of *key*: the responder that said so, else the newest list taken."""
+def _responder(facts: TokenFacts, key: EnrolledKey) -> str:
+    """Return the responder that called a certificate of *key* revoked, '' where none did."""
     for certificate in facts.certificates:
         if certificate.key_fingerprint == key.fingerprint and certificate.revoked_by is not None:
             return certificate.revoked_by
-    taken = await view.outbox.latest(key.hospital_id, ("anchor.list_taken",))
-    return "" if taken is None else str(taken.after.get("source", ""))
+    return ""
 
 
 async def _told(view: View, login: ProvedLogin, standing: KeyStanding) -> KeyStanding:
-    """Return *standing* with the login of whoever brought the loss about, where somebody did."""
-    names = {Loss.REMOVED: _REMOVED, Loss.UNTRUSTED: _DISTRUSTED}.get(standing.loss or Loss.EXPIRED)
-    if names is None:
+    """Return *standing* with who brought the loss about: a person's login, or where a list came from."""
+    if standing.loss is None or standing.loss not in _CAUSES or standing.by:
         return standing
     subject = login.person_id if standing.loss is Loss.REMOVED else None
-    event = await view.outbox.latest(login.hospital_id, names, subject)
-    actor = None if event is None or event.actor is None else event.actor
-    who = None if actor is None else await view.people.find(login.hospital_id, actor)
+    event = await view.outbox.latest(login.hospital_id, _CAUSES[standing.loss], subject)
+    if event is None:
+        return standing
+    if event.actor is None:
+        return replace(standing, by=str(event.after.get("source", "")))
+    who = await view.people.find(login.hospital_id, event.actor)
     return standing if who is None else replace(standing, by=who.login)

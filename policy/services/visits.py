@@ -131,6 +131,7 @@ class VisitService:
         async with self._database.unit_of_work(person.id, self._clock) as work:
             hospital = await work.hospitals.get(hospital_id)
             await self._people.new_totp_in(work, person, hospital)
+            await self._mails.tell(work, person, MailKind.RECOVERY_USED)
             await self._out(work, person, "lost telephone")
             return await self._begin(work, replace(visit, chosen_at=visit.started_at))
 
@@ -144,6 +145,7 @@ class VisitService:
         person = await self._recovery.with_code(hospital_id, login, code, recovery_code, source)
         visit = self._new(person, VisitPurpose.NEW_PASSWORD, source)
         async with self._database.unit_of_work(person.id, self._clock) as work:
+            await self._mails.tell(work, person, MailKind.RECOVERY_USED)
             return await self._begin(work, visit)
 
     async def look(self, shown: Secret) -> Situation:

@@ -129,6 +129,8 @@ def test_a_lost_telephone_is_replaced_with_password_and_recovery_code(house: Hou
         assert new != old
         proved = form(client, "/enrol/code", code=pyotp.TOTP(new).at(house.clock.now()))
         assert proved.headers["location"] == "/enrol/key"
+    mail_to(post, email, "Un code de secours a servi – CH de Test")
+    mail_to(post, REFERENT, f"{login} s'est servi d'un code de secours")
     told = mail_to(post, email, "Votre téléphone a changé – CH de Test").get_content()
     assert "Ce n'est pas vous\N{NO-BREAK SPACE}?" in told
     assert "It was not you?" in told

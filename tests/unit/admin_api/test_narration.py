@@ -88,6 +88,16 @@ TOLD: list[tuple[FrameType, dict[str, Any], str]] = [
         {"request": "direct-tcpip", "host": "localhost", "port": 443, "reason": "device.refused"},
         "Refused by the device: direct-tcpip localhost 443",
     ),
+    (
+        FrameType.END,
+        {
+            "reason": "factor",
+            "failed": [
+                {"rule": "S35", "key": "finding.S35.key_removed", "fingerprint": "SHA256:x", "by": "dsi"}
+            ],
+        },
+        "S35 - The key SHA256:x, which this log-in was made with, has been taken away (by dsi).",
+    ),
     (FrameType.END, {"reason": "left"}, "End of the session: the person closed her connection"),
 ]
 
