@@ -77,6 +77,7 @@ def gateway_settings(settings: Settings) -> GatewaySettings:
         host=chosen.host,
         port=chosen.port,
         login_grace_seconds=chosen.login_grace_seconds,
+        menu_seconds=chosen.menu_seconds,
         max_unauthenticated=chosen.max_unauthenticated,
         max_unauthenticated_per_source=chosen.max_unauthenticated_per_source,
         max_channels=chosen.max_channels,

@@ -121,6 +121,7 @@ class GatewaySection(_Section):
 
     ``names`` are the DNS names and addresses that technicians type; unset, ``host`` and the machine's own name.
     ``host_authority`` is the private key that certifies the host keys; unset, the one made by ``init``.
+    ``menu_seconds`` is how long the menu of a log-in without a device stays open, whatever is typed.
     """
 
     host: str = "127.0.0.1"
@@ -129,6 +130,7 @@ class GatewaySection(_Section):
     host_keys: tuple[Path, ...] = ()
     host_authority: Path | None = None
     login_grace_seconds: PositiveSeconds = 60.0
+    menu_seconds: PositiveSeconds = 900.0
     max_unauthenticated: Count = 200
     max_unauthenticated_per_source: Count = 20
     max_channels: Count = 64

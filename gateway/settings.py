@@ -17,6 +17,7 @@ class GatewaySettings:
     which clients reach the gateway: it certifies its host keys for them, and for the devices that people jump to.
     ``idle_connection_seconds`` ends a connection that is logged in and opens nothing.
     ``responder_seconds`` is how often OCSP responders are asked again about the tokens of live sessions.
+    ``menu_seconds`` is how long a menu stays open, whatever is typed: its log-in is that old by then.
     ``policy_grace_seconds`` is how long live sessions outlive an unreadable policy store (invariant 12).
     """
 
@@ -36,6 +37,7 @@ class GatewaySettings:
     names: tuple[str, ...] = ()
     connect_timeout_seconds: float = 10.0
     idle_connection_seconds: float = 120.0
+    menu_seconds: float = 900.0
     drain_seconds: float = 10.0
     poll_seconds: float = 0.5
     policy_grace_seconds: float = 300.0

@@ -141,5 +141,7 @@ class Jumps:
         options = copy.copy(self._options)
         options.protocol_factory = lambda: InnerFront(self._context, door, outer, device)
         made = InnerConnection(asyncio.get_running_loop(), options)
-        made.show_host_keys(self._host_keys.shown_as([device]))
+        # under the gateway's name it stands in the configuration that she fetches
+        names = [device, *(f"{device}.{name}" for name in self.names)]
+        made.show_host_keys(self._host_keys.shown_as(names))
         return made

@@ -1,6 +1,8 @@
 """The menu on a person's terminal: what is open now, until she chooses, leaves, or nothing is left."""
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 
 from gateway.context import GatewayContext
 from gateway.server.channel import PersonChannel
@@ -12,6 +14,8 @@ from policy.domain.people import Person
 from policy.errors import PolicyError
 
 LOOK_SECONDS = 1.0
+WARNING_SECONDS = 60.0
+"""How long before its greatest age the menu says so; half of that age where it is shorter."""
 AHEAD = 64
 """Steps that wait to be shown; what is typed further ahead is not heard."""
 
@@ -29,12 +33,13 @@ class Lobby:
         columns = request.pty.size[0] if request.pty is not None else 0
         self._menu = Menu(person, context.wording.hospital, context.catalog, columns=columns)
         self._steps: asyncio.Queue[MenuStep] = asyncio.Queue()
-        self._last_key = context.monotonic()
+        self._began = self._last_key = context.monotonic()
+        self._warned = False
         # who does not read what the menu answers is not heard either, or the answers would pile up here
         self.to_person = Valve(channel.channel.pause_reading, channel.channel.resume_reading)
 
     async def choose(self) -> tuple[str, str] | None:
-        """Serve the menu until a device and account are chosen; None when she leaves or is silent too long."""
+        """Serve the menu until a device and account are chosen; None when she leaves or takes too long."""
         self._channel.accept()
         self._channel.server = self
         self._channel.write(self._menu.show(await self._openings()))
@@ -52,12 +57,30 @@ class Lobby:
 
     async def _next(self) -> MenuStep:
         while True:
+            step: MenuStep | None
             try:
-                return await asyncio.wait_for(self._steps.get(), LOOK_SECONDS)
+                step = await asyncio.wait_for(self._steps.get(), LOOK_SECONDS)
             except TimeoutError:
                 step = self._look()
-                if step is not None:
-                    return step
+            step = self._aged(step)  # whoever goes on typing grows older too
+            if step is not None:
+                return step
+
+    def _aged(self, step: MenuStep | None) -> MenuStep | None:
+        """Return *step* with the warning that the menu is old, or its end where it is too old."""
+        limit, language = self._context.settings.menu_seconds, self._person.language
+        left = self._began + limit - self._context.monotonic()
+        if left <= 0:
+            text = self._context.wording.refused("end.menu-age", language, limit=timedelta(seconds=limit))
+            return MenuStep("\r\n".join(["", *text.splitlines(), ""]).encode(), quit=True)
+        final = step is not None and (step.quit or step.chosen is not None)
+        if self._warned or final or left > min(WARNING_SECONDS, limit / 2):
+            return step
+        self._warned = True
+        remaining = timedelta(seconds=round(left))
+        text = self._context.wording.say("warning.menu-age", language, remaining=remaining)
+        warning = self._menu.interrupt(text)
+        return replace(step, output=step.output + warning) if step is not None else MenuStep(warning)
 
     def _look(self) -> MenuStep | None:
         idle = self._context.monotonic() - self._last_key

@@ -64,6 +64,10 @@ class Menu:
         cut = [line if len(line) <= self._columns else f"{line[: self._columns - 1]}…" for line in lines]
         return "\r\n".join([*cut, "", ""]).encode() + self._prompt()
 
+    def interrupt(self, text: str) -> bytes:
+        """Return what shows *text* on a line of its own, then the prompt again with what was typed so far."""
+        return f"\r\n{text}\r\n".encode() + self._prompt() + bytes(self._typed)
+
     def feed(self, data: bytes) -> MenuStep:
         """Take what was typed. What follows a choice in *data* is dropped: it was not typed to the device."""
         output = bytearray()

@@ -23,7 +23,8 @@ def ssh_config(login: str, place: Place, ways: Sequence[Way], language: Language
         return [f"# {text}" for text in catalog.translate(key, language, **arguments).splitlines()]
 
     command = f"ssh{'' if place.port == SSH_PORT else f' -p {place.port}'} {login}@{place.name} ssh-config"
-    lines = comment("ssh-config.intro", login=login)
+    example = place.host(ways[0].device_name if ways else "scan01")
+    lines = comment("ssh-config.intro", login=login, example=example)
     lines += comment("ssh-config.include")
     lines += [f"#   {command} > ~/.ssh/{stem}.conf", f"#   Include {stem}.conf"]
     if line is None:
@@ -38,8 +39,9 @@ def ssh_config(login: str, place: Place, ways: Sequence[Way], language: Language
         lines += ["", *comment("ssh-config.nothing")]
     for way in ways:
         for number, account in enumerate(way.account_names):
-            alias = way.device_name if number == 0 else f"{way.device_name}+{account}"
+            alias = place.host(way.device_name, account if number else None)
             lines += ["", f"Host {alias}", f"    HostName {way.device_name}", f"    User {account}"]
+            lines += [f"    HostKeyAlias {place.host(way.device_name)}"] if trusted else []
             lines += [f"    ProxyJump {login}@{place.name}", *trusted]
     return "".join(f"{text}\n" for text in lines)
 

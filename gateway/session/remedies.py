@@ -44,6 +44,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = {
     "end.drain": Remedy("technician", "step.again", "T1"),
     "end.device": Remedy("technician", "step.while-open", "T1"),
     "end.protocol": Remedy("technician", "step.transfer", "C7"),
+    "end.menu-age": Remedy("technician", "step.again", "T10"),
     "end.nothing-open": Remedy("technician", "step.while-open", "T10"),
     "end.failure": Remedy("administrator", "step.failure", "T1"),
     "refused.shell": Remedy("planner", "step.widen"),

@@ -32,13 +32,24 @@ class Place:
         """The name that the configuration uses."""
         return self.names[0] if self.names else "localhost"
 
+    def host(self, device: str, account: str | None = None) -> str:
+        """Return under which name *device* stands in the configuration, for *account* where it is not the first.
+
+        It ends with the gateway's own name. A device may be called ``github.com``, and forty hospitals have a
+        ``scan01``: neither takes the place of another host of hers.
+        """
+        return f"{device if account is None else f'{device}+{account}'}.{self.name}"
+
     def known_hosts(self, ways: Sequence[Way] = ()) -> str | None:
         """Return the one ``known_hosts`` line for the gateway and the devices of *ways*; None without a CA.
 
-        The CA is believed for these names alone: a technician serves many hospitals.
+        The CA is believed for these names alone: a technician serves many hospitals. A device's own name, which
+        ``ssh -J`` looks for, is left out where it looks like that of somebody else's host.
         """
         if self.authority is None:
             return None
         bracketed = self.port != SSH_PORT
         hosts = [f"[{name}]:{self.port}" if bracketed else name for name in self.names or (self.name,)]
-        return f"@cert-authority {','.join([*hosts, *(way.device_name for way in ways)])} {self.authority}"
+        for way in ways:
+            hosts += [self.host(way.device_name), *([] if "." in way.device_name else [way.device_name])]
+        return f"@cert-authority {','.join(hosts)} {self.authority}"

@@ -44,7 +44,7 @@ def test_the_command_prints_a_configuration_for_somebody(
     done = desks[0].run("ssh-config", "--person", "alice")
     assert done.exit_code == 0
     lines = done.stdout.splitlines()
-    assert f"#{LINE.format(devices=',scan01')}" in lines
+    assert f"#{LINE.format(devices=',scan01.bastion.example,scan01')}" in lines
     assert "    ProxyJump alice@bastion.example" in lines
     assert "Les équipements que vos plages ouvrent" in done.stdout
     assert desks[0].json("ssh-config", "--person", "alice")["config"] == done.stdout

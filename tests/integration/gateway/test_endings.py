@@ -258,6 +258,28 @@ async def test_the_menu_closes_with_the_last_window(bastion: Bastion) -> None:
         assert await terminal.wait(6) == 0
 
 
+async def test_the_menu_has_a_greatest_age(tmp_path: Path) -> None:
+    """However much is typed, the menu says once that it is about to close, keeps what was typed, and then closes."""
+    async with running_bastion(tmp_path, menu_seconds=100.0) as bastion:
+        command = bastion.client.command("alice", options=["-tt"])
+        async with bastion.client.terminal(command, answers=bastion.answers()) as terminal:
+            await terminal.expect(b"scan01")
+            terminal.send(b"sc")
+            await terminal.expect(b"> sc")
+            bastion.clock.advance(timedelta(seconds=60))
+            await terminal.expect("Le menu se ferme dans 40\u00a0secondes".encode())
+            await terminal.expect(b"> sc")
+            bastion.clock.advance(timedelta(seconds=39))
+            terminal.send(b"a")
+            await terminal.expect(b"a")
+            bastion.clock.advance(timedelta(seconds=1))
+            terminal.send(b"n01\r")
+            await terminal.expect(b"il reste ouvert")
+            assert await terminal.wait() == 0
+            assert terminal.seen.count(b"se ferme dans") == 1
+        assert bastion.sessions() == []
+
+
 async def test_plain_commands_without_a_device(bastion: Bastion) -> None:
     """list, why and help answer without a terminal, and sftp without a device is told to name one."""
     listed = await bastion.client.ssh("alice", "list", answers=bastion.answers())

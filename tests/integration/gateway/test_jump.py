@@ -239,7 +239,7 @@ async def test_the_outer_connection_is_not_swept_while_one_inside_lives(
 
 
 async def test_the_configuration_that_she_fetches_works_as_it_says(bastion: Bastion, laptop: Laptop) -> None:
-    """What ssh-config prints, saved and cut as its comments say, reaches scan01 by its name, with no other option."""
+    """What ssh-config prints, saved and cut as its comments say, reaches scan01 by its name there, with no other option."""
     folder = bastion.directory / "dot-ssh"
     folder.mkdir()
     fetched = await bastion.client.ssh("alice", "ssh-config", answers=bastion.answers())
@@ -249,6 +249,8 @@ async def test_the_configuration_that_she_fetches_works_as_it_says(bastion: Bast
     config.write_text(text)
     cut = [line[1:] for line in text.splitlines() if line.startswith("#@")]
     (folder / "ecluse-127.0.0.1.known_hosts").write_text("\n".join(cut) + "\n")
-    ended = await laptop.run(["ssh", "-F", str(config), "-o", "IdentityAgent=none", "scan01", "echo by name"])
+    ended = await laptop.run(
+        ["ssh", "-F", str(config), "-o", "IdentityAgent=none", "scan01.127.0.0.1", "echo by name"]
+    )
     assert ended.stdout == b"by name\n", ended.said
     assert len(ended.prompts) == 2

@@ -14,6 +14,7 @@ PLACE = Place(names=("bastion.example", "192.0.2.1"), port=2222, authority="ssh-
 WAYS = [
     Way(device_name="mri02", account_names=("maint",)),
     Way(device_name="scan01", account_names=("maint", "root")),
+    Way(device_name="github.com", account_names=("git",)),
 ]
 
 
@@ -32,15 +33,29 @@ def understood(tmp_path: Path, host: str) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("host", "name", "user"),
-    [("mri02", "mri02", "maint"), ("scan01", "scan01", "maint"), ("scan01+root", "scan01", "root")],
+    [
+        ("mri02.bastion.example", "mri02", "maint"),
+        ("scan01.bastion.example", "scan01", "maint"),
+        ("scan01+root.bastion.example", "scan01", "root"),
+        ("github.com.bastion.example", "github.com", "git"),
+    ],
 )
 def test_each_account_of_each_device_is_a_host(tmp_path: Path, host: str, name: str, user: str) -> None:
-    """The first account has the device's name, each further one name+account, all by a jump through the gateway."""
+    """Under the device's name and the gateway's, further accounts as name+account, all by a jump through the gateway."""
     found = understood(tmp_path, host)
     assert (found["hostname"], found["user"], found["port"]) == (name, user, "22")
     assert found["proxyjump"] == "alice@bastion.example"
     assert found["stricthostkeychecking"] == "true"
+    assert found["hostkeyalias"] == f"{name}.bastion.example"
     assert found["userknownhostsfile"].endswith(".ssh/ecluse-bastion.example.known_hosts")
+
+
+@pytest.mark.parametrize("host", ["github.com", "scan01", "www.github.com", "example", "nas"])
+def test_no_other_host_of_hers_is_captured(tmp_path: Path, host: str) -> None:
+    """A device called like a host of the world, or of another hospital, changes nothing for that host."""
+    bare = subprocess.run(["ssh", "-F", "none", "-G", host], capture_output=True, text=True, check=True)
+    found = understood(tmp_path, host)
+    assert found == dict(line.partition(" ")[::2] for line in bare.stdout.splitlines())
 
 
 def test_the_gateway_is_a_host_too(tmp_path: Path) -> None:
@@ -51,8 +66,9 @@ def test_the_gateway_is_a_host_too(tmp_path: Path) -> None:
 
 
 def test_the_one_line_names_what_the_ca_is_believed_for() -> None:
-    """The CA is believed for the gateway and her devices, never for every host: she has other hospitals."""
-    line = "@cert-authority [bastion.example]:2222,[192.0.2.1]:2222,mri02,scan01 ssh-ed25519 AAAA"
+    """The CA is believed for the gateway and her devices, never for every host, nor for the world's: she has other hospitals."""
+    devices = "mri02.bastion.example,mri02,scan01.bastion.example,scan01,github.com.bastion.example"
+    line = f"@cert-authority [bastion.example]:2222,[192.0.2.1]:2222,{devices} ssh-ed25519 AAAA"
     assert PLACE.known_hosts(WAYS) == line
     cut = [found.removeprefix("#") for found in text().splitlines() if found.startswith("#@")]
     assert cut == [line]
@@ -79,6 +95,7 @@ def test_every_line_is_a_comment_or_an_option(language: Language) -> None:
     options = (
         "Host ",
         "HostName ",
+        "HostKeyAlias ",
         "Port ",
         "User ",
         "ProxyJump ",
