@@ -1,11 +1,12 @@
 """What the API must be told to run: a frozen value, made once by the composition root."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from admin_api.alarms.causes import Thresholds
 from policy.domain.ids import HospitalId
 from policy.domain.ways import Place
 from policy.vault.secret import Secret
@@ -35,6 +36,15 @@ class MailSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSettings:
+    """Where alarms are posted to, and the secret they are signed with. ``authority`` None: the system's CAs."""
+
+    url: str
+    secret: Secret
+    authority: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiSettings:
     """Settings of one console process.
 
@@ -42,7 +52,7 @@ class ApiSettings:
     ``token_lifetime`` is how long a bearer token serves. ``trace_public_keys`` are the PEM files of the gateways'
     public keys, by which traces are verified. ``gateway`` is what technicians' SSH configurations are made of.
     ``page_hosts`` are the names under which the pages answer, besides their own address. ``mail`` None: nothing is
-    mailed.
+    mailed. ``webhook`` None: alarms are posted nowhere. ``thresholds``: from how many on something is an alarm.
     """
 
     hospital_id: HospitalId
@@ -52,5 +62,7 @@ class ApiSettings:
     trace_public_keys: tuple[Path, ...] = ()
     page_hosts: tuple[str, ...] = ()
     mail: MailSettings | None = None
+    webhook: WebhookSettings | None = None
+    thresholds: Thresholds = field(default_factory=Thresholds)
     reader_keys: tuple[Path, ...] = ()
     gateway: Place = _NOWHERE

@@ -1,4 +1,4 @@
-"""Alarms of the recorder, written into the journal as they are raised."""
+"""Alarms of the recorder and of the machines, written into the journal as they are raised."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,8 +17,9 @@ log = structlog.get_logger()
 class JournalAlarms:
     """Takes alarms on the event loop and journals them behind it; one that cannot be kept is logged."""
 
-    def __init__(self, hospital_id: str, now: Callable[[], datetime]) -> None:
-        """Journal for *hospital_id* once ``journal`` is set; *now* gives aware UTC instants."""
+    def __init__(self, hospital_id: str, now: Callable[[], datetime], actor: str = "recorder") -> None:
+        """Journal for *hospital_id* once ``journal`` is set, as *actor*; *now* gives aware UTC instants."""
+        self._actor = actor
         self._hospital_id = hospital_id
         self._now = now
         self._tasks: set[asyncio.Task[None]] = set()
@@ -42,7 +43,7 @@ class JournalAlarms:
             name=name,
             hospital_id=str(facts.get("hospital_id") or self._hospital_id),
             at=self._now(),
-            actor="recorder",
+            actor=self._actor,
             session_id=facts.get("session_id"),
             details=facts,
         )

@@ -2,13 +2,16 @@
 
 import ssl
 from datetime import timedelta
+from pathlib import Path
 
-from admin_api.settings import ApiSettings, MailSettings, MailTransport
+from admin_api.alarms.causes import MIB, Thresholds
+from admin_api.settings import ApiSettings, MailSettings, MailTransport, WebhookSettings
 from ecluse.errors import SettingsError
 from ecluse.host_keys import host_authority_line, host_fingerprints
 from ecluse.sections import Part
 from ecluse.settings import Settings
 from gateway.settings import GatewaySettings
+from policy.domain.alarms import Severity
 from policy.domain.ids import HospitalId
 from policy.domain.retention import Retention
 from policy.domain.ways import Place
@@ -16,6 +19,7 @@ from policy.settings import PolicySettings
 from policy.vault.secret import Secret
 from recorder.settings import RecorderSettings
 
+_SHORTEST_SECRET = 32
 _THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -35,6 +39,8 @@ def policy_settings(settings: Settings, part: Part = Part.OWNER) -> PolicySettin
         console_longest=timedelta(hours=settings.console.session_hours),
         console_idle=timedelta(minutes=settings.console.idle_minutes),
         console_fresh=timedelta(minutes=settings.console.fresh_minutes),
+        alarm_mails=None if settings.alarms.mail_from == "never" else Severity(settings.alarms.mail_from),
+        alarm_calls=None if settings.alarms.webhook_url is None else Severity(settings.alarms.webhook_from),
     )
 
 
@@ -97,20 +103,7 @@ def mail_settings(settings: Settings) -> MailSettings | None:
         return None
     if chosen.transport is MailTransport.PLAIN and chosen.host not in _THIS_MACHINE:
         raise SettingsError("settings.mail_plain", host=chosen.host)
-    password = None
-    if chosen.password_file is not None:
-        path = settings.data_dir / chosen.password_file
-        try:
-            password = Secret(path.read_text(encoding="utf-8").strip())
-        except OSError as error:
-            raise SettingsError("settings.password_unreadable", path=str(path), why=error.strerror) from error
-    authority = None if chosen.ca is None else settings.data_dir / chosen.ca
-    if authority is not None:
-        try:
-            ssl.create_default_context(cafile=str(authority))
-        except OSError as error:  # an SSLError is one
-            why = error.strerror or str(error)
-            raise SettingsError("settings.mail_ca", path=str(authority), why=why) from error
+    password = None if chosen.password_file is None else _secret(settings.data_dir / chosen.password_file)
     return MailSettings(
         host=chosen.host,
         port=chosen.port,
@@ -118,13 +111,68 @@ def mail_settings(settings: Settings) -> MailSettings | None:
         sender=chosen.sender,
         user=chosen.user,
         password=password,
-        authority=authority,
+        authority=_authority(settings, chosen.ca, "mail.ca"),
     )
 
 
 def console_node(settings: Settings) -> str:
     """Return how the console calls itself in the journal."""
     return f"{settings.node}-console"
+
+
+def webhook_settings(settings: Settings) -> WebhookSettings | None:
+    """Return where alarms are posted, None where nowhere.
+
+    Raises SettingsError where its secret is missing, unreadable or short, or its CA cannot be read.
+    """
+    chosen = settings.alarms
+    if chosen.webhook_url is None:
+        return None
+    if chosen.webhook_secret_file is None:
+        raise SettingsError("settings.webhook_unsigned")
+    path = settings.data_dir / chosen.webhook_secret_file
+    secret = _secret(path)
+    if len(secret.reveal()) < _SHORTEST_SECRET:
+        raise SettingsError("settings.webhook_short", path=str(path), least=_SHORTEST_SECRET)
+    return WebhookSettings(
+        url=chosen.webhook_url,
+        secret=secret,
+        authority=_authority(settings, chosen.webhook_ca, "alarms.webhook_ca"),
+    )
+
+
+def thresholds(settings: Settings) -> Thresholds:
+    """Return from how many on something is an alarm."""
+    chosen = settings.alarms
+    return Thresholds(
+        failed_logins=chosen.failed_logins,
+        unseen_lines=chosen.unseen_lines,
+        session_bytes=chosen.session_mib * MIB,
+        session_files=chosen.session_files,
+        day_bytes=chosen.day_mib * MIB,
+        day_files=chosen.day_files,
+        muted=frozenset(chosen.mute),
+    )
+
+
+def _secret(path: Path) -> Secret:
+    try:
+        return Secret(path.read_text(encoding="utf-8").strip())
+    except OSError as error:
+        raise SettingsError("settings.password_unreadable", path=str(path), why=error.strerror) from error
+
+
+def _authority(settings: Settings, chosen: Path | None, setting: str) -> Path | None:
+    """Return the CA's file, once it has been read; None for the system's."""
+    if chosen is None:
+        return None
+    path = settings.data_dir / chosen
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except OSError as error:  # an SSLError is one
+        why = error.strerror or str(error)
+        raise SettingsError("settings.ca", setting=setting, path=str(path), why=why) from error
+    return path
 
 
 def api_settings(settings: Settings) -> ApiSettings:
@@ -136,6 +184,8 @@ def api_settings(settings: Settings) -> ApiSettings:
         trace_public_keys=settings.trace_public_keys,
         page_hosts=(settings.console.host, *settings.gateway_names),
         mail=mail_settings(settings),
+        webhook=webhook_settings(settings),
+        thresholds=thresholds(settings),
         reader_keys=settings.reader_keys,
         gateway=Place(
             names=settings.gateway_names,

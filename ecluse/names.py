@@ -29,6 +29,7 @@ _LISTS: Final = {
     "login-authorities": "ecluse login-ca list",
     "extensions": "ecluse extensions list",
     "sessions": "ecluse sessions list --past",
+    "alarms": "ecluse alarms list --state all",
 }
 """The command that shows all there are of what the API calls so."""
 
@@ -101,6 +102,15 @@ def extension(client: ApiClient, text: str) -> Json:
     return _only(
         [item for item in client.items("/v1/extensions") if item["id"].startswith(text)], "extensions", text
     )
+
+
+def alarm(client: ApiClient, text: str) -> Json:
+    """Return the alarm of this identifier, or the only one that starts by it; raises NameUnknown."""
+    if _IDENTIFIER.fullmatch(text):
+        return client.get(f"/v1/alarms/{text}")
+    every = client.items("/v1/alarms", state="all")
+    found = _only([item for item in every if item["id"].startswith(text)], "alarms", text)
+    return client.get(f"/v1/alarms/{found['id']}")
 
 
 def session(client: ApiClient, text: str) -> Json:

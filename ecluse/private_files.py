@@ -19,9 +19,10 @@ def gateway_secrets(settings: Settings) -> list[Path]:
 
 def console_secrets(settings: Settings) -> list[Path]:
     """Return the secret files that the console reads itself; the keyring looks after its own."""
-    mail = settings.mail.password_file
-    passwords = database_passwords(settings) + ([] if mail is None else [settings.data_dir / mail])
-    return [settings.certificate_key, settings.checkpoint_key, *settings.reader_keys, *passwords]
+    chosen = (settings.mail.password_file, settings.alarms.webhook_secret_file)
+    passwords = [settings.data_dir / path for path in chosen if path is not None]
+    keys = [settings.certificate_key, settings.checkpoint_key, *settings.reader_keys]
+    return [*keys, *database_passwords(settings), *passwords]
 
 
 def database_passwords(settings: Settings) -> list[Path]:

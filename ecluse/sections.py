@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from admin_api.alarms.causes import MUTABLE
 from admin_api.settings import MailTransport
 from ecluse.errors import SettingsError
 
@@ -182,6 +183,30 @@ class MailSection(_Section):
     user: str | None = None
     password_file: Path | None = None
     ca: Path | None = None
+
+
+class AlarmsSection(_Section):
+    """Who is told of alarms, and from how many on something is one.
+
+    ``mail_from`` and ``webhook_from`` are the least severity that is mailed and posted. ``webhook_secret_file`` holds
+    the secret that messages are signed with, 32 characters or more. ``mute`` names kinds that are not raised.
+    ``failed_logins`` counts an hour and one address, ``unseen_lines`` a session; what may leave a device is in MiB and
+    files. ``clock_seconds``: how far two clocks may differ.
+    """
+
+    mail_from: Annotated[str, Field(pattern="^(critical|high|notice|never)$")] = "high"
+    webhook_from: Annotated[str, Field(pattern="^(critical|high|notice)$")] = "notice"
+    webhook_url: Annotated[str, Field(pattern=r"^https://[^\s/?#@]{1,253}(/[^\s#]{0,1000})?$")] | None = None
+    webhook_secret_file: Path | None = None
+    webhook_ca: Path | None = None
+    mute: tuple[Annotated[str, Field(pattern=f"^({'|'.join(MUTABLE)})$")], ...] = ()
+    failed_logins: Annotated[int, Field(ge=5, le=1000)] = 20
+    unseen_lines: Annotated[int, Field(ge=1, le=1000)] = 10
+    session_mib: Annotated[int, Field(ge=1, le=1024 * 1024)] = 2048
+    session_files: Annotated[int, Field(ge=1, le=1_000_000)] = 500
+    day_mib: Annotated[int, Field(ge=1, le=1024 * 1024)] = 10240
+    day_files: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
+    clock_seconds: Annotated[float, Field(ge=1, le=60)] = 5.0
 
 
 class RecorderSection(_Section):

@@ -20,6 +20,7 @@ from typing_extensions import override
 
 from ecluse.errors import SettingsError
 from ecluse.sections import (
+    AlarmsSection,
     CheckpointSection,
     ConsoleSection,
     DatabaseSection,
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     vault: VaultSection = VaultSection()
     retention: RetentionSection = RetentionSection()
     mail: MailSection = MailSection()
+    alarms: AlarmsSection = AlarmsSection()
     log: LogSection = LogSection()
 
     @classmethod

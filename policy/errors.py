@@ -13,6 +13,7 @@ PolicyError
 │   ├── LockedOut           too many failures; says until when
 │   └── KeyUnfit            her own key, proved, whose certificate serves no longer; says why
 ├── MailRefused             the mail server did not take a mail; it is tried again
+├── CallRefused             the webhook did not take a message; it is tried again
 ├── PolicyUnavailable       the store cannot be read or written
 └── VaultError              a secret cannot be sealed or opened
     └── KeyMissing          the keyring lacks the key that sealed it
@@ -114,6 +115,10 @@ class LockedOut(AuthenticationFailed):
 
 class MailRefused(PolicyError):
     """The mail server did not take a mail. Says what it answered, never what the mail held."""
+
+
+class CallRefused(PolicyError):
+    """The hospital's webhook did not take a message. Says why, never with what secret it was signed."""
 
 
 class PolicyUnavailable(PolicyError):

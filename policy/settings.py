@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from policy.domain.alarms import Severity
 from policy.domain.interventions import InterventionKind
 
 
@@ -23,6 +24,8 @@ class PolicySettings:
     hospital's pages, ``https://host:port`` without a path; ``mails``: what they must know is mailed to them.
     ``rehashes``: passwords are hashed anew where the present settings ask for more; not by who may not write them.
     ``visit_validity``: how long a browser may take; ``mail_validity``: for how long a mail is tried.
+    ``alarm_mails`` and ``alarm_calls``: the least severity that is mailed, and told to the webhook; None: none is.
+    ``call_validity``: for how long a message to the webhook is tried.
     """
 
     database_url: str
@@ -57,6 +60,9 @@ class PolicySettings:
     console_longest: timedelta = timedelta(hours=10)
     console_idle: timedelta = timedelta(minutes=30)
     console_fresh: timedelta = timedelta(minutes=10)
+    alarm_mails: Severity | None = Severity.HIGH
+    alarm_calls: Severity | None = None
+    call_validity: timedelta = timedelta(days=3)
 
     def idle_limit(self, kind: InterventionKind) -> timedelta:
         """Return the idle limit (T10) proposed for a window of that *kind*."""

@@ -5,6 +5,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Final
 
+from admin_api.alarms.words import words
 from admin_api.console.words import say
 from policy.domain.mails import MailKind
 from policy.domain.people import Language
@@ -31,6 +32,8 @@ def message(letter: Letter, sender: str) -> EmailMessage:
 
 
 def _body(letter: Letter, language: Language) -> str:
+    if letter.kind is MailKind.ALARM:
+        return "\n\n".join(_alarm(letter, language))
     lines = [
         _told("mail.hello", language, letter),
         _told(f"mail.{_name(letter)}.text", language, letter),
@@ -41,6 +44,19 @@ def _body(letter: Letter, language: Language) -> str:
         lines.append(_told("mail.not_you", language, letter))
     lines.append(f"{_told('mail.contact', language, letter)} {letter.hospital.security_contact}")
     return "\n\n".join(lines)
+
+
+def _alarm(letter: Letter, language: Language) -> list[str]:
+    """What happened and what to do now; the rest is on the screens of who may read it."""
+    said = words(letter.arguments["alarm_kind"], letter.facts, language)
+    severity = _told(f"mail.alarm.{letter.arguments['severity']}", language, letter)
+    return [
+        _told("mail.hello", language, letter),
+        f"{severity} {said.title}",
+        said.sentence,
+        f"{_told('mail.alarm.act', language, letter)} {said.act}",
+        _told("mail.alarm.after", language, letter),
+    ]
 
 
 def _name(letter: Letter) -> str:
@@ -59,4 +75,8 @@ def _told(key: str, language: Language, letter: Letter) -> str:
         hospital=letter.hospital.name,
         at=letter.at,
         fingerprint=letter.arguments.get("fingerprint", ""),
+        alarm=letter.arguments.get("alarm", "")[:8],
+        title=words(letter.arguments["alarm_kind"], letter.facts, language).title
+        if letter.kind is MailKind.ALARM
+        else "",
     )

@@ -2,6 +2,7 @@
 
 from admin_api.v1 import (
     accounts,
+    alarms,
     authorities,
     derogations,
     devices,
@@ -55,4 +56,5 @@ ROUTERS = (
     proofs.router,
     traces.router,
     journal.router,
+    alarms.router,
 )

@@ -2,6 +2,7 @@
 
 from ecluse.commands import (
     accounts,
+    alarms,
     audit,
     authorities,
     config,
@@ -61,6 +62,7 @@ NOUNS = (
     sessions,
     traces,
     audit,
+    alarms,
     why,
     ssh_config,
     tasks,

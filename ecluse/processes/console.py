@@ -12,10 +12,15 @@ import uvicorn
 from fastapi import FastAPI
 from typing_extensions import override
 
+from admin_api.alarms.watch import AlarmWatch
+from admin_api.alarms.webhook import Webhook
 from admin_api.app import create_app, send_mails
 from admin_api.evidence import OutboxIngest
 from admin_api.server import server_config
+from admin_api.settings import ApiSettings
 from ecluse import composition
+from ecluse.alarms import JournalAlarms
+from ecluse.clocks import ClockWatch
 from ecluse.errors import StartError
 from ecluse.presence import announced
 from ecluse.private_files import console_secrets
@@ -30,6 +35,7 @@ from policy.clock import SystemClock
 from policy.errors import PolicyError
 from policy.services import Services
 from policy.services.pruning import PruningService
+from recorder.audit.feed import JournalFeed
 from recorder.audit.journal import Journal
 from recorder.store.catalog import Catalog
 from recorder.store.database import Database
@@ -82,7 +88,11 @@ async def serve(settings: Settings) -> None:
             policy = composition.policy_settings(settings, Part.CONSOLE)
             pruning = PruningService(built.database, clock, policy, composition.retention(settings))
             ingest = OutboxIngest(built, journal, clock)
-            chores = (send_mails(app), keep(proofs, settings.checkpoints.every_minutes))
+            chores = (
+                send_mails(app),
+                keep(proofs, settings.checkpoints.every_minutes),
+                *_watches(settings, told, built, database, journal),
+            )
             await _serve(settings, server, bound, built, ingest, pruning, chores)
     finally:
         await database.dispose()
@@ -118,6 +128,20 @@ async def _serve(
         for chore in chores:
             chore.cancel()
     log.info("console.stopped")
+
+
+def _watches(
+    settings: Settings, told: ApiSettings, built: Services, database: Database, journal: Journal
+) -> Iterator[Coroutine[None, None, None]]:
+    """Give what looks for alarms, and what tells of them."""
+    feed = JournalFeed(database, told.hospital_id)
+    yield AlarmWatch(built, feed, told.hospital_id, told.thresholds, built.clock).run()
+    machine = JournalAlarms(settings.hospital_id, built.clock.now, "console")
+    machine.journal = journal
+    bound = timedelta(seconds=settings.alarms.clock_seconds)
+    yield ClockWatch(told.node, built.database, built.clock, bound, machine).run()
+    if told.webhook is not None:
+        yield Webhook(built.calls, told.hospital_id, told.webhook, built.clock).run()
 
 
 def _configuration(settings: Settings, app: FastAPI) -> uvicorn.Config:

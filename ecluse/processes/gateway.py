@@ -1,11 +1,14 @@
 """The gateway's process: the SSH side, put together and served until it is asked to stop."""
 
+import asyncio
 import gc
+from datetime import timedelta
 
 import structlog
 
 from ecluse import composition
 from ecluse.alarms import JournalAlarms
+from ecluse.clocks import ClockWatch
 from ecluse.errors import StartError
 from ecluse.host_keys import HostKeyUnusable, read_host_key
 from ecluse.presence import announced
@@ -82,6 +85,10 @@ async def _serve(
         clock,
         node=settings.node,
     )
+    machine = JournalAlarms(settings.hospital_id, clock.now, "gateway")
+    machine.journal = journal
+    bound = timedelta(seconds=settings.alarms.clock_seconds)
+    watch = ClockWatch(settings.node, built.database, clock, bound, machine)
     try:
         with listening("gateway", told.host, told.port):
             await running.start()
@@ -89,10 +96,13 @@ async def _serve(
         # What was loaded until now stays: looking through it again and again holds up every session, 80 ms a time.
         gc.collect()
         gc.freeze()
+        clocks = asyncio.create_task(watch.run())
         log.info("gateway.ready", host=told.host, port=running.port)
         with announced(settings.run_directory, "gateway", running.port):
             await stop_requested()
             log.info("gateway.draining", sessions=running.sessions, within_seconds=told.drain_seconds)
+            clocks.cancel()
+            await machine.close()
             await tasks.stop()
             await running.drain()
     except BaseException:

@@ -12,9 +12,10 @@ from gateway.session.device_side import DeviceSide, ExitSignal, exit_facts
 from gateway.session.fail_closed import fails_closed
 from gateway.session.idle import IdleMeter
 from gateway.session.lane import Lane, Piece
+from gateway.session.moved import Moved
 from gateway.session.request import ChannelRequest
 from gateway.session.taps import Tap, Watch
-from gateway.session.transfer.operation import FileOperation
+from gateway.session.transfer.operation import OUT, FileOperation
 from gateway.session.transfer.sftp_wire import SftpViolation
 from gateway.session.valve import Valve
 from gateway.sshfix import ClientChannel, DeviceChannel, DeviceConnection, FlowControl
@@ -56,6 +57,7 @@ class Relay:
         self.directions: frozenset[Channel] = frozenset()
         self.tap: Tap | None = None
         self.watch: Watch | None = None
+        self.moved = Moved()
         self.over = False
         self._recording = recording
         self._meter = meter
@@ -218,6 +220,7 @@ class Relay:
         if self.over:
             self._dropped["output"] += len(data)
             return
+        self.moved.output(len(data))
         now = self._monotonic()
         if self.request.pty is None:
             self._meter.life(now)
@@ -283,6 +286,8 @@ class Relay:
 
     def note(self, operation: FileOperation) -> None:
         """Keep a file operation; it is written before the bytes that it is about pass."""
+        if operation.direction in OUT and operation.size:
+            self.moved.file()
         self._noted.append((FrameType.FILE, operation.payload()))
 
     def miss(self, kind: str, **facts: object) -> None:

@@ -114,7 +114,8 @@ async def _close_books(session: Session, reason: EndReason, access: Access, jour
             await session.recording.close(reason.value, **details)
         except (RecorderError, OSError) as error:
             _log.error("recording.close_failed", error=str(error))
-    await journal.quietly("session.closed", session.grant, {"reason": reason.value, **details})
+    moved = session.moved.due(ending=True) or {}
+    await journal.quietly("session.closed", session.grant, {"reason": reason.value, **details, **moved})
     try:
         await access.session_closed(session.grant.session_id, reason.value)
     except PolicyError as error:

@@ -9,6 +9,7 @@ from gateway.ports import Recording
 from gateway.session.bridge import Relay
 from gateway.session.deadline import Deadline
 from gateway.session.idle import IdleMeter
+from gateway.session.moved import Moved
 from gateway.session.port_relay import PortRelay
 from gateway.session.port_request import PortRequest
 from gateway.session.reasons import EndReason
@@ -46,6 +47,7 @@ class Session:
         self.asked = 0
         self.turned_down: Denial | PolicyError | None = None
         self.opened = False
+        self.moved = Moved()
         self.earlier: Earlier | None = None
         self._monotonic = monotonic
         self._recording: Recording | None = None
@@ -86,6 +88,7 @@ class Session:
             on_closed=self._forget,
             on_violation=self.on_violation,
         )
+        relay.moved = self.moved
         self.relays[relay.number] = relay
         return relay
 
@@ -102,6 +105,7 @@ class Session:
             monotonic=self._monotonic,
             on_closed=self._forget,
         )
+        relay.moved = self.moved
         self.relays[relay.number] = relay
         return relay
 

@@ -16,6 +16,7 @@ from gateway.session.congestion import Congestion
 from gateway.session.fail_closed import fails_closed
 from gateway.session.idle import IdleMeter
 from gateway.session.lane import Lane
+from gateway.session.moved import Moved
 from gateway.session.port_request import PortRequest, own_name
 from gateway.session.valve import Valve
 from gateway.sshfix import DeviceConnection, FlowControl, PortChannel, TunnelChannel
@@ -49,6 +50,7 @@ class PortRelay:
         self._monotonic = monotonic
         self._on_closed = on_closed
         self._person_gone = False
+        self.moved = Moved()
         self._passed = {"input": 0, "output": 0}
         self._dropped = {"input": 0, "output": 0}
         self.to_device = Valve(self._pause_person, self._resume_person)
@@ -139,6 +141,7 @@ class PortRelay:
             return
         self._meter.life(self._monotonic())
         self._passed["output"] += len(data)
+        self.moved.output(len(data))
         self._outward.pass_on([(FrameType.OUTPUT, data)], partial(self._write_person, data), len(data))
 
     @fails_closed

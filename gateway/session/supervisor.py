@@ -1,7 +1,7 @@
 """Holds every live session to its obligations: idle limit, window end, cuts, an unreadable policy, drain."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 
 import structlog
@@ -195,6 +195,9 @@ class Supervisor:
     def _look(self, session: Session, now: datetime, instant: float) -> None:
         if session.ending is not None or not session.recorded:
             return
+        moved = session.moved.due()
+        if moved is not None:
+            self._note("session.moved", session, moved)
         remaining = session.deadline.remaining(session.obligations.hard_end, now, instant)
         if remaining <= timedelta(0):
             self.end(session, EndReason.WINDOW)
@@ -312,9 +315,11 @@ class Supervisor:
     def _stop(self, session: Session, relay: Relay | PortRelay, text: str) -> None:
         """End one channel from here, and tell the journal."""
         relay.terminate(text)
-        facts = {"channel": relay.number, "reason": text[:200]}
-        work = self._journal.quietly("channel.stopped", session.grant, facts)
-        task = asyncio.get_running_loop().create_task(work)
+        self._note("channel.stopped", session, {"channel": relay.number, "reason": text[:200]})
+
+    def _note(self, name: str, session: Session, facts: Mapping[str, object]) -> None:
+        """Tell the journal, behind whatever goes on."""
+        task = asyncio.get_running_loop().create_task(self._journal.quietly(name, session.grant, facts))
         self._ends.add(task)
         task.add_done_callback(self._ends.discard)
 

@@ -22,6 +22,7 @@ class MailKind(StrEnum):
     KEY_REMOVED = "key-removed"
     CODES_RENEWED = "codes-renewed"
     INVITATION_BLOCKED = "invitation-blocked"
+    ALARM = "alarm"
 
 
 class MailState(StrEnum):

@@ -6,8 +6,11 @@ from policy.authn.passwords import Passwords
 from policy.clock import Clock
 from policy.ports import Responder
 from policy.services.access import AccessService
+from policy.services.alarms import AlarmService
 from policy.services.anchors import AnchorService
 from policy.services.authorities import AuthorityService
+from policy.services.bookmarks import BookmarkService
+from policy.services.calls import CallQueue, CallService
 from policy.services.console_sessions import ConsoleSessionService
 from policy.services.derogations import DerogationService
 from policy.services.device_tasks import DeviceTaskService
@@ -74,6 +77,9 @@ class Services:
     visits: VisitService
     console_sessions: ConsoleSessionService
     mails: MailService
+    alarms: AlarmService
+    calls: CallService
+    bookmarks: BookmarkService
 
     async def close(self) -> None:
         """Let log-ins under way settle, and close the database."""
@@ -137,4 +143,7 @@ async def build(
         visits=VisitService(database, people, login, recovery, certificates, hasher, queue, clock, settings),
         console_sessions=ConsoleSessionService(database, login, clock, settings),
         mails=MailService(database, keyring, clock),
+        alarms=AlarmService(database, clock, queue, CallQueue(clock, settings), settings),
+        calls=CallService(database, clock),
+        bookmarks=BookmarkService(database, clock),
     )

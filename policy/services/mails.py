@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from policy.clock import Clock
+from policy.domain.alarms import Alarm
 from policy.domain.credentials import SealedKind, sealing_context
 from policy.domain.hospitals import Hospital
 from policy.domain.ids import HospitalId, PersonId, new_id
@@ -22,6 +23,7 @@ from policy.vault.secret import Secret
 _FIRST_PAUSE: Final = timedelta(minutes=1)
 _LONGEST_PAUSE: Final = timedelta(hours=1)
 _AT_ONCE: Final = 20
+_FACT: Final = "fact_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,15 @@ class Letter:
     at: datetime
     arguments: Mapping[str, str] = field(default_factory=dict)
     link: Secret | None = None
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """What an alarm tells, by name; empty for every other mail."""
+        return {
+            name.removeprefix(_FACT): value
+            for name, value in self.arguments.items()
+            if name.startswith(_FACT)
+        }
 
     @property
     def to_herself(self) -> bool:
@@ -163,11 +174,19 @@ class MailQueue:
         if not self._settings.mails:
             return
         said = {**(arguments or {}), "about": person.id}
-        everybody = [one for one in await work.people.list(person.hospital_id) if one.active]
-        referents = [one for one in everybody if Role.SECURITY in one.roles]
-        referents = referents or [one for one in everybody if Role.ADMINISTRATOR in one.roles]
+        referents = await _referents(work, person.hospital_id)
         for recipient in [person, *(one for one in referents if one.id != person.id)]:
             await self._put(work, recipient, kind, said)
+
+    async def alarm(self, work: UnitOfWork, alarm: Alarm) -> None:
+        """Tell the hospital's security referents of a new *alarm*, or the administrators where there is none."""
+        if not self._settings.mails:
+            return
+        said = {f"{_FACT}{name}": str(value) for name, value in alarm.facts.items() if value is not None}
+        said |= {"alarm": alarm.id, "alarm_kind": alarm.kind, "severity": alarm.severity.value}
+        said |= {"first_at": alarm.first_at.isoformat()}
+        for recipient in await _referents(work, alarm.hospital_id):
+            await self._put(work, recipient, MailKind.ALARM, said)
 
     async def _put(
         self,
@@ -195,6 +214,12 @@ class MailQueue:
         )
         await work.mails.insert(mail)
         await work.emit("mail.queued", recipient.hospital_id, recipient.id, {}, {"kind": kind})
+
+
+async def _referents(work: UnitOfWork, hospital_id: HospitalId) -> Sequence[Person]:
+    everybody = [one for one in await work.people.list(hospital_id) if one.active]
+    referents = [one for one in everybody if Role.SECURITY in one.roles]
+    return referents or [one for one in everybody if Role.ADMINISTRATOR in one.roles]
 
 
 def _pause(tries: int) -> timedelta:

@@ -9,9 +9,10 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from datetime import UTC, datetime
 from typing import Self
 
-from sqlalchemy import Connection, event, make_url
+from sqlalchemy import Connection, event, func, make_url, select
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction, create_async_engine
@@ -111,6 +112,17 @@ class Database:
         with failures_mean_unavailable():
             async with self._engine.begin() as connection:
                 await connection.run_sync(check_version)
+
+    async def server_time(self) -> datetime | None:
+        """Return the database server's own clock, aware UTC; None where the database is a file of this machine.
+
+        Raises PolicyUnavailable.
+        """
+        if self._embedded:
+            return None
+        async with self.read() as view:
+            found: datetime = (await view.connection.execute(select(func.clock_timestamp()))).scalar_one()
+        return found.astimezone(UTC)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[View]:

@@ -9,8 +9,10 @@ from policy.domain.events import PolicyEvent
 from policy.domain.ids import EventId, HospitalId, PersonId, new_id
 from policy.store.plain import described
 from policy.store.repositories.accounts import Accounts
+from policy.store.repositories.alarms import Alarms, Calls
 from policy.store.repositories.attempts import Attempts
 from policy.store.repositories.authorities import Authorities
+from policy.store.repositories.bookmarks import Bookmarks
 from policy.store.repositories.certificates import Certificates
 from policy.store.repositories.console_sessions import ConsoleSessions
 from policy.store.repositories.continuations import Continuations
@@ -71,6 +73,9 @@ class View:
         self.leases = Leases(connection)
         self.tasks = Tasks(connection)
         self.outbox = Outbox(connection)
+        self.alarms = Alarms(connection)
+        self.calls = Calls(connection)
+        self.bookmarks = Bookmarks(connection)
         self.facts = FactReader(connection)
 
 

@@ -15,17 +15,20 @@ import httpx
 import uvicorn
 from typing_extensions import override
 
+from admin_api.alarms.webhook import Webhook
 from admin_api.app import create_app, send_mails
 from admin_api.evidence import OutboxIngest
 from admin_api.server import server_config
-from admin_api.settings import ApiSettings, MailSettings
+from admin_api.settings import ApiSettings, MailSettings, WebhookSettings
 from ecluse.certificates import make_authority, make_server_certificate
 from ecluse.profile import Profile
 from policy.clock import ManualClock
+from policy.domain.alarms import Severity
 from policy.domain.people import Role
 from policy.domain.ways import Place
 from policy.i18n import load
 from policy.vault.secret import Secret
+from recorder.audit.feed import JournalFeed
 from recorder.audit.journal import Journal
 from recorder.proof.notary import Notary
 from recorder.proof.proofs import Proofs
@@ -65,6 +68,7 @@ class House:
     proofs: Proofs
     signing_key: SigningKey
     ingest: OutboxIngest
+    feed: JournalFeed
     loop: asyncio.AbstractEventLoop
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -117,15 +121,20 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def open_house(
-    directory: Path, *, engagements: bool = False, mail: MailSettings | None = None
+    directory: Path,
+    *,
+    engagements: bool = False,
+    mail: MailSettings | None = None,
+    webhook: WebhookSettings | None = None,
 ) -> Iterator[House]:
     """Build the hospital in *directory* and serve it until the block ends.
 
-    *engagements*: its technicians accept texts; *mail*: the mail server that what they must know is handed to.
+    *engagements*: its technicians accept texts; *mail*: the mail server that what they must know is handed to;
+    *webhook*: where alarms are posted.
     """
     ready = threading.Event()
     kept: dict[str, Any] = {}
-    living = partial(_live, directory, ready, kept, engagements=engagements, mail=mail)
+    living = partial(_live, directory, ready, kept, engagements=engagements, mail=mail, webhook=webhook)
     thread = threading.Thread(target=lambda: asyncio.run(living()), name="api-house")
     thread.start()
     try:
@@ -145,11 +154,12 @@ async def _live(
     *,
     engagements: bool,
     mail: MailSettings | None,
+    webhook: WebhookSettings | None,
 ) -> None:
     kept["loop"] = asyncio.get_running_loop()
     kept["stop"] = asyncio.Event()
     try:
-        await _serve(directory, ready, kept, engagements=engagements, mail=mail)
+        await _serve(directory, ready, kept, engagements=engagements, mail=mail, webhook=webhook)
     except BaseException as error:
         kept["error"] = error
         raise
@@ -164,6 +174,7 @@ async def _serve(
     *,
     engagements: bool,
     mail: MailSettings | None,
+    webhook: WebhookSettings | None,
 ) -> None:
     port = free_port()
     clock = ManualClock(START)
@@ -183,6 +194,7 @@ async def _serve(
         pages_url=f"https://127.0.0.1:{port}",
         engagements=engagements,
         mails=mail is not None,
+        alarm_calls=None if webhook is None else Severity.NOTICE,
     )
     journal = Journal(database, node="console", now=clock.now)
     catalog, store = Catalog(database), FolderStore(directory / "store")
@@ -197,6 +209,7 @@ async def _serve(
             fingerprints=("SHA256:house",),
         ),
         mail=mail,
+        webhook=webhook,
     )
     checkpoint_key = generate_key(directory / "checkpoint-signing.pem")
     proofs = Proofs(
@@ -220,7 +233,9 @@ async def _serve(
     config = server_config(app, host="127.0.0.1", port=port, certificate=tls / "api.pem", key=tls / "api.key")
     server = _Server(config)
     serving = asyncio.create_task(server.serve())
-    mailing = asyncio.create_task(send_mails(app))
+    chores = [asyncio.create_task(send_mails(app))]
+    if webhook is not None:
+        chores.append(asyncio.create_task(Webhook(world.services.calls, world.id, webhook, clock).run()))
     try:
         while not server.started:
             if serving.done():
@@ -238,6 +253,7 @@ async def _serve(
             proofs=proofs,
             signing_key=signing,
             ingest=OutboxIngest(world.services, journal, clock),
+            feed=JournalFeed(database, world.id),
             loop=asyncio.get_running_loop(),
         )
         ready.set()
@@ -245,7 +261,8 @@ async def _serve(
     finally:
         server.should_exit = True
         await serving
-        mailing.cancel()
-        await asyncio.gather(mailing, return_exceptions=True)
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(*chores, return_exceptions=True)
         await world.close()
         await database.dispose()

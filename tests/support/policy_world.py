@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from policy.authn.passwords import Passwords, PasswordSettings
 from policy.clock import Clock
 from policy.domain.access import AccessRequest, Grant
+from policy.domain.alarms import Severity
 from policy.domain.devices import AccountMethod, DedicatedAccount, Device, Zone
 from policy.domain.hospitals import Hospital
 from policy.domain.ids import DeviceId, HospitalId, PersonId, SiteId, new_id
@@ -208,6 +209,7 @@ async def make_world(
     engagements: bool = False,
     pages_url: str | None = None,
     mails: bool = False,
+    alarm_calls: Severity | None = None,
     session_limit: int = 5,
     forwards: Iterable[Forward] = (),
 ) -> World:
@@ -217,7 +219,7 @@ async def make_world(
     *networks*. Device scan01, group ``imagerie``, at *address* and *port*, *host_key* pinned (None: some key),
     account of that *method* and *secret*. A window of two hours, open for half an hour, lets alice in by all
     channels, and to the ports *forwards*. *further*: a second hospital in the same database. *engagements*: the
-    texts are demanded of her. *pages_url*, *mails*: as policy's settings. Everybody but bob has enrolled.
+    texts are demanded of her. *pages_url*, *mails*, *alarm_calls*: as policy's settings. Everybody but bob has enrolled.
     """
     made_here = None
     if keyring_directory is None:
@@ -232,6 +234,7 @@ async def make_world(
         engagements=engagements,
         pages_url=pages_url,
         mails=mails,
+        alarm_calls=alarm_calls,
     )
     await policy_schema(database_url)
     services = await build(settings, clock, passwords=Passwords(CHEAP))

@@ -13,6 +13,10 @@ class Direction(StrEnum):
     BOTH = "both"
 
 
+OUT = frozenset({Direction.DOWN, Direction.BOTH})
+"""The directions in which content leaves the device."""
+
+
 class Phase(StrEnum):
     """How far an operation got when it was noted.
 

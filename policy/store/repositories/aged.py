@@ -54,6 +54,10 @@ def _rules(old: Cutoffs) -> Iterator[tuple[Table, ColumnElement[bool]]]:
     yield t.console_readings, t.console_readings.c.console_session_id.in_(left)
     yield t.console_sessions, t.console_sessions.c.expires_at < old.bearers
     yield t.mails, or_(t.mails.c.sent_at < old.bearers, t.mails.c.abandoned_at < old.bearers)
+    yield (
+        t.alarm_calls,
+        or_(t.alarm_calls.c.delivered_at < old.bearers, t.alarm_calls.c.abandoned_at < old.bearers),
+    )
     visited = exists().where(
         (t.visits.c.hospital_id == t.invitations.c.hospital_id)
         & (t.visits.c.invitation_hash == t.invitations.c.token_hash)

@@ -5,6 +5,13 @@ points into another hospital (invariant 11). The exceptions serve the installati
 of attempts and of the outbox, and the gateways' leases.
 """
 
+from policy.store.tables.alarms import (
+    alarm_calls,
+    alarm_tallies,
+    alarms,
+    journal_bookmarks,
+    journal_readers,
+)
 from policy.store.tables.certificates import (
     login_authorities,
     revocation_lists,
@@ -57,6 +64,9 @@ from policy.store.tables.windows import (
 __all__ = [
     "account_secrets",
     "accounts",
+    "alarm_calls",
+    "alarm_tallies",
+    "alarms",
     "attempts",
     "authority_keys",
     "console_readings",
@@ -73,6 +83,8 @@ __all__ = [
     "hospitals",
     "interventions",
     "invitations",
+    "journal_bookmarks",
+    "journal_readers",
     "login_authorities",
     "mails",
     "metadata",

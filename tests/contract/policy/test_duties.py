@@ -261,6 +261,11 @@ def calls() -> dict[str, tuple[str, Call]]:
         ),
         ("engagements.accepted", READ, ask("engagements", "accepted", alice)),
         ("mails.of_person", READ, ask("mails", "of_person", alice)),
+        ("alarms.list", RESUME, ask("alarms", "list")),
+        ("alarms.get", RESUME, ask("alarms", "get", none)),
+        ("alarms.calls", RESUME, ask("alarms", "calls", none)),
+        ("alarms.acknowledge", RESUME, ask("alarms", "acknowledge", none)),
+        ("alarms.close", RESUME, ask("alarms", "close", none, note="essai")),
         ("tokens.list", READ, ask("tokens", "list")),
         ("tokens.revoke_token", STOP, ask("tokens", "revoke_token", _a_token)),
     ]

@@ -19,6 +19,8 @@ NEVER_ANSWERED = {
         "access was withdrawn between the decision and the session",
         "X1 sessions are open already, and no more than that are allowed",
     },
+    "services/alarms.py": {"another process read the journal for alarms meanwhile"},
+    "services/bookmarks.py": {"another process read the journal meanwhile"},
     "services/login_door.py": {"must be given: there are X1 hospitals"},
     "store/database.py": {
         "X1 is not supported: use sqlite or postgresql",

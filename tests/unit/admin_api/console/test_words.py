@@ -8,6 +8,7 @@ from babel.messages.pofile import read_po
 import admin_api.console
 from admin_api.console.steps import Step
 from policy.authn.passwords import Strength
+from policy.domain.alarms import Severity
 from policy.domain.engagements import EngagementKind
 from policy.domain.mails import MailKind
 
@@ -35,7 +36,8 @@ def named() -> set[str]:
     found |= {f"{name}.{part}" for name in MESSAGES for part in ("title", "text")}
     found |= {f"password.{strength.value}" for strength in Strength}
     found |= {f"{group}.{kind.value}" for kind in EngagementKind for group in ("text", "engagements.accept")}
-    for kind in MailKind:
+    found |= {"mail.alarm.subject", *(f"mail.alarm.{severity.value}" for severity in Severity)}
+    for kind in set(MailKind) - {MailKind.ALARM}:
         parts = ["subject", "text"] + (
             ["after"] if kind in INVITATIONS else ["referent.subject", "referent.text"]
         )

@@ -1,0 +1,234 @@
+"""The table of alarms: which entries of the journal are one, of what severity, and from how many on.
+
+One row a cause. Its title, sentence and suggested act are in the catalogues under ``alarm.<kind>``. What the hospital
+may set are the thresholds, and which kinds below critical are muted; that a cause is an alarm at all is decided here.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from policy.domain.alarms import Severity, Sighting, Tally
+from recorder.audit.events import SecurityEvent
+
+MIB: Final = 1 << 20
+HOUR: Final = timedelta(hours=1)
+DAY: Final = timedelta(days=1)
+_LONGEST_SESSION: Final = timedelta(days=31)
+_ALARM: Final = "alarm."
+OWN: Final = frozenset({"alarm.opened", "alarm.acknowledged", "alarm.closed"})
+"""What alarms themselves write into the journal: no cause of another."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """What a hospital may set, within the bounds that the settings file holds to.
+
+    ``failed_logins``: refused log-ins from one address in an hour. ``unseen_lines``: lines typed unseen in one
+    session, beyond answers to questions. ``session_*`` and ``day_*``: what may leave a device in a session, and in a
+    day. ``muted``: kinds of alarm that are not raised; a critical one always is.
+    """
+
+    failed_logins: int = 20
+    unseen_lines: int = 10
+    session_bytes: int = 2048 * MIB
+    session_files: int = 500
+    day_bytes: int = 10240 * MIB
+    day_files: int = 2000
+    muted: frozenset[str] = frozenset()
+
+
+Key = Callable[[SecurityEvent], str]
+Counted = Callable[[SecurityEvent, Thresholds], Sequence[Tally]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """One row: entries named ``event`` for which ``when`` holds are alarms of this ``kind``.
+
+    ``key`` tells two causes of one kind apart. ``counts``: an alarm only once one of these is reached. ``over``: the
+    entry says that the cause is gone.
+    """
+
+    kind: str
+    event: str
+    severity: Severity
+    key: Key
+    when: Callable[[SecurityEvent], bool] = lambda _event: True
+    counts: Counted | None = None
+    over: bool = False
+
+
+def _fact(*names: str) -> Key:
+    """Tell causes apart by these details."""
+
+    def key(event: SecurityEvent) -> str:
+        return "/".join(str(event.details.get(name) or "") for name in names)
+
+    return key
+
+
+def _one(_event: SecurityEvent) -> str:
+    return ""
+
+
+def _who(event: SecurityEvent) -> str:
+    """Return the person where it is one of the hospital's, else the address: names that are tried are many."""
+    return event.person_id or str(event.source)
+
+
+def _changed(name: str) -> Key:
+    """Tell causes apart by what a change of policy was about."""
+
+    def key(event: SecurityEvent) -> str:
+        after = event.details.get("after")
+        return str(after.get(name) or "") if isinstance(after, Mapping) else ""
+
+    return key
+
+
+def _undeclared(event: SecurityEvent) -> bool:
+    failed = event.details.get("failed")
+    return isinstance(failed, list) and any(
+        str(one).partition(":")[2] == "finding.C2.undeclared" for one in failed
+    )
+
+
+def _not_intact(event: SecurityEvent) -> bool:
+    return event.details.get("intact") is False
+
+
+def _secret(event: SecurityEvent) -> bool:
+    return event.details.get("error") == "SecretRefused"
+
+
+def _failures(event: SecurityEvent, set_by: Thresholds) -> Sequence[Tally]:
+    return (Tally(name=f"failures/{event.source}", amount=1, limit=set_by.failed_logins, period=HOUR),)
+
+
+def _unseen(event: SecurityEvent, set_by: Thresholds) -> Sequence[Tally]:
+    name = f"unseen/{event.session_id}"
+    return (Tally(name=name, amount=1, limit=set_by.unseen_lines, period=_LONGEST_SESSION),)
+
+
+def _volume(event: SecurityEvent, set_by: Thresholds) -> Sequence[Tally]:
+    amounts = {name: _number(event.details.get(f"{name}_out")) for name in ("bytes", "files")}
+    places = (
+        (f"session/{event.session_id}", _LONGEST_SESSION, set_by.session_bytes, set_by.session_files),
+        (f"device/{event.device_id}", DAY, set_by.day_bytes, set_by.day_files),
+    )
+    return tuple(
+        Tally(name=f"{name}/{place}", amount=amounts[name], limit=limit, period=period)
+        for place, period, *limits in places
+        for name, limit in zip(("bytes", "files"), limits, strict=True)
+        if amounts[name]
+    )
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def _device(event: SecurityEvent) -> str:
+    return event.device_id or ""
+
+
+def _session(event: SecurityEvent) -> str:
+    return event.session_id or ""
+
+
+_C, _H, _N = Severity.CRITICAL, Severity.HIGH, Severity.NOTICE
+CAUSES: Final[tuple[Cause, ...]] = (
+    # the way in
+    Cause(kind="lockout", event="authentication.locked", severity=_N, key=_who),
+    Cause(
+        kind="failed_logins",
+        event="authentication.failed",
+        severity=_H,
+        key=lambda event: str(event.source),
+        counts=_failures,
+    ),
+    Cause(kind="unknown_source", event="access.denied", severity=_H, key=_who, when=_undeclared),
+    Cause(kind="second_post", event="person.second_post_refused", severity=_H, key=_who),
+    # the device's side
+    Cause(kind="host_key_changed", event="device.host_key_changed", severity=_C, key=_device),
+    Cause(kind="secret_refused", event="device.failed", severity=_H, key=_device, when=_secret),
+    Cause(kind="process_survived", event="session.process_survived", severity=_N, key=_device),
+    Cause(kind="unseen_input", event="alarm.unseen_input", severity=_N, key=_session, counts=_unseen),
+    Cause(kind="volume_out", event="session.moved", severity=_H, key=_device, counts=_volume),
+    Cause(kind="volume_out", event="session.closed", severity=_H, key=_device, counts=_volume),
+    # what is kept
+    Cause(kind="recording_failed", event="alarm.recording_failed", severity=_C, key=_one),
+    Cause(kind="recording_failed", event="alarm.recording_unavailable", severity=_C, key=_one),
+    Cause(kind="trace_not_shipped", event="alarm.trace_not_shipped", severity=_H, key=_one),
+    Cause(kind="trace_interrupted", event="alarm.trace_interrupted", severity=_N, key=_one),
+    Cause(kind="trace_altered", event="trace.verified", severity=_C, key=_session, when=_not_intact),
+    Cause(kind="journal_altered", event="journal.verified", severity=_C, key=_one, when=_not_intact),
+    # the machines
+    Cause(kind="policy_unreadable", event="alarm.policy_unreadable", severity=_C, key=_fact("node")),
+    Cause(kind="policy_unreadable", event="alarm.policy_readable", severity=_C, key=_fact("node"), over=True),
+    Cause(kind="supervision_failed", event="alarm.supervision_failed", severity=_C, key=_fact("node")),
+    Cause(kind="clock_drift", event="alarm.clock_drift", severity=_H, key=_fact("node")),
+    Cause(kind="clock_drift", event="alarm.clock_right", severity=_H, key=_fact("node"), over=True),
+    Cause(kind="clock_stepped", event="alarm.clock_stepped", severity=_H, key=_fact("node")),
+    # who is told
+    Cause(kind="mail_undelivered", event="mail.abandoned", severity=_N, key=_changed("kind")),
+    Cause(kind="webhook_undelivered", event="webhook.abandoned", severity=_H, key=_one),
+    Cause(kind="export_late", event="alarm.export_late", severity=_H, key=_one),
+    Cause(kind="export_late", event="alarm.export_caught_up", severity=_H, key=_one, over=True),
+    Cause(kind="test", event="alarm.test", severity=_C, key=_one),
+)
+"""In an alarm of the journal (``alarm.…``) that has no row, ``other`` is raised: it is never passed over."""
+
+UNREADABLE: Final = "journal_unreadable"
+ALTERED: Final = "journal_altered"
+OTHER: Final = "other"
+HEARD_ELSEWHERE: Final = frozenset({"alarm.host_key_changed"})
+"""Alarms of the journal that another entry tells with more: who, which device, which session."""
+KINDS: Final = tuple(dict.fromkeys([*(cause.kind for cause in CAUSES), UNREADABLE, OTHER]))
+MUTABLE: Final = tuple(
+    dict.fromkeys(cause.kind for cause in CAUSES if cause.severity is not Severity.CRITICAL)
+)
+"""The kinds that a hospital may mute."""
+
+_ROWS: Final[dict[str, tuple[Cause, ...]]] = {
+    cause.event: tuple(one for one in CAUSES if one.event == cause.event) for cause in CAUSES
+}
+
+
+def sightings(event: SecurityEvent, set_by: Thresholds) -> Iterator[Sighting]:
+    """Yield what *event* is a sighting of; nothing for most."""
+    if event.name in OWN | HEARD_ELSEWHERE:
+        return
+    rows = _ROWS.get(event.name, ())
+    if not rows and event.name.startswith(_ALARM):
+        yield _sighting(event, OTHER, event.name, Severity.HIGH)
+    for cause in rows:
+        muted = cause.kind in set_by.muted and cause.severity is not Severity.CRITICAL
+        if muted or not cause.when(event):
+            continue
+        tallies = () if cause.counts is None else tuple(cause.counts(event, set_by))
+        if cause.counts is None or tallies:
+            yield _sighting(
+                event, cause.kind, cause.key(event), cause.severity, over=cause.over, tallies=tallies
+            )
+
+
+def _sighting(event: SecurityEvent, kind: str, key: str, severity: Severity, **more: Any) -> Sighting:
+    details = event.details
+    after = details.get("after")
+    facts = dict(after) if isinstance(after, Mapping) else dict(details)
+    if event.source is not None:
+        facts.setdefault("source", event.source)
+    return Sighting(
+        kind=kind,
+        key=key,
+        severity=severity,
+        at=event.at,
+        facts={**facts, "event": event.name},
+        person_id=event.person_id,
+        device_id=event.device_id,
+        session_id=event.session_id,
+        **more,
+    )

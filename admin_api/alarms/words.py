@@ -1,0 +1,41 @@
+"""An alarm in words: what it is called, what happened, and what to do now."""
+
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from admin_api.alarms.causes import OTHER
+from admin_api.wording import knows, say, templates
+from policy.domain.people import Language
+
+_UNTOLD = "–"
+_WHY = ("detail", "error", "why", "reason")
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmWords:
+    """Title, sentence and suggested act, in one language."""
+
+    title: str
+    sentence: str
+    act: str
+
+
+def words(kind: str, facts: Mapping[str, object], language: Language) -> AlarmWords:
+    """Return the words of an alarm of that *kind*; *facts* may come from strangers, and are shown, never obeyed."""
+    known = kind if knows(f"alarm.{kind}.title") else OTHER
+    return AlarmWords(
+        *(_said(f"alarm.{known}.{part}", facts, language) for part in ("title", "sentence", "act"))
+    )
+
+
+def _said(key: str, facts: Mapping[str, object], language: Language) -> str:
+    template = templates(key, language)[key]
+    wanted = {name for _, name, _, _ in string.Formatter().parse(template) if name}
+    return say(key, language, **{name: _fact(name, facts) for name in wanted})
+
+
+def _fact(name: str, facts: Mapping[str, object]) -> object:
+    """Return the fact of that name; why something failed is said under several."""
+    names = _WHY if name == "detail" else (name,)
+    return next((facts[one] for one in names if facts.get(one) not in (None, "")), _UNTOLD)

@@ -1,0 +1,135 @@
+"""Shapes of alarms."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from admin_api.alarms.words import words
+from admin_api.v1.schemas.base import Input, example
+from policy.domain.alarms import Alarm, AlarmState, Answer, Call, Severity
+from policy.domain.people import Language
+from policy.services.alarms import LONGEST_NOTE
+
+
+class AnswerOut(BaseModel):
+    """Who acknowledged or closed an alarm (her login), when, and her note."""
+
+    by: str
+    at: datetime
+    note: str
+
+
+class AlarmOut(BaseModel):
+    """One cause of alarm, however often it was seen, with what happened and what to do in the caller's language.
+
+    ``over_at``: since when the cause is known to be gone. ``facts`` are those of the last time.
+    """
+
+    id: str
+    kind: str
+    severity: Severity
+    state: AlarmState
+    title: str
+    sentence: str
+    act: str
+    count: int
+    first_at: datetime
+    last_at: datetime
+    over_at: datetime | None
+    person: str | None
+    device: str | None
+    session_id: str | None
+    facts: dict[str, Any]
+    acknowledged: AnswerOut | None
+    closed: AnswerOut | None
+
+    @classmethod
+    def of(cls, alarm: Alarm, language: Language, logins: Mapping[str, str]) -> "AlarmOut":
+        """Show *alarm* in *language*; *logins* are the hospital's people's, by identifier."""
+        said = words(alarm.kind, alarm.facts, language)
+        return cls(
+            id=alarm.id,
+            kind=alarm.kind,
+            severity=alarm.severity,
+            state=alarm.state,
+            title=said.title,
+            sentence=said.sentence,
+            act=said.act,
+            count=alarm.count,
+            first_at=alarm.first_at,
+            last_at=alarm.last_at,
+            over_at=alarm.over_at,
+            person=_text(alarm.facts.get("person")),
+            device=_text(alarm.facts.get("device")),
+            session_id=alarm.session_id,
+            facts=dict(alarm.facts),
+            acknowledged=_answer(alarm.acknowledged, logins),
+            closed=_answer(alarm.closed, logins),
+        )
+
+
+class AlarmsPage(BaseModel):
+    """One page of alarms, the one seen last first."""
+
+    items: list[AlarmOut]
+    next: str | None = None
+
+
+class CallOut(BaseModel):
+    """One message to the webhook; ``fault`` is why the last try failed."""
+
+    id: str
+    event: str
+    queued_at: datetime
+    tries: int
+    delivered_at: datetime | None
+    abandoned_at: datetime | None
+    fault: str | None
+
+    @classmethod
+    def of(cls, call: Call) -> "CallOut":
+        """Show *call*."""
+        return cls(**{name: getattr(call, name) for name in cls.model_fields})
+
+
+class AlarmDetail(AlarmOut):
+    """An alarm with the messages that the webhook was sent about it."""
+
+    calls: list[CallOut] = []
+
+
+class AcknowledgeIn(Input):
+    """A note is welcome, and not needed: it says who looks into it already."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=example(note="J’appelle Imagix"))
+
+    note: str = Field(default="", max_length=LONGEST_NOTE)
+
+
+class CloseIn(Input):
+    """What it was: kept in the journal."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra=example(note="Scanner réinstallé hier, clé comparée sur place")
+    )
+
+    note: str = Field(min_length=1, max_length=LONGEST_NOTE)
+
+
+class TestOut(BaseModel):
+    """An exercise was asked for: who asked, and when."""
+
+    asked_by: str
+    at: datetime
+
+
+def _answer(answer: Answer | None, logins: Mapping[str, str]) -> AnswerOut | None:
+    if answer is None:
+        return None
+    return AnswerOut(by=logins.get(answer.by, answer.by), at=answer.at, note=answer.note)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,149 @@
+"""The journal as a stream: what was added since a reader last looked, and where a chain does not go on as it must."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recorder.audit.entries import GENESIS, JournalEntry, digest, parse
+from recorder.errors import JournalBroken
+from recorder.store.database import Database
+from recorder.store.tables import journal_entries
+
+MAX_LOOK = 1000
+"""Entries that one look returns at most."""
+
+_t = journal_entries.c
+_HEADS = text(
+    """
+    WITH RECURSIVE chains(writer) AS (
+        SELECT min(writer) FROM journal_entries WHERE hospital_id = :hospital
+        UNION ALL
+        SELECT (SELECT min(e.writer) FROM journal_entries e
+                WHERE e.hospital_id = :hospital AND e.writer > chains.writer)
+        FROM chains WHERE chains.writer IS NOT NULL
+    )
+    SELECT writer,
+           (SELECT max(e.seq) FROM journal_entries e
+            WHERE e.hospital_id = :hospital AND e.writer = chains.writer) AS seq
+    FROM chains WHERE writer IS NOT NULL
+    """
+)
+"""The last number of each chain: a step of the primary key's index a chain, however many entries there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Up to where a reader has read one writer's chain: the last entry's number and digest."""
+
+    seq: int = 0
+    digest: str = GENESIS
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """One entry as it was found.
+
+    Attributes:
+        writer: Whose chain.
+        seq: Its number; of the last entry that is left where the chain was shortened.
+        entry: The entry; None where there is none to read.
+        fault: None, or ``missing`` (numbers are left out before it), ``previous`` (it does not follow what was read
+            before), ``digest`` or ``content`` (it was changed), ``shortened`` (entries read before are gone).
+    """
+
+    writer: str
+    seq: int
+    entry: JournalEntry | None
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look found, each chain in its order, and the positions to look on from."""
+
+    fed: list[Fed] = field(default_factory=list)
+    positions: dict[str, Position] = field(default_factory=dict)
+
+
+class JournalFeed:
+    """Reads one hospital's journal on, chain by chain.
+
+    A chain has one writer, which commits its entries one after the other: so an entry that was not there at a look
+    has a higher number than all that were, and nothing is ever passed over. No order between writers is promised.
+    """
+
+    def __init__(self, database: Database, hospital_id: str) -> None:
+        """Read the journal of *hospital_id* in *database*."""
+        self._database = database
+        self._hospital_id = hospital_id
+
+    async def look(self, known: Mapping[str, Position], limit: int = MAX_LOOK) -> Look:
+        """Return at most *limit* entries that come after the *known* positions, and the positions that moved.
+
+        Raises:
+            SQLAlchemyError: The database refuses.
+        """
+        found = Look()
+        async with self._database.read() as connection:
+            heads = await self._heads(connection)
+            for writer, position in known.items():
+                if position.seq > heads.get(writer, 0):
+                    await self._shortened(connection, writer, heads.get(writer, 0), found)
+            for writer, head in heads.items():
+                position = found.positions.get(writer) or known.get(writer) or Position()
+                room = limit - len(found.fed)
+                if head > position.seq and room > 0:
+                    await self._follow(connection, writer, position, room, found)
+        return found
+
+    async def behind(self, known: Mapping[str, Position]) -> int:
+        """Return how many entries come after the *known* positions.
+
+        Raises:
+            SQLAlchemyError: The database refuses.
+        """
+        async with self._database.read() as connection:
+            heads = await self._heads(connection)
+        return sum(max(0, head - known.get(writer, Position()).seq) for writer, head in heads.items())
+
+    async def _heads(self, connection: AsyncConnection) -> dict[str, int]:
+        rows = await connection.execute(_HEADS, {"hospital": self._hospital_id})
+        return {row.writer: row.seq for row in rows}
+
+    async def _shortened(self, connection: AsyncConnection, writer: str, head: int, found: Look) -> None:
+        """Say once that entries are gone: the position goes back to what is left."""
+        row = None
+        if head:
+            mine = (_t.hospital_id == self._hospital_id) & (_t.writer == writer) & (_t.seq == head)
+            row = (await connection.execute(select(_t.digest).where(mine))).first()
+        found.fed.append(Fed(writer, head, None, "shortened"))
+        found.positions[writer] = Position() if row is None else Position(head, row.digest)
+
+    async def _follow(
+        self, connection: AsyncConnection, writer: str, position: Position, room: int, found: Look
+    ) -> None:
+        after = (_t.hospital_id == self._hospital_id) & (_t.writer == writer) & (_t.seq > position.seq)
+        query = select(_t.seq, _t.content, _t.digest).where(after).order_by(_t.seq).limit(room)
+        for row in await connection.execute(query):
+            found.fed.append(_fed(writer, row.seq, row.content.encode(), row.digest, position))
+            position = Position(row.seq, row.digest)
+        found.positions[writer] = position
+
+
+def _fed(writer: str, seq: int, content: bytes, kept: str, before: Position) -> Fed:
+    try:
+        entry = parse(content)
+    except JournalBroken:
+        return Fed(writer, seq, None, "content")
+    if not hmac.compare_digest(digest(content), kept):
+        return Fed(writer, seq, entry, "digest")
+    if seq != before.seq + 1:
+        return Fed(writer, seq, entry, "missing")
+    if entry.previous != before.digest or (entry.writer, entry.seq) != (writer, seq):
+        return Fed(writer, seq, entry, "previous")
+    return Fed(writer, seq, entry)

@@ -1,0 +1,168 @@
+"""The table of alarms: which entries are one, that each has its words, and that a quiet day stays quiet."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from admin_api.alarms.causes import CAUSES, KINDS, MUTABLE, OTHER, Thresholds, sightings
+from admin_api.alarms.words import words
+from policy.domain.alarms import Severity, Sighting
+from policy.domain.people import Language
+from recorder.audit.events import SecurityEvent
+
+HOSPITAL = "a" * 32
+START = datetime(2026, 11, 23, 6, tzinfo=UTC)
+DEFAULTS = Thresholds()
+
+
+def event(name: str, details: dict[str, Any] | None = None, minute: int = 0, **more: Any) -> SecurityEvent:
+    """An entry of the journal."""
+    at = START + timedelta(minutes=minute)
+    return SecurityEvent(name=name, hospital_id=HOSPITAL, at=at, details=details or {}, **more)
+
+
+def kinds(one: SecurityEvent, set_by: Thresholds = DEFAULTS) -> list[str]:
+    """The kinds of alarm that one entry is a sighting of, whatever else is needed."""
+    return [sighting.kind for sighting in sightings(one, set_by)]
+
+
+def undeclared(*failed: str) -> dict[str, Any]:
+    """What the gateway writes of a refusal."""
+    return {"device": "scan01", "failed": list(failed)}
+
+
+@pytest.mark.parametrize(
+    ("one", "kind"),
+    [
+        (event("authentication.locked", {"login": "alice"}, source="192.0.2.9"), "lockout"),
+        (event("authentication.failed", {"login": "root"}, source="192.0.2.9"), "failed_logins"),
+        (
+            event("access.denied", undeclared("O3:finding.O3.ended", "C2:finding.C2.undeclared")),
+            "unknown_source",
+        ),
+        (event("access.denied", undeclared("O3:finding.O3.ended")), None),
+        (event("access.denied", {"failed": "C2:finding.C2.undeclared"}), None),
+        (event("device.host_key_changed", device_id="d" * 32), "host_key_changed"),
+        (event("device.failed", {"error": "SecretRefused"}, device_id="d" * 32), "secret_refused"),
+        (event("device.failed", {"error": "DeviceUnreachable"}, device_id="d" * 32), None),
+        (event("trace.verified", {"intact": False}), "trace_altered"),
+        (event("trace.verified", {"intact": True}), None),
+        (event("journal.verified", {"intact": False}), "journal_altered"),
+        (event("alarm.unseen_input", {"lines": 1}, session_id="s" * 32), "unseen_input"),
+        (event("session.moved", {"bytes_out": 1, "files_out": 0}), "volume_out"),
+        (event("session.closed", {"reason": "left"}), None),
+        (event("alarm.something_new", {"node": "gw-1"}), OTHER),
+        (event("alarm.opened", {"after": {}}), None),
+        (event("alarm.acknowledged", {"after": {}}), None),
+        (event("alarm.closed", {"after": {}}), None),
+        (event("mail.abandoned", {"after": {"kind": "alarm", "reason": "refused"}}), "mail_undelivered"),
+        (event("session.opened"), None),
+    ],
+)
+def test_an_entry_is_a_sighting_of_its_cause_and_of_no_other(one: SecurityEvent, kind: str | None) -> None:
+    """Each named cause is seen in the entry that tells of it; what is nobody's business is none."""
+    assert kinds(one) == ([] if kind is None else [kind])
+
+
+def test_hostile_details_are_kept_from_the_table() -> None:
+    """Details of any shape raise no error, whatever row looks at them."""
+    shapes: tuple[Any, ...] = (None, [], [[]], {}, "x", 3, -1, True, {"after": None}, {"after": []})
+    for value in shapes:
+        for name in {cause.event for cause in CAUSES}:
+            names = ("failed", "intact", "error", "bytes_out", "files_out", "after", "node")
+            list(sightings(event(name, dict.fromkeys(names, value)), DEFAULTS))
+
+
+def test_every_kind_has_its_words_in_both_languages() -> None:
+    """Title, sentence and act are there, differ by language, and leave no placeholder open."""
+    for kind in KINDS:
+        french, english = (words(kind, {}, language) for language in (Language.FRENCH, Language.ENGLISH))
+        for ours, theirs in zip(
+            (french.title, french.sentence, french.act),
+            (english.title, english.sentence, english.act),
+            strict=True,
+        ):
+            assert ours != theirs
+            assert "{" not in ours + theirs
+    assert words("of a later version", {}, Language.ENGLISH) == words(OTHER, {}, Language.ENGLISH)
+
+
+def test_what_a_stranger_named_is_shown_and_does_nothing() -> None:
+    """Control characters and braces in facts are data."""
+    said = words("lockout", {"login": "\x1b]0;x\x07{source}", "source": "192.0.2.1"}, Language.ENGLISH)
+    assert "\x1b" not in said.sentence
+    assert "{source}" in said.sentence
+
+
+def test_a_hospital_mutes_what_is_not_critical() -> None:
+    """A muted kind is not seen; a critical one is, even if somebody could name it."""
+    muted = Thresholds(muted=frozenset({"lockout", "host_key_changed"}))
+    assert kinds(event("authentication.locked", source="192.0.2.9"), muted) == []
+    assert kinds(event("device.host_key_changed"), muted) == ["host_key_changed"]
+    assert {cause.kind for cause in CAUSES if cause.severity is Severity.CRITICAL}.isdisjoint(MUTABLE)
+
+
+def quiet_day() -> Iterator[SecurityEvent]:
+    """A day of a site of 40 interventions: typing errors, passwords for sudo, downloads of logs, a forgotten window."""
+    for number in range(40):
+        minute, person, session = number * 30, f"{number % 8:032}", f"{number:032}"
+        about = {"person_id": person, "session_id": session, "device_id": f"{number % 12:032}"}
+        source = f"192.0.2.{number % 8}"
+        for slip in range(number % 3):
+            yield event("authentication.failed", {"login": "alice"}, minute + slip, source=source)
+        yield event(
+            "authentication.succeeded", {"login": "alice"}, minute + 3, source=source, person_id=person
+        )
+        yield event("session.opened", {}, minute + 3, **about)
+        for hidden in range(number % 4):
+            yield event("alarm.unseen_input", {"lines": hidden + 1}, minute + 4 + hidden, session_id=session)
+        yield event("session.moved", {"bytes_out": 40 << 20, "files_out": 12}, minute + 20, **about)
+        yield event("session.closed", {"reason": "left", "bytes_out": 1 << 20}, minute + 25, **about)
+    yield event("authentication.locked", {"login": "bob"}, 600, source="192.0.2.7", person_id="b" * 32)
+    yield event("access.denied", undeclared("O3:finding.O3.none"), 700, source="192.0.2.7")
+    yield event("device.failed", {"error": "DeviceUnreachable"}, 800, device_id="d" * 32)
+
+
+def raised(events: Iterator[SecurityEvent]) -> set[tuple[str, str]]:
+    """The causes that would be alarms, each counted as the register counts."""
+    totals: dict[str, int] = defaultdict(int)
+    found = set()
+    for one in events:
+        for sighting in sightings(one, DEFAULTS):
+            if _reached(sighting, totals):
+                found.add((sighting.kind, sighting.key))
+    return found
+
+
+def _reached(sighting: Sighting, totals: dict[str, int]) -> bool:
+    for tally in sighting.tallies:
+        totals[tally.name] += tally.amount
+    return not sighting.tallies or any(totals[tally.name] >= tally.limit for tally in sighting.tallies)
+
+
+def test_a_quiet_day_has_fewer_than_five_alarms() -> None:
+    """Forty ordinary interventions, with what people do wrong, leave the list short enough to be read."""
+    assert raised(quiet_day()) == {("lockout", "b" * 32)}
+
+
+def test_an_attack_on_that_day_stands_out() -> None:
+    """Guessing from one address, an exfiltration and a hidden dialogue are each one alarm more."""
+
+    def attacked() -> Iterator[SecurityEvent]:
+        yield from quiet_day()
+        for number in range(200):
+            yield event("authentication.failed", {"login": f"u{number}"}, 1, source="203.0.113.5")
+        taken = {"session_id": "e" * 32, "device_id": "f" * 32}
+        for _ in range(12):
+            yield event("session.moved", {"bytes_out": 256 << 20, "files_out": 0}, 2, **taken)
+        for line in range(30):
+            yield event("alarm.unseen_input", {"lines": line}, 3, session_id="e" * 32)
+
+    assert raised(attacked()) - raised(quiet_day()) == {
+        ("failed_logins", "203.0.113.5"),
+        ("volume_out", "f" * 32),
+        ("unseen_input", "e" * 32),
+    }
