@@ -1,9 +1,11 @@
 """Somebody at her own machine, with the command line and her token."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
+import structlog
 from typer.testing import CliRunner, Result
 
 from ecluse.main import app
@@ -25,8 +27,13 @@ class Desk:
             }
 
     def run(self, *arguments: str, typed: str | None = None) -> Result:
-        """Run ``ecluse`` with *arguments*."""
-        return CliRunner().invoke(app, list(arguments), env=self.environment, input=typed)
+        """Run ``ecluse`` with *arguments*; the log of this process, which the command takes over, is given back."""
+        handlers = logging.getLogger().handlers[:]
+        try:
+            return CliRunner().invoke(app, list(arguments), env=self.environment, input=typed)
+        finally:
+            structlog.reset_defaults()
+            logging.getLogger().handlers[:] = handlers
 
     def json(self, *arguments: str) -> Any:
         """Run it for a script: exit code 0, and JSON."""

@@ -1,8 +1,9 @@
 """From the journal to the list, the mail and the webhook, behind the real API."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -73,8 +74,12 @@ def test_a_changed_host_key_reaches_everybody_and_is_answered(
     for _ in range(3):
         happened(house, "device.host_key_changed", device_id=device.id, person_id=house.world.who("alice"))
     look(house)
-    until(lambda: bool(receiver.tries) and bool(post.to("renee.vert@")), "nobody was told")
-    [mail] = post.to("renee.vert@")
+
+    def mails() -> list[EmailMessage]:
+        return [one for one in post.to("renee.vert@") if "Alarme" in str(one["Subject"])]
+
+    until(lambda: bool(receiver.tries) and bool(mails()), "nobody was told")
+    [mail] = mails()
     assert "clé d’hôte" in str(mail["Subject"])
     assert "ecluse alarms show" in mail.get_content()
     headers, body = receiver.tries[0]
@@ -107,7 +112,7 @@ def test_a_changed_host_key_reaches_everybody_and_is_answered(
     told = [item["name"] for item in rssi.json("audit", "list", "--name", "alarm")]
     assert told == ["alarm.opened", "alarm.acknowledged", "alarm.closed"]
     until(lambda: len(receiver.tries) == 3, "the webhook was not told of the answers")
-    assert [one["event"] for one in receiver.documents[1:]] == ["alarm.acknowledged", "alarm.closed"]
+    assert {one["event"] for one in receiver.documents[1:]} == {"alarm.acknowledged", "alarm.closed"}
 
 
 def test_an_exercise_takes_the_whole_way(house: House, receiver: Receiver, tmp_path: Path) -> None:
@@ -128,22 +133,24 @@ def test_a_receiver_that_does_not_take_it_is_asked_again_with_the_same_identifie
 ) -> None:
     """A refusal and a redirection are failures: nothing is sent elsewhere, and the same message comes again."""
     rssi = Desk(house, tmp_path, "rssi")
-    before = len(receiver.tries)
     receiver.status = status
     rssi.run("alarms", "test")
     look(house)
-    until(lambda: len(receiver.tries) > before, "nothing was tried")
     [alarm] = rssi.json("alarms", "list")
+
+    def tries() -> list[tuple[Mapping[str, str], bytes]]:
+        opened = f'"event":"alarm.opened","id":"{call["id"]}"'.encode()
+        return [one for one in receiver.tries if opened in one[1]]
 
     def fault() -> str:
         return str(rssi.json("alarms", "show", alarm["id"])["calls"][0]["fault"])
 
+    [call] = rssi.json("alarms", "show", alarm["id"])["calls"]
     until(lambda: fault() == f"HTTP {status}", "the refusal was not noted")
     receiver.status = 204
     house.clock.advance(timedelta(seconds=11))
-    until(lambda: len(receiver.tries) > before + 1, "it was not tried again")
-    tries = receiver.tries[before:]
-    assert len({(headers["Idempotency-Key"], body) for headers, body in tries}) == 1
+    until(lambda: len(tries()) == 2, "it was not tried again")
+    assert len({(headers["Idempotency-Key"], body) for headers, body in tries()}) == 1
     rssi.json("alarms", "close", alarm["id"], "--note", "Exercice")
 
 
@@ -175,15 +182,15 @@ def test_consoles_that_read_together_count_every_entry_once(house: House) -> Non
 
     house.run(work())
     look(house)
-    client = house.client("rssi", language="fr")
-    [alarm] = client.get("/v1/alarms").json()["items"]
-    assert (alarm["count"], alarm["facts"]["node"]) == (90, "gw-all")
-    assert "gw-all ne peut pas lire" in alarm["sentence"]
-    client.post(f"/v1/alarms/{alarm['id']}/close", json={"note": "essai"})
+    with house.client("rssi", language="fr") as client:
+        [alarm] = client.get("/v1/alarms").json()["items"]
+        assert (alarm["count"], alarm["facts"]["node"]) == (90, "gw-all")
+        assert "gw-all ne peut pas lire" in alarm["sentence"]
+        client.post(f"/v1/alarms/{alarm['id']}/close", json={"note": "essai"})
 
 
 @pytest.mark.parametrize("language", list(Language))
 def test_technicians_and_planners_see_no_alarm(house: House, language: Language) -> None:
     """Who watches whom is nobody's business but the security staff's."""
-    answer = house.client("alice", language=language.value).get("/v1/alarms")
-    assert answer.status_code == 403
+    with house.client("alice", language=language.value) as client:
+        assert client.get("/v1/alarms").status_code == 403

@@ -56,7 +56,7 @@ def test_a_server_with_its_password_and_ca_is_handed_over(tmp_path: Path) -> Non
     [
         ({"host": "smtp.example", "transport": "plain"}, "settings.mail_plain"),
         ({"host": "smtp.example", "password_file": "missing"}, "settings.password_unreadable"),
-        ({"host": "smtp.example", "ca": "missing.pem"}, "settings.mail_ca"),
+        ({"host": "smtp.example", "ca": "missing.pem"}, "settings.ca"),
     ],
 )
 def test_what_could_not_be_sent_safely_is_refused_at_start(
