@@ -10,7 +10,7 @@ from sqlalchemy import Table, select
 
 from policy.clock import ManualClock
 from policy.domain.access import AccessRequest, RevocationScope
-from policy.domain.alarms import Alarm, AlarmState, Bookmark, Call, Severity
+from policy.domain.alarms import AlarmState, Bookmark
 from policy.domain.attempts import Attempt, AttemptKind, AttemptOutcome
 from policy.domain.certificates import (
     LoginAuthority,
@@ -23,7 +23,7 @@ from policy.domain.console_sessions import ConsoleSession, Reading
 from policy.domain.continuations import Continuation
 from policy.domain.derogations import Derogation
 from policy.domain.engagements import EngagementKind
-from policy.domain.ids import DerogationId, HospitalId, new_id
+from policy.domain.ids import DerogationId, new_id
 from policy.domain.mails import Mail, MailKind
 from policy.domain.people import Factor, Person
 from policy.domain.reports import Goal
@@ -282,38 +282,6 @@ async def furnish_enrolment(work: UnitOfWork, person: Person, token_hash: str, a
         next_try_at=at,
     )
     await work.mails.insert(mail)
-
-
-async def furnish_alarms(work: UnitOfWork, here: HospitalId, at: datetime) -> None:
-    """Put one row into each table of alarms, in the caller's transaction."""
-    end = at + HALF_AN_HOUR
-    alarm = Alarm(
-        id=f"{here[:31]}a",
-        hospital_id=here,
-        kind="host_key_changed",
-        key="scan01",
-        severity=Severity.CRITICAL,
-        state=AlarmState.OPEN,
-        count=1,
-        first_at=at,
-        last_at=at,
-        facts={},
-    )
-    await work.alarms.insert(alarm)
-    await work.alarms.put_tally(here, "scan01", 1, end)
-    call = Call(
-        id=new_id(),
-        hospital_id=here,
-        alarm_id=alarm.id,
-        event="opened",
-        alarm={},
-        queued_at=at,
-        expires_at=end,
-        next_try_at=at,
-    )
-    await work.calls.insert(call)
-    await work.bookmarks.begin(here, "alarms", at)
-    await work.bookmarks.put(here, "alarms", {"gw1": Bookmark(1, "0" * 64)})
 
 
 async def test_one_row_of_everything_is_there_to_be_stolen(world: World, neighbour: World) -> None:
