@@ -34,6 +34,7 @@ from policy.services.bearers import digest
 from policy.services.engagements import accept_in, demand_in
 from policy.store.tables import metadata
 from policy.store.unit_of_work import UnitOfWork, View
+from tests.support.alarm_rows import furnish_alarms
 from tests.support.policy_world import HALF_AN_HOUR, World, host_key_line, make_world
 
 NOT_A_QUESTION: Final = {"hold", "hold_person"}
