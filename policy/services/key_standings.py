@@ -13,13 +13,13 @@ from typing import Final
 
 from policy.authn import held_keys, ssh_certificates, ssh_keys
 from policy.authn.held_keys import KeyRefused
-from policy.domain.certificates import LoginAuthority
+from policy.domain.certificates import LoginAuthority, TokenCertificate, TrustAnchor
 from policy.domain.credentials import EnrolledKey, KeyKind
-from policy.domain.ids import HospitalId
+from policy.domain.ids import HospitalId, PersonId
 from policy.domain.logins import LoginReason
 from policy.domain.people import Person
 from policy.domain.proofs import KeyStanding, Loss, ProvedLogin
-from policy.services.token_check import TokenCheck, TokenFacts, read_token_facts
+from policy.services.token_check import TokenCheck, TokenFacts
 from policy.store.unit_of_work import View
 
 _KEPT: Final = 1024
@@ -49,6 +49,44 @@ class _Judged:
         return self.at <= at and (until is None or at < until)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What the standings of any number of log-ins rest on, read in a few queries."""
+
+    people: Mapping[PersonId, Person]
+    keys: Sequence[EnrolledKey]
+    certificates: Sequence[TokenCertificate]
+    anchors: Sequence[TrustAnchor]
+    marks: Sequence[tuple[str, str, datetime]]
+    authorities: Sequence[LoginAuthority]
+    holders: Mapping[str, PersonId]
+
+    def token_facts(self, person: Person) -> TokenFacts:
+        """Return what her tokens are judged on, but for the lists."""
+        return TokenFacts(
+            certificates=tuple(one for one in self.certificates if one.person_id == person.id),
+            anchors=tuple(one for one in self.anchors if one.serves(person.supplier_id)),
+        )
+
+
+async def _read(view: View, hospital_id: HospitalId, logins: Collection[ProvedLogin]) -> _Known:
+    people = {login.person_id for login in logins}
+    certified = [login.key for login in logins if ssh_certificates.is_certificate(login.key)]
+    keys = await view.credentials.ssh_keys_of(hospital_id, people)
+    tokens = any(key.kind is KeyKind.TOKEN for key in keys)
+    held = [ssh_keys.fingerprint(ssh_certificates.plain_key(blob)) for blob in certified]
+    certificates = view.certificates
+    return _Known(
+        people={one.id: one for one in await view.people.of(hospital_id, people)},
+        keys=keys,
+        certificates=await certificates.of_people(hospital_id, people) if tokens else (),
+        anchors=await certificates.anchors(hospital_id) if tokens else (),
+        marks=await certificates.list_marks(hospital_id) if tokens else (),
+        authorities=await certificates.authorities(hospital_id) if certified else (),
+        holders=await view.credentials.holders(hospital_id, held) if certified else {},
+    )
+
+
 class KeyStandings:
     """Judges proved keys, and remembers what it judged."""
 
@@ -60,40 +98,45 @@ class KeyStandings:
     async def of(
         self, view: View, hospital_id: HospitalId, logins: Collection[ProvedLogin], at: datetime
     ) -> Mapping[ProvedLogin, KeyStanding]:
-        """Return the standing at the aware instant *at* of each of *logins*, all of one hospital."""
+        """Return the standing at the aware instant *at* of each of *logins*, all of one hospital.
+
+        However many they are, it takes seven queries at most, but for lists that have changed and keys that are lost.
+        """
         if not logins:
             return {}
-        keys = await view.credentials.ssh_keys_of(hospital_id, {login.person_id for login in logins})
+        known = await _read(view, hospital_id, logins)
         found: dict[ProvedLogin, KeyStanding] = {}
         for login in logins:
-            standing = await self._one(view, login, keys, at)
+            standing = await self._one(view, login, known, at)
             found[login] = standing if standing.loss is None else await _told(view, login, standing)
         return found
 
-    async def _one(
-        self, view: View, login: ProvedLogin, keys: Sequence[EnrolledKey], at: datetime
-    ) -> KeyStanding:
+    async def _one(self, view: View, login: ProvedLogin, known: _Known, at: datetime) -> KeyStanding:
         fingerprint = ssh_keys.fingerprint(login.key)
-        person = await view.people.find(login.hospital_id, login.person_id)
+        person = known.people.get(login.person_id)
         if person is None:
             return KeyStanding(fingerprint=fingerprint, loss=Loss.REMOVED)
         if ssh_certificates.is_certificate(login.key):
-            return await self._certified(view, login, person, at)
-        key = held_keys.enrolled_as(login.key, (one for one in keys if one.person_id == person.id))
+            return await self._certified(login, person, known, at)
+        key = held_keys.enrolled_as(login.key, (one for one in known.keys if one.person_id == person.id))
         if key is None or (login.token and key.kind is not KeyKind.TOKEN):
             return KeyStanding(fingerprint=fingerprint, loss=Loss.REMOVED)
         if key.kind is not KeyKind.TOKEN:
             return KeyStanding(fingerprint=fingerprint)
-        return await self._token(view, key, person, at)
+        return await self._token(view, key, person, known, at)
 
-    async def _token(self, view: View, key: EnrolledKey, person: Person, at: datetime) -> KeyStanding:
-        facts = await read_token_facts(view, key.hospital_id, person, lists=False)
-        marks = await view.certificates.list_marks(key.hospital_id)
-        state = (key.fingerprint, key.person_id, facts.certificates, facts.anchors, tuple(marks))
-        known = self._known(state, at)
-        if known is not None:
-            return known
-        whole = await read_token_facts(view, key.hospital_id, person)
+    async def _token(
+        self, view: View, key: EnrolledKey, person: Person, known: _Known, at: datetime
+    ) -> KeyStanding:
+        facts = known.token_facts(person)
+        state = (key.fingerprint, key.person_id, facts.certificates, facts.anchors, tuple(known.marks))
+        judged = self._known(state, at)
+        if judged is not None:
+            return judged
+        lists = {
+            anchor.id: await view.certificates.lists(key.hospital_id, anchor.id) for anchor in facts.anchors
+        }
+        whole = replace(facts, lists=lists)
         try:
             until = await self._tokens.held_until(whole, key, at)
         except KeyRefused as refused:
@@ -102,23 +145,18 @@ class KeyStandings:
             return self._keep(state, KeyStanding(fingerprint=key.fingerprint, loss=loss, by=by), at)
         return self._keep(state, KeyStanding(fingerprint=key.fingerprint, until=until), at)
 
-    async def _certified(self, view: View, login: ProvedLogin, person: Person, at: datetime) -> KeyStanding:
-        authorities = [
-            one
-            for one in await view.certificates.authorities(login.hospital_id)
-            if one.serves(person.supplier_id)
-        ]
-        marks = tuple((one.id, one.krl_at) for one in authorities)
-        state = (login, person.login, marks)
-        known = self._known(state, at)
-        if known is None:
-            known = self._keep(state, await asyncio.to_thread(_judge, login, person, authorities, at), at)
-        if known.loss is None:
-            plain = ssh_certificates.plain_key(login.key)
-            held = await view.credentials.key_of_fingerprint(login.hospital_id, ssh_keys.fingerprint(plain))
-            if held is not None and held.person_id != person.id:
-                return replace(known, loss=Loss.UNFIT)
-        return known
+    async def _certified(
+        self, login: ProvedLogin, person: Person, known: _Known, at: datetime
+    ) -> KeyStanding:
+        authorities = [one for one in known.authorities if one.serves(person.supplier_id)]
+        state = (login, person.login, tuple((one.id, one.krl_at) for one in authorities))
+        judged = self._known(state, at)
+        if judged is None:
+            judged = self._keep(state, await asyncio.to_thread(_judge, login, person, authorities, at), at)
+        plain = ssh_keys.fingerprint(ssh_certificates.plain_key(login.key))
+        if judged.loss is None and known.holders.get(plain, person.id) != person.id:
+            return replace(judged, loss=Loss.UNFIT)
+        return judged
 
     def _known(self, state: Hashable, at: datetime) -> KeyStanding | None:
         judged = self._judged.get(state)

@@ -31,23 +31,16 @@ class TokenFacts:
     lists: Mapping[str, Sequence[RevocationList]] = field(default_factory=dict)
 
 
-async def read_token_facts(
-    view: View, hospital_id: HospitalId, person: Person, *, lists: bool = True
-) -> TokenFacts:
-    """Read what the tokens of *person* are judged on: anchors of another supplier's people are not hers.
-
-    Without *lists* those are left out: they may take megabytes.
-    """
+async def read_token_facts(view: View, hospital_id: HospitalId, person: Person) -> TokenFacts:
+    """Read what the tokens of *person* are judged on: anchors of another supplier's people are not hers."""
     certificates = tuple(await view.certificates.of_person(hospital_id, person.id))
     if not certificates:
         return TokenFacts()
     anchors = tuple(
         anchor for anchor in await view.certificates.anchors(hospital_id) if anchor.serves(person.supplier_id)
     )
-    if not lists:
-        return TokenFacts(certificates=certificates, anchors=anchors)
-    taken = {anchor.id: await view.certificates.lists(hospital_id, anchor.id) for anchor in anchors}
-    return TokenFacts(certificates=certificates, anchors=anchors, lists=taken)
+    lists = {anchor.id: await view.certificates.lists(hospital_id, anchor.id) for anchor in anchors}
+    return TokenFacts(certificates=certificates, anchors=anchors, lists=lists)
 
 
 OnRevoked = Callable[[TokenCertificate, Standing, str], Awaitable[None]]

@@ -1,6 +1,6 @@
 """Certificates that people log in with, and whom the hospital believes about them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +34,14 @@ class Certificates:
     async def of_person(self, hospital_id: HospitalId, person_id: PersonId) -> Sequence[TokenCertificate]:
         """Return the person's token certificates, the one that lasts longest first."""
         where = (_t.hospital_id == hospital_id) & (_t.person_id == person_id)
+        query = select(t.token_certificates).where(where).order_by(_t.not_after.desc(), _t.id)
+        return [_certificate(row) for row in await self._connection.execute(query)]
+
+    async def of_people(
+        self, hospital_id: HospitalId, people: Collection[PersonId]
+    ) -> Sequence[TokenCertificate]:
+        """Return the token certificates of these *people*, of each the one that lasts longest first."""
+        where = (_t.hospital_id == hospital_id) & _t.person_id.in_(list(people))
         query = select(t.token_certificates).where(where).order_by(_t.not_after.desc(), _t.id)
         return [_certificate(row) for row in await self._connection.execute(query)]
 

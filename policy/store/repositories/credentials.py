@@ -1,6 +1,6 @@
 """What people log in with: password hashes, sealed TOTP secrets and their used steps, public keys."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
@@ -86,6 +86,14 @@ class Credentials:
         where = (t.ssh_keys.c.hospital_id == hospital_id) & (t.ssh_keys.c.fingerprint == fingerprint)
         row = (await self._connection.execute(select(t.ssh_keys).where(where))).first()
         return None if row is None else _key(row)
+
+    async def holders(self, hospital_id: HospitalId, fingerprints: Collection[str]) -> Mapping[str, PersonId]:
+        """Return who has the enrolled keys of these *fingerprints*; what nobody has is left out."""
+        c = t.ssh_keys.c
+        query = select(c.fingerprint, c.person_id).where(
+            (c.hospital_id == hospital_id) & c.fingerprint.in_(list(fingerprints))
+        )
+        return {row.fingerprint: row.person_id for row in await self._connection.execute(query)}
 
     async def insert_ssh_key(self, key: EnrolledKey) -> None:
         """Add a public key."""

@@ -45,10 +45,10 @@ class Outbox:
         return [(row.position, mapping.event(row)) for row in await self._connection.execute(query)]
 
     async def latest(
-        self, hospital_id: HospitalId, names: Sequence[str], subject: str | None = None
+        self, hospital_id: HospitalId, events: Sequence[str], subject: str | None = None
     ) -> PolicyEvent | None:
-        """Return the hospital's last event of one of these *names*, about *subject* if one is given."""
-        where = (_c.hospital_id == hospital_id) & _c.name.in_(list(names))
+        """Return the hospital's last event of one of the names *events*, about *subject* if one is given."""
+        where = (_c.hospital_id == hospital_id) & _c.name.in_(list(events))
         if subject is not None:
             where &= _c.subject == subject
         query = select(t.outbox).where(where).order_by(_c.position.desc()).limit(1)

@@ -1,6 +1,6 @@
 """People."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,6 +29,11 @@ class People:
         """Write the person's present values."""
         where = (_c.hospital_id == person.hospital_id) & (_c.id == person.id)
         await self._connection.execute(update(t.people).where(where).values(mapping.person_row(person)))
+
+    async def of(self, hospital_id: HospitalId, people: Collection[PersonId]) -> Sequence[Person]:
+        """Return those of *people* that are in this hospital."""
+        where = (_c.hospital_id == hospital_id) & _c.id.in_(list(people))
+        return [mapping.person(row) for row in await self._connection.execute(select(t.people).where(where))]
 
     async def find(self, hospital_id: HospitalId, person_id: PersonId) -> Person | None:
         """Return the person, None where there is none in this hospital."""

@@ -164,6 +164,8 @@ async def furnish(world: World) -> Mapping[str, Any]:
         "devices": [world.device.id],
         "people": [alice],
         "names": ["scan01"],
+        "events": ["person.created"],
+        "fingerprints": [key.fingerprint],
         "occurrences": [],
         "scope": RevocationScope.DEVICE,
         "target": world.device.id,

@@ -104,6 +104,16 @@ async def test_a_menu_and_a_waiting_connection_close_with_their_key(bastion: Bas
     assert await bastion.events("session.opened") == []
 
 
+async def test_a_road_to_a_device_closes_with_its_key(bastion: Bastion) -> None:
+    """A connection inside another (ssh -J) rests on the same key: both are closed."""
+    key = await plain_key(bastion)
+    async with logged_in(bastion, "alice", answers=bastion.code(), keys=[key]) as connection:
+        reader, _ = await connection.open_connection("scan01", 22)
+        await asyncio.wait_for(reader.readline(), 5)
+        await remove(bastion, key.get_fingerprint())
+        await asyncio.wait_for(connection.wait_closed(), 5)
+
+
 async def test_a_code_does_not_complete_a_log_in_whose_key_was_taken_away(bastion: Bastion) -> None:
     """Between signature and code the key went: the right code lets nobody in."""
     key = await plain_key(bastion)

@@ -15,6 +15,7 @@ from policy.domain.factors import Factor, FactorRow, Level
 from policy.domain.logins import LoginReason
 from policy.errors import AuthenticationFailed, Conflict, InvalidInput, KeyUnfit
 from policy.services.factors import FactorService
+from tests.support.login_house import SITE
 from tests.support.pki import Authority, Certified, curve_key, rsa_key, usage
 from tests.support.token_house import TokenHouse, token_house
 
@@ -268,3 +269,17 @@ async def test_a_hospital_may_ask_for_the_code_besides(house: TokenHouse) -> Non
     person = await attempt.check_code(house.house.code())
     assert person.login == "alice"
     assert house.last.factors == {Factor.TOKEN_CERTIFICATE, Factor.TOTP}
+
+
+async def test_a_code_does_not_complete_a_token_revoked_since_it_signed(house: TokenHouse) -> None:
+    """Where the hospital asks for token and code, what is known when the code comes counts, not when the key signed."""
+    hospital = house.house.hospital.id
+    row = FactorRow(frozenset({Factor.TOKEN_CERTIFICATE, Factor.TOTP}), Level.HIGH)
+    await FactorService(house.house.database, house.house.clock).change(house.administrator, hospital, [row])
+    certified = await enrolled(house)
+    attempt = await house.house.login.begin("alice", SITE)
+    assert await attempt.key_proved(certified.blob) is None
+    house.house.clock.advance(timedelta(seconds=1))
+    await house.take(house.issuer.revoke(house.house.clock.now(), {certified.certificate: None}))
+    with pytest.raises(AuthenticationFailed):
+        await attempt.check_code(house.house.code())

@@ -6,6 +6,7 @@ import pytest
 from policy.domain.access import Denial, Facts, Held, Revocation, RevocationScope
 from policy.domain.ids import AccountId, DeviceId, HospitalId, PersonId, SessionId
 from policy.domain.interventions import InterventionState
+from policy.domain.proofs import KeyStanding, Loss
 from policy.domain.windows import Channel, IdleRule, Window, WindowState
 from policy.engine.recheck import recheck
 from tests.support.facts import (
@@ -258,3 +259,23 @@ def test_facts_of_another_session_are_an_error(facts: Facts) -> None:
     """Facts about somebody or something else are a defect of the caller: nothing is decided on them."""
     with pytest.raises(ValueError, match="facts"):
         recheck(GRANT, facts, LATE)
+
+
+@pytest.mark.parametrize("loss", Loss)
+def test_a_live_grant_falls_with_the_key_it_was_proved_with(loss: Loss) -> None:
+    """Whatever became of the key is a finding of its own, and says by whom."""
+    standing = KeyStanding(fingerprint="SHA256:x", loss=loss, by="dsi")
+    answer = recheck(GRANT, replace(FACTS, standing=standing), LATE)
+    assert isinstance(answer, Denial)
+    [finding] = answer.failed
+    assert (finding.code, finding.key) == ("S35", f"finding.S35.key_{loss.value}")
+    assert finding.arguments == {"fingerprint": "SHA256:x", "by": "dsi"}
+
+
+def test_a_live_grant_is_asked_again_when_its_certificate_ends() -> None:
+    """That instant may come before the window's end, and never moves it."""
+    soon = LATE + timedelta(minutes=1)
+    answer = held(replace(FACTS, standing=KeyStanding(fingerprint="SHA256:x", until=soon)))
+    assert (answer.ask_again_at, answer.obligations.hard_end) == (soon, held().obligations.hard_end)
+    far = held(replace(FACTS, standing=KeyStanding(fingerprint="SHA256:x", until=CLOSES + timedelta(days=1))))
+    assert far.ask_again_at == held().ask_again_at
