@@ -26,10 +26,10 @@ from policy.services import Services
 from recorder.audit.journal import Journal
 from recorder.errors import RecorderError
 from recorder.proof.proofs import Proofs
+from recorder.ports import TraceStore
 from recorder.seal.signing import PublicKey
 from recorder.seal.wrapping import ReaderKey
 from recorder.store.catalog import Catalog
-from recorder.store.folder import FolderStore
 
 _PREFIX = "/v1"
 
@@ -43,7 +43,7 @@ def create_app(
     services: Services,
     catalog: Catalog,
     journal: Journal,
-    trace_store: FolderStore,
+    trace_store: TraceStore,
     proofs: Proofs,
     settings: ApiSettings,
     clock: Clock,

@@ -19,10 +19,10 @@ from policy.services import Services
 from policy.services.tokens import Principal
 from recorder.audit.journal import Journal
 from recorder.proof.proofs import Proofs
+from recorder.ports import TraceStore
 from recorder.seal.signing import PublicKey
 from recorder.seal.wrapping import ReaderKey
 from recorder.store.catalog import Catalog
-from recorder.store.folder import FolderStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class Context:
     services: Services
     catalog: Catalog
     journal: Journal
-    traces: FolderStore
+    traces: TraceStore
     proofs: Proofs
     trace_keys: tuple[PublicKey, ...]
     reader_keys: tuple[ReaderKey, ...]

@@ -176,6 +176,10 @@ def _of_policy(error: policy.PolicyError, language: Language, now: datetime) -> 
 
 def _of_recorder(error: recorder.RecorderError, language: Language) -> Refusal:
     match error:
+        case recorder.StoreUnreachable():
+            return Refusal("store-unreachable", 503, headers={"Retry-After": "5"})
+        case recorder.StoreUnavailable():
+            return Refusal("store-unfit", 503)
         case recorder.TraceNotFound():
             return Refusal("not-found", 404, {"noun": say("noun.trace", language), "name": ""})
         case recorder.TraceFormatError() | recorder.SignatureInvalid():

@@ -1,8 +1,10 @@
 """Hands each package its own settings type, out of the installation's settings."""
 
+import configparser
 import ssl
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from admin_api.alarms.causes import MIB, Thresholds
 from admin_api.settings import ApiSettings, MailSettings, MailTransport, WebhookSettings
@@ -17,7 +19,7 @@ from policy.domain.retention import Retention
 from policy.domain.ways import Place
 from policy.settings import PolicySettings
 from policy.vault.secret import Secret
-from recorder.settings import RecorderSettings
+from recorder.settings import BucketSettings, RecorderSettings, StoreCredentials
 
 _SHORTEST_SECRET = 32
 _THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -56,11 +58,71 @@ def retention(settings: Settings) -> Retention:
     )
 
 
+def bucket_settings(settings: Settings, credentials: Path) -> BucketSettings | None:
+    """Return the bucket of traces, opened with what the file *credentials* holds; None where a folder keeps them.
+
+    Raises SettingsError where the file or the CA cannot be read, or the way to another machine is without TLS.
+    """
+    chosen = settings.store
+    if chosen.bucket is None:
+        return None
+    if chosen.endpoint is not None and chosen.endpoint.startswith("http://"):
+        host = urlsplit(chosen.endpoint).hostname
+        if host not in _THIS_MACHINE:
+            raise SettingsError("settings.store_plain", host=host)
+    authority = None if chosen.ca is None else settings.data_dir / chosen.ca
+    if authority is not None:
+        try:
+            ssl.create_default_context(cafile=str(authority))
+        except OSError as error:  # an SSLError is one
+            why = error.strerror or str(error)
+            raise SettingsError("settings.store_ca", path=str(authority), why=why) from error
+    return BucketSettings(
+        bucket=chosen.bucket,
+        endpoint=chosen.endpoint,
+        region=chosen.region,
+        prefix=chosen.prefix,
+        credentials=_credentials(credentials),
+        authority=authority,
+        lock_mode=chosen.lock_mode,
+        timeout_seconds=chosen.timeout_seconds,
+        cache=settings.trace_cache,
+        cache_bytes=chosen.cache_bytes,
+    )
+
+
+def _credentials(path: Path) -> StoreCredentials:
+    """Read the first profile of a file of Amazon's tools; raises SettingsError, which shows nothing of it."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or "UTF-8"
+        raise SettingsError("settings.store_credentials_unreadable", path=str(path), why=why) from error
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(text)
+        profile = parser[parser.sections()[0]]
+        return StoreCredentials(
+            profile["aws_access_key_id"], profile["aws_secret_access_key"], profile.get("aws_session_token")
+        )
+    except (configparser.Error, IndexError, KeyError):
+        # the parser's own words would show the line
+        raise SettingsError("settings.store_credentials_form", path=str(path)) from None
+
+
 def recorder_settings(settings: Settings, part: Part = Part.OWNER) -> RecorderSettings:
-    """Return what the recorder is told in *part*. Raises SettingsError when the database password cannot be read."""
+    """Return what the recorder is told in *part*; the owner of the databases has nothing to do with the bucket.
+
+    Raises SettingsError when a password or the bucket's credentials cannot be read.
+    """
+    credentials = {Part.GATEWAY: settings.store_credentials, Part.CONSOLE: settings.console_store_credentials}
+    bucket = bucket_settings(settings, credentials[part]) if part in credentials else None
     return RecorderSettings(
         spool=settings.spool,
-        store=settings.store,
+        store=settings.trace_folder,
+        bucket=bucket,
+        retention=timedelta(days=settings.store.retention_days),
+        legal_hold=settings.store.legal_hold,
         signing_key_path=settings.signing_key,
         reader_keys=settings.reader_public_keys,
         catalog_url=settings.trace_url(part),

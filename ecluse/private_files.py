@@ -14,7 +14,8 @@ WHAT_ROOT_MAY_SHARE = stat.S_IRGRP
 def gateway_secrets(settings: Settings) -> list[Path]:
     """Return the secret files that the gateway reads itself; the keyring looks after its own."""
     authority = [settings.host_authority] if settings.host_authority.exists() else []
-    return [*settings.host_keys, *authority, settings.signing_key, *database_passwords(settings)]
+    store = [settings.store_credentials] if settings.store.bucket is not None else []
+    return [*settings.host_keys, *authority, settings.signing_key, *store, *database_passwords(settings)]
 
 
 def console_secrets(settings: Settings) -> list[Path]:
@@ -22,6 +23,8 @@ def console_secrets(settings: Settings) -> list[Path]:
     chosen = (settings.mail.password_file, settings.alarms.webhook_secret_file)
     passwords = [settings.data_dir / path for path in chosen if path is not None]
     keys = [settings.certificate_key, settings.checkpoint_key, *settings.reader_keys]
+    if settings.store.bucket is not None:
+        keys.append(settings.console_store_credentials)
     return [*keys, *database_passwords(settings), *passwords]
 
 

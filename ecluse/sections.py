@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 from admin_api.alarms.causes import MUTABLE
 from admin_api.settings import MailTransport
 from ecluse.errors import SettingsError
+from recorder.settings import LockMode
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 PositiveSeconds = Annotated[float, Field(gt=0)]
@@ -234,6 +235,31 @@ class CheckpointSection(_Section):
     key: Path | None = None
     public_keys: tuple[Path, ...] = ()
     every_minutes: Annotated[float, Field(gt=0, le=1440)] = 10.0
+
+
+class StoreSection(_Section):
+    """Where traces are kept: with ``bucket``, in an S3-compatible bucket, else in the folder ``recorder.store``.
+
+    ``credentials`` and ``console_credentials`` are files as Amazon's tools write them, with ``aws_access_key_id`` and
+    ``aws_secret_access_key``; unset, the console uses the gateway's. ``ca`` is a PEM file; unset, the system's CAs.
+    ``retention_days`` is how long the store refuses to delete what came, in ``lock_mode``.
+    """
+
+    bucket: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] | None = None
+    endpoint: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.:\[\]-]{1,253}/?$")] | None = None
+    region: Annotated[str, Field(pattern="^[a-z0-9-]{1,63}$")] = "us-east-1"
+    prefix: Annotated[
+        str, Field(pattern="^([A-Za-z0-9][A-Za-z0-9._-]{0,63}(/[A-Za-z0-9][A-Za-z0-9._-]{0,63})*)?$")
+    ] = ""
+    credentials: Path | None = None
+    console_credentials: Path | None = None
+    ca: Path | None = None
+    lock_mode: LockMode = LockMode.COMPLIANCE
+    retention_days: Annotated[int, Field(ge=90)] = 183
+    legal_hold: bool = False
+    timeout_seconds: PositiveSeconds = 5.0
+    cache: Path | None = None
+    cache_bytes: Count = 4096 * 1024 * 1024
 
 
 class VaultSection(_Section):

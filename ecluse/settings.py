@@ -31,6 +31,7 @@ from ecluse.sections import (
     PolicySection,
     RecorderSection,
     RetentionSection,
+    StoreSection,
     VaultSection,
 )
 
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
     console: ConsoleSection = ConsoleSection()
     recorder: RecorderSection = RecorderSection()
     checkpoints: CheckpointSection = CheckpointSection()
+    store: StoreSection = StoreSection()
     vault: VaultSection = VaultSection()
     retention: RetentionSection = RetentionSection()
     mail: MailSection = MailSection()
@@ -155,9 +157,25 @@ class Settings(BaseSettings):
         return self.path(self.recorder.spool, "spool")
 
     @property
-    def store(self) -> Path:
-        """Where closed traces are kept."""
+    def trace_folder(self) -> Path:
+        """Where traces are kept, where there is no bucket."""
         return self.path(self.recorder.store, "traces")
+
+    @property
+    def trace_cache(self) -> Path:
+        """Where the console keeps what it reads out of a bucket, while it reads it."""
+        return self.path(self.store.cache, "cache/traces")
+
+    @property
+    def store_credentials(self) -> Path:
+        """What the gateway opens the bucket with."""
+        return self.path(self.store.credentials, "keys/store-credentials")
+
+    @property
+    def console_store_credentials(self) -> Path:
+        """What the console opens the bucket with."""
+        own = self.store.console_credentials
+        return self.store_credentials if own is None else self.data_dir / own
 
     @property
     def certificate(self) -> Path:
@@ -197,7 +215,7 @@ class Settings(BaseSettings):
     @property
     def evaluation_stores(self) -> bool:
         """Whether an embedded store is used, fit for evaluation and a small site only."""
-        return self.policy_database.embedded or self.trace_database.embedded
+        return self.store.bucket is None or self.policy_database.embedded or self.trace_database.embedded
 
 
 def find(explicit: Path | None) -> Path:

@@ -10,6 +10,12 @@ RecorderError
 │   └── SpoolFull         the spool has less room than the settings keep free
 ├── RecordingFailed       this recording takes no more frames: its session must end
 ├── TraceNotFound         no such trace, or an identifier that can name none
+├── TraceLocked           the store keeps it: its retention is not over, or it is held
+├── StoreUnavailable      the trace store does not do what it is asked
+│   ├── StoreUnreachable  it does not answer, or says that it cannot now
+│   ├── StoreForbidden    it does not know these credentials, or does not allow them this
+│   ├── StoreFull         it has no room left
+│   └── StoreUnfit        it answers, and is no store for traces: no such bucket, no object lock, no valid certificate
 ├── CatalogUnavailable    the trace database cannot be used, or has another version's schema
 └── JournalBroken         the security journal could not take an event
 """
@@ -66,6 +72,30 @@ class RecordingFailed(RecorderError):
 
 class TraceNotFound(RecorderError):
     """The store holds no such trace."""
+
+
+class TraceLocked(RecorderError):
+    """The store keeps an object: its retention is not over, or a legal hold is set on it."""
+
+
+class StoreUnavailable(RecorderError):
+    """The trace store does not do what it is asked; what was to go there stays in the spool."""
+
+
+class StoreUnreachable(StoreUnavailable):
+    """The store does not answer in time, breaks off, or says that it cannot serve now: try again later."""
+
+
+class StoreForbidden(StoreUnavailable):
+    """The store does not know the credentials, or does not allow them this: somebody must mend it there."""
+
+
+class StoreFull(StoreUnavailable):
+    """The store has no room left, or its quota is reached."""
+
+
+class StoreUnfit(StoreUnavailable):
+    """What answers is no store for traces: no such bucket, no object lock, a certificate that nobody vouches for."""
 
 
 class CatalogUnavailable(RecorderError):

@@ -2,10 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 
 MIB = 1 << 20
+
+
+class LockMode(StrEnum):
+    """Who may shorten an object's retention: nobody, or who has the right to bypass it."""
+
+    COMPLIANCE = "compliance"
+    GOVERNANCE = "governance"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCredentials:
+    """What a bucket is opened with. Its text forms show nothing of it."""
+
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BucketSettings:
+    """An S3-compatible bucket that keeps traces.
+
+    Attributes:
+        bucket: Its name.
+        endpoint: Its server's URL; None: the one of Amazon for the region.
+        region: As the server calls it.
+        prefix: Put before every key, without a slash at its ends; empty for none.
+        credentials: Those of the process that asks.
+        authority: PEM file of the CAs that vouch for the server; None: the system's.
+        lock_mode: Who may shorten a retention.
+        timeout_seconds: How long the server may take to accept a connection, and between two pieces of an answer.
+        cache: Private folder for traces that are being read.
+        cache_bytes: What it may hold; a larger trace is kept while it is read.
+    """
+
+    bucket: str
+    endpoint: str | None = None
+    region: str = "us-east-1"
+    prefix: str = ""
+    credentials: StoreCredentials
+    authority: Path | None = None
+    lock_mode: LockMode = LockMode.COMPLIANCE
+    timeout_seconds: float = 5.0
+    cache: Path
+    cache_bytes: int = 4096 * MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +61,10 @@ class RecorderSettings:
 
     Attributes:
         spool: Local folder where live traces are written.
-        store: Folder of the closed traces.
+        store: Folder of the closed traces, where there is no bucket.
+        bucket: Where traces are kept instead of in a folder.
+        retention: How long the store refuses to delete what is locked, from when it came.
+        legal_hold: Whether new traces come under a legal hold.
         signing_key_path: PEM file of the Ed25519 key that signs manifests, mode 0600.
         reader_keys: PEM files of the public keys whose holders may read the traces; none: traces are not sealed.
         catalog_url: SQLAlchemy URL of the catalogue and journal, with an async driver.
@@ -29,6 +79,9 @@ class RecorderSettings:
     store: Path
     signing_key_path: Path
     catalog_url: str
+    bucket: BucketSettings | None = None
+    retention: timedelta = timedelta()
+    legal_hold: bool = False
     reader_keys: tuple[Path, ...] = ()
     write_timeout_seconds: float = 2.0
     min_free_bytes: int = 256 * MIB

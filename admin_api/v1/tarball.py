@@ -8,12 +8,12 @@ _PIECE = 256 * 1024
 
 
 def pack(folder: Path) -> Iterator[bytes]:
-    """Yield the tar of the plain files in and below *folder*, by name, without owners or times.
+    """Yield the tar of the plain files in and below *folder*, hidden ones apart, by name, without owners or times.
 
     A file that shrinks meanwhile is filled up with zeros, one that grows is cut: its header was sent already.
     """
     for path in sorted(folder.rglob("*")):
-        if not path.is_file() or path.is_symlink():
+        if not path.is_file() or path.is_symlink() or path.name.startswith("."):
             continue
         with path.open("rb") as stream:
             entry = tarfile.TarInfo(str(path.relative_to(folder)))

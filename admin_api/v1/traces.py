@@ -1,11 +1,11 @@
 """Traces: listed, proved, and read. Reading one needs the security role and a reason, and is itself an entry."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Query
 from starlette.responses import StreamingResponse
@@ -20,11 +20,11 @@ from admin_api.v1.tarball import pack
 from policy.domain.people import Language
 from policy.errors import Conflict, NotFound
 from policy.services.tokens import Principal
-from recorder.errors import RecorderError, TraceNotFound
+from recorder.errors import RecorderError, StoreUnavailable, TraceNotFound
 from recorder.replay import asciicast, events, transcript
 from recorder.replay.reader import TraceReader, read_manifest, verify
-from recorder.seal.wrapping import ReaderKey
 from recorder.store.catalog import CatalogedSession, SessionFilters
+from recorder.trace.place import TracePlace
 
 router = APIRouter(prefix="/traces", tags=["traces"], route_class=GuardedRoute)
 
@@ -32,6 +32,7 @@ Reason = Annotated[
     str, Query(min_length=3, max_length=500, description="Why it is read: the journal keeps it.")
 ]
 Renderer = Callable[[TraceReader], Iterator[str]]
+Piece = TypeVar("Piece", str, bytes)
 
 
 @router.get("", openapi_extra=READING)
@@ -69,7 +70,8 @@ async def get_trace(context: Ctx, who: Who, trace_id: str) -> TraceOut:
 async def verify_trace(context: Ctx, who: Who, trace_id: str) -> TraceProof:
     """Prove that nobody touched the trace, or name the first bad record."""
     session = await _cataloged(context, who, trace_id)
-    proof = await asyncio.to_thread(_prove, context, session, _folder(context, session))
+    place = await _place(context, session)
+    proof = await asyncio.to_thread(_prove, context, session, place)
     await note(
         context,
         who,
@@ -109,11 +111,12 @@ async def events_of(context: Ctx, who: Who, trace_id: str, reason: Reason) -> St
 async def files_of(context: Ctx, who: Who, trace_id: str, reason: Reason) -> StreamingResponse:
     """Stream the trace's files as they are stored, in a tar: what the offline verifier and replay read."""
     session = await _cataloged(context, who, trace_id)
-    folder = _folder(context, session)
+    place = await _place(context, session)
     await _note_reading(context, who, session, reason, "files")
     name = f"{session.header.session_id}.tar"
+    pieces = await asyncio.to_thread(_begun, _packed(context, place))
     return StreamingResponse(
-        pack(folder),
+        pieces,
         media_type="application/x-tar",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
@@ -129,26 +132,32 @@ async def _rendered(
 ) -> StreamingResponse:
     name, render, media_type = form
     session = await _cataloged(context, who, trace_id)
-    folder = _folder(context, session)
+    place = await _place(context, session)
     await _note_reading(context, who, session, reason, name)
-    lines = await asyncio.to_thread(_opened, folder, render, context.reader_keys)
+    lines = await asyncio.to_thread(_begun, _lines(context, place, render))
     return StreamingResponse(lines, media_type=media_type)
 
 
-def _opened(folder: Path, render: Renderer, readers: Sequence[ReaderKey]) -> Iterator[str]:
-    """Return the lines, the first of which is read already: what cannot be read at all is refused, not cut off."""
-    lines = _lines(folder, render, readers)
+def _begun(pieces: Iterator[Piece]) -> Iterator[Piece]:
+    """Return the pieces, the first of which is read already: what cannot be read at all is refused, not cut off."""
     try:
-        first = next(lines, None)
+        first = next(pieces, None)
+    except StoreUnavailable:
+        raise
     except RecorderError as broken:
         raise TraceUnreadable(str(broken)) from broken
-    return chain([first] if first is not None else [], lines)
+    return chain([first] if first is not None else [], pieces)
 
 
-def _lines(folder: Path, render: Renderer, readers: Sequence[ReaderKey]) -> Iterator[str]:
-    with TraceReader(folder, readers) as reader:
+def _lines(context: Context, place: TracePlace, render: Renderer) -> Iterator[str]:
+    with context.traces.opened(place) as folder, TraceReader(folder, context.reader_keys) as reader:
         for line in render(reader):
             yield f"{line}\n"
+
+
+def _packed(context: Context, place: TracePlace) -> Iterator[bytes]:
+    with context.traces.opened(place) as folder:
+        yield from pack(folder)
 
 
 async def _cataloged(context: Context, who: Principal, trace_id: str) -> CatalogedSession:
@@ -158,17 +167,24 @@ async def _cataloged(context: Context, who: Principal, trace_id: str) -> Catalog
         raise NotFound("trace", trace_id) from missing
 
 
-def _folder(context: Context, session: CatalogedSession) -> Path:
+async def _place(context: Context, session: CatalogedSession) -> TracePlace:
     header = session.header
     try:
-        return context.traces.open(header.hospital_id, header.session_id, header.started_at)
+        return await asyncio.to_thread(
+            context.traces.find, header.hospital_id, header.session_id, header.started_at
+        )
     except TraceNotFound as missing:
         if session.closing is None:
             raise Conflict("the session is not over: its trace is still with the gateway") from missing
         raise NotFound("trace", header.session_id) from missing
 
 
-def _prove(context: Context, session: CatalogedSession, folder: Path) -> TraceProof:
+def _prove(context: Context, session: CatalogedSession, place: TracePlace) -> TraceProof:
+    with context.traces.opened(place) as folder:
+        return _proof(context, session, folder)
+
+
+def _proof(context: Context, session: CatalogedSession, folder: Path) -> TraceProof:
     keys = {key.key_id: key for key in context.trace_keys}
     if not keys:
         raise TraceUnreadable("no public key of a gateway is known here")

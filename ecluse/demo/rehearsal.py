@@ -16,6 +16,8 @@ from typing import Any
 from ecluse.demo.openssh import Finished, OpenSsh
 from ecluse.demo.scene import ACCOUNT, CLOSED_DEVICE, HOST, OPEN_DEVICE, Scene
 from recorder.replay.reader import verify
+from recorder.trace.manifest import segment_name
+from recorder.trace.place import MANIFEST
 
 FILE_BYTES = 3 * 1024 * 1024 + 17
 CUT_SECONDS = 2.0
@@ -214,7 +216,7 @@ class Rehearsal:
         return self._say("demo.seen.files", count=looked)
 
     def _trace(self) -> Path:
-        found = sorted(self._scene.data.joinpath("traces").rglob(f"{self._session_id}/trace.ecl"))
+        found = sorted(self._scene.data.joinpath("traces").rglob(f"{self._session_id}/{MANIFEST}"))
         if len(found) != 1:
             raise StepFailed(f"the trace of {self._session_id} is not in the store")
         return found[0].parent
@@ -228,7 +230,7 @@ class Rehearsal:
     async def _tampered(self) -> str:
         copy = self._scene.directory / "tampered"
         shutil.copytree(self._trace(), copy)
-        trace = copy / "trace.ecl"
+        trace = copy / segment_name(1)
         trace.chmod(0o600)
         content = bytearray(trace.read_bytes())
         content[len(content) * 2 // 3] ^= 1

@@ -47,7 +47,7 @@ def _gateway(settings: Settings) -> _Needs:
     databases = [path for path in database_files(settings) if path.exists()]
     return _Needs(
         [settings.data_dir / CONFIG_NAME, *gateway_secrets(settings), *keyring],
-        [settings.spool, settings.store, settings.run_directory, *databases],
+        [settings.spool, settings.trace_folder, settings.run_directory, *databases],
     )
 
 
@@ -56,7 +56,13 @@ def _console(settings: Settings) -> _Needs:
     databases = [path for path in database_files(settings) if path.exists()]
     public = [settings.certificate, *settings.trace_public_keys]
     return _Needs(
-        [settings.data_dir / CONFIG_NAME, *console_secrets(settings), *public, settings.store, *keyring],
+        [
+            settings.data_dir / CONFIG_NAME,
+            *console_secrets(settings),
+            *public,
+            settings.trace_folder,
+            *keyring,
+        ],
         [settings.run_directory, *databases],
     )
 

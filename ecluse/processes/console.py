@@ -38,8 +38,8 @@ from policy.services.pruning import PruningService
 from recorder.audit.feed import JournalFeed
 from recorder.audit.journal import Journal
 from recorder.store.catalog import Catalog
+from recorder.store.choice import trace_store
 from recorder.store.database import Database
-from recorder.store.folder import FolderStore
 
 log = structlog.get_logger()
 
@@ -67,7 +67,8 @@ async def serve(settings: Settings) -> None:
     clock = SystemClock()
     built = await services.build(composition.policy_settings(settings, Part.CONSOLE), clock)
     told = composition.api_settings(settings)
-    database = Database(composition.recorder_settings(settings, Part.CONSOLE).catalog_url)
+    recording = composition.recorder_settings(settings, Part.CONSOLE)
+    database = Database(recording.catalog_url)
     journal = Journal(database, node=told.node, now=clock.now)
     try:
         await database.check()
@@ -77,7 +78,7 @@ async def serve(settings: Settings) -> None:
             built,
             Catalog(database),
             journal,
-            FolderStore(settings.store),
+            trace_store(recording, clock.now),
             proofs,
             told,
             clock,

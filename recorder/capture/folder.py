@@ -15,10 +15,8 @@ from recorder.seal.signing import SigningKey
 from recorder.trace import records
 from recorder.trace.header import TraceHeader
 from recorder.trace.manifest import Manifest
+from recorder.trace.place import MANIFEST, SIGNATURE, TRACE
 
-TRACE = "trace.ecl"
-MANIFEST = "manifest.json"
-SIGNATURE = "manifest.sig"
 _NEW = ".new-"
 
 

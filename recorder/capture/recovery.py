@@ -11,7 +11,8 @@ from typing import BinaryIO
 
 import zstandard
 
-from recorder.capture.folder import MANIFEST, SIGNATURE, lock, sign, sync_directory
+from recorder.capture.folder import lock, sign, sync_directory
+from recorder.capture.segments import Borders, Segments
 from recorder.capture.writer import TraceWriter
 from recorder.errors import ChainBroken, SignatureInvalid, TraceFormatError
 from recorder.ports import Now
@@ -21,6 +22,7 @@ from recorder.trace import frames, instants, records
 from recorder.trace.frames import Frame, FrameType, canonical
 from recorder.trace.header import TraceHeader
 from recorder.trace.manifest import Manifest, StoredFile
+from recorder.trace.place import MANIFEST, SIGNATURE
 
 INTERRUPTED = "interrupted"
 _CHUNK = 1 << 20
@@ -53,6 +55,7 @@ class _Walk:
     seed: bytes
     offset: int
     link: bytes
+    borders: Borders
     sequence: int = 0
     last: records.Record | None = None
 
@@ -79,21 +82,26 @@ def recover(directory: Path, key: SigningKey, now: Now, reason: str = INTERRUPTE
     if descriptor is None:
         return None
     try:
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            walk = _walk(file)
         signed = _already_signed(directory, key)
-        if signed is None:
-            signed = _close(directory, descriptor, walk, key, now, reason)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            if (
+                signed is not None
+            ):  # it waits for the store alone: each sweep reads its header, and not all of it
+                header, _, _ = records.read_head(file)
+            else:
+                walk = _walk(file, Segments(directory).end)
+                header = walk.header
+                signed = _close(directory, descriptor, walk, key, now, reason)
         manifest, text = signed
     except BaseException:
         os.close(descriptor)
         raise
-    return Recovered(directory, descriptor, walk.header, manifest, hashlib.sha256(text).hexdigest())
+    return Recovered(directory, descriptor, header, manifest, hashlib.sha256(text).hexdigest())
 
 
-def _walk(file: BinaryIO) -> _Walk:
+def _walk(file: BinaryIO, cut: int) -> _Walk:
     header, link, offset = records.read_head(file)
-    walk = _Walk(header, link, offset, link)
+    walk = _Walk(header, link, offset, link, Borders(cut))
     while True:
         try:
             record = records.read_record(file, walk.sequence + 1, walk.link)
@@ -101,6 +109,7 @@ def _walk(file: BinaryIO) -> _Walk:
             return walk
         if record is None:
             return walk
+        walk.borders.record(walk.offset, record.size)
         walk.offset += record.size
         walk.link = record.link
         walk.sequence = record.sequence
@@ -141,9 +150,12 @@ def _close(
             ]
         )
     writer.sync()
+    segments = Segments(directory, walk.offset)
+    segments.cut_at([*walk.borders.found, writer.offset])
     manifest = describe(
         walk.header,
         writer,
+        segments=segments.cut,
         seed=walk.seed,
         closed_at=now(),
         reason=ended or reason,
@@ -158,6 +170,7 @@ def describe(
     header: TraceHeader,
     writer: TraceWriter,
     *,
+    segments: tuple[StoredFile, ...],
     seed: bytes,
     closed_at: datetime,
     reason: str,
@@ -182,6 +195,7 @@ def describe(
         trimmed_bytes=sum(item["bytes"] for item in files),
         files=files,
         signer=signer,
+        segments=segments,
     )
 
 

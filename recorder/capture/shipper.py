@@ -1,4 +1,4 @@
-"""From the spool to the store: the catalogue is told, the trace moves."""
+"""The end of a trace's way from the spool to the store: the catalogue is told, the rest is brought, the spool is cleared."""
 
 from __future__ import annotations
 
@@ -9,28 +9,35 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import TypeVar
 
+from recorder.capture.delivery import Delivery
 from recorder.capture.folder import SpoolFolder
+from recorder.capture.reach import Reach
 from recorder.capture.recovery import INTERRUPTED, Recovered, recover
+from recorder.capture.segments import Segments
+from recorder.errors import StoreUnavailable, StoreUnreachable
 from recorder.ports import Alarm, CatalogWriter, Now, TraceStore
 from recorder.seal.signing import SigningKey
 from recorder.trace.header import TraceHeader
 from recorder.trace.manifest import Manifest
+from recorder.trace.place import TracePlace
 
 T = TypeVar("T")
 
 
 class Shipper:
-    """Moves closed traces out of the spool, and closes those that nobody lives to close.
+    """Brings closed traces to the store, and closes those that nobody lives to close.
 
     Attributes:
         key: Signs manifests.
 
     Args:
         spool: The spool's folder.
-        store: Where closed traces go.
-        catalog: Told of each closing before the trace moves, so that a crash between is made good.
+        store: Where traces go.
+        catalog: Told of each closing before the manifest is there, so that a crash between is made good.
         key: Signs what is recovered.
         pool: Threads for the disk.
+        store_pool: Threads that may wait for the store.
+        reach: Told how the store does.
         now: Wall clock.
         alarm: Told of what went wrong.
     """
@@ -42,7 +49,9 @@ class Shipper:
         catalog: CatalogWriter,
         key: SigningKey,
         pool: Executor,
+        store_pool: Executor,
         *,
+        reach: Reach,
         now: Now,
         alarm: Alarm,
     ) -> None:
@@ -51,21 +60,28 @@ class Shipper:
         self._catalog = catalog
         self.key = key
         self._pool = pool
+        self._store_pool = store_pool
+        self._reach = reach
         self._now = now
         self._alarm = alarm
         self._told: set[Path] = set()
 
     async def ship(
-        self, directory: Path, header: TraceHeader, manifest: Manifest, manifest_sha256: str
+        self, delivery: Delivery, header: TraceHeader, manifest: Manifest, manifest_sha256: str
     ) -> None:
-        """Tell the catalogue and move the trace; safe to repeat.
+        """Tell the catalogue, bring the rest of the trace, and clear it from the spool; safe to repeat.
 
         Raises:
             Exception: Catalogue or store refused; the trace stays in the spool, signed.
         """
         await self._catalog.opened(header)
         await self._catalog.closed(manifest, manifest_sha256)
-        await self._in_thread(lambda: self._store.put(directory, manifest))
+        try:
+            await self._in_thread(lambda: delivery.finish(manifest), self._store_pool)
+        except StoreUnavailable as error:
+            self._reach.refused(error)
+            raise
+        self._reach.served()
 
     async def sweep(self, reason_of: Callable[[str], str | None] = lambda _: None) -> list[str]:
         """Close and ship every trace in the spool that no living process holds.
@@ -82,6 +98,9 @@ class Shipper:
                 if await self._ship_left_over(directory, reason_of(directory.name) or INTERRUPTED):
                     shipped.append(directory.name)
                     self._told.discard(directory)
+            except StoreUnreachable as error:  # each further one would wait as long
+                self._tell(directory, error)
+                break
             except Exception as error:
                 self._tell(directory, error)
         return shipped
@@ -93,7 +112,10 @@ class Shipper:
         if found is None:
             return False
         try:
-            await self.ship(directory, found.header, found.manifest, found.manifest_sha256)
+            place = TracePlace.of(found.header)
+            segments = await self._in_thread(lambda: Segments(directory))
+            delivery = Delivery(self._store, place, directory, segments)
+            await self.ship(delivery, found.header, found.manifest, found.manifest_sha256)
         finally:
             os.close(found.descriptor)
         if found.manifest.interrupted:
@@ -112,5 +134,5 @@ class Shipper:
             self._told.add(directory)
             self._alarm("alarm.trace_not_shipped", {"session_id": directory.name, "error": str(error)})
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+    async def _in_thread(self, work: Callable[[], T], pool: Executor | None = None) -> T:
+        return await asyncio.get_running_loop().run_in_executor(pool or self._pool, work)

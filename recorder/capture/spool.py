@@ -12,8 +12,12 @@ from typing import Any, TypeVar
 
 import structlog
 
+from recorder.capture.courier import Courier
+from recorder.capture.delivery import Delivery
 from recorder.capture.folder import OpenTrace, SpoolFolder, sign
+from recorder.capture.reach import Reach
 from recorder.capture.recovery import describe
+from recorder.capture.segments import Segments
 from recorder.capture.session import Recording
 from recorder.capture.shipper import Shipper
 from recorder.capture.watch import Watch
@@ -25,10 +29,11 @@ from recorder.seal.signing import SigningKey
 from recorder.seal.wrapping import ReaderPublicKey, SealedHeader, seal_for
 from recorder.settings import RecorderSettings
 from recorder.store.catalog import Catalog
+from recorder.store.choice import trace_store
 from recorder.store.database import Database
-from recorder.store.folder import FolderStore
 from recorder.trace.header import TraceHeader
 from recorder.trace.manifest import Manifest
+from recorder.trace.place import TracePlace
 
 SWEEP_SECONDS = 30.0
 """How often the spool is looked through for traces that could not be closed or shipped."""
@@ -37,6 +42,7 @@ SHIP_SECONDS = 5.0
 """How long a closing session waits for its trace to arrive; a longer copy goes on behind it."""
 
 SYNC_THREADS = 8
+STORE_THREADS = 16
 
 T = TypeVar("T")
 _log = structlog.get_logger()
@@ -48,6 +54,7 @@ class _Live:
 
     trace: OpenTrace
     header: TraceHeader
+    delivery: Delivery
 
 
 class Recorder:
@@ -74,11 +81,15 @@ class Recorder:
         self._on_alarm = on_alarm
         self.database = Database(settings.catalog_url)
         self.catalog = Catalog(self.database)
-        self.store = FolderStore(settings.store)
+        self.store = trace_store(settings, now)
         self._spool = SpoolFolder(settings.spool, settings.min_free_bytes)
         self._pool = ThreadPoolExecutor(settings.max_threads, thread_name_prefix="spool")
         # apart, so that slow syncs and copies never take the threads that frames wait for
         self._slow_pool = ThreadPoolExecutor(SYNC_THREADS, thread_name_prefix="spool-sync")
+        # and apart from both, so that a store that hangs takes nothing from the disk
+        self._store_pool = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="trace-store")
+        self._reach = Reach(now, self._alarm)
+        self.courier = Courier(self.store, self._store_pool, self._reach)
         self._live: dict[Recording, _Live] = {}
         self._watch = Watch(
             self._slow_pool,
@@ -91,6 +102,7 @@ class Recorder:
         self._probe: asyncio.Future[None] | None = None
         self._shipper: Shipper | None = None
         self._watcher: asyncio.Task[None] | None = None
+        self._rounds: asyncio.Task[None] | None = None
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self) -> list[str]:
@@ -106,23 +118,22 @@ class Recorder:
         """
         key = SigningKey.load(self.settings.signing_key_path)
         self._readers = [ReaderPublicKey.load(path) for path in self.settings.reader_keys]
-        try:
-            self._spool.prepare()
-            self.settings.store.mkdir(mode=0o750, parents=True, exist_ok=True)
-        except OSError as error:
-            raise SpoolUnavailable(
-                f"the trace store {self.settings.store} cannot be made: {error}"
-            ) from error
+        self._spool.prepare()
+        if self.settings.bucket is None:
+            self._make_folder()
         self._shipper = Shipper(
             self._spool,
             self.store,
             self.catalog,
             key,
             self._slow_pool,
+            self._store_pool,
+            reach=self._reach,
             now=self._now,
             alarm=self._alarm,
         )
         recovered = await self._shipper.sweep()
+        self._rounds = asyncio.create_task(self.courier.run())
         self._watcher = asyncio.create_task(self._watch.run())
         self._sweeper = asyncio.create_task(self._sweep())
         return recovered
@@ -167,7 +178,10 @@ class Recorder:
             on_close=self._close,
             close_timeout=self.settings.write_timeout_seconds,
         )
-        self._live[recording] = _Live(trace, header)
+        cuts = Segments(trace.directory, fresh=True)
+        delivery = Delivery(self.store, TracePlace.of(header), trace.directory, cuts)
+        self._live[recording] = _Live(trace, header, delivery)
+        self.courier.follow(recording, delivery)
         return recording
 
     async def check_writable(self) -> None:
@@ -187,13 +201,22 @@ class Recorder:
         await asyncio.gather(*(recording.close("gateway_stopped") for recording in list(self._live)))
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=SHIP_SECONDS)
-        for task in (self._watcher, self._sweeper, *self._tasks):
+        for task in (self._watcher, self._rounds, self._sweeper, *self._tasks):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._slow_pool.shutdown(wait=False, cancel_futures=True)
+        self._store_pool.shutdown(wait=False, cancel_futures=True)
         await self.database.dispose()
+
+    def _make_folder(self) -> None:
+        try:
+            self.settings.store.mkdir(mode=0o750, parents=True, exist_ok=True)
+        except OSError as error:
+            raise SpoolUnavailable(
+                f"the trace store {self.settings.store} cannot be made: {error}"
+            ) from error
 
     def _sealed(self, header: TraceHeader) -> SealedHeader:
         if not self._readers:
@@ -233,8 +256,9 @@ class Recorder:
         """Sign and ship; what fails here is made good by a later sweep."""
         try:
             manifest, text = await self._run(lambda: self._sign(recording, live, reason))
+            await self.courier.leave(recording)
             await self._ready_shipper().ship(
-                live.trace.directory, live.header, manifest, hashlib.sha256(text).hexdigest()
+                live.delivery, live.header, manifest, hashlib.sha256(text).hexdigest()
             )
         except Exception as error:
             self._reasons[recording.session_id] = reason
@@ -246,15 +270,19 @@ class Recorder:
         """Wait for a broken recording's thread to come back, then let the sweep close the trace."""
         self._reasons[recording.session_id] = "recording_failed"
         await recording.released.wait()
+        await self.courier.leave(recording)
         await self._run(recording.writer.close)
         await self._sweep_once()
 
     def _sign(self, recording: Recording, live: _Live, reason: str) -> tuple[Manifest, bytes]:
         key = self._ready_shipper().key
         recording.writer.sync()
+        segments = live.delivery.segments
+        segments.cut_at([*recording.writer.borders.found, recording.writer.offset])
         manifest = describe(
             live.header,
             recording.writer,
+            segments=segments.cut,
             seed=live.trace.link,
             closed_at=self._now(),
             reason=reason,

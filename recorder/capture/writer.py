@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import zstandard
 
+from recorder.capture.segments import Borders
 from recorder.ports import Now
 from recorder.seal.encryption import Clear, Suite
 from recorder.trace import chain, frames, instants, records
@@ -62,6 +63,11 @@ class TraceWriter:
         sequence: Number of the last record written.
         now: Wall clock.
         input_limit: Bytes kept of one channel's input, and of a forwarded port's output; the rest is hashed.
+        segment_start: Where the segment under way begins.
+
+    Attributes:
+        offset: Bytes the file has, all of them whole records.
+        borders: Where the trace is to be cut into segments.
     """
 
     def __init__(
@@ -74,7 +80,9 @@ class TraceWriter:
         now: Now,
         input_limit: int,
         sequence: int = 0,
+        segment_start: int = 0,
     ) -> None:
+        self.borders = Borders(segment_start)
         self._descriptor = descriptor
         self._suite = suite
         self._now = now
@@ -119,6 +127,9 @@ class TraceWriter:
         except OSError:
             self._cut_back()
             raise
+        self.borders.record(
+            self.offset, size
+        )  # before the offset: who sees bytes beyond a border sees the border
         self.offset += size
         self.sequence += 1
         self.link = link

@@ -12,6 +12,7 @@ from typing import BinaryIO, Self
 import zstandard
 
 from recorder.errors import ChainBroken, RecorderError, SignatureInvalid, TraceFormatError, TraceNotFound
+from recorder.replay.segments import open_trace
 from recorder.seal.encryption import CLEAR, suite
 from recorder.seal.signing import PublicKey
 from recorder.seal.wrapping import MAX_WRAP, SUFFIX, ReaderKey, check_wrap, data_key
@@ -19,17 +20,15 @@ from recorder.trace import frames, records
 from recorder.trace.frames import Frame
 from recorder.trace.header import TraceHeader
 from recorder.trace.manifest import MAX_MANIFEST, Manifest, StoredFile
-
-TRACE = "trace.ecl"
-MANIFEST = "manifest.json"
-SIGNATURE = "manifest.sig"
+from recorder.trace.place import MANIFEST, SIGNATURE
 
 
 class TraceReader:
     """One pass over a trace; each record is checked against the chain before its frames come out.
 
     Args:
-        path: A trace's folder, or the trace file itself, beside which the wraps of its key lie.
+        path: A trace's folder, with ``trace.ecl`` or segments, or the trace file itself, beside which the wraps of its
+            key lie.
         readers: Keys that may open a sealed trace; none are needed to check it.
 
     Attributes:
@@ -38,6 +37,7 @@ class TraceReader:
         link: The chain's digest after the last record read.
         records_read: Records read so far.
         bytes_read: Bytes of the file read so far.
+        segments: The segments that are read, or None where the trace is one file.
 
     Raises:
         TraceNotFound: The file cannot be opened.
@@ -46,14 +46,13 @@ class TraceReader:
     """
 
     def __init__(self, path: Path, readers: Sequence[ReaderKey] = ()) -> None:
-        trace = path / TRACE if path.is_dir() else path
-        file = _open(trace)
+        file, self.segments = open_trace(path)
         self._file: BinaryIO = file
         try:
             self.header: TraceHeader
             self.header, self.seed, self.bytes_read = records.read_head(file)
             self._suite = suite(self.header.suite)
-            self._directory, self._readers = trace.parent, readers
+            self._directory, self._readers = path if path.is_dir() else path.parent, readers
         except BaseException:
             file.close()
             raise
@@ -107,7 +106,7 @@ class Problem:
 
     Attributes:
         what: ``header``, ``length``, ``order``, ``digest``, ``truncated``, ``format``, ``manifest``,
-            ``signature``, ``file``, ``wrap`` or ``missing``.
+            ``segment``, ``signature``, ``file``, ``wrap`` or ``missing``.
         record: Number of the first bad record, from 1; 0 for the header, None where no record is to blame.
         detail: One sentence.
     """
@@ -164,20 +163,21 @@ def verify(
         SignatureInvalid: The PEM text holds no Ed25519 public key; nothing was checked.
     """
     key = PublicKey.from_pem(public_key) if isinstance(public_key, bytes) else public_key
-    trace = directory_or_file / TRACE if directory_or_file.is_dir() else directory_or_file
+    directory = directory_or_file if directory_or_file.is_dir() else directory_or_file.parent
     header: TraceHeader | None = None
     count = 0
     try:
-        with TraceReader(trace) as reader:
+        with TraceReader(directory_or_file) as reader:
             header = reader.header
             try:
                 for _ in reader.records():
                     pass
             finally:
                 count = reader.records_read
-            manifest = _signed_manifest(trace.parent, key, manifest_sha256)
-            problem = _compare(reader, manifest) or _check_files(trace.parent, manifest)
-            problem = problem or _check_wraps(trace.parent, header, key)
+            manifest = _signed_manifest(directory, key, manifest_sha256)
+            problem = _missing_segment(directory, reader, manifest) or _compare(reader, manifest)
+            problem = problem or _check_segments(reader, manifest)
+            problem = problem or _check_files(directory, manifest) or _check_wraps(directory, header, key)
             return Verification(problem, count, header, manifest)
     except ChainBroken as error:
         return Verification(Problem(error.what, error.record, str(error)), count, header, None)
@@ -244,6 +244,23 @@ def _compare(reader: TraceReader, manifest: Manifest) -> Problem | None:
     for name, stored, signed in told:
         if stored != signed:
             return Problem("manifest", None, f"the trace's {name} is not the one that was signed")
+    return None
+
+
+def _missing_segment(directory: Path, reader: TraceReader, manifest: Manifest) -> Problem | None:
+    read = len(reader.segments.read_whole) if reader.segments is not None else len(manifest.segments)
+    for signed in manifest.segments[read:]:
+        if not (directory / signed["name"]).exists():
+            return Problem("segment", reader.records_read + 1, f"{signed['name']} is missing")
+    return None
+
+
+def _check_segments(reader: TraceReader, manifest: Manifest) -> Problem | None:
+    """Whether the files are those that were signed: together they may be the trace, cut at other places."""
+    read = reader.segments.read_whole if reader.segments is not None else ()
+    for stored, signed in zip(read, manifest.segments, strict=False):
+        if stored != signed:
+            return Problem("segment", None, f"{signed['name']} is not the file that was signed")
     return None
 
 

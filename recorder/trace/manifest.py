@@ -11,13 +11,20 @@ from recorder.trace import instants
 from recorder.trace.frames import canonical, parse_object
 
 FORMAT = "ecluse-trace-manifest"
-VERSION = 1
-MAX_MANIFEST = 1 << 20
+WHOLE = 1
+SEGMENTED = 2
+"""Versions: the trace in one file, and in the segments that the manifest lists."""
+MAX_MANIFEST = 8 << 20
 """Bytes a manifest may have."""
 
 
+def segment_name(number: int) -> str:
+    """Name of the segment with this number, from 1."""
+    return f"trace-{number:06d}.ecl"
+
+
 class StoredFile(TypedDict):
-    """A file kept beside the trace."""
+    """A file of the trace, or kept beside it."""
 
     name: str
     bytes: int
@@ -31,7 +38,7 @@ class Manifest:
     Attributes:
         header_digest: The chain's first link, in hexadecimal.
         records: How many records the trace has.
-        size: Bytes of ``trace.ecl``.
+        size: Bytes of the trace's file, or of all its segments together.
         last_chain: The chain's digest after the last record, in hexadecimal.
         opened_at: Wall time of the opening, aware UTC.
         closed_at: Wall time of the closing, aware UTC; of the recovery for an interrupted trace.
@@ -41,6 +48,7 @@ class Manifest:
         files: What else is kept beside the trace, by name.
         signer: Identifier of the key that signs.
         suite: Number of the suite that seals the records.
+        segments: The files that follow one another to make the trace; none: it is one ``trace.ecl`` (version 1).
     """
 
     session_id: str
@@ -58,6 +66,7 @@ class Manifest:
     trimmed_bytes: int
     files: tuple[StoredFile, ...]
     signer: str
+    segments: tuple[StoredFile, ...] = ()
 
     def to_json(self) -> bytes:
         """The manifest as stored and signed: canonical JSON."""
@@ -66,7 +75,9 @@ class Manifest:
         content["opened_at"] = instants.text(self.opened_at)
         content["closed_at"] = instants.text(self.closed_at)
         content["format"] = FORMAT
-        content["version"] = VERSION
+        content["version"] = SEGMENTED if self.segments else WHOLE
+        if not self.segments:
+            del content["segments"]
         return canonical(content)
 
     @classmethod
@@ -77,7 +88,8 @@ class Manifest:
             TraceFormatError: A field is missing or of another kind, or the version is unknown.
         """
         content = parse_object(data, "manifest")
-        if content.get("format") != FORMAT or content.get("version") != VERSION:
+        version = content.get("version")
+        if content.get("format") != FORMAT or version not in {WHOLE, SEGMENTED} or isinstance(version, bool):
             raise TraceFormatError("this is no manifest of a version that this program reads")
         for name in (
             "session_id",
@@ -92,18 +104,33 @@ class Manifest:
         for name in ("suite", "records", "size", "trimmed_bytes"):
             _check(content, name, int)
         _check(content, "interrupted", bool)
-        _check(content, "files", list)
-        for item in content["files"]:
-            if not isinstance(item, dict):
-                raise TraceFormatError("the manifest's files are not objects")
-            _check(item, "name", str)
-            _check(item, "bytes", int)
-            _check(item, "sha256", str)
+        files = _stored_files(content, "files")
+        segments = _stored_files(content, "segments") if version == SEGMENTED else ()
+        if version == SEGMENTED:
+            _check_segments(segments, content["size"])
         values: dict[str, Any] = {field.name: content.get(field.name) for field in fields(cls)}
         values["opened_at"] = instants.parse(content.get("opened_at"))
         values["closed_at"] = instants.parse(content.get("closed_at"))
-        values["files"] = tuple(content["files"])
-        return cls(**values)
+        return cls(**{**values, "files": files, "segments": segments})
+
+
+def _stored_files(content: dict[str, Any], name: str) -> tuple[StoredFile, ...]:
+    _check(content, name, list)
+    for item in content[name]:
+        if not isinstance(item, dict):
+            raise TraceFormatError(f"the manifest's {name} are not objects")
+        _check(item, "name", str)
+        _check(item, "bytes", int)
+        _check(item, "sha256", str)
+    return tuple(content[name])
+
+
+def _check_segments(segments: tuple[StoredFile, ...], size: int) -> None:
+    expected = [segment_name(number) for number in range(1, len(segments) + 1)]
+    if not segments or [item["name"] for item in segments] != expected:
+        raise TraceFormatError("the manifest's segments are not numbered from 1 without a hole")
+    if sum(item["bytes"] for item in segments) != size:
+        raise TraceFormatError("the manifest's segments do not make up the trace's size")
 
 
 def _check(content: dict[str, Any], name: str, kind: type) -> None:

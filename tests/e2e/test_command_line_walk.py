@@ -122,7 +122,7 @@ async def prove(rssi: Stranger, session: str, public_key: Path) -> None:
     assert json.loads(cast.read_text().splitlines()[0])["term"]["cols"] == 80
     offline = ("traces", "verify", str(folder), "--public-key", str(public_key))
     await rssi.done(*offline)
-    trace = folder / "trace.ecl"
+    trace = folder / "trace-000001.ecl"
     content = bytearray(trace.read_bytes())
     content[-2] ^= 1
     trace.chmod(0o600)

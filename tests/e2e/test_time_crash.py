@@ -146,7 +146,7 @@ async def test_kill_9_loses_nothing_that_passed(scene: Scene, client: SshClient,
 
 async def touched(scene: Scene, trace: Path, key: list[str]) -> None:
     """Flip one byte in the middle of the trace: the command line finds it, and names the record."""
-    file = trace / "trace.ecl"
+    file = trace / "trace-000001.ecl"
     file.chmod(0o600)
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1

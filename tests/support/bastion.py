@@ -26,7 +26,7 @@ from recorder.trace.frames import Frame, FrameType
 from recorder.trace.header import TraceHeader
 from tests.support.policy_world import World, make_world
 from tests.support.ssh_client import SshClient
-from tests.support.traces import prepare
+from tests.support.traces import prepare, stored
 from tests.support.waiting import eventually
 
 NOON = datetime(2026, 3, 17, 11, 0, tzinfo=UTC)
@@ -72,21 +72,21 @@ class Bastion:
 
     def sessions(self) -> list[str]:
         """Return the ids of the closed traces."""
-        return list(self.recorder.store.list(self.world.id))
+        return list(self.recorder.store.sessions(self.world.id))
 
     async def frames(self, session_id: str | None = None) -> list[Frame]:
         """Return the frames of a closed trace, of the only one if no id is given; waits for its close."""
         if session_id is None:
             await eventually(lambda: len(self.sessions()) == 1)
             session_id = self.sessions()[0]
-        folder = self.recorder.store.open(self.world.id, session_id)
+        folder = stored(self.recorder, self.world.id, session_id)
         with TraceReader(folder) as reader:
             return list(reader.frames())
 
     def header(self, session_id: str | None = None) -> TraceHeader:
         """Return the header of a closed trace, of the only one if no id is given."""
         [found] = [session_id] if session_id is not None else self.sessions()
-        with TraceReader(self.recorder.store.open(self.world.id, found)) as reader:
+        with TraceReader(stored(self.recorder, self.world.id, found)) as reader:
             return reader.header
 
     async def closed(self) -> None:

@@ -69,7 +69,12 @@ class Studio:
 
     def trace(self, session_id: str, hospital_id: str = HOSPITAL) -> Path:
         """The folder of a closed trace."""
-        return self.recorder.store.open(hospital_id, session_id)
+        return stored(self.recorder, hospital_id, session_id)
+
+
+def stored(recorder: Recorder, hospital_id: str, session_id: str) -> Path:
+    """The folder of a closed trace in a recorder's own folder of traces."""
+    return recorder.settings.store / recorder.store.find(hospital_id, session_id).folder
 
 
 async def prepare(folder: Path, **settings: Any) -> RecorderSettings:

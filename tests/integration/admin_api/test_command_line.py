@@ -254,10 +254,10 @@ def test_traces_are_proved_exported_and_read(
         "End of what was recorded" in offline.run("traces", "replay", str(folder), "--speed", "1000").output
     )
     (folder / "aside.json").rename(folder / "manifest.json")
-    stored = bytearray((folder / "trace.ecl").read_bytes())
+    stored = bytearray((folder / "trace-000001.ecl").read_bytes())
     stored[-2] ^= 1
-    (folder / "trace.ecl").chmod(0o600)
-    (folder / "trace.ecl").write_bytes(stored)
+    (folder / "trace-000001.ecl").chmod(0o600)
+    (folder / "trace-000001.ecl").write_bytes(stored)
     broken = offline.run("traces", "verify", str(folder), *key)
     assert broken.exit_code == 1
     assert "record" in broken.output

@@ -42,7 +42,7 @@ def test_an_untouched_trace_verifies_and_a_flipped_byte_is_named(house: House) -
     session_id = record(house, lambda recording: speak(recording, "bonjour\r\n" * 50))
     with house.client("rssi") as client:
         assert client.post(f"/v1/traces/{session_id}/verify").json()["valid"] is True
-        trace = house.store.open(house.world.id, session_id) / "trace.ecl"
+        trace = house.store.open(house.world.id, session_id) / "trace-000001.ecl"
         stored = bytearray(trace.read_bytes())
         stored[-3] ^= 1
         trace.chmod(0o640)
@@ -133,7 +133,7 @@ def test_the_files_verify_offline(house: House, tmp_path: Path) -> None:
 def test_a_trace_that_cannot_be_read_is_a_problem(house: House) -> None:
     """A destroyed header gives a refusal that says to verify, and no half of an answer."""
     session_id = record(house, lambda recording: recording.record(FrameType.OUTPUT, 1, b"bonjour"))
-    trace = house.store.open(house.world.id, session_id) / "trace.ecl"
+    trace = house.store.open(house.world.id, session_id) / "trace-000001.ecl"
     trace.chmod(0o640)
     trace.write_bytes(b"nothing of a trace")
     with house.client("rssi") as client:

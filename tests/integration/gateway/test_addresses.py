@@ -12,6 +12,7 @@ from gateway.server.doorkeeper import GREETING
 from recorder.replay.reader import TraceReader
 from tests.support.bastion import running_bastion
 from tests.support.newcomer import HELLO, newcomer
+from tests.support.traces import stored
 from tests.support.waiting import eventually
 
 
@@ -36,7 +37,7 @@ async def test_a_declared_ipv6_source_comes_in(tmp_path: Path) -> None:
         assert (ended.rc, ended.stdout) == (0, b"in\n"), ended.said
         await bastion.closed()
         await eventually(lambda: len(bastion.sessions()) == 1)
-        folder = bastion.recorder.store.open(bastion.world.id, bastion.sessions()[0])
+        folder = stored(bastion.recorder, bastion.world.id, bastion.sessions()[0])
         with TraceReader(folder) as reader:
             assert reader.header.source == "::1"
 

@@ -9,6 +9,7 @@ import pytest
 from policy.domain.access import RevocationScope
 from recorder.replay.reader import TraceReader
 from tests.support.bastion import Bastion, running_bastion
+from tests.support.traces import stored
 
 pytestmark = pytest.mark.integration
 
@@ -28,7 +29,7 @@ def factors_of(bastion: Bastion) -> list[list[str]]:
     """Return the factors that the closed traces' headers name, one list a trace, sorted."""
     found = []
     for session in bastion.sessions():
-        with TraceReader(bastion.recorder.store.open(bastion.world.id, session)) as reader:
+        with TraceReader(stored(bastion.recorder, bastion.world.id, session)) as reader:
             found.append(sorted(reader.header.factors))
     return sorted(found)
 

@@ -11,6 +11,7 @@ from policy.errors import AuthenticationFailed
 from recorder.replay.reader import TraceReader
 from tests.support.authenticator import ECDSA, ED25519, TOUCHED, VERIFIED, SecurityKey, agent
 from tests.support.bastion import Bastion, running_bastion
+from tests.support.traces import stored
 
 pytestmark = pytest.mark.integration
 
@@ -49,7 +50,7 @@ async def test_a_verified_key_alone_opens_a_session_of_the_high_level(
     assert entry.event.details["factors"] == ["security-key-verified"]
     assert entry.event.details["level"] == "high"
     (session,) = bastion.sessions()
-    with TraceReader(bastion.recorder.store.open(bastion.world.id, session)) as reader:
+    with TraceReader(stored(bastion.recorder, bastion.world.id, session)) as reader:
         assert list(reader.header.factors) == ["security-key-verified"]
         assert reader.header.decision["level"] == "high"
 

@@ -15,6 +15,7 @@ from tests.support.bastion import Bastion, running_bastion
 from tests.support.pki import Authority, Certified
 from tests.support.softhsm import PIN, Token
 from tests.support.ssh_client import Finished
+from tests.support.traces import stored
 
 pytestmark = pytest.mark.integration
 
@@ -85,7 +86,7 @@ async def test_a_token_opens_a_session_with_its_pin_alone(
     (entry,) = await bastion.events("authentication.succeeded")
     assert entry.event.details["factors"] == ["token-certificate"]
     (session,) = bastion.sessions()
-    with TraceReader(bastion.recorder.store.open(world.id, session)) as reader:
+    with TraceReader(stored(bastion.recorder, world.id, session)) as reader:
         assert list(reader.header.factors) == ["token-certificate"]
         assert reader.header.decision["level"] == "high"
 

@@ -134,7 +134,7 @@ async def test_a_stuck_spool_opens_nothing_and_its_traces_are_closed_later(
 
 
 def _shipped(made: Studio, session_id: str) -> bool:
-    return session_id in made.recorder.store.list(HOSPITAL)
+    return session_id in made.recorder.store.sessions(HOSPITAL)
 
 
 async def test_a_full_disk_ends_the_session_and_keeps_what_passed(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ async def test_a_spool_that_is_gone_opens_no_session(tmp_path: Path) -> None:
 
 
 async def test_a_trace_moves_between_file_systems(tmp_path: Path) -> None:
-    """A store on another disk gets the trace by copy, whole and read-only, and the spool is emptied."""
+    """A store on another disk gets the trace whole and read-only; spool and tail are emptied."""
     with small_disk(tmp_path, 8 << 20) as spool:
         async with studio(tmp_path / "made", spool=spool / "spool") as made:
             opened = header()
@@ -223,9 +223,10 @@ async def test_a_trace_moves_between_file_systems(tmp_path: Path) -> None:
             await recording.close("client_left")
             trace = made.trace(opened.session_id)
             assert verify(trace, made.public_key).intact
-            assert {path.stat().st_mode & 0o777 for path in trace.iterdir()} == {0o440}
+            files = [path for path in trace.iterdir() if path.name[0] != "."]
+            assert {path.stat().st_mode & 0o777 for path in files} == {0o440}
             assert list((spool / "spool").iterdir()) == []
-            assert list((made.settings.store / ".incoming").iterdir()) == []
+            assert list((made.settings.store / "live").rglob(opened.session_id)) == []
 
 
 async def test_a_recorder_that_is_not_started_opens_nothing(tmp_path: Path) -> None:

@@ -80,6 +80,17 @@ async def left_in_spool(folder: Path, session_id: str) -> Path:
         return Path(shutil.copytree(made.settings.spool / session_id, settings.spool / session_id))
 
 
+def back_in_spool(stored: Path, spool: Path) -> Path:
+    """A closed trace as it lay in the spool before it was brought to the store."""
+    directory = spool / stored.name
+    directory.mkdir()
+    segments = sorted(stored.glob("trace-*.ecl"))
+    (directory / "trace.ecl").write_bytes(b"".join(path.read_bytes() for path in segments))
+    for name in ("manifest.json", "manifest.sig"):
+        shutil.copyfile(stored / name, directory / name)
+    return directory
+
+
 async def test_a_torn_record_is_trimmed_at_any_byte_and_kept_beside(tmp_path: Path) -> None:
     """Wherever the last record was torn, recovery keeps the whole ones, and the fragment in a file."""
     template = await left_in_spool(tmp_path / "template", "f" * 32)
@@ -117,7 +128,7 @@ async def test_a_trace_with_its_end_is_closed_as_it_ended(tmp_path: Path) -> Non
         await passed(recording, FrameType.OUTPUT, 1, b"bye")
         await recording.close("window_ended")
         settings.spool.mkdir(mode=0o700)
-        copy = Path(shutil.copytree(made.trace(session_id), settings.spool / session_id))
+        copy = back_in_spool(made.trace(session_id), settings.spool)
     (copy / "manifest.sig").unlink()
     async with studio(tmp_path) as made:
         found = verify(made.trace(session_id), made.public_key)
@@ -174,7 +185,7 @@ async def test_a_trace_that_arrived_before_the_crash_is_only_cleared_away(tmp_pa
     async with studio(tmp_path) as made:
         recording = await made.recorder.open(header(session_id), unexpected)
         await recording.close("client_left")
-        shutil.copytree(made.trace(session_id), made.settings.spool / session_id)
+        back_in_spool(made.trace(session_id), made.settings.spool)
     async with studio(tmp_path) as made:
         assert made.recovered == [session_id]
         assert list(made.settings.spool.iterdir()) == []

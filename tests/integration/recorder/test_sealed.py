@@ -166,7 +166,7 @@ async def test_an_open_record_holds_no_more_than_an_end(
     start = records.record_head(len(plain), 1, 0, records.OPEN)
     forged = tmp_path / "forged"
     shutil.copytree(trace, forged)
-    _rewrite(forged / "trace.ecl", head + start + plain + chain.link(link, start, plain))
+    _rewrite(forged / "trace-000001.ecl", head + start + plain + chain.link(link, start, plain))
     with pytest.raises(TraceFormatError, match="should have been sealed"):
         output(forged, *readers)
 

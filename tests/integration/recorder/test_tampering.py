@@ -55,14 +55,14 @@ def test_an_untouched_trace_verifies(small: tuple[Path, PublicKey]) -> None:
     """The trace as written is intact, from its folder or its file, with the key or its PEM text."""
     folder, key = small
     assert verify(folder, key).intact
-    assert verify(folder / "trace.ecl", key.to_pem()).intact
+    assert verify(folder / "trace-000001.ecl", key.to_pem()).intact
     assert verify(folder, key).records == 6
 
 
 def test_every_flipped_bit_is_found_and_its_record_named(small: tuple[Path, PublicKey]) -> None:
     """Any byte of the trace changed: the very record that holds it is named, 0 for the header."""
     folder, key = small
-    trace = folder / "trace.ecl"
+    trace = folder / "trace-000001.ecl"
     good = trace.read_bytes()
     start, found = bounds(trace)
     for offset in range(len(good)):
@@ -77,7 +77,7 @@ def test_every_flipped_bit_is_found_and_its_record_named(small: tuple[Path, Publ
 def test_every_truncation_is_found_and_its_record_named(small: tuple[Path, PublicKey]) -> None:
     """The trace cut anywhere, between records too: the first record that is not whole is named."""
     folder, key = small
-    trace = folder / "trace.ecl"
+    trace = folder / "trace-000001.ecl"
     good = trace.read_bytes()
     start, found = bounds(trace)
     for length in range(len(good)):
@@ -111,8 +111,8 @@ def pieces(trace: Path) -> tuple[bytes, list[bytes]]:
 def test_a_deleted_record_is_found(small: tuple[Path, PublicKey]) -> None:
     """A record taken out of the middle: the place it left is named."""
     folder, key = small
-    head, parts = pieces(folder / "trace.ecl")
-    (folder / "trace.ecl").write_bytes(head + b"".join(parts[:2] + parts[3:]))
+    head, parts = pieces(folder / "trace-000001.ecl")
+    (folder / "trace-000001.ecl").write_bytes(head + b"".join(parts[:2] + parts[3:]))
     found = verify(folder, key)
     assert (found.what, found.record) == ("order", 3)
 
@@ -120,9 +120,9 @@ def test_a_deleted_record_is_found(small: tuple[Path, PublicKey]) -> None:
 def test_swapped_records_are_found(small: tuple[Path, PublicKey]) -> None:
     """Two records that changed places: the first of them is named."""
     folder, key = small
-    head, parts = pieces(folder / "trace.ecl")
+    head, parts = pieces(folder / "trace-000001.ecl")
     parts[1], parts[2] = parts[2], parts[1]
-    (folder / "trace.ecl").write_bytes(head + b"".join(parts))
+    (folder / "trace-000001.ecl").write_bytes(head + b"".join(parts))
     found = verify(folder, key)
     assert (found.what, found.record) == ("order", 2)
 
@@ -130,7 +130,7 @@ def test_swapped_records_are_found(small: tuple[Path, PublicKey]) -> None:
 def test_a_record_added_at_the_end_is_found(small: tuple[Path, PublicKey]) -> None:
     """A further record that continues the chain rightly is still more than was signed."""
     folder, key = small
-    trace = folder / "trace.ecl"
+    trace = folder / "trace-000001.ecl"
     with TraceReader(trace) as reader:
         last = list(reader.records())[-1]
     head = records.record_head(4, last.sequence + 1, last.wall_ns, 0)
@@ -155,7 +155,7 @@ def rewritten(trace: Path, number: int, body: bytes) -> Iterator[bytes]:
 def test_a_substituted_record_with_a_chain_made_to_fit_is_found(small: tuple[Path, PublicKey]) -> None:
     """Who recomputes the whole chain still cannot sign it: the signed chain differs."""
     folder, key = small
-    trace = folder / "trace.ecl"
+    trace = folder / "trace-000001.ecl"
     _, parts = pieces(trace)
     body = parts[1][records.RECORD_HEAD.size : -chain.DIGEST_BYTES].replace(b"alice", b"mallo")
     trace.write_bytes(b"".join(rewritten(trace, 2, body)))
@@ -193,7 +193,7 @@ def test_another_key_does_not_verify(small: tuple[Path, PublicKey], tmp_path: Pa
     assert key.key_id in problem.detail
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "manifest.sig", "trace.ecl"])
+@pytest.mark.parametrize("name", ["manifest.json", "manifest.sig", "trace-000001.ecl"])
 def test_a_missing_file_is_no_proof(small: tuple[Path, PublicKey], name: str) -> None:
     """Without one of its three files, a trace does not verify, and nothing is raised."""
     folder, key = small
@@ -206,7 +206,7 @@ def test_a_missing_file_is_no_proof(small: tuple[Path, PublicKey], name: str) ->
 async def test_frames_before_the_damage_can_still_be_read(small: tuple[Path, PublicKey]) -> None:
     """A reader gives what is whole, then raises at the record that is not."""
     folder, _ = small
-    trace = folder / "trace.ecl"
+    trace = folder / "trace-000001.ecl"
     _, found = bounds(trace)
     data = bytearray(trace.read_bytes())
     data[found[2][1] - 40] ^= 1

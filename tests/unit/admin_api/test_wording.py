@@ -37,6 +37,8 @@ EVERY = [
     policy.VaultError("no"),
     policy.KeyMissing("no"),
     recorder.TraceNotFound("no"),
+    recorder.StoreUnreachable("/etc/hidden"),
+    recorder.StoreForbidden("/etc/hidden"),
     recorder.ChainBroken(3, "digest", "record 3"),
     recorder.JournalBroken("no"),
     RequestValidationError([{"type": "missing", "loc": ("body", "name"), "msg": "x", "input": None}]),

@@ -1,0 +1,160 @@
+"""Brings live traces to the store while they grow, beside the bridge and never in its way."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import structlog
+
+from recorder.capture.delivery import Delivery
+from recorder.capture.reach import Reach, StoreState
+from recorder.capture.session import Recording
+from recorder.errors import StoreUnavailable, StoreUnreachable
+from recorder.ports import TraceStore
+from recorder.trace.place import SEGMENT_SECONDS
+
+ROUND_SECONDS = 0.4
+"""How often what grew is shipped; half a second with the way to the store."""
+RETRY_SECONDS = 2.0
+"""How long a store that refused is left alone."""
+CHECK_SECONDS = 2.0
+
+_log = structlog.get_logger()
+
+
+@dataclass(slots=True, eq=False)
+class _Followed:
+    """One live trace."""
+
+    recording: Recording
+    delivery: Delivery
+    began: float
+    behind_since: float | None = None
+    round: asyncio.Future[None] | None = None
+    retry_at: float = 0.0
+
+    @property
+    def lag(self) -> int:
+        """Bytes that are not in the store."""
+        return max(0, self.recording.writer.offset - self.delivery.end)
+
+    @property
+    def unsealed(self) -> bool:
+        """Whether something of it is in no segment yet."""
+        return self.recording.writer.offset > self.delivery.segments.end
+
+    def ship(self, at: float, *, old: bool) -> None:
+        """In a thread: cut what is due, bring it and what grew."""
+        writer, segments = self.recording.writer, self.delivery.segments
+        end = writer.offset  # before the borders: those that lie before it are among them then
+        borders = [*writer.borders.found, end] if old else list(writer.borders.found)
+        if borders and borders[-1] > segments.end:
+            writer.sync()  # what is cut must not be lost again
+            segments.cut_at(borders)
+            self.began = at
+        self.delivery.bring(end)
+
+
+class Courier:
+    """One a recorder, on its loop; the store's calls are made in threads of their own.
+
+    Args:
+        store: Where traces go.
+        pool: Threads that may wait for the store, and that nothing else waits for.
+        reach: Told how the store does.
+        segment_seconds: Age at which a segment is cut.
+    """
+
+    def __init__(
+        self, store: TraceStore, pool: Executor, reach: Reach, *, segment_seconds: float = SEGMENT_SECONDS
+    ) -> None:
+        self._store = store
+        self._pool = pool
+        self._reach = reach
+        self._segment_seconds = segment_seconds
+        self._followed: dict[Recording, _Followed] = {}
+        self._probe: asyncio.Future[None] | None = None
+
+    def follow(self, recording: Recording, delivery: Delivery) -> None:
+        """Ship this trace from now on."""
+        self._followed[recording] = _Followed(recording, delivery, time.monotonic())
+
+    async def leave(self, recording: Recording) -> None:
+        """Ship it no more; its delivery is nobody's when this returns, once a round under way is over."""
+        followed = self._followed.pop(recording, None)
+        if followed is not None and followed.round is not None:
+            await asyncio.wait({followed.round})
+
+    def state(self) -> StoreState:
+        """How the store does, and how far it is behind."""
+        at = time.monotonic()
+        lags = [followed.lag for followed in self._followed.values()]
+        since = [each.behind_since for each in self._followed.values() if each.behind_since is not None]
+        return self._reach.state(sum(lags), at - min(since, default=at))
+
+    async def check(self, timeout: float = CHECK_SECONDS) -> StoreState:
+        """Ask the store whether it would take a trace now; answers within about this many seconds.
+
+        Raises:
+            StoreUnavailable: It would not, by its kinds.
+        """
+        if self._probe is None or self._probe.done():  # one thread at most waits on a store that hangs
+            self._probe = self._in_thread(lambda: self._store.check(timeout))
+        try:
+            await asyncio.wait_for(asyncio.shield(self._probe), 2 * timeout)
+        except TimeoutError as late:
+            error = StoreUnreachable(f"the trace store did not answer within {2 * timeout:g} s")
+            self._reach.refused(error)
+            raise error from late
+        except StoreUnavailable as error:
+            self._reach.refused(error)
+            raise
+        self._reach.served()
+        return self.state()
+
+    async def run(self) -> None:
+        """Make rounds until cancelled."""
+        while True:
+            self.round(time.monotonic())
+            await asyncio.sleep(ROUND_SECONDS)
+
+    def round(self, at: float) -> None:
+        """Begin to ship what is due of every live trace; none waits for another.
+
+        Args:
+            at: Seconds of the monotonic clock.
+        """
+        for followed in list(self._followed.values()):
+            if followed.lag and followed.behind_since is None:
+                followed.behind_since = at
+            old = followed.unsealed and at - followed.began >= self._segment_seconds
+            if followed.round is None and at >= followed.retry_at and (followed.lag or old):
+                self._begin(followed, at, old=old)
+
+    def _begin(self, followed: _Followed, at: float, *, old: bool) -> None:
+        followed.round = self._in_thread(lambda: followed.ship(at, old=old))
+        followed.round.add_done_callback(lambda done: self._shipped(followed, done))
+
+    def _shipped(self, followed: _Followed, done: asyncio.Future[None]) -> None:
+        followed.round = None
+        if done.cancelled():
+            return
+        error = done.exception()
+        if error is None:
+            followed.behind_since = None
+            self._reach.served()
+            return
+        followed.retry_at = time.monotonic() + RETRY_SECONDS
+        if isinstance(error, StoreUnavailable):
+            self._reach.refused(error)
+        else:
+            _log.warning(
+                "a live trace is not shipped", session=followed.recording.session_id, error=str(error)
+            )
+
+    def _in_thread(self, work: Callable[[], None]) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().run_in_executor(self._pool, work)

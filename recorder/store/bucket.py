@@ -1,0 +1,223 @@
+"""A bucket of an S3-compatible server: objects, their versions and their locks, and no word of traces."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import boto3
+from botocore.config import Config
+
+from recorder.errors import StoreForbidden, StoreUnfit
+from recorder.settings import BucketSettings
+from recorder.store.refusals import told
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+CONNECTIONS: Final = 32
+AT_ONCE: Final = 1000
+"""Objects that one request may delete."""
+_CHUNK: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a listing tells of an object's newest version; ``tag`` changes with its bytes."""
+
+    key: str
+    size: int
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """What keeps one version of an object, and its size."""
+
+    size: int
+    retain_until: datetime | None
+    held: bool
+
+
+class Bucket:
+    """Blocking calls, each bounded by the settings' time limit between two signs of life of the server.
+
+    Every method raises `StoreUnavailable` by its kinds.
+
+    Args:
+        settings: Where it is, and with which credentials.
+    """
+
+    def __init__(self, settings: BucketSettings) -> None:
+        self._settings = settings
+        self.name = settings.bucket
+        self._client = client_of(settings, settings.timeout_seconds, attempts=2)
+        self.where = f"the bucket {settings.bucket} at {settings.endpoint or 'Amazon, ' + settings.region}"
+
+    def put(self, key: str, body: bytes) -> None:
+        """Put an object that nothing keeps."""
+        with told(self.where):
+            self._client.put_object(Bucket=self.name, Key=key, Body=body)
+
+    def put_locked(
+        self, key: str, body: bytes | IO[bytes], sha256: str, *, until: datetime | None, held: bool
+    ) -> None:
+        """Put an object under retention and, where asked, a legal hold; the server refuses other bytes than told."""
+        lock: dict[str, Any] = {}
+        if until is not None:
+            lock |= {"ObjectLockMode": self._settings.lock_mode.upper(), "ObjectLockRetainUntilDate": until}
+        if held:
+            lock |= {"ObjectLockLegalHoldStatus": "ON"}
+        checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
+        with told(self.where):
+            self._client.put_object(
+                Bucket=self.name,
+                Key=key,
+                Body=body,
+                ChecksumAlgorithm="SHA256",
+                ChecksumSHA256=checksum,
+                **lock,
+            )
+
+    def listed(self, prefix: str, *, after: str = "", at_most: int | None = None) -> Iterator[Listed]:
+        """The objects whose keys begin with the prefix and come after a key, in the order of their keys."""
+        asked: dict[str, Any] = {"Bucket": self.name, "Prefix": prefix, "StartAfter": after}
+        if at_most is not None:
+            asked["PaginationConfig"] = {"MaxItems": at_most, "PageSize": min(at_most, AT_ONCE)}
+        with told(self.where):
+            for page in self._client.get_paginator("list_objects_v2").paginate(**asked):
+                for each in page.get("Contents", ()):
+                    yield Listed(each["Key"], each["Size"], each["ETag"])
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The prefixes one level below, without the slash at their end."""
+        with told(self.where):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.name, Prefix=prefix, Delimiter="/"
+            )
+            for page in pages:
+                for each in page.get("CommonPrefixes", ()):
+                    yield each["Prefix"].rstrip("/")
+
+    def read(self, key: str, offset: int, limit: int) -> bytes:
+        """Some bytes of an object, fewer at its end. Raises TraceNotFound where there is none."""
+        with told(self.where, f"{self.where} has no object {key}"):
+            answer = self._client.get_object(
+                Bucket=self.name, Key=key, Range=f"bytes={offset}-{offset + limit - 1}"
+            )
+            return answer["Body"].read()
+
+    def fetch(self, key: str, path: Path) -> None:
+        """Copy an object to a new local file. Raises TraceNotFound where there is none, OSError for the disk."""
+        with told(self.where, f"{self.where} has no object {key}"), path.open("xb") as file:
+            answer = self._client.get_object(Bucket=self.name, Key=key)
+            for chunk in answer["Body"].iter_chunks(_CHUNK):
+                file.write(chunk)
+
+    def lock(self, key: str, version: str | None = None) -> Lock:
+        """What keeps an object's version, by default the newest. Raises TraceNotFound where there is none."""
+        with told(self.where, f"{self.where} has no object {key}"):
+            head = self._client.head_object(Bucket=self.name, Key=key, **_version(version))
+        held = head.get("ObjectLockLegalHoldStatus") == "ON"
+        return Lock(head["ContentLength"], head.get("ObjectLockRetainUntilDate"), held)
+
+    def hold(self, key: str, version: str, *, held: bool) -> None:
+        """Set or lift the legal hold on a version."""
+        with told(self.where):
+            self._client.put_object_legal_hold(
+                Bucket=self.name, Key=key, VersionId=version, LegalHold={"Status": "ON" if held else "OFF"}
+            )
+
+    def versions(self, prefix: str) -> Iterator[tuple[str, str]]:
+        """Key and version of everything whose key begins with the prefix, marks of deletion too."""
+        with told(self.where):
+            pages = self._client.get_paginator("list_object_versions").paginate(
+                Bucket=self.name, Prefix=prefix
+            )
+            for page in pages:
+                for version in page.get("Versions", ()):
+                    yield version["Key"], version["VersionId"]
+                for mark in page.get("DeleteMarkers", ()):
+                    yield mark["Key"], mark["VersionId"]
+
+    def delete(self, versions: Iterable[tuple[str, str]]) -> None:
+        """Delete versions for good, in the order given. Raises StoreForbidden where the server keeps one."""
+        left = list(versions)
+        while left:
+            some, left = left[:AT_ONCE], left[AT_ONCE:]
+            with told(self.where):
+                answer = self._client.delete_objects(
+                    Bucket=self.name,
+                    Delete={
+                        "Objects": [{"Key": key, "VersionId": version} for key, version in some],
+                        "Quiet": True,
+                    },
+                )
+            for error in answer.get("Errors", ()):
+                raise StoreForbidden(f"{self.where} keeps {error.get('Key')}: {error.get('Code')}")
+
+    def remove(self, key: str) -> None:
+        """Take an object off the lists; its versions stay until the bucket's lifecycle ends them."""
+        with told(self.where):
+            self._client.delete_object(Bucket=self.name, Key=key)
+
+    def probe(self, key: str, timeout: float) -> None:
+        """Put an object and take it off the lists again, without a second try."""
+        client = client_of(self._settings, timeout / 2, attempts=1)  # once to connect, once to answer
+        try:
+            with told(self.where):
+                client.put_object(Bucket=self.name, Key=key, Body=b"probe")
+                client.delete_object(Bucket=self.name, Key=key)
+        finally:
+            client.close()
+
+    def examine(self) -> None:
+        """Make sure that the bucket keeps versions and can lock objects, and locks none that is not told to.
+
+        Raises:
+            StoreUnfit: It does not.
+        """
+        with told(self.where):
+            if self._client.get_bucket_versioning(Bucket=self.name).get("Status") != "Enabled":
+                raise StoreUnfit(f"{self.where} keeps no versions: enable versioning, with object lock")
+            found = self._client.get_object_lock_configuration(Bucket=self.name)
+        configuration = found.get("ObjectLockConfiguration", {})
+        if configuration.get("ObjectLockEnabled") != "Enabled":
+            raise StoreUnfit(f"{self.where} has no object lock: make a bucket with it")
+        if configuration.get("Rule"):
+            raise StoreUnfit(
+                f"{self.where} locks every object by a default retention, wraps and tails too: take the rule away"
+            )
+
+
+def client_of(settings: BucketSettings, timeout: float, *, attempts: int) -> S3Client:
+    """A client for these settings; its time limits are those between two signs of life."""
+    credentials = settings.credentials
+    return boto3.client(
+        "s3",
+        region_name=settings.region,
+        endpoint_url=settings.endpoint,
+        aws_access_key_id=credentials.access_key,
+        aws_secret_access_key=credentials.secret_key,
+        aws_session_token=credentials.session_token,
+        verify=str(settings.authority) if settings.authority is not None else True,
+        config=Config(
+            connect_timeout=timeout,
+            read_timeout=timeout,
+            retries={"total_max_attempts": attempts, "mode": "standard"},
+            max_pool_connections=CONNECTIONS,
+            proxies={},  # the store is reached directly, whatever the environment says
+            s3={"addressing_style": "path" if settings.endpoint is not None else "auto"},
+            # other servers than Amazon's do not all know the checksums that newer clients add by themselves
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
+
+
+def _version(version: str | None) -> dict[str, Any]:
+    return {} if version is None else {"VersionId": version}

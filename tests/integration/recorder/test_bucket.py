@@ -1,0 +1,185 @@
+"""A recorder and its bucket, each side with the credentials that operators are told to give it, and no more."""
+
+import hashlib
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from recorder.errors import StoreForbidden, StoreUnfit, StoreUnreachable, TraceNotFound
+from recorder.replay.reader import TraceReader, verify
+from recorder.seal.wrapping import ReaderKey, generate_reader_key
+from recorder.settings import BucketSettings, StoreCredentials
+from recorder.store.bucket import Bucket
+from recorder.store.folder import wall_clock
+from recorder.store.objects import ObjectStore
+from recorder.trace.frames import FrameType
+from recorder.trace.place import TracePlace
+from tests.support import s3
+from tests.support.traces import header, passed, studio, unexpected
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.integration
+DAY = timedelta(days=1)
+
+
+def store_of(settings: BucketSettings, retention: timedelta = DAY) -> ObjectStore:
+    """A store in that bucket."""
+    return ObjectStore(settings, retention=retention, held=False, now=wall_clock)
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> BucketSettings:
+    """The bucket as the gateway opens it."""
+    server = s3.own()
+    return server.settings(tmp_path / "none", server.gateway)
+
+
+@pytest.fixture
+def console(tmp_path: Path) -> BucketSettings:
+    """The bucket as the console opens it."""
+    server = s3.own()
+    return server.settings(tmp_path / "cache", server.console)
+
+
+async def test_a_sealed_session_goes_through_the_bucket(
+    tmp_path: Path, gateway: BucketSettings, console: BucketSettings
+) -> None:
+    """The gateway adds without being able to read; the console follows it live, and reads and proves it closed."""
+    folder = tmp_path / "made"
+    generate_reader_key(tmp_path / "reader.pem")
+    told = {"bucket": gateway, "retention": DAY, "reader_keys": (tmp_path / "reader.pem.pub",)}
+    opened = header(hospital_id=uuid4().hex)
+    place, reading = TracePlace.of(opened), store_of(console)
+    async with studio(folder, **told) as made:
+        recording = await made.recorder.open(opened, unexpected)
+        await passed(recording, FrameType.OUTPUT, 1, b"at work")
+        await eventually(lambda: made.recorder.courier.state().lag_bytes == 0)
+        spooled = (made.settings.spool / opened.session_id / "trace.ecl").read_bytes()
+        assert reading.read(place, 0, 1 << 20) == spooled
+        assert len(reading.wraps(place)) == 1
+        await recording.close("client_left")
+        assert made.alarms == []
+        assert list(made.settings.spool.iterdir()) == []
+    readers = [ReaderKey.load(tmp_path / "reader.pem")]
+    with reading.opened(reading.find(place.hospital_id, place.session_id)) as local:
+        assert verify(local, made.public_key).intact
+        with TraceReader(local, readers) as reader:
+            assert b"at work" in [frame.payload for frame in reader.frames()]
+    bucket = Bucket(console)
+    assert list(bucket.listed(f"{place.live}/")) == []
+    with pytest.raises(StoreForbidden, match="keeps"):  # though the console's credentials may delete
+        bucket.delete(each for each in bucket.versions(place.folder) if not each[0].endswith(".wrap"))
+
+
+def test_the_gateways_credentials_only_add(gateway: BucketSettings, console: BucketSettings) -> None:
+    """Whoever has them reads nothing and deletes nothing but tails; the console's write no object."""
+    place = TracePlace(uuid4().hex, uuid4().hex, wall_clock())
+    adding, reading = store_of(gateway), store_of(console)
+    adding.put(place, "a.wrap", b"wrap", locked=False)
+    adding.put(place, "manifest.json", b"{}", locked=True)
+    versions = list(Bucket(console).versions(place.folder))
+    assert len(versions) == 2
+    forbidden: dict[str, Callable[[], object]] = {
+        "read": lambda: Bucket(gateway).read(versions[0][0], 0, 10),
+        "lock": lambda: Bucket(gateway).lock(versions[0][0]),
+        "delete": lambda: Bucket(gateway).delete(versions),
+        "remove": lambda: Bucket(gateway).remove(versions[0][0]),
+        "put as console": lambda: reading.put(place, "manifest.json", b"{ }", locked=True),
+        "append as console": lambda: reading.append(place, 0, b"x"),
+    }
+    allowed = []
+    for name, act in forbidden.items():
+        try:
+            act()
+        except StoreForbidden:
+            continue
+        allowed.append(name)
+    assert allowed == []
+    assert len(list(Bucket(console).versions(place.folder))) == 2
+
+
+def test_no_policy_lets_a_lock_be_lifted() -> None:
+    """The gateway's policy lifts no hold, and neither has the right to pass over a retention or to change the bucket."""
+    told = {name: (s3.POLICIES / f"{name}-policy.json").read_text() for name in ("gateway", "console")}
+    assert "s3:PutObjectLegalHold" not in told["gateway"]
+    assert "s3:GetObject" not in told["gateway"]
+    assert '"s3:PutObject"' not in told["console"]
+    for text in told.values():
+        for right in ("s3:*", "Bypass", "s3:PutBucket", "s3:DeleteBucket"):
+            assert right not in text
+
+
+def test_what_is_written_over_is_not_lost(gateway: BucketSettings, console: BucketSettings) -> None:
+    """A segment put again under the same name is a second version: the first stays, locked."""
+    place = TracePlace(uuid4().hex, uuid4().hex, wall_clock())
+    adding = store_of(gateway)
+    adding.put(place, "manifest.json", b"first", locked=True)
+    adding.put(place, "manifest.json", b"second", locked=True)
+    kept = list(Bucket(console).versions(place.folder))
+    assert len(kept) == 2
+    with pytest.raises(StoreForbidden, match="keeps"):
+        Bucket(console).delete(kept)
+
+
+@pytest.mark.parametrize("wrong", ["access", "secret"])
+def test_wrong_credentials_are_said_plainly(gateway: BucketSettings, wrong: str) -> None:
+    """An unknown access key and a wrong secret are told from a store that is down, and neither is shown."""
+    right = gateway.credentials
+    bad = StoreCredentials("AKIAUNKNOWN", "hush") if wrong == "access" else replace(right, secret_key="hush")
+    with pytest.raises(StoreForbidden, match="does not accept the credentials") as refused:
+        store_of(replace(gateway, credentials=bad)).check(10)
+    assert "hush" not in str(refused.value)
+    assert "hush" not in repr(replace(gateway, credentials=bad))
+
+
+def test_a_bucket_that_cannot_keep_traces_is_named(tmp_path: Path) -> None:
+    """No bucket, no object lock, or a lock on everything: the store is unfit, and says what to do."""
+    server = s3.own()
+    told = server.settings(tmp_path)
+    store_of(told).examine()
+    with pytest.raises(StoreUnfit, match="NoSuchBucket"):
+        store_of(replace(told, bucket="there-is-none")).check(10)
+    server.bucket("without-lock")
+    with pytest.raises(StoreUnfit, match="keeps no versions"):
+        store_of(replace(told, bucket="without-lock")).examine()
+
+
+def test_a_store_that_is_not_there_or_hangs_is_out_of_reach(gateway: BucketSettings) -> None:
+    """A closed port and a server that accepts and never answers are told within the time that was given."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        port = deaf.getsockname()[1]
+        hanging = replace(gateway, endpoint=f"http://127.0.0.1:{port}")
+        started = time.monotonic()
+        with pytest.raises(StoreUnreachable):
+            store_of(hanging).check(0.4)
+        assert time.monotonic() - started < 20
+    with pytest.raises(StoreUnreachable):
+        store_of(replace(gateway, endpoint=f"http://127.0.0.1:{port}")).check(1)
+
+
+def test_what_is_read_leaves_the_cache_when_it_is_full(tmp_path: Path) -> None:
+    """The cache holds no more than it may once nobody reads, and nothing of a process that is gone."""
+    told = replace(s3.settings(tmp_path / "cache", f"test/{uuid4().hex}"), cache_bytes=1500)
+    store = store_of(told)
+    places = [TracePlace(uuid4().hex, uuid4().hex, wall_clock()) for _ in range(3)]
+    for place in places:
+        source = tmp_path / place.session_id
+        source.write_bytes(bytes(1000))
+        digest = hashlib.sha256(bytes(1000)).hexdigest()
+        store.seal(place, {"name": "trace-000001.ecl", "bytes": 1000, "sha256": digest}, source, 0)
+        store.put(place, "manifest.json", b"{}", locked=True)
+    with store.opened(places[0]) as one, store.opened(places[1]) as two:
+        assert one.exists()
+        assert two.exists()
+    assert [one.exists(), two.exists()] == [True, False]
+    with pytest.raises(TraceNotFound), store.opened(TracePlace("h", "s", wall_clock())):
+        pass
+    del store
+    with store_of(told).opened(places[2]):
+        assert len(list((tmp_path / "cache").iterdir())) == 1
