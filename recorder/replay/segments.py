@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from typing_extensions import override
+from typing_extensions import Buffer, override
 
 from recorder.errors import TraceNotFound
 from recorder.trace.manifest import StoredFile, segment_name
@@ -44,11 +44,12 @@ class SegmentedFile(io.RawIOBase):
         return True
 
     @override
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base takes any writable buffer
+    def readinto(self, buffer: Buffer) -> int:
+        view = memoryview(buffer)
         while self._file is not None:
-            count = self._file.readinto(buffer)
+            count = self._file.readinto(view)
             if count:
-                self._digest.update(buffer[:count])
+                self._digest.update(view[:count])
                 self._size += count
                 return count
             self._next()

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, BinaryIO, cast
 
-from typing_extensions import override
+from typing_extensions import Buffer, override
 
 from recorder.errors import StoreUnavailable, TraceFormatError, TraceLocked, TraceNotFound
 from recorder.ports import Now, StoredObject
@@ -273,9 +273,10 @@ class _Window(io.RawIOBase):
         return self._at
 
     @override
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # the base takes any writable buffer
+    def readinto(self, buffer: Buffer) -> int:
+        view = memoryview(buffer)
         self._file.seek(self._start + self._at)
-        data = self._file.read(min(len(buffer), max(0, self._size - self._at)))
-        buffer[: len(data)] = data
+        data = self._file.read(min(len(view), max(0, self._size - self._at)))
+        view[: len(data)] = data
         self._at += len(data)
         return len(data)
