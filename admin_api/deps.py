@@ -18,8 +18,8 @@ from policy.i18n import Catalog as SentenceCatalog
 from policy.services import Services
 from policy.services.tokens import Principal
 from recorder.audit.journal import Journal
-from recorder.proof.proofs import Proofs
 from recorder.ports import TraceStore
+from recorder.proof.proofs import Proofs
 from recorder.seal.signing import PublicKey
 from recorder.seal.wrapping import ReaderKey
 from recorder.store.catalog import Catalog
