@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,6 +24,7 @@ from recorder.proof.notary import stored
 from recorder.proof.proofs import FAILED
 from recorder.proof.sessions import Shelf
 from recorder.trace.header import TraceHeader
+from recorder.trace.place import TracePlace
 
 router = APIRouter(tags=["proofs"], route_class=GuardedRoute)
 
@@ -121,12 +122,12 @@ async def _verify(
 async def _shelf(context: Context, who: Principal) -> Shelf:
     sessions = await context.services.access.sessions(who.hospital_id)
 
-    def fetch(header: TraceHeader) -> nullcontext[Path]:
-        return nullcontext(context.traces.open(header.hospital_id, header.session_id, header.started_at))
+    def fetch(header: TraceHeader) -> AbstractContextManager[Path]:
+        return context.traces.opened(TracePlace.of(header))
 
     return Shelf(
         fetch=fetch,
-        stored=await asyncio.to_thread(context.traces.list, who.hospital_id),
+        stored=await asyncio.to_thread(context.traces.sessions, who.hospital_id),
         keys=context.trace_keys,
         live_nodes={row.node for row in sessions if row.state is SessionState.LIVE},
         now=context.clock.now(),

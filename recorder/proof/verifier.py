@@ -284,8 +284,9 @@ def verify_trace(folder: Path, keys: Keys, expected: str | None = None) -> dict[
     finally:
         stream.close()
     manifest = signed_manifest(folder, keys, expected)
-    if stream.segmented:
-        compare_segments(manifest.get("segments", []), stream, number)
+    segments = manifest.get("segments", []) if stream.segmented else []
+    for item in segments[len(stream.read_whole) :]:
+        raise Wrong("segment", f"{item['name']} is missing", number + 1)
     if number < manifest["records"]:
         raise Wrong("truncated", f"record {number + 1} is missing", number + 1)
     if number > manifest["records"]:
@@ -297,6 +298,9 @@ def verify_trace(folder: Path, keys: Keys, expected: str | None = None) -> dict[
     for name, value in told.items():
         if manifest.get(name) != value:
             raise Wrong("manifest", f"the trace's {name} is not the one that was signed")
+    for stored, item in zip(stream.read_whole, segments):  # noqa: B905 - they are as many, and older Pythons know no strict
+        if stored != item:  # together they are the trace, cut at other places
+            raise Wrong("segment", f"{item['name']} is not the file that was signed")
     for item in manifest["files"]:
         path = folder / item["name"]
         if path.parent != folder or not path.is_file() or _digest_of(path) != item["sha256"]:
@@ -311,15 +315,6 @@ def _digest_of(path: Path) -> str:
         for piece in iter(lambda: file.read(1 << 20), b""):
             digest.update(piece)
     return digest.hexdigest()
-
-
-def compare_segments(signed: list[dict[str, Any]], stream: Stream, records: int) -> None:
-    """Hold the segments read to those that were signed; raises Wrong."""
-    for number, item in enumerate(signed):
-        if number >= len(stream.read_whole):
-            raise Wrong("segment", f"{item['name']} is missing", records + 1)
-        if stream.read_whole[number] != item:
-            raise Wrong("segment", f"{item['name']} is not the file that was signed")
 
 
 def verify_wraps(folder: Path, header: dict[str, Any], keys: Keys, signer: str) -> None:

@@ -121,7 +121,7 @@ class ProofStore:
 
         shelf = Shelf(
             fetch=fetch,
-            stored=self.traces.list(HOSPITAL),
+            stored=self.traces.sessions(HOSPITAL),
             keys=[PublicKey.load(self.folder / "signing.pem.pub")],
             live_nodes={NODE},
             now=self.clock() + DAY,

@@ -143,7 +143,7 @@ def test_what_was_touched_is_named_and_what_never_came_is_told_apart(tmp_path: P
         house.run(house.proofs.checkpoint("console"))
         folder = house.store.open(house.world.id, first)
         shutil.copytree(folder, tmp_path / "kept")
-        trace = folder / "trace.ecl"
+        trace = folder / "trace-000001.ecl"
         data = bytearray(trace.read_bytes())
         data[-1] ^= 1
         trace.chmod(0o640)
@@ -151,7 +151,7 @@ def test_what_was_touched_is_named_and_what_never_came_is_told_apart(tmp_path: P
         done = rssi.run("traces", "verify", "--all")
         assert done.exit_code == 1
         assert f"trace {first}: record 2 was changed." in done.output
-        trace.write_bytes((tmp_path / "kept" / "trace.ecl").read_bytes())
+        trace.write_bytes((tmp_path / "kept" / "trace-000001.ecl").read_bytes())
         assert rssi.run("traces", "verify", "--all").exit_code == 0
         house.run(
             house.catalog.opened(header("e" * 32, hospital_id=house.world.id, started_at=house.clock.now()))

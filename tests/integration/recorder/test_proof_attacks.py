@@ -34,7 +34,7 @@ async def store(original: tuple[ProofStore, Path], tmp_path: Path) -> AsyncItera
 
 def pieces(trace: Path) -> tuple[bytes, list[bytes]]:
     """The head of a trace and its records."""
-    data = (trace / "trace.ecl").read_bytes()
+    data = (trace / "trace-000001.ecl").read_bytes()
     with TraceReader(trace) as reader:
         at = start = reader.bytes_read
         found = []
@@ -46,7 +46,7 @@ def pieces(trace: Path) -> tuple[bytes, list[bytes]]:
 
 def rewrite(trace: Path, head: bytes, records: list[bytes]) -> None:
     """Put these records in the trace's place."""
-    (trace / "trace.ecl").write_bytes(head + b"".join(records))
+    (trace / "trace-000001.ecl").write_bytes(head + b"".join(records))
 
 
 async def flip_a_byte(store: ProofStore) -> None:
