@@ -298,7 +298,7 @@ def verify_trace(folder: Path, keys: Keys, expected: str | None = None) -> dict[
     for name, value in told.items():
         if manifest.get(name) != value:
             raise Wrong("manifest", f"the trace's {name} is not the one that was signed")
-    for stored, item in zip(stream.read_whole, segments):  # noqa: B905 - they are as many, and older Pythons know no strict
+    for stored, item in zip(stream.read_whole, segments):
         if stored != item:  # together they are the trace, cut at other places
             raise Wrong("segment", f"{item['name']} is not the file that was signed")
     for item in manifest["files"]:
