@@ -18,6 +18,7 @@ from ecluse.demo.processes import descendants
 from ecluse.demo.scene import Scene
 from policy import services
 from policy.clock import SystemClock
+from tests.support.authenticator import Agent, SecurityKey, agent
 
 CIPHER = "aes128-gcm@openssh.com"
 DEVICE = "bench01"
@@ -43,6 +44,12 @@ class By(Enum):
     PASSWORD = "password"  # noqa: S105 - a word of the clients' configuration
     KEY = "key"
     TOKEN = "token"  # noqa: S105 - a word of the clients' configuration
+    CERTIFICATE = "certificate"
+    SECURITY_KEY = "security-key"
+
+
+ECLUSE_ALONE = frozenset({By.TOKEN, By.CERTIFICATE, By.SECURITY_KEY})
+"""What is measured through the bastion alone: the other two know passwords and keys."""
 
 
 class Ground:
@@ -61,6 +68,8 @@ class Ground:
         self._jump = jump
         self._scene = scene
         self._crowd: list[Technician] = []
+        self.security_keys: list[SecurityKey] = []
+        self.agent: Agent | None = None
         self._config = directory / "ssh_config"
         self._answers = {
             "SSH_ASKPASS": str(askpass(directory / "askpass")),
@@ -96,12 +105,17 @@ class Ground:
         if not self._crowd:
             raise BenchError("fewer technicians were enrolled than log-ins are measured")
         person = self._crowd.pop()
-        identity = person.token if by is By.TOKEN else person.key
+        identity = {
+            By.TOKEN: person.token,
+            By.CERTIFICATE: person.certified,
+            By.SECURITY_KEY: person.security_key,
+        }.get(by, person.key)
+        holder = ("-o", f"IdentityAgent={self.agent.socket}") if by is By.SECURITY_KEY and self.agent else ()
         return Entry(
             config=str(self._config),
             host=host,
             answers={**self._answers, "BENCH_PASSWORD": person.password},
-            options=("-o", f"User={person.login}+{DEVICE}", "-o", f"IdentityFile={identity}"),
+            options=("-o", f"User={person.login}+{DEVICE}", "-o", f"IdentityFile={identity}", *holder),
             totp_secret=person.totp_secret,
         )
 
@@ -117,9 +131,9 @@ class Ground:
         configured = composition.policy_settings(settings.load(self._scene.config))
         built = await services.build(configured, clock)
         try:
-            self._crowd = await Planning(built, clock, self.directory / "keys").prepare(
-                self._device, people, tell
-            )
+            planning = Planning(built, clock, self.directory / "keys")
+            self._crowd = await planning.prepare(self._device, people, tell)
+            self.security_keys = planning.security_keys
         finally:
             await built.close()
 
@@ -156,9 +170,9 @@ Host first-{by.value}
         self._config.write_text(f"""{"".join(stanzas)}
 Host ecluse-password
     PreferredAuthentications keyboard-interactive
-Host ecluse-token
+Host ecluse-token ecluse-security-key
     PreferredAuthentications publickey
-Host ecluse-key
+Host ecluse-key ecluse-certificate
     PreferredAuthentications publickey,keyboard-interactive
 Host {INNER}
     HostName {DEVICE}
@@ -211,7 +225,8 @@ async def ground(people: int, tell: Tell) -> AsyncIterator[Ground]:
         scene = await Scene.build(directory / "bastion", clock, lambda _key: None)
         built = Ground(directory, fast, device, jump, scene)
         await built.prepare(people, tell, clock)
-        yield built
+        async with agent(built.security_keys) as built.agent:
+            yield built
     finally:
         if scene is not None:
             await scene.close()

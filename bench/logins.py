@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from bench import clients
 from bench.clients import Entry
-from bench.ground import PROMPT, By, Ground, Route
+from bench.ground import ECLUSE_ALONE, PROMPT, By, Ground, Route
 from bench.results import Results
 
 PAUSE_SECONDS = 0.3
@@ -36,7 +36,7 @@ async def measure(
 async def rate(ground: Ground, results: Results, row: str, count: int, step: Callable[[str], None]) -> None:
     """Log in *count* times by each route, AT_ONCE at a time, each to the end of a command that does nothing."""
     by = By(row.removeprefix("rate-"))
-    for route in Route if by is not By.TOKEN else (Route.ECLUSE,):
+    for route in Route if by not in ECLUSE_ALONE else (Route.ECLUSE,):
         step(f"{row}, {route.value}")
         turn = asyncio.Semaphore(AT_ONCE)
 

@@ -81,6 +81,8 @@ ROWS = {
     "rate-password": Row(label="log-ins a second, password (+ code)", unit="1/s", show=_fine),
     "rate-key": Row(label="log-ins a second, key (+ code)", unit="1/s", show=_fine),
     "rate-token": Row(label="log-ins a second, token certificate alone", unit="1/s", show=_fine),
+    "rate-certificate": Row(label="log-ins a second, OpenSSH certificate + code", unit="1/s", show=_fine),
+    "rate-security-key": Row(label="log-ins a second, FIDO2 key, verified, alone", unit="1/s", show=_fine),
     "echo": Row(label="keystroke echo, alone, p50 / p99", unit="ms", show=_echo),
     "busy": Row(label="keystroke echo, {busy} busy sessions, p50 / p99", unit="ms", show=_echo),
     **_STRANGERS,

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from bench import bulk, echo, logins, memory, strangers
 from bench.errors import BenchError
-from bench.ground import CIPHER, Ground, ground
+from bench.ground import CIPHER, ECLUSE_ALONE, By, Ground, ground
 from bench.processes import machine
 from bench.results import Results
 from ecluse.demo.errors import DemoError
@@ -37,6 +37,8 @@ class Choice(Enum):
     RATE_PASSWORD = "rate-password"  # noqa: S105 - a row's name
     RATE_KEY = "rate-key"
     RATE_TOKEN = "rate-token"  # noqa: S105 - a row's name
+    RATE_CERTIFICATE = "rate-certificate"
+    RATE_SECURITY_KEY = "rate-security-key"
     ECHO = "echo"
     BUSY = "busy"
     SLOW = "slow"
@@ -47,6 +49,7 @@ class Choice(Enum):
 
 JUMPS = tuple(f"{bulk.BY_JUMP}{row}" for row in ("down", "noise"))
 WAYS = tuple(way.value for way in strangers.Way)
+ALONE = tuple(f"rate-{by.value}" for by in By if by in ECLUSE_ALONE)
 RATED = 4
 """How many log-ins a second are counted over, for each one that is timed alone."""
 
@@ -72,7 +75,7 @@ class Plan:
             "login-key": self.logins,
             "rate-password": self.logins * RATED,
             "rate-key": self.logins * RATED,
-            "rate-token": self.logins * RATED,
+            **dict.fromkeys(ALONE, self.logins * RATED),
             "jump-down": 2,
             "jump-noise": 2,
             "echo": 1,
@@ -90,7 +93,7 @@ class Plan:
             "login-key": self.logins * 3,
             "memory": 2,
             **dict.fromkeys(WAYS, self.logins + 2),
-            "rate-token": 1,
+            **dict.fromkeys(ALONE, 1),
         }
         each |= dict.fromkeys(bulk.TRANSFERS, self.rounds * 3) | dict.fromkeys(JUMPS, self.rounds * 2)
         return sum(each.get(row, 3) for row in self.rows)
@@ -140,7 +143,7 @@ def _measurements(
     }
     for row in ("login-password", "login-key"):
         known[row] = partial(logins.measure, built, results, row, plan.logins, step)
-    for row in ("rate-password", "rate-key", "rate-token"):
+    for row in ("rate-password", "rate-key", *ALONE):
         known[row] = partial(logins.rate, built, results, row, plan.logins * RATED, step)
     for way in strangers.Way:
         known[way.value] = partial(

@@ -11,7 +11,7 @@ import pyotp
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from bench.cards import Cards
+from bench.cards import Cards, SshCertificates
 from ecluse.demo.device import DemoDevice
 from policy.clock import Clock
 from policy.domain.devices import AccountMethod
@@ -22,6 +22,7 @@ from policy.domain.windows import Channel
 from policy.errors import AuthenticationFailed, NotFound
 from policy.services import Services
 from policy.vault.secret import Secret
+from tests.support.authenticator import TOUCHED, VERIFIED, SecurityKey
 
 ENROL_AT_ONCE = 4
 STEP = timedelta(seconds=30)
@@ -41,6 +42,8 @@ class Technician:
     totp_secret: str
     key: Path
     token: Path
+    certified: Path
+    security_key: Path
 
 
 class Planning:
@@ -52,6 +55,8 @@ class Planning:
         self._clock = clock
         self._keys = keys
         self._turn = asyncio.Semaphore(ENROL_AT_ONCE)
+        self.security_keys: list[SecurityKey] = []
+        """Those of all technicians: an agent serves them, for their keys are in no file."""
 
     async def prepare(self, device: DemoDevice, count: int, tell: Tell) -> list[Technician]:
         """Declare *device*, enrol *count* technicians, and open a window for them; returns them."""
@@ -62,11 +67,13 @@ class Planning:
         self._keys.mkdir(mode=0o700)
         cards = Cards(self._services, dsi, hospital, self._clock.now())
         await cards.believe(supplier)
+        certificates = SshCertificates(self._services, dsi, hospital, self._clock.now())
+        await certificates.believe(supplier)
         enrolled: list[Technician] = []
 
         async def enrol(number: int) -> None:
             async with self._turn:
-                enrolled.append(await self._enrol(dsi, hospital, supplier, cards, number))
+                enrolled.append(await self._enrol(dsi, hospital, supplier, cards, certificates, number))
             tell(f"technicians enrolled: {len(enrolled)} of {count}")
 
         async with asyncio.TaskGroup() as group:
@@ -114,7 +121,13 @@ class Planning:
         return row.id
 
     async def _enrol(
-        self, dsi: PersonId, hospital: HospitalId, supplier: SupplierId, cards: Cards, number: int
+        self,
+        dsi: PersonId,
+        hospital: HospitalId,
+        supplier: SupplierId,
+        cards: Cards,
+        certificates: SshCertificates,
+        number: int,
     ) -> Technician:
         people = self._services.people
         login, password = f"camille{number:04}", "-".join(secrets.token_hex(3) for _ in range(4))
@@ -139,6 +152,13 @@ class Planning:
         path.write_bytes(private)
         token = self._keys / f"{login}.token"
         await cards.give(person.id, token)
+        certified = self._keys / f"{login}.certified"
+        certificates.give(login, certified)
+        security_key = SecurityKey(flags=TOUCHED | VERIFIED)
+        await people.add_key(dsi, hospital, person.id, security_key.line)
+        self.security_keys.append(security_key)
+        shown = self._keys / f"{login}.security"
+        shown.with_name(f"{shown.name}.pub").write_text(f"{security_key.line}\n")
         return Technician(
             person_id=person.id,
             login=login,
@@ -146,6 +166,8 @@ class Planning:
             totp_secret=secret.reveal(),
             key=path,
             token=token,
+            certified=certified,
+            security_key=shown,
         )
 
     async def _confirm(self, invitation: Secret, codes: pyotp.TOTP) -> None:
