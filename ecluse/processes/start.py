@@ -30,6 +30,9 @@ def run(program: str, config: Path | None, serve: Serve) -> None:
     """
     # a core file would hold secrets that the vault has opened
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # a connection is a file: what the system grants, and not the thousand that it begins with
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     logs.configure("info")
     try:
         settings = configuration.load(configuration.find(config))

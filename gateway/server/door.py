@@ -98,10 +98,6 @@ class Door:
         late = self._monotonic() - KEYS_SECONDS
         return next((each for each in self._outside if not each.begun and each.quiet_since <= late), None)
 
-    def knows(self, origin: str) -> bool:
-        """Tell whether somebody logged in from *origin* lately."""
-        return origin in self._known
-
     def _rank(self, origin: str) -> int:
         return self._sources[origin] - (origin in self._known)
 

@@ -6,7 +6,7 @@ then, would otherwise take the places of those who want to log in, and hold up t
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import cast
 
 import structlog
 from typing_extensions import override
@@ -22,21 +22,9 @@ GREETING_SECONDS = 10.0
 LONGEST_LINE = 255
 """RFC 4253 section 4.2. What follows the line in the same packet is not counted."""
 PLACES = 1000
-"""How many may stand here; one more, and the one who has stood longest leaves."""
+"""How many may stand here at most. Each is a file of this process."""
 
 _log = structlog.get_logger()
-
-
-class Gate(Protocol):
-    """What is behind the porch."""
-
-    def has_room(self, source: str) -> bool:
-        """Tell whether one more from the address *source* may begin; who may not is counted."""
-        ...
-
-    def knows(self, origin: str) -> bool:
-        """Tell whether somebody logged in from *origin* lately."""
-        ...
 
 
 class Porch:
@@ -44,21 +32,23 @@ class Porch:
 
     def __init__(
         self,
-        gate: Gate,
+        has_room: Callable[[str], bool],
         make: Callable[[], ServerConnection],
         turnstile: Turnstile,
         *,
+        places: int,
         places_a_source: int,
         grace_seconds: float,
         monotonic: Callable[[], float],
     ) -> None:
-        """Lead to *gate*; *make* the SSH connection of whoever has greeted and finds room.
+        """Ask *has_room* about the source address of whoever has greeted; *make* her SSH connection where it says yes.
 
         *grace_seconds* is what a log-in may take in all.
         """
-        self.gate = gate
+        self.has_room = has_room
         self.make = make
         self.turnstile = turnstile
+        self._places = places
         self._places_a_source = places_a_source
         self._patience = min(GREETING_SECONDS, grace_seconds)
         self._monotonic = monotonic
@@ -75,7 +65,7 @@ class Porch:
         same = self._sources.get(keeper.origin, {})
         if len(same) >= self._places_a_source:
             self._send_away(next(iter(same)))
-        elif len(self._standing) >= PLACES:
+        elif len(self._standing) >= self._places:
             largest = max(self._sources.values(), key=len)
             self._send_away(next(iter(largest)))
         self._standing[keeper] = self._monotonic()
@@ -83,6 +73,7 @@ class Porch:
 
     def went(self, keeper: "Doorkeeper") -> None:
         """Forget *keeper*: SSH begins, or it is gone."""
+        self.turnstile.forget(keeper.origin, keeper)
         self._standing.pop(keeper, None)
         same = self._sources.get(keeper.origin)
         if same is not None:
@@ -141,10 +132,7 @@ class Doorkeeper(asyncio.Protocol):
             return
         if b"\n" in self._heard[: LONGEST_LINE + 1]:
             self._transport.pause_reading()
-            if self._porch.gate.knows(self.origin):
-                self._porch.turnstile.go_on(self._begin)
-            else:
-                self._porch.turnstile.begin(self.origin, self._begin)
+            self._porch.turnstile.begin(self.origin, self, self._begin)
         elif len(self._heard) > LONGEST_LINE:
             self._porch.went(self)
             self.send_away()
@@ -163,7 +151,7 @@ class Doorkeeper(asyncio.Protocol):
         if stream is None or stream.is_closing():
             return
         self._porch.went(self)
-        if not self._porch.gate.has_room(self._source):
+        if not self._porch.has_room(self._source):
             self.send_away()
             return
         connection = self._porch.make()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import socket
 import time
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from gateway.server.commands import Openings, Voice
 from gateway.server.commands.counter import CommandServices, make_commands
 from gateway.server.commands.ssh_config import Ways
 from gateway.server.door import Door
-from gateway.server.doorkeeper import VERSION, Doorkeeper, Porch
+from gateway.server.doorkeeper import PLACES, VERSION, Doorkeeper, Porch
 from gateway.server.front import Front
 from gateway.server.host_keys import HostKeys
 from gateway.server.jump import Jumps
@@ -48,6 +49,8 @@ LEAVE_SECONDS = 2.0
 """How long a drain waits for the last words of the menus to be read."""
 BACKLOG = 1024
 """How many connections the system keeps for us until we take them."""
+FILES = 4
+"""Who has not begun to log in may have so little of the files that this process may open: a quarter."""
 ACCEPTED_A_TURN = 8
 """How many of them asyncio takes in one turn of the loop: its own default would be all."""
 
@@ -171,9 +174,10 @@ class Gateway:
 
         turnstile = Turnstile(loop)
         self._porch = porch = Porch(
-            self._door,
+            self._door.has_room,
             connection,
             turnstile,
+            places=_places(),
             places_a_source=settings.max_unauthenticated_per_source,
             grace_seconds=settings.login_grace_seconds,
             monotonic=loop.time,
@@ -315,6 +319,11 @@ class Gateway:
             clock=clock,
             monotonic=self._monotonic,
         )
+
+
+def _places() -> int:
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return PLACES if files == resource.RLIM_INFINITY else min(PLACES, files // FILES)
 
 
 async def _server_options(

@@ -23,7 +23,7 @@ class Turnstile:
         """Take steps on *loop*."""
         self._loop = loop
         self._going_on: deque[Step] = deque()
-        self._beginning: dict[str, deque[Step]] = {}  # whose turn it is first
+        self._beginning: dict[str, dict[object, Step]] = {}  # whose turn it is first
         self._free_at = 0.0
         self._stepping = False
         self._timer: asyncio.TimerHandle | None = None
@@ -37,13 +37,19 @@ class Turnstile:
         self._wait()
         return False
 
-    def begin(self, origin: str, step: Step) -> None:
-        """Do the first *step* of somebody from *origin*, now or in its turn."""
+    def begin(self, origin: str, who: object, step: Step) -> None:
+        """Do the first *step* of *who* from *origin*, now or in its turn."""
         if self._is_free():
             self._do(step)
             return
-        self._beginning.setdefault(origin, deque()).append(step)
+        self._beginning.setdefault(origin, {})[who] = step
         self._wait()
+
+    def forget(self, origin: str, who: object) -> None:
+        """Let *who* from *origin* begin no more, where she still waits for it."""
+        waiting = self._beginning.get(origin, {})
+        if waiting.pop(who, None) is not None and not waiting:
+            del self._beginning[origin]
 
     def _is_free(self) -> bool:
         return not self._stepping and self._timer is None and self._loop.time() >= self._free_at
@@ -54,12 +60,15 @@ class Turnstile:
 
     def _turn(self) -> None:
         self._timer = None
-        self._do(self._going_on.popleft() if self._going_on else self._next_to_begin())
+        if self._going_on:
+            self._do(self._going_on.popleft())
+        elif self._beginning:
+            self._do(self._next_to_begin())
 
     def _next_to_begin(self) -> Step:
         origin = next(iter(self._beginning))
         waiting = self._beginning.pop(origin)
-        step = waiting.popleft()
+        step = waiting.pop(next(iter(waiting)))
         if waiting:
             self._beginning[origin] = waiting  # behind everybody else
         return step

@@ -31,8 +31,8 @@ async def test_who_has_begun_goes_before_who_begins() -> None:
     """Of two who wait, the one whose log-in is under way is first, though she came last."""
 
     def queue(turnstile: Turnstile, done: list[str]) -> None:
-        turnstile.begin("a", lambda: done.append("at once"))
-        turnstile.begin("a", lambda: done.append("new"))
+        turnstile.begin("a", 1, lambda: done.append("at once"))
+        turnstile.begin("a", 2, lambda: done.append("new"))
         turnstile.go_on(lambda: done.append("under way"))
 
     assert await passed(queue, 3) == ["at once", "under way", "new"]
@@ -43,10 +43,36 @@ async def test_sources_take_turns() -> None:
 
     def queue(turnstile: Turnstile, done: list[str]) -> None:
         for number in range(5):
-            turnstile.begin("crowd", partial(done.append, f"crowd {number}"))
-        turnstile.begin("other", lambda: done.append("other"))
+            turnstile.begin("crowd", number, partial(done.append, f"crowd {number}"))
+        turnstile.begin("other", 0, lambda: done.append("other"))
 
     assert (await passed(queue, 6))[:4] == ["crowd 0", "crowd 1", "other", "crowd 2"]
+
+
+async def test_who_is_gone_is_not_waited_for() -> None:
+    """Somebody who left before her turn costs nobody a step, and is not kept."""
+
+    def queue(turnstile: Turnstile, done: list[str]) -> None:
+        turnstile.begin("a", 1, partial(done.append, "at once"))
+        for number in range(1000):
+            turnstile.begin("crowd", number, partial(done.append, "gone"))
+        turnstile.begin("b", 2, partial(done.append, "last"))
+        for number in range(1000):
+            turnstile.forget("crowd", number)
+
+    assert await passed(queue, 2) == ["at once", "last"]
+
+
+async def test_where_all_are_gone_the_next_one_is_served() -> None:
+    """An empty queue stops nothing for good."""
+
+    def queue(turnstile: Turnstile, done: list[str]) -> None:
+        turnstile.begin("a", 1, partial(done.append, "at once"))
+        turnstile.begin("a", 2, partial(done.append, "gone"))
+        turnstile.forget("a", 2)
+        asyncio.get_running_loop().call_later(0.05, turnstile.begin, "b", 3, partial(done.append, "later"))
+
+    assert await passed(queue, 2) == ["at once", "later"]
 
 
 async def test_a_step_that_fails_stops_nobody() -> None:
