@@ -188,7 +188,10 @@ async def _key(caller: Caller, situation: Situation, form: FormData) -> Response
             else:
                 bound = await visits.add_certificate(_visit(caller), pem)
                 subject, until = bound.subject, bound.not_after
-                notice = say("key.certificate_added", caller.language, subject=subject, until=until)
+                zone = situation.hospital.timezone
+                notice = say(
+                    "key.certificate_added", caller.language, timezone=zone, subject=subject, until=until
+                )
     except InvalidInput as refused:
         certificate = refused.field == "certificate"
         what = (

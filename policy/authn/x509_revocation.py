@@ -4,10 +4,12 @@ import hashlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from policy.domain.certificates import RevocationList
 from policy.errors import InvalidInput
@@ -91,12 +93,10 @@ def standing_by_lists(
     A stale list still revokes what it names, and says nothing good of what it does not.
     """
     fresh = False
+    authority = issuer.public_bytes(Encoding.DER)
     for one in lists:
-        try:
-            crl = read_list(one.der, "crl")
-        except InvalidInput:
-            continue
-        if not signed_by(crl, issuer):
+        crl = _believed(one.der, authority)
+        if crl is None:
             continue
         entry = crl.get_revoked_certificate_by_serial_number(certificate.serial_number)
         reason = None if entry is None else _extension(entry.extensions, x509.CRLReason)
@@ -109,6 +109,19 @@ def standing_by_lists(
 def standing_of_reason(reason: x509.ReasonFlags | None) -> Standing:
     """Return what being revoked for *reason* makes of a certificate; no reason is taken for the worst."""
     return Standing.REVOKED if reason in _KEPT_KEY else Standing.REVOKED_KEY
+
+
+@lru_cache(maxsize=4)
+def _believed(der: bytes, issuer: bytes) -> x509.CertificateRevocationList | None:
+    """Return the list *der* if the authority whose certificate *issuer* (DER) is signed it; None otherwise.
+
+    Kept for the next certificates of the same authority: a signature over megabytes is not checked for each of them.
+    """
+    try:
+        crl = read_list(der, "crl")
+    except InvalidInput:
+        return None
+    return crl if signed_by(crl, x509.load_der_x509_certificate(issuer)) else None
 
 
 def _partial(extension: x509.Extension[x509.ExtensionType]) -> bool:

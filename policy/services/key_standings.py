@@ -7,13 +7,13 @@ That a list grew stale is none (ADR 24). Judged once for each state of the facts
 import asyncio
 from collections import OrderedDict
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
 from policy.authn import held_keys, ssh_certificates, ssh_keys
 from policy.authn.held_keys import KeyRefused
-from policy.domain.certificates import LoginAuthority, TokenCertificate, TrustAnchor
+from policy.domain.certificates import LoginAuthority, RevocationList, TokenCertificate, TrustAnchor
 from policy.domain.credentials import EnrolledKey, KeyKind
 from policy.domain.ids import HospitalId, PersonId
 from policy.domain.logins import LoginReason
@@ -60,6 +60,13 @@ class _Known:
     marks: Sequence[tuple[str, str, datetime]]
     authorities: Sequence[LoginAuthority]
     holders: Mapping[str, PersonId]
+    lists: dict[str, Sequence[RevocationList]] = field(default_factory=dict)
+
+    async def lists_of(self, view: View, anchor: TrustAnchor) -> Sequence[RevocationList]:
+        """Return the lists taken for *anchor*, read once for all log-ins: they may take megabytes."""
+        if anchor.id not in self.lists:
+            self.lists[anchor.id] = await view.certificates.lists(anchor.hospital_id, anchor.id)
+        return self.lists[anchor.id]
 
     def token_facts(self, person: Person) -> TokenFacts:
         """Return what her tokens are judged on, but for the lists."""
@@ -133,9 +140,7 @@ class KeyStandings:
         judged = self._known(state, at)
         if judged is not None:
             return judged
-        lists = {
-            anchor.id: await view.certificates.lists(key.hospital_id, anchor.id) for anchor in facts.anchors
-        }
+        lists = {anchor.id: await known.lists_of(view, anchor) for anchor in facts.anchors}
         whole = replace(facts, lists=lists)
         try:
             until = await self._tokens.held_until(whole, key, at)
