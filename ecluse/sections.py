@@ -225,16 +225,31 @@ class RecorderSection(_Section):
     input_limit_bytes: Count = 64 * 1024 * 1024
 
 
+class AuthoritySection(_Section):
+    """A time-stamping authority (RFC 3161): ``ca`` is a PEM file, ``policy`` the one that its stamps must name."""
+
+    name: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,31}$")]
+    url: Annotated[str, Field(pattern=r"^https?://[^\s]{1,500}$")]
+    ca: Path
+    policy: Annotated[str, Field(pattern=r"^[0-2](\.[0-9]{1,12}){1,20}$")] | None = None
+
+
 class CheckpointSection(_Section):
     """Signed checkpoints of journal and catalogue. ``key`` signs them; the console reads it, no gateway does.
 
     ``public_keys`` are the keys by which they are verified, earlier ones too; unset, that of ``key``.
-    ``every_minutes``: how often the console looks whether one is due.
+    ``every_minutes``: how often the console looks whether one is due, is stamped and is anchored. ``authorities`` stamp
+    the newest one; ``late_hours`` without a stamp are an alarm. ``anchor_file`` and ``anchor_syslog`` (``unix:/dev/log``,
+    ``udp://host:514``, ``tcp://host:514``) remember each one, elsewhere.
     """
 
     key: Path | None = None
     public_keys: tuple[Path, ...] = ()
     every_minutes: Annotated[float, Field(gt=0, le=1440)] = 10.0
+    authorities: tuple[AuthoritySection, ...] = ()
+    late_hours: Annotated[float, Field(gt=0)] = 24.0
+    anchor_file: Path | None = None
+    anchor_syslog: Annotated[str, Field(pattern=r"^(unix:/|udp://|tcp://)[^\s]{1,250}$")] | None = None
 
 
 class StoreSection(_Section):

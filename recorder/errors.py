@@ -6,6 +6,7 @@ RecorderError
 ├── TraceSealed           a sealed trace, and no key at hand that opens it
 ├── ReaderKeyUnusable     a reader's key that cannot be made or used
 ├── SignatureInvalid      a manifest that this key did not sign, or a key that cannot be used
+├── StampInvalid          a time stamp that is none, or an authority's CA that cannot be used
 ├── SpoolUnavailable      the spool cannot be written: no new session
 │   └── SpoolFull         the spool has less room than the settings keep free
 ├── RecordingFailed       this recording takes no more frames: its session must end
@@ -56,6 +57,10 @@ class ReaderKeyUnusable(RecorderError):
 
 class SignatureInvalid(RecorderError):
     """The signature does not hold, or the key cannot be trusted to make one."""
+
+
+class StampInvalid(RecorderError):
+    """What an authority answered is no time stamp over what was asked, or its CA cannot be used."""
 
 
 class SpoolUnavailable(RecorderError):

@@ -91,7 +91,7 @@ async def serve(settings: Settings) -> None:
             ingest = OutboxIngest(built, journal, clock)
             chores = (
                 send_mails(app),
-                keep(proofs, settings.checkpoints.every_minutes),
+                keep(settings, proofs),
                 *_watches(settings, told, built, database, journal),
             )
             await _serve(settings, server, bound, built, ingest, pruning, chores)

@@ -13,7 +13,9 @@ from recorder.proof.inspection import Inspection, Progress
 from recorder.proof.ledger import Ledger, verify_journal
 from recorder.proof.notary import MADE, Notary, SignedCheckpoint
 from recorder.proof.sessions import Shelf, verify_sessions
+from recorder.proof.stamps import verify_stamps
 from recorder.seal.signing import PublicKey
+from recorder.seal.timestamping import Authority
 from recorder.store.database import Database
 
 FAILED = "alarm.verification_failed"
@@ -30,6 +32,7 @@ class Proofs:
         notary: Makes checkpoints.
         keys: Public keys of those who may sign checkpoints.
         now: Wall clock, aware UTC.
+        authorities: By whose certificates time stamps are verified.
     """
 
     database: Database
@@ -38,6 +41,7 @@ class Proofs:
     notary: Notary
     keys: tuple[PublicKey, ...]
     now: Now
+    authorities: tuple[Authority, ...] = ()
     _alarmed: set[str] = field(default_factory=set)
 
     async def checkpoint(self, actor: str, *, force: bool = False) -> list[SignedCheckpoint]:
@@ -61,7 +65,7 @@ class Proofs:
                     "name": f"{head.writer} #{head.seq}",
                     "what": "missing",
                 }
-                await self._note(FAILED, actor, facts)
+                await self.note(FAILED, actor, facts)
         made = await self.notary.make(force=force)
         for one in made:
             facts = {
@@ -69,7 +73,7 @@ class Proofs:
                 "digest": one.digest,
                 "totals": one.checkpoint.totals,
             }
-            await self._note(MADE, actor, facts)
+            await self.note(MADE, actor, facts)
         return made
 
     async def verify_ledger(
@@ -128,12 +132,14 @@ class Proofs:
     ) -> tuple[Ledger, set[str]]:
         ledger = Ledger(self.database, self.hospital_id, self.keys, anchors, inspection)
         await ledger.walk()
+        await verify_stamps(self.database, self.hospital_id, self.authorities, ledger, inspection)
         opened = await verify_journal(
             self.journal, self.hospital_id, ledger, inspection, known=known, progress=progress
         )
         return ledger, opened
 
-    async def _note(self, name: str, actor: str, facts: dict[str, object]) -> None:
+    async def note(self, name: str, actor: str, facts: dict[str, object]) -> None:
+        """Write into the journal; raises JournalBroken."""
         await self.journal.append(
             SecurityEvent(name=name, hospital_id=self.hospital_id, at=self.now(), actor=actor, details=facts)
         )

@@ -24,6 +24,7 @@ from recorder.store.tables import checkpoint_facts, sessions_closed, sessions_op
 from recorder.trace import instants
 from recorder.trace.header import TraceHeader
 from recorder.trace.manifest import Manifest
+from recorder.trace.purge import PURGE
 
 ARRIVAL: Final = timedelta(minutes=15)
 """How long after its end a trace may be on its way to the store."""
@@ -43,6 +44,7 @@ class Shelf:
         fetch: Gives one trace.
         stored: Identifiers of every trace in the store.
         keys: Public keys of the gateways.
+        purge_keys: Public keys of those who may purge.
         live_nodes: Gateways known to live.
         now: The instant of the inspection, aware UTC.
     """
@@ -50,6 +52,7 @@ class Shelf:
     fetch: Fetch
     stored: Sequence[str]
     keys: Sequence[PublicKey]
+    purge_keys: Sequence[PublicKey]
     live_nodes: Collection[str]
     now: datetime
 
@@ -83,6 +86,7 @@ async def verify_sessions(
     async for checkpoint in ledger.checkpoints():
         await walk.opened(checkpoint.opened, checkpoint)
         await walk.closed(checkpoint.closed, checkpoint)
+        await walk.purged(checkpoint.purged)
     await walk.uncovered()
     await walk.unended()
     await walk.strangers(journalled)
@@ -136,6 +140,27 @@ class _Walk:
                 self._check_date(row.session_id, row.closed_at, checkpoint, "closed")
             if (opened := headers.get(fact.session_id)) is not None:
                 await self._trace(opened, row, fact.sha256)
+
+    async def purged(self, facts: Sequence[Fact]) -> None:
+        """Hold the stubs of purged traces to the digests of their records."""
+        rows = await self._rows(sessions_opened, [fact.session_id for fact in facts])
+        for fact in facts:
+            row = rows.get(fact.session_id)
+            if row is None:
+                continue  # named already: it was opened by an earlier checkpoint
+            try:
+                header = TraceHeader.from_json(row.header.encode("utf-8", "surrogatepass"))
+                found = await asyncio.to_thread(self._purge_digest, header)
+            except RecorderError:
+                found = None
+            if found != fact.sha256:
+                detail = "its purge record is not the one that a checkpoint commits to"
+                self._inspection.found("trace", fact.session_id, "purge", detail)
+
+    def _purge_digest(self, header: TraceHeader) -> str | None:
+        with self._shelf.fetch(header) as folder:
+            path = folder / PURGE
+            return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
 
     async def uncovered(self) -> None:
         """Look at what came after the newest checkpoint: it is held to the catalogue alone."""
@@ -269,6 +294,7 @@ class _Walk:
             return
         self._inspection.counts["traces"] += 1
         self._inspection.counts["records"] += found.records
+        self._inspection.counts["purged"] += found.purge is not None
         if found.problem is not None:
             problem = found.problem
             self._inspection.found("trace", name, problem.what, problem.detail, problem.record)
@@ -289,7 +315,7 @@ class _Walk:
                 signer = ""
             # a signer that nobody knows is judged by a key that is known, and fails
             key = self._keys.get(signer) or self._shelf.keys[0]
-            return verify(folder, key, manifest_sha256=manifest_sha256)
+            return verify(folder, key, manifest_sha256=manifest_sha256, purge_keys=self._shelf.purge_keys)
 
 
 def _committed(row: Row[Any], kind: str) -> str:

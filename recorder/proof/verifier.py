@@ -341,9 +341,12 @@ def verify_wraps(folder: Path, header: dict[str, Any], keys: Keys, signer: str) 
 def verify_purged(folder: Path, keys: Keys, expected: str | None) -> dict[str, Any]:
     """The manifest of a trace whose content was purged, by whom the purge record says; raises Wrong."""
     manifest = signed_manifest(folder, keys, expected)
-    text = small(folder / "purge.json")
-    purge = document(text, "purge record", "purge")
-    keys.check(purge.get("signer"), small(folder / "purge.sig"), text)
+    try:
+        text = small(folder / "purge.json")
+        purge = document(text, "purge record")
+        keys.check(purge.get("signer"), small(folder / "purge.sig"), text)
+    except Wrong as wrong:
+        raise Wrong("purge", str(wrong)) from wrong
     told = [purge.get(name) for name in ("format", "version", "session_id", "hospital_id", "manifest_sha256")]
     wanted = ["ecluse-purge", 1, manifest["session_id"], manifest["hospital_id"]]
     if told != [*wanted, sha256(small(folder / "manifest.json"))]:
@@ -441,30 +444,39 @@ def verify_stamps(folder: Path, authorities: Path | None, ledger: Ledger, report
         )
         return
     last: dict[str, datetime] = {}
-    stamped = set()
+    stamped: dict[int, datetime] = {}
     for sequence, path in stamps:
         try:
             at = _stamped_at(path, authorities, ledger.contents.get(sequence, b""))
         except Wrong as wrong:
             report.found("stamp", sequence, wrong)
             continue
-        stamped.add(sequence)
+        stamped[sequence] = min(at, stamped.get(sequence, at))
         report.counts["stamps"] += 1
-        said, name = ledger.dates.get(sequence, at), path.name.split(".")[1]
-        if said - at > CLOCKS:
-            report.remark(
-                "clock", f"checkpoint {sequence}", "ahead", f"it is dated {said - at} after its time stamp"
-            )
-        elif at - said > DAY:
-            report.remark("stamp", sequence, "late", f"it was stamped {at - said} after it says it was made")
+        name = path.name.split(".")[1]
         if at + CLOCKS < last.get(name, at):
             report.remark("stamp", sequence, "order", "the one before it was stamped later")
         last[name] = at
     if stamped:
-        newest = max(ledger.dates.values())
-        late = [one for one, at in ledger.dates.items() if one not in stamped and newest - at > DAY]
-        if late:
-            report.remark("stamp", min(late), "missing", f"{len(late)} checkpoints have no time stamp")
+        _cover(stamped, ledger, report)
+
+
+def _cover(stamped: dict[int, datetime], ledger: Ledger, report: Report) -> None:
+    """Date each checkpoint by the first stamp that covers it: its own, or one of a later checkpoint."""
+    covered: datetime | None = None
+    newest, late = max(ledger.dates.values()), list[int]()
+    for sequence in sorted(ledger.dates, reverse=True):
+        at = stamped.get(sequence)
+        covered = at if covered is None else min(covered, at or covered)
+        said = ledger.dates[sequence]
+        if covered is not None and said - covered > CLOCKS:
+            detail = f"it is dated {said - covered} after a time stamp that covers it"
+            report.remark("clock", f"checkpoint {sequence}", "ahead", detail)
+        if (covered or newest) - said > DAY:
+            late.append(sequence)
+    if late:
+        detail = f"{len(late)} checkpoints from {min(late)} on were not stamped within a day of their date"
+        report.remark("stamp", min(late), "late", detail)
 
 
 def _stamped_at(path: Path, authorities: Path | None, content: bytes) -> datetime:
@@ -693,7 +705,7 @@ def _held(name: str, manifest: dict[str, Any], ledger: Ledger, row: dict[str, An
     opened, purged = ledger.facts["opened"].get(name), ledger.facts["purged"].get(name)
     if opened is not None and "header" in manifest and sha256(manifest["header"]) != opened[0]:
         raise Wrong("header", "its header is not the one that a checkpoint commits to", 0)
-    if purged is not None and purged[0] != manifest.get("purge", purged[0]):
+    if purged is not None and purged[0] != manifest.get("purge"):
         raise Wrong("purge", "its purge record is not the one that a checkpoint commits to")
     for column in ("closed_at", "end_reason", "interrupted", "records", "size", "trimmed_bytes", "signer"):
         if row.get("closed") and row["closed"].get(column) != manifest[column]:

@@ -13,6 +13,7 @@ import zstandard
 
 from recorder.errors import ChainBroken, RecorderError, SignatureInvalid, TraceFormatError, TraceNotFound
 from recorder.replay.segments import open_trace
+from recorder.replay.stub import check_stub, is_stub
 from recorder.seal.encryption import CLEAR, suite
 from recorder.seal.signing import PublicKey
 from recorder.seal.wrapping import MAX_WRAP, SUFFIX, ReaderKey, check_wrap, data_key
@@ -21,6 +22,7 @@ from recorder.trace.frames import Frame
 from recorder.trace.header import TraceHeader
 from recorder.trace.manifest import MAX_MANIFEST, Manifest, StoredFile
 from recorder.trace.place import MANIFEST, SIGNATURE
+from recorder.trace.purge import PurgeRecord
 
 
 class TraceReader:
@@ -106,7 +108,7 @@ class Problem:
 
     Attributes:
         what: ``header``, ``length``, ``order``, ``digest``, ``truncated``, ``format``, ``manifest``,
-            ``segment``, ``signature``, ``file``, ``wrap`` or ``missing``.
+            ``segment``, ``signature``, ``file``, ``wrap``, ``purge`` or ``missing``.
         record: Number of the first bad record, from 1; 0 for the header, None where no record is to blame.
         detail: One sentence.
     """
@@ -125,12 +127,14 @@ class Verification:
         records: Whole records that continue the chain from the start.
         header: The header, when it can be read.
         manifest: The manifest, when its signature holds.
+        purge: Where the content was purged by rule, the record of it; then ``records`` is what the manifest counts.
     """
 
     problem: Problem | None
     records: int
     header: TraceHeader | None
     manifest: Manifest | None
+    purge: PurgeRecord | None = None
 
     @property
     def intact(self) -> bool:
@@ -149,7 +153,11 @@ class Verification:
 
 
 def verify(
-    directory_or_file: Path, public_key: PublicKey | bytes, *, manifest_sha256: str | None = None
+    directory_or_file: Path,
+    public_key: PublicKey | bytes,
+    *,
+    manifest_sha256: str | None = None,
+    purge_keys: Sequence[PublicKey] = (),
 ) -> Verification:
     """Check a closed trace from its files and a public key alone. Blocks; reads the whole trace.
 
@@ -158,12 +166,15 @@ def verify(
         public_key: The key of the gateway that recorded, or its PEM text.
         manifest_sha256: Digest of the manifest the catalogue knows, if at hand: then a trace that was
             replaced whole by another signed one is found too.
+        purge_keys: Keys of those who may purge; without them a purged trace does not verify.
 
     Raises:
         SignatureInvalid: The PEM text holds no Ed25519 public key; nothing was checked.
     """
     key = PublicKey.from_pem(public_key) if isinstance(public_key, bytes) else public_key
     directory = directory_or_file if directory_or_file.is_dir() else directory_or_file.parent
+    if is_stub(directory):
+        return _verify_stub(directory, key, manifest_sha256, purge_keys)
     header: TraceHeader | None = None
     count = 0
     try:
@@ -188,6 +199,24 @@ def verify(
     except TraceFormatError as error:
         what, record = ("format", 0) if header is None else ("manifest", None)
         return Verification(Problem(what, record, str(error)), count, header, None)
+
+
+def _verify_stub(
+    directory: Path, key: PublicKey, manifest_sha256: str | None, purge_keys: Sequence[PublicKey]
+) -> Verification:
+    try:
+        manifest = _signed_manifest(directory, key, manifest_sha256)
+    except SignatureInvalid as error:
+        return Verification(Problem("signature", None, str(error)), 0, None, None)
+    except TraceNotFound as error:
+        return Verification(Problem("missing", None, str(error)), 0, None, None)
+    except TraceFormatError as error:
+        return Verification(Problem("manifest", None, str(error)), 0, None, None)
+    try:
+        record = check_stub(directory, manifest, _read(directory / MANIFEST, MAX_MANIFEST), purge_keys)
+    except (SignatureInvalid, TraceFormatError, TraceNotFound) as error:
+        return Verification(Problem("purge", None, str(error)), 0, None, manifest)
+    return Verification(None, manifest.records, None, manifest, record)
 
 
 def read_manifest(directory: Path) -> Manifest:

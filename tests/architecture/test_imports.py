@@ -26,6 +26,7 @@ PLANTED = [
     ("asyncssh-in-gateway", "ecluse/commands/serve.py", "import asyncssh"),
     ("http-in-admin-api", "gateway/server/front.py", "import fastapi"),
     ("recorder-cryptography", "recorder/capture/session.py", "import cryptography"),
+    ("verifier-alone", "recorder/proof/verifier.py", "import recorder.seal"),
     ("trace-pure", "recorder/trace/frames.py", "import recorder.store"),
 ]
 

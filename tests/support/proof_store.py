@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -22,12 +23,14 @@ from recorder.proof.inspection import Inspection
 from recorder.proof.notary import Notary, SignedCheckpoint
 from recorder.proof.proofs import Proofs
 from recorder.proof.sessions import Shelf
+from recorder.replay.reader import read_manifest
 from recorder.seal.signing import PublicKey, SigningKey, generate_key
 from recorder.seal.wrapping import generate_reader_key
 from recorder.store.database import Database
 from recorder.store.folder import FolderStore
 from recorder.trace.frames import FrameType
 from recorder.trace.header import TraceHeader
+from recorder.trace.purge import PurgeRecord
 from tests.support.traces import HOSPITAL, NODE, SteppingClock, header, passed, studio, unexpected
 
 DAY = timedelta(days=1)
@@ -103,6 +106,34 @@ class ProofStore:
                 file.write(f"{told.to_json().decode()}\n")
         return made
 
+    async def purge(self, number: int, *, key: SigningKey | None = None) -> None:
+        """Take the content of that session's trace away by the rule, as retention does."""
+        folder, key = self.trace(number), key or SigningKey.load(self.folder / "checkpoint.pem")
+        manifest = read_manifest(folder)
+        gone = [path for pattern in ("*.ecl", "*.wrap") for path in folder.glob(pattern)]
+        record = PurgeRecord(
+            session_id=manifest.session_id,
+            hospital_id=manifest.hospital_id,
+            manifest_sha256=hashlib.sha256((folder / "manifest.json").read_bytes()).hexdigest(),
+            purged_at=self.clock(),
+            reason="retention",
+            decided_by=[],
+            rule="twelve months",
+            removed=[{"name": path.name, "bytes": path.stat().st_size} for path in gone],
+            signer=key.public.key_id,
+        )
+        for path in gone:
+            path.unlink()
+        data = record.to_json()
+        (folder / "purge.json").write_bytes(data)
+        (folder / "purge.sig").write_bytes(key.sign(data))
+        purged = {
+            "one": manifest.session_id,
+            "digest": hashlib.sha256(data).hexdigest(),
+            "hospital": HOSPITAL,
+        }
+        await self.sql("INSERT INTO sessions_purged VALUES (:hospital, :one, 0, :digest)", **purged)
+
     async def record(self, session_id: str, *texts: bytes, opened_at: datetime | None = None) -> None:
         """Record a session with a record for each of *texts*, by the gateway's own key."""
         readers = tuple(self.folder / f"reader-{number}.pem.pub" for number in range(READERS))
@@ -123,6 +154,7 @@ class ProofStore:
             fetch=fetch,
             stored=self.traces.sessions(HOSPITAL),
             keys=[PublicKey.load(self.folder / "signing.pem.pub")],
+            purge_keys=[PublicKey.load(self.folder / "checkpoint.pem.pub")],
             live_nodes={NODE},
             now=self.clock() + DAY,
         )

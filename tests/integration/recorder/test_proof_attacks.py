@@ -11,7 +11,7 @@ import pytest
 
 from recorder.proof.notary import Notary
 from recorder.replay.reader import TraceReader
-from recorder.seal.signing import SigningKey
+from recorder.seal.signing import SigningKey, generate_key
 from tests.support.proof_store import DAY, SESSIONS, ProofStore, build, copy_of
 from tests.support.traces import HOSPITAL, header
 
@@ -298,3 +298,45 @@ async def test_a_stepped_clock_is_remarked_by_both(
     assert alone.findings == []
     assert ("clock", "backwards") in [(one.place, one.what) for one in by_product.remarks]
     assert ("clock", "backwards") in [(one["place"], one["what"]) for one in alone.remarks]
+
+
+async def test_a_trace_purged_by_rule_is_a_stub_that_verifies(store: ProofStore, tmp_path: Path) -> None:
+    """Its content is gone and a signed record says why: both verifiers count it, before and after the next checkpoint."""
+    await store.purge(1)
+    for export in ("before", "after"):
+        by_product = await store.by_product(anchored=True)
+        alone = await store.by_verifier(tmp_path / export, anchored=True)
+        assert (by_product.findings, alone.findings) == ([], [])
+        assert by_product.counts["purged"] == alone.counts["purged"] == 1
+        await store.checkpoint()
+
+
+def _stranger(store: ProofStore) -> SigningKey:
+    return generate_key(store.folder / "stranger.pem")
+
+
+@pytest.mark.parametrize(
+    "attack", ["by a stranger", "content left", "record of another", "record taken away", "restored"]
+)
+async def test_a_purge_that_is_none_is_found(store: ProofStore, tmp_path: Path, attack: str) -> None:
+    """Who has not the key purges nothing, and no stub stands for what was not purged, or the other way round."""
+    kept = tmp_path / "kept"
+    shutil.copytree(store.trace(1), kept)
+    await store.purge(1, key=_stranger(store) if attack == "by a stranger" else None)
+    await store.checkpoint()
+    if attack == "content left":
+        shutil.copyfile(kept / "trace.ecl", store.trace(1) / "trace.ecl")
+    elif attack == "record of another":
+        await store.purge(2)
+        for name in ("purge.json", "purge.sig"):
+            shutil.copyfile(store.trace(2) / name, store.trace(1) / name)
+    elif attack == "record taken away":
+        (store.trace(1) / "purge.json").unlink()
+    elif attack == "restored":
+        shutil.rmtree(store.trace(1))
+        shutil.copytree(kept, store.traces.root / HOSPITAL / "2026/03/29" / SESSIONS[0])
+    by_product = await store.by_product(anchored=True)
+    alone = await store.by_verifier(tmp_path / "export", anchored=True)
+    expected = {("trace", "missing"), ("trace", "purge")}
+    assert expected & {(one.place, one.what) for one in by_product.findings}
+    assert expected & {(one["place"], one["what"]) for one in alone.findings}

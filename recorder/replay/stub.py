@@ -1,0 +1,59 @@
+"""The stub of a purged trace: its content is gone, and a signed record says by which rule."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from recorder.errors import SignatureInvalid, TraceFormatError, TraceNotFound
+from recorder.seal.signing import PublicKey
+from recorder.trace.manifest import Manifest
+from recorder.trace.purge import PURGE, PURGE_SIGNATURE, PurgeRecord
+
+MAX_RECORD = 1 << 20
+_CONTENT = ("*.ecl", "*.wrap")
+
+
+def is_stub(directory: Path) -> bool:
+    """Whether a purge record lies in a trace's folder."""
+    return (directory / PURGE).exists()
+
+
+def check_stub(directory: Path, manifest: Manifest, text: bytes, keys: Sequence[PublicKey]) -> PurgeRecord:
+    """The record of a purged trace, where it holds.
+
+    Args:
+        directory: The trace's folder.
+        manifest: Its manifest, verified.
+        text: The bytes of that manifest.
+        keys: Public keys of those who may purge: the same that sign checkpoints.
+
+    Raises:
+        SignatureInvalid: None of these keys signed the record.
+        TraceFormatError: It is that of another trace, or content is still there.
+        TraceNotFound: Its signature is missing.
+    """
+    data = _read(directory / PURGE)
+    record = PurgeRecord.from_json(data)
+    key = next((one for one in keys if one.key_id == record.signer), None)
+    if key is None:
+        raise SignatureInvalid(
+            f"key {record.signer[:16]}, which is said to have signed the purge, is not known here"
+        )
+    key.verify(_read(directory / PURGE_SIGNATURE), data)
+    told = (record.session_id, record.hospital_id, record.manifest_sha256)
+    if told != (manifest.session_id, manifest.hospital_id, hashlib.sha256(text).hexdigest()):
+        raise TraceFormatError("the purge record belongs to another trace")
+    left = sorted(path.name for pattern in _CONTENT for path in directory.glob(pattern))
+    if left:
+        raise TraceFormatError(f"{left[0]} is still there, and the record says that it was purged")
+    return record
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_RECORD)
+    except OSError as error:
+        raise TraceNotFound(f"{path.name} cannot be read: {error.strerror}") from error

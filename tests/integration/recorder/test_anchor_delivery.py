@@ -1,0 +1,127 @@
+"""Checkpoints told to other places: in order, once where it works, again where it did not, and one alarm an outage."""
+
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from recorder.proof.anchors import read
+from recorder.proof.delivery import FAILED, AnchorFile, AnchorSyslog, Delivery, Target
+from recorder.proof.notary import Notary
+from recorder.seal.signing import generate_key
+from recorder.store.database import Database
+from tests.support.schemas import trace_schema
+from tests.support.traces import HOSPITAL, SteppingClock
+
+pytestmark = pytest.mark.integration
+
+
+class Desk:
+    """A hospital's notary, and what its delivery alarmed about."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = SteppingClock()
+        self.database = Database(f"sqlite:///{folder}/traces.db")
+        key = generate_key(folder / "checkpoint.pem")
+        self.notary = Notary(self.database, key, hospital_id=HOSPITAL, node="console", now=self.clock)
+        self.alarms: list[tuple[str, object]] = []
+
+    def delivery(self, *targets: Target) -> Delivery:
+        """A delivery to these, as a console that was just started has it."""
+        return Delivery(self.database, HOSPITAL, targets, tell=self._tell, now=self.clock)
+
+    async def _tell(self, name: str, facts: dict[str, object]) -> None:
+        self.alarms.append((name, facts["target"]))
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    """A hospital without checkpoints."""
+    await trace_schema(f"sqlite:///{tmp_path}/traces.db")
+    made = Desk(tmp_path)
+    yield made
+    await made.database.dispose()
+
+
+def sequences(path: Path) -> list[int]:
+    """Numbers of the anchors in a file."""
+    return [anchor.sequence for anchor in read(path.read_text().splitlines())]
+
+
+async def test_each_checkpoint_is_added_to_the_file_once_and_in_order(desk: Desk, tmp_path: Path) -> None:
+    """Whatever was there stays, a console started anew repeats nothing, and the digests are those of the checkpoints."""
+    target = AnchorFile(tmp_path / "anchors")
+    target.path.write_text("from before\n")
+    made = await desk.notary.make(force=True)
+    assert await desk.delivery(target).deliver() == {}
+    made += await desk.notary.make(force=True)
+    made += await desk.notary.make(force=True)
+    for _ in range(2):
+        assert await desk.delivery(target).deliver() == {}
+    lines = target.path.read_text().splitlines()
+    assert lines[0] == "from before"
+    assert [one.digest for one in read(lines)] == [one.digest for one in made]
+    assert sequences(target.path) == [1, 2, 3]
+
+
+async def test_what_could_not_be_handed_over_is_tried_again_with_one_alarm_and_holds_up_no_other(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """A mount that is away is told once; the other place gets its anchors; back again, nothing is missing."""
+    away, there = AnchorFile(tmp_path / "mount" / "anchors", "away"), AnchorFile(tmp_path / "anchors")
+    delivery = desk.delivery(away, there)
+    for _ in range(2):
+        await desk.notary.make(force=True)
+        assert list(await delivery.deliver()) == ["away"]
+    assert desk.alarms == [(FAILED, "away")]
+    assert sequences(there.path) == [1, 2]
+    away.path.parent.mkdir()
+    assert await delivery.deliver() == {}
+    assert sequences(away.path) == [1, 2]
+    away.path.unlink()
+    away.path.mkdir()
+    await desk.notary.make(force=True)
+    await delivery.deliver()
+    assert desk.alarms == [(FAILED, "away"), (FAILED, "away")]
+
+
+@pytest.mark.parametrize("scheme", ["unix", "udp", "tcp"])
+async def test_a_syslog_gets_each_anchor_as_one_message(desk: Desk, tmp_path: Path, scheme: str) -> None:
+    """RFC 5424 by a socket of the machine, by UDP, or by TCP with octet counting; the line is read back as an anchor."""
+    [made] = await desk.notary.make(force=True)
+    family = socket.AF_UNIX if scheme == "unix" else socket.AF_INET
+    kind = socket.SOCK_STREAM if scheme == "tcp" else socket.SOCK_DGRAM
+    with socket.socket(family, kind) as server:
+        server.settimeout(10)
+        server.bind(str(tmp_path / "log") if scheme == "unix" else ("127.0.0.1", 0))
+        place = f"unix:{tmp_path}/log"
+        if scheme != "unix":
+            place = f"{scheme}://127.0.0.1:{server.getsockname()[1]}"
+        if scheme == "tcp":
+            server.listen()
+        assert await desk.delivery(AnchorSyslog(place, "bastion-1")).deliver() == {}
+        if scheme == "tcp":
+            way, _ = server.accept()
+            with way:
+                way.settimeout(10)
+                taken = b"".join(iter(lambda: way.recv(4096), b""))
+            length, _, message = taken.partition(b" ")
+            assert int(length) == len(message)
+        else:
+            message = server.recv(4096)
+    assert message.startswith(b"<110>1 2026-03-29T")
+    assert b" bastion-1 ecluse - anchor - {" in message
+    [anchor] = read([message.decode()])
+    assert (anchor.sequence, anchor.digest, anchor.hospital_id) == (1, made.digest, HOSPITAL)
+
+
+async def test_a_syslog_that_does_not_listen_is_a_failure(desk: Desk, tmp_path: Path) -> None:
+    """Nobody at the socket or the port: it is said, and nothing counts as delivered."""
+    await desk.notary.make(force=True)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        nobody = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        for place in (f"unix:{tmp_path}/none", nobody):
+            failed = await desk.delivery(AnchorSyslog(place, "bastion-1")).deliver()
+            assert list(failed) == ["syslog"]
