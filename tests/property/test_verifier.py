@@ -2,7 +2,9 @@
 
 import ast
 import asyncio
+import json
 import shutil
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -12,13 +14,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recorder.proof import verifier
-from recorder.replay.reader import verify
+from recorder.replay.reader import TraceReader, verify
 from recorder.seal.signing import PublicKey
-from recorder.seal.wrapping import generate_reader_key
+from recorder.seal.wrapping import ReaderKey, generate_reader_key
 from recorder.trace.frames import FrameType
 from tests.support.traces import header, passed, studio, unexpected
 
 VECTORS = sorted((Path(__file__).parents[1] / "vectors").glob("trace-v*"))
+STORE = Path(__file__).parents[1] / "vectors" / "proof-v1"
+GOLDEN_COUNTS = {
+    "anchors": 7,
+    "checkpoints": 7,
+    "entries": 66,
+    "purged": 1,
+    "records": 20,
+    "stamps": 1,
+    "traces": 4,
+}
 SOURCE = Path(verifier.__file__)
 _NAMES = ("trace.ecl", "manifest.json", "manifest.sig", "0.wrap", "1.wrap")
 """Files of the trace that are changed; a number stands for that wrap."""
@@ -112,6 +124,33 @@ def test_the_golden_trace_of_each_released_format_is_intact(golden: Path) -> Non
     """What was ever released verifies alone, for ever."""
     keys = verifier.Keys([golden / "key.pub"])
     assert verifier.verify_trace(golden, keys)["records"] > 0
+
+
+def test_the_golden_store_is_intact(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Checkpoints, journal, anchors, time stamp, sealed and segmented traces and a stub, as first released, for ever."""
+    named = ["--key", str(STORE / "keys"), "--anchors", str(STORE / "anchors.jsonl")]
+    monkeypatch.setattr(
+        sys, "argv", ["verifier", str(STORE), *named, "--ca", str(STORE / "authority.pem"), "--json"]
+    )
+    assert verifier.main() == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["remarks"] == []
+    assert told["counts"] == GOLDEN_COUNTS
+
+
+@pytest.mark.parametrize("number", [1, 3, 4])
+def test_the_golden_sealed_traces_are_still_read(number: int, tmp_path: Path) -> None:
+    """Today's reader opens them with the reader's key of the time, in one segment or in several."""
+    [trace] = STORE.glob(f"traces/*/*/*/*/{number:032x}")
+    shutil.copyfile(STORE / "reader.pem", tmp_path / "reader.pem")
+    (tmp_path / "reader.pem").chmod(0o600)
+    with TraceReader(trace, [ReaderKey.load(tmp_path / "reader.pem")]) as reader:
+        said = [frame.payload for frame in reader.frames() if frame.type is FrameType.OUTPUT]
+    assert said == [b"login: ", b"alice", b"dose 3 mGy", b"exit"]
+    keys = [PublicKey.load(path) for path in (STORE / "keys").glob("*.pub")]
+    assert [verify(trace, key).intact for key in keys].count(True) == 1
 
 
 def test_it_is_one_file_that_old_pythons_read_and_imports_nothing_of_the_product() -> None:

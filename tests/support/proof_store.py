@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from sqlalchemy import text
 
@@ -28,10 +29,12 @@ from recorder.seal.signing import PublicKey, SigningKey, generate_key
 from recorder.seal.wrapping import generate_reader_key
 from recorder.store.database import Database
 from recorder.store.folder import FolderStore
+from recorder.trace import instants
 from recorder.trace.frames import FrameType
 from recorder.trace.header import TraceHeader
+from recorder.trace.place import SEGMENT_BYTES
 from recorder.trace.purge import PurgeRecord
-from tests.support.traces import HOSPITAL, NODE, SteppingClock, header, passed, studio, unexpected
+from tests.support.traces import EPOCH, HOSPITAL, NODE, SteppingClock, header, passed, studio, unexpected
 
 DAY = timedelta(days=1)
 SESSIONS = tuple(f"{number:032x}" for number in range(1, 5))
@@ -102,7 +105,7 @@ class ProofStore:
         made = await self.proofs().checkpoint("console", force=True)
         with self.anchors.open("a") as file:
             for one in made:
-                told = Anchor(HOSPITAL, one.checkpoint.sequence, one.digest, str(one.checkpoint.at))
+                told = Anchor(HOSPITAL, one.checkpoint.sequence, one.digest, instants.text(one.checkpoint.at))
                 file.write(f"{told.to_json().decode()}\n")
         return made
 
@@ -134,15 +137,23 @@ class ProofStore:
         }
         await self.sql("INSERT INTO sessions_purged VALUES (:hospital, :one, 0, :digest)", **purged)
 
-    async def record(self, session_id: str, *texts: bytes, opened_at: datetime | None = None) -> None:
+    async def record(
+        self,
+        session_id: str,
+        *texts: bytes,
+        opened_at: datetime | None = None,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
         """Record a session with a record for each of *texts*, by the gateway's own key."""
         readers = tuple(self.folder / f"reader-{number}.pem.pub" for number in range(READERS))
+        cut = patch("recorder.capture.segments.SEGMENT_BYTES", segment_bytes)
         async with studio(self.folder, reader_keys=readers) as made:
             opened = header(session_id, started_at=opened_at or self.clock())
-            recording = await made.recorder.open(opened, unexpected)
-            for one in texts:
-                await passed(recording, FrameType.OUTPUT, 1, one)
-            await recording.close("client_left")
+            with cut:
+                recording = await made.recorder.open(opened, unexpected)
+                for one in texts:
+                    await passed(recording, FrameType.OUTPUT, 1, one)
+                await recording.close("client_left")
 
     async def by_product(self, *, anchored: bool) -> Inspection:
         """What the console's own verification finds."""
@@ -180,18 +191,22 @@ class ProofStore:
         return report
 
 
-async def build(folder: Path) -> tuple[ProofStore, Path]:
-    """Make the store in *folder*; also give back a copy of all of it as it was at the end of its first day."""
+async def build(folder: Path, *, start: datetime = EPOCH, apart: timedelta = DAY) -> tuple[ProofStore, Path]:
+    """Make the store in *folder*; also give back a copy of all of it as it was at the end of its first day.
+
+    Its days begin at *start* and are *apart*.
+    """
     here = folder / "bastion"
     here.mkdir(parents=True)
     made = ProofStore(here, folder / "anchors.jsonl", SteppingClock())
+    made.clock.at = start
     generate_key(here / "checkpoint.pem")
     for number in range(READERS):
         generate_reader_key(here / f"reader-{number}.pem")
     await _day(made, SESSIONS[:2])
     yesterday = folder / "yesterday"
     shutil.copytree(here, yesterday)
-    made.clock.at += DAY
+    made.clock.at += apart
     await _day(made, SESSIONS[2:])
     await made.close()
     return made, yesterday
@@ -199,7 +214,8 @@ async def build(folder: Path) -> tuple[ProofStore, Path]:
 
 async def _day(made: ProofStore, sessions: Sequence[str]) -> None:
     for session_id in sessions:
-        await made.record(session_id, b"login: ", b"alice", b"dose 3 mGy", b"exit")
+        small = 1 if session_id == SESSIONS[2] else SEGMENT_BYTES  # the third: a segment a record
+        await made.record(session_id, b"login: ", b"alice", b"dose 3 mGy", b"exit", segment_bytes=small)
         await made.events(6)
         await made.checkpoint()
     await made.events(12)

@@ -81,6 +81,29 @@ async def substitute_a_record(store: ProofStore) -> None:
     rewrite(store.trace(1), head, [records[0], others[1], *records[2:]])
 
 
+async def substitute_a_segment(store: ProofStore) -> None:
+    """Its second, by the first of another trace: both of the same gateway."""
+    shutil.copyfile(store.trace(4) / "trace-000001.ecl", store.trace(3) / "trace-000002.ecl")
+
+
+async def swap_segments(store: ProofStore) -> None:
+    """The second and the third of one trace."""
+    second, third = (store.trace(3) / f"trace-00000{number}.ecl" for number in (2, 3))
+    kept = second.read_bytes()
+    second.write_bytes(third.read_bytes())
+    third.write_bytes(kept)
+
+
+async def delete_a_segment(store: ProofStore) -> None:
+    """One in the middle."""
+    (store.trace(3) / "trace-000002.ecl").unlink()
+
+
+async def delete_the_last_segment(store: ProofStore) -> None:
+    """The end of what was done."""
+    max(store.trace(3).glob("*.ecl")).unlink()
+
+
 async def substitute_a_trace(store: ProofStore) -> None:
     """Another one that the same gateway signed."""
     shutil.rmtree(store.trace(1))
@@ -204,6 +227,10 @@ ATTACKS: list[tuple[Attack, str, str]] = [
     (reorder_records, "trace", "order"),
     (delete_a_record, "trace", "order"),
     (substitute_a_record, "trace", "digest"),
+    (substitute_a_segment, "trace", "order"),
+    (swap_segments, "trace", "order"),
+    (delete_a_segment, "trace", "segment"),
+    (delete_the_last_segment, "trace", "segment"),
     (substitute_a_trace, "trace", "manifest"),
     (delete_a_trace, "trace", "missing"),
     (delete_a_session, "catalogue", "missing"),
@@ -325,7 +352,7 @@ async def test_a_purge_that_is_none_is_found(store: ProofStore, tmp_path: Path, 
     await store.purge(1, key=_stranger(store) if attack == "by a stranger" else None)
     await store.checkpoint()
     if attack == "content left":
-        shutil.copyfile(kept / "trace.ecl", store.trace(1) / "trace.ecl")
+        shutil.copyfile(kept / "trace-000001.ecl", store.trace(1) / "trace-000001.ecl")
     elif attack == "record of another":
         await store.purge(2)
         for name in ("purge.json", "purge.sig"):
