@@ -5,12 +5,13 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.architecture.tree import ROOT
 
-CONTRACTS: list[dict[str, str]] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+CONTRACTS: list[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
     "tool"
 ]["importlinter"]["contracts"]
 PLANTED = [
@@ -29,6 +30,13 @@ PLANTED = [
     ("verifier-alone", "recorder/proof/verifier.py", "import recorder.seal"),
     ("trace-pure", "recorder/trace/frames.py", "import recorder.store"),
 ]
+MODULES = [
+    path
+    for entry in CONTRACTS
+    for name in (*entry.get("source_modules", ()), *entry.get("forbidden_modules", ()))
+    if (ROOT / (path := name.replace(".", "/") + ".py")).exists()
+]
+"""Contracts that name one module want it to be there."""
 
 
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -61,6 +69,8 @@ def test_planted_imports_break_their_contract(tmp_path: Path, contract: str, pat
             copy = tmp_path / marker.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.touch()
+    for module in MODULES:
+        (tmp_path / module).touch()
     (tmp_path / path).write_text(f"{text}\n", encoding="utf-8")
     done = lint(tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
