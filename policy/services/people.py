@@ -114,13 +114,19 @@ class PeopleService(EnrolmentService):
             if actor != person_id:
                 await require(work, hospital_id, actor, Duty.MANAGE)
             person = await work.people.get(hospital_id, person_id)
-            if await work.credentials.key_of_fingerprint(hospital_id, key.fingerprint) is not None:
-                raise Conflict("this key is in use already: one key belongs to one person (E3)")
-            await work.credentials.insert_ssh_key(key)
-            shown = {"fingerprint": key.fingerprint, "algorithm": key.algorithm, "label": key.label}
-            await work.emit("person.key_added", hospital_id, person_id, {}, shown)
-            # whoever added it: a key of somebody else's among hers would come in under her name
-            await self._mails.tell(work, person, MailKind.KEY_ADDED, {"fingerprint": key.fingerprint})
+            held = await work.credentials.key_of_fingerprint(hospital_id, key.fingerprint)
+            if held is None:
+                await work.credentials.insert_ssh_key(key)
+                shown = {"fingerprint": key.fingerprint, "algorithm": key.algorithm, "label": key.label}
+                await work.emit("person.key_added", hospital_id, person_id, {}, shown)
+                # whoever added it: a key of somebody else's among hers would come in under her name
+                await self._mails.tell(work, person, MailKind.KEY_ADDED, {"fingerprint": key.fingerprint})
+            elif held.person_id != person_id:
+                # shared, or put among his by somebody who does not hold it: the hospital must see which
+                facts = {"fingerprint": key.fingerprint, "held_by": held.person_id}
+                await work.emit("person.key_contested", hospital_id, person_id, {}, facts)
+        if held is not None:
+            raise Conflict("this key is in use already: one key belongs to one person (E3)")
         return key
 
     async def remove_key(

@@ -63,16 +63,16 @@ class TokenCertificateService:
             await self._mails.tell(work, person, MailKind.KEY_ADDED, {"fingerprint": key.fingerprint})
         return certificate
 
-    async def enrol_own(self, actor: PersonId, hospital_id: HospitalId, pem: str) -> TokenCertificate:
-        """Bind a certificate that the person *actor* hands over herself, for its authority vouches that it is hers.
+    async def enrol_own(self, person_id: PersonId, hospital_id: HospitalId, pem: str) -> TokenCertificate:
+        """Bind a certificate that the person hands over herself, on a page that knows her, for its authority vouches that it is hers.
 
         It must name her: by her address, or by her name where nobody else here bears it. Its key leaves whoever had it
         as a plain one without a certificate, if the same authority is believed about both. Raises InvalidInput,
         Conflict as ``enrol`` does.
         """
         now = self._clock.now()
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            person = await work.people.get(hospital_id, actor)
+        async with self._database.unit_of_work(person_id, self._clock) as work:
+            person = await work.people.get(hospital_id, person_id)
             certificate, key = await self._read(work, person, pem, "", now)
             await _must_name(work, person, certificate)
             await self._take_from(work, person, certificate, key, now)
@@ -84,7 +84,7 @@ class TokenCertificateService:
                 "subject": certificate.subject,
                 "not_after": certificate.not_after,
             }
-            await work.emit("person.token_added", hospital_id, actor, {}, shown)
+            await work.emit("person.token_added", hospital_id, person_id, {}, shown)
             await self._mails.tell(work, person, MailKind.KEY_ADDED, {"fingerprint": key.fingerprint})
         return certificate
 

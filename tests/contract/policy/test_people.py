@@ -192,8 +192,14 @@ async def test_a_key_belongs_to_one_person(world: World) -> None:
         "alice@poste",
         [key.fingerprint],
     )
+    cursor, _ = await world.services.access.changes_since(None)
     with pytest.raises(Conflict):
         await people.add_key(world.who("dsi"), world.id, world.who("bob"), line)
+    with pytest.raises(Conflict):
+        await people.add_key(world.who("alice"), world.id, world.who("alice"), line)
+    _, [contested] = await world.services.access.changes_since(cursor)
+    assert (contested.name, contested.subject) == ("person.key_contested", world.who("bob"))
+    assert contested.after["held_by"] == world.who("alice")
     with pytest.raises(Forbidden):
         await people.add_key(world.who("bob"), world.id, world.who("alice"), public_line())
     with pytest.raises(InvalidInput):
