@@ -47,9 +47,14 @@ class CertificateWatch:
                 return
 
     async def _ask(self) -> None:
-        try:
-            await self._tokens.look(self._grants())
-        except PolicyError as error:
-            _log.warning("tokens.unasked", error=str(error))
-        except Exception as error:  # the next time may go better, and sessions go on meanwhile
-            _log.error("tokens.look_failed", error=repr(error))
+        """Ask about one key after the other: a stop waits for one answer, not for all of them."""
+        asked = {grant.proved_key: grant for grant in self._grants() if grant.proved_key is not None}
+        for grant in asked.values():
+            if self._stopped.is_set():
+                return
+            try:
+                await self._tokens.look([grant])
+            except PolicyError as error:
+                _log.warning("tokens.unasked", error=str(error))
+            except Exception as error:  # the next time may go better, and sessions go on meanwhile
+                _log.error("tokens.look_failed", error=repr(error))
