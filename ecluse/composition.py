@@ -2,6 +2,7 @@
 
 import configparser
 import ssl
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ from admin_api.alarms.causes import MIB, Thresholds
 from admin_api.settings import ApiSettings, MailSettings, MailTransport, WebhookSettings
 from ecluse.errors import SettingsError
 from ecluse.host_keys import host_authority_line, host_fingerprints
-from ecluse.sections import Part
+from ecluse.sections import BucketSection, Part
 from ecluse.settings import Settings
 from gateway.settings import GatewaySettings
 from policy.domain.alarms import Severity
@@ -64,40 +65,52 @@ def bucket_settings(settings: Settings, credentials: Path) -> BucketSettings | N
     Raises SettingsError where the file or the CA cannot be read, or the way to another machine is without TLS.
     """
     chosen = settings.store
+    found = _bucket(settings, "store", chosen, credentials)
+    return None if found is None else replace(found, cache_bytes=chosen.cache_bytes)
+
+
+def anchor_bucket_settings(settings: Settings) -> BucketSettings | None:
+    """Return the bucket of anchors, None where there is none. Raises SettingsError as ``bucket_settings``."""
+    chosen = settings.checkpoints.anchor_bucket
+    return _bucket(settings, "checkpoints.anchor_bucket", chosen, settings.anchor_credentials)
+
+
+def _bucket(settings: Settings, name: str, chosen: BucketSection, credentials: Path) -> BucketSettings | None:
     if chosen.bucket is None:
         return None
     if chosen.endpoint is not None and chosen.endpoint.startswith("http://"):
         host = urlsplit(chosen.endpoint).hostname
         if host not in _THIS_MACHINE:
-            raise SettingsError("settings.store_plain", host=host)
+            raise SettingsError("settings.store_plain", setting=name, host=host)
     authority = None if chosen.ca is None else settings.data_dir / chosen.ca
     if authority is not None:
         try:
             ssl.create_default_context(cafile=str(authority))
         except OSError as error:  # an SSLError is one
             why = error.strerror or str(error)
-            raise SettingsError("settings.store_ca", path=str(authority), why=why) from error
+            raise SettingsError("settings.store_ca", setting=name, path=str(authority), why=why) from error
     return BucketSettings(
         bucket=chosen.bucket,
         endpoint=chosen.endpoint,
         region=chosen.region,
         prefix=chosen.prefix,
-        credentials=_credentials(credentials),
+        credentials=_credentials(name, credentials),
         authority=authority,
         lock_mode=chosen.lock_mode,
         timeout_seconds=chosen.timeout_seconds,
         cache=settings.trace_cache,
-        cache_bytes=chosen.cache_bytes,
     )
 
 
-def _credentials(path: Path) -> StoreCredentials:
+def _credentials(name: str, path: Path) -> StoreCredentials:
     """Read the first profile of a file of Amazon's tools; raises SettingsError, which shows nothing of it."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = (error.strerror if isinstance(error, OSError) else None) or "UTF-8"
-        raise SettingsError("settings.store_credentials_unreadable", path=str(path), why=why) from error
+        raise SettingsError(
+            "settings.store_credentials_unreadable", setting=name, path=str(path), why=why
+        ) from error
     parser = configparser.RawConfigParser()
     try:
         parser.read_string(text)
@@ -107,7 +120,7 @@ def _credentials(path: Path) -> StoreCredentials:
         )
     except (configparser.Error, IndexError, KeyError):
         # the parser's own words would show the line
-        raise SettingsError("settings.store_credentials_form", path=str(path)) from None
+        raise SettingsError("settings.store_credentials_form", setting=name, path=str(path)) from None
 
 
 def recorder_settings(settings: Settings, part: Part = Part.OWNER) -> RecorderSettings:

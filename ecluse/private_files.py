@@ -25,6 +25,8 @@ def console_secrets(settings: Settings) -> list[Path]:
     keys = [settings.certificate_key, settings.checkpoint_key, *settings.reader_keys]
     if settings.store.bucket is not None:
         keys.append(settings.console_store_credentials)
+    if settings.checkpoints.anchor_bucket.bucket is not None:
+        keys.append(settings.anchor_credentials)
     return [*keys, *database_passwords(settings), *passwords]
 
 

@@ -14,7 +14,8 @@ from ecluse.timestamps import Authorities
 from policy.clock import Clock
 from recorder.audit.journal import Journal
 from recorder.errors import RecorderError
-from recorder.proof.delivery import AnchorFile, AnchorSyslog, Delivery, Target
+from recorder.ports import TraceStore
+from recorder.proof.delivery import AnchorFile, AnchorSyslog, Delivery, StoreCopy, Target
 from recorder.proof.notary import Notary
 from recorder.proof.proofs import Proofs
 from recorder.proof.stamps import Post, Stamper
@@ -60,8 +61,11 @@ class Upkeep:
     delivery: Delivery
 
     @classmethod
-    def of(cls, settings: Settings, proofs: Proofs, post: Post) -> "Upkeep":
-        """Put it together; *post* is the way to the authorities."""
+    def of(cls, settings: Settings, proofs: Proofs, store: TraceStore, post: Post) -> "Upkeep":
+        """Put it together: checkpoints are copied to the *store*; *post* is the way to the authorities.
+
+        Raises SettingsError where the bucket of anchors cannot be opened.
+        """
 
         async def tell(name: str, facts: dict[str, object]) -> None:
             log.warning(name, **facts)
@@ -74,10 +78,11 @@ class Upkeep:
             proofs.authorities,
             post=post,
             tell=tell,
+            node=composition.console_node(settings),
             late_after=timedelta(hours=chosen.late_hours),
             now=proofs.now,
         )
-        targets = list(_targets(settings))
+        targets = list(_targets(settings, proofs, store))
         return cls(
             proofs,
             stamper,
@@ -88,16 +93,16 @@ class Upkeep:
         """Do what is due. Raises SQLAlchemyError, RecorderError."""
         for made in await self.proofs.checkpoint(ACTOR):
             log.info("checkpoint.made", sequence=made.checkpoint.sequence, digest=made.digest)
-        for target, why in (await self.delivery.deliver()).items():
-            log.warning("anchor.not_delivered", target=target, why=why)
         for authority, why in (await self.stamper.stamp()).items():
             log.warning("timestamp.not_made", authority=authority, why=why)
+        for target, why in (await self.delivery.deliver()).items():
+            log.warning("anchor.not_delivered", target=target, why=why)
 
 
-async def keep(settings: Settings, proofs: Proofs) -> None:
+async def keep(settings: Settings, proofs: Proofs, store: TraceStore) -> None:
     """Do what is due about checkpoints, until cancelled; what fails is logged and tried again at the next look."""
     async with Authorities() as authorities:
-        upkeep = Upkeep.of(settings, proofs, authorities.post)
+        upkeep = Upkeep.of(settings, proofs, store, authorities.post)
         while True:
             try:
                 await upkeep.once()
@@ -112,9 +117,16 @@ def _authorities(settings: Settings) -> Iterator[Authority]:
         yield Authority(name=one.name, url=one.url, roots=roots, policy=one.policy)
 
 
-def _targets(settings: Settings) -> Iterator[Target]:
+def _targets(settings: Settings, proofs: Proofs, store: TraceStore) -> Iterator[Target]:
     chosen = settings.checkpoints
+    yield StoreCopy(proofs.hospital_id, store)
     if chosen.anchor_file is not None:
         yield AnchorFile(settings.data_dir / chosen.anchor_file)
     if chosen.anchor_syslog is not None:
         yield AnchorSyslog(chosen.anchor_syslog, settings.node)
+    bucket = composition.anchor_bucket_settings(settings)
+    if bucket is not None:
+        from recorder.proof.anchor_bucket import AnchorBucket  # its library is loaded where a bucket is set
+
+        retention = timedelta(days=chosen.anchor_bucket.retention_days)
+        yield AnchorBucket(bucket, retention=retention, now=proofs.now)

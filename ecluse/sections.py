@@ -225,6 +225,42 @@ class RecorderSection(_Section):
     input_limit_bytes: Count = 64 * 1024 * 1024
 
 
+class BucketSection(_Section):
+    """An S3-compatible bucket. ``credentials`` is a file as Amazon's tools write it; ``ca`` a PEM file, unset the system's."""
+
+    bucket: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] | None = None
+    endpoint: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.:\[\]-]{1,253}/?$")] | None = None
+    region: Annotated[str, Field(pattern="^[a-z0-9-]{1,63}$")] = "us-east-1"
+    prefix: Annotated[
+        str, Field(pattern="^([A-Za-z0-9][A-Za-z0-9._-]{0,63}(/[A-Za-z0-9][A-Za-z0-9._-]{0,63})*)?$")
+    ] = ""
+    credentials: Path | None = None
+    ca: Path | None = None
+    lock_mode: LockMode = LockMode.COMPLIANCE
+    timeout_seconds: PositiveSeconds = 5.0
+
+
+class AnchorBucketSection(BucketSection):
+    """Where anchors are put besides: a bucket of another house, locked for ``retention_days`` (0: not locked)."""
+
+    retention_days: Annotated[int, Field(ge=0)] = 1827
+
+
+class StoreSection(BucketSection):
+    """Where traces are kept: with ``bucket``, in an S3-compatible bucket, else in the folder ``recorder.store``.
+
+    ``credentials`` and ``console_credentials`` are files as Amazon's tools write them, with ``aws_access_key_id`` and
+    ``aws_secret_access_key``; unset, the console uses the gateway's. ``ca`` is a PEM file; unset, the system's CAs.
+    ``retention_days`` is how long the store refuses to delete what came, in ``lock_mode``.
+    """
+
+    console_credentials: Path | None = None
+    retention_days: Annotated[int, Field(ge=90)] = 183
+    legal_hold: bool = False
+    cache: Path | None = None
+    cache_bytes: Count = 4096 * 1024 * 1024
+
+
 class AuthoritySection(_Section):
     """A time-stamping authority (RFC 3161): ``ca`` is a PEM file, ``policy`` the one that its stamps must name."""
 
@@ -240,7 +276,7 @@ class CheckpointSection(_Section):
     ``public_keys`` are the keys by which they are verified, earlier ones too; unset, that of ``key``.
     ``every_minutes``: how often the console looks whether one is due, is stamped and is anchored. ``authorities`` stamp
     the newest one; ``late_hours`` without a stamp are an alarm. ``anchor_file`` and ``anchor_syslog`` (``unix:/dev/log``,
-    ``udp://host:514``, ``tcp://host:514``) remember each one, elsewhere.
+    ``udp://host:514``, ``tcp://host:514``) and ``anchor_bucket`` remember each one, elsewhere.
     """
 
     key: Path | None = None
@@ -250,31 +286,7 @@ class CheckpointSection(_Section):
     late_hours: Annotated[float, Field(gt=0)] = 24.0
     anchor_file: Path | None = None
     anchor_syslog: Annotated[str, Field(pattern=r"^(unix:/|udp://|tcp://)[^\s]{1,250}$")] | None = None
-
-
-class StoreSection(_Section):
-    """Where traces are kept: with ``bucket``, in an S3-compatible bucket, else in the folder ``recorder.store``.
-
-    ``credentials`` and ``console_credentials`` are files as Amazon's tools write them, with ``aws_access_key_id`` and
-    ``aws_secret_access_key``; unset, the console uses the gateway's. ``ca`` is a PEM file; unset, the system's CAs.
-    ``retention_days`` is how long the store refuses to delete what came, in ``lock_mode``.
-    """
-
-    bucket: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] | None = None
-    endpoint: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.:\[\]-]{1,253}/?$")] | None = None
-    region: Annotated[str, Field(pattern="^[a-z0-9-]{1,63}$")] = "us-east-1"
-    prefix: Annotated[
-        str, Field(pattern="^([A-Za-z0-9][A-Za-z0-9._-]{0,63}(/[A-Za-z0-9][A-Za-z0-9._-]{0,63})*)?$")
-    ] = ""
-    credentials: Path | None = None
-    console_credentials: Path | None = None
-    ca: Path | None = None
-    lock_mode: LockMode = LockMode.COMPLIANCE
-    retention_days: Annotated[int, Field(ge=90)] = 183
-    legal_hold: bool = False
-    timeout_seconds: PositiveSeconds = 5.0
-    cache: Path | None = None
-    cache_bytes: Count = 4096 * 1024 * 1024
+    anchor_bucket: AnchorBucketSection = AnchorBucketSection()
 
 
 class VaultSection(_Section):

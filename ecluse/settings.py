@@ -172,6 +172,11 @@ class Settings(BaseSettings):
         return self.path(self.store.credentials, "keys/store-credentials")
 
     @property
+    def anchor_credentials(self) -> Path:
+        """What the console opens the bucket of anchors with."""
+        return self.path(self.checkpoints.anchor_bucket.credentials, "keys/anchor-credentials")
+
+    @property
     def console_store_credentials(self) -> Path:
         """What the console opens the bucket with."""
         own = self.store.console_credentials

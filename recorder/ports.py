@@ -131,6 +131,18 @@ class TraceStore(TraceWriting, Protocol):
             TraceNotFound: There is none.
         """
 
+    def keep(self, hospital_id: str, name: str, data: bytes) -> None:
+        """Keep a checkpoint's file for good, under ``<hospital>/checkpoints/``, locked as traces are; once or more often.
+
+        Args:
+            hospital_id: Whose.
+            name: Its year and name, such as ``2026/0000000042.json``.
+            data: Its bytes.
+
+        Raises:
+            TraceFormatError: The name can be no such file, or a folder's place for it holds other bytes.
+        """
+
     def hold(self, place: TracePlace, *, held: bool) -> None:
         """Set or lift the legal hold on every locked object of a trace.
 

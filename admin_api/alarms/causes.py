@@ -165,6 +165,18 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(kind="trace_interrupted", event="alarm.trace_interrupted", severity=_N, key=_one),
     Cause(kind="trace_altered", event="trace.verified", severity=_C, key=_session, when=_not_intact),
     Cause(kind="journal_altered", event="journal.verified", severity=_C, key=_one, when=_not_intact),
+    Cause(kind="store_altered", event="store.verified", severity=_C, key=_one, when=_not_intact),
+    Cause(kind="store_altered", event="alarm.verification_failed", severity=_C, key=_one),
+    Cause(kind="timestamp_late", event="alarm.timestamp_late", severity=_H, key=_fact("authority")),
+    Cause(
+        kind="timestamp_late",
+        event="alarm.timestamp_caught_up",
+        severity=_H,
+        key=_fact("authority"),
+        over=True,
+    ),
+    Cause(kind="anchor_failed", event="alarm.anchor_failed", severity=_H, key=_fact("target")),
+    Cause(kind="anchor_failed", event="alarm.anchor_caught_up", severity=_H, key=_fact("target"), over=True),
     # the machines
     Cause(kind="policy_unreadable", event="alarm.policy_unreadable", severity=_C, key=_fact("node")),
     Cause(kind="policy_unreadable", event="alarm.policy_readable", severity=_C, key=_fact("node"), over=True),

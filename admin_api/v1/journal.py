@@ -10,7 +10,7 @@ from admin_api.deps import Context, Ctx, Paging, Who, instant
 from admin_api.errors import BadCursor
 from admin_api.evidence import note
 from admin_api.security.permissions import VERIFYING, GuardedRoute
-from admin_api.v1.proofs import alarm
+from admin_api.v1.proofs import first_of
 from admin_api.v1.schemas.base import Input, example
 from admin_api.v1.schemas.proofs import AnchorIn, FindingOut
 from policy.domain.ids import HospitalId, PersonId
@@ -136,9 +136,9 @@ async def verify_journal(context: Ctx, who: Who, body: Known | None = None) -> J
     anchors = [one.anchor(who.hospital_id) for one in told.anchors]
     found = await context.proofs.verify_ledger(anchors, known=known)
     entries = found.counts["entries"]
-    await note(context, who, "journal.verified", details={"intact": found.intact, "entries": entries})
-    await alarm(context, who, found)
     bad = found.findings[0] if found.findings else None
+    details = {"intact": found.intact, "entries": entries, **first_of(found)}
+    await note(context, who, "journal.verified", details=details)
     return JournalProof(
         valid=found.intact,
         entries=entries,

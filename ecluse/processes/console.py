@@ -74,11 +74,12 @@ async def serve(settings: Settings) -> None:
         await database.check()
         await built.hospitals.get(told.hospital_id)
         proofs = proofs_of(settings, database, journal, clock)
+        store = trace_store(recording, clock.now)
         app = create_app(
             built,
             Catalog(database),
             journal,
-            trace_store(recording, clock.now),
+            store,
             proofs,
             told,
             clock,
@@ -91,7 +92,7 @@ async def serve(settings: Settings) -> None:
             ingest = OutboxIngest(built, journal, clock)
             chores = (
                 send_mails(app),
-                keep(settings, proofs),
+                keep(settings, proofs, store),
                 *_watches(settings, told, built, database, journal),
             )
             await _serve(settings, server, bound, built, ingest, pruning, chores)

@@ -64,6 +64,7 @@ class Proofs:
                     "place": "journal",
                     "name": f"{head.writer} #{head.seq}",
                     "what": "missing",
+                    "detail": f"the journal ends before entry {head.seq}, which a checkpoint tells of",
                 }
                 await self.note(FAILED, actor, facts)
         made = await self.notary.make(force=force)

@@ -22,7 +22,9 @@ from recorder.store.tables import checkpoint_stamps, checkpoints
 from recorder.trace import instants
 
 LATE: Final = "alarm.timestamp_late"
+CAUGHT_UP: Final = "alarm.timestamp_caught_up"
 DRIFT: Final = "alarm.clock_drift"
+RIGHT: Final = "alarm.clock_right"
 
 CERTAIN: Final = timedelta(days=1)
 """How long after its date a checkpoint's first stamp may come, before its date is called uncertain."""
@@ -41,7 +43,9 @@ class Stamper:
         hospital_id: Whose.
         authorities: Whom to ask; each is asked, whatever the others say.
         post: The way to them.
-        tell: Told of an authority that has given nothing for too long, and of a clock that is wrong: once each time.
+        tell: Told of an authority that has given nothing for too long, and of a clock that is wrong: once when it
+            begins, once when it is over.
+        node: How this machine is called in what is told.
         late_after: How old a checkpoint may grow without the stamp of an authority before that is an alarm.
         now: Wall clock, aware UTC.
     """
@@ -54,6 +58,7 @@ class Stamper:
         *,
         post: Post,
         tell: Tell,
+        node: str,
         late_after: timedelta,
         now: Now,
     ) -> None:
@@ -62,6 +67,7 @@ class Stamper:
         self._authorities = authorities
         self._post = post
         self._tell = tell
+        self._node = node
         self._late_after = late_after
         self._now = now
         self._told: set[tuple[str, str]] = set()
@@ -84,7 +90,7 @@ class Stamper:
                 failed[authority.name] = str(error) or type(error).__name__
                 await self._late(authority.name, failed[authority.name])
             else:
-                self._told.discard((LATE, authority.name))
+                await self._over(LATE, CAUGHT_UP, authority.name, {"authority": authority.name})
         return failed
 
     async def _due(self, name: str) -> Any:
@@ -124,10 +130,15 @@ class Stamper:
 
     async def _compare_clocks(self, name: str, at: datetime) -> None:
         off = self._now() - at
+        facts: dict[str, object] = {
+            "node": self._node,
+            "seconds": round(off.total_seconds()),
+            "against": name,
+        }
         if abs(off) <= CLOCK_TOLERANCE:
-            self._told.discard((DRIFT, name))
-            return
-        await self._once(DRIFT, name, {"seconds": round(off.total_seconds()), "authority": name})
+            await self._over(DRIFT, RIGHT, name, facts)
+        else:
+            await self._once(DRIFT, name, facts)
 
     async def _late(self, name: str, why: str) -> None:
         """Raise the alarm where the oldest checkpoint that no stamp of this authority covers is too old."""
@@ -150,7 +161,7 @@ class Stamper:
                 "authority": name,
                 "checkpoint": oldest.sequence,
                 "since": instants.text(oldest.at),
-                "why": why,
+                "detail": why,
             }
             await self._once(LATE, name, facts)
 
@@ -158,6 +169,11 @@ class Stamper:
         if (alarm, name) not in self._told:
             self._told.add((alarm, name))
             await self._tell(alarm, facts)
+
+    async def _over(self, alarm: str, end: str, name: str, facts: dict[str, object]) -> None:
+        if (alarm, name) in self._told:
+            self._told.discard((alarm, name))
+            await self._tell(end, facts)
 
 
 async def verify_stamps(

@@ -27,7 +27,15 @@ from recorder.seal.wrapping import MAX_WRAP, SUFFIX
 from recorder.trace import instants
 from recorder.trace.header import check_identifier
 from recorder.trace.manifest import StoredFile, segment_name
-from recorder.trace.place import LIVE, MANIFEST, SIGNATURE, TRACE, TracePlace, check_file_name
+from recorder.trace.place import (
+    LIVE,
+    MANIFEST,
+    SIGNATURE,
+    TRACE,
+    TracePlace,
+    check_file_name,
+    checkpoint_path,
+)
 
 FILE_MODE = 0o440
 LIVE_MODE = 0o640
@@ -198,6 +206,17 @@ class FolderStore:
             for path in sorted(folder.iterdir())
             if not path.name.startswith(".")
         ]
+
+    def keep(self, hospital_id: str, name: str, data: bytes) -> None:
+        """Write a checkpoint's file whole, once."""
+        target = self.root / checkpoint_path(hospital_id, name)
+        with _told(self.root):
+            if target.exists():
+                if target.read_bytes() != data:
+                    raise TraceFormatError(f"the store holds other bytes as {name}")
+                return
+            target.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            _write_whole(target, data, FILE_MODE)
 
     def hold(self, place: TracePlace, *, held: bool) -> None:
         """Write the hold into the note."""

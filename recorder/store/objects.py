@@ -30,6 +30,7 @@ from recorder.trace.place import (
     TRACE,
     TracePlace,
     check_file_name,
+    checkpoint_path,
     is_segment,
 )
 
@@ -76,7 +77,7 @@ class ObjectStore:
             if hashlib.file_digest(body, "sha256").hexdigest() != segment["sha256"]:
                 raise TraceFormatError(f"{segment['name']} in the spool is not what was cut there")
             body.seek(0)
-            self._keep(place, segment["name"], cast("IO[bytes]", body), segment["sha256"])
+            self._keep(_path(place, segment["name"]), cast("IO[bytes]", body), segment["sha256"])
         try:
             self._drop(place, start, start + segment["bytes"])
         except StoreUnavailable:
@@ -85,7 +86,7 @@ class ObjectStore:
     def put(self, place: TracePlace, name: str, data: bytes, *, locked: bool) -> None:
         """Put one object."""
         if locked:
-            self._keep(place, name, data, hashlib.sha256(data).hexdigest())
+            self._keep(_path(place, name), data, hashlib.sha256(data).hexdigest())
         else:
             self._bucket.put(self._key(place, name), data)
 
@@ -158,6 +159,10 @@ class ObjectStore:
             found.append(StoredObject(name, lock.size, lock.retain_until, lock.held))
         return found
 
+    def keep(self, hospital_id: str, name: str, data: bytes) -> None:
+        """Put the object; the same bytes again are a second version."""
+        self._keep(checkpoint_path(hospital_id, name), data, hashlib.sha256(data).hexdigest())
+
     def hold(self, place: TracePlace, *, held: bool) -> None:
         """Set or lift the hold on every version of every locked object."""
         for key, version in self._versions(place):
@@ -191,13 +196,12 @@ class ObjectStore:
         self._bucket.delete([*tails, *versions])
         return len({key for key, _ in versions})
 
-    def _keep(self, place: TracePlace, name: str, body: bytes | IO[bytes], sha256: str) -> None:
+    def _keep(self, path: str, body: bytes | IO[bytes], sha256: str) -> None:
         until = self._now() + self._retention if self._retention else None
-        self._bucket.put_locked(self._key(place, name), body, sha256, until=until, held=self._held)
+        self._bucket.put_locked(f"{self._prefix}{path}", body, sha256, until=until, held=self._held)
 
     def _key(self, place: TracePlace, name: str) -> str:
-        check_file_name(name)
-        return f"{self._prefix}{place.folder}/{name}"
+        return f"{self._prefix}{_path(place, name)}"
 
     def _tail(self, place: TracePlace, offset: int) -> str:
         return f"{self._prefix}{place.live}/{offset:020d}"
@@ -246,6 +250,11 @@ class ObjectStore:
             name = each.key.rpartition("/")[2]
             if end is None or (name.isdigit() and start <= int(name) < end):
                 self._bucket.remove(each.key)
+
+
+def _path(place: TracePlace, name: str) -> str:
+    check_file_name(name)
+    return f"{place.folder}/{name}"
 
 
 class _Window(io.RawIOBase):

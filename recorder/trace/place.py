@@ -22,6 +22,9 @@ SEGMENT_SECONDS = 900.0
 TAIL_BYTES = 1 << 20
 """Bytes, at most, of one piece by which a tail grows."""
 _SEGMENT = re.compile(r"trace-[0-9]{6,}\.ecl")
+CHECKPOINTS = "checkpoints"
+"""Folder of a hospital's checkpoints; no year is called so, and no day of traces lies there."""
+_CHECKPOINT = re.compile(r"[0-9]{4}/[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -78,3 +81,15 @@ def check_file_name(name: str) -> None:
     """
     if _FILE.fullmatch(name) is None:
         raise TraceFormatError(f"{name!r} can be no file of a trace")
+
+
+def checkpoint_path(hospital_id: str, name: str) -> str:
+    """Path of a checkpoint's file in a store.
+
+    Raises:
+        TraceFormatError: The names can be no part of a path.
+    """
+    check_identifier("hospital_id", hospital_id)
+    if hospital_id == LIVE or not _CHECKPOINT.fullmatch(name):
+        raise TraceFormatError(f"{name[:80]!r} is no name of a checkpoint's file")
+    return f"{hospital_id}/{CHECKPOINTS}/{name}"

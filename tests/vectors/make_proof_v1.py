@@ -36,6 +36,7 @@ async def make(target: Path) -> None:
                 [known],
                 post=http.post,
                 tell=_unexpected,
+                node="console",
                 late_after=HOUR,
                 now=made.clock,
             )

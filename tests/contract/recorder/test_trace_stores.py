@@ -230,3 +230,16 @@ def _deleted(store: TraceStore, place: TracePlace, *, keep_manifest: bool = Fals
 
     until(tried, "the retention's end")
     return gone[0]
+
+
+def test_a_checkpoints_file_is_kept_beside_the_days_and_is_no_trace(make: Make, place: TracePlace) -> None:
+    """It may come twice; a name that could be another place is refused; no list of traces shows it."""
+    store = make()
+    for _ in range(2):
+        store.keep(place.hospital_id, "2026/0000000001.json", b"{}")
+    assert list(store.sessions(place.hospital_id)) == []
+    for name in ("../x.json", "2026/../x", "2026/", "x", "2026/a/b", "/2026/x"):
+        with pytest.raises(TraceFormatError):
+            store.keep(place.hospital_id, name, b"{}")
+    with pytest.raises(TraceFormatError):
+        store.keep("live", "2026/0000000001.json", b"{}")

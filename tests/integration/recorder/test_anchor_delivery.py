@@ -1,16 +1,25 @@
 """Checkpoints told to other places: in order, once where it works, again where it did not, and one alarm an outage."""
 
+import base64
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import text
 
+from recorder.proof.anchor_bucket import AnchorBucket
 from recorder.proof.anchors import read
-from recorder.proof.delivery import FAILED, AnchorFile, AnchorSyslog, Delivery, Target
+from recorder.proof.delivery import CAUGHT_UP, FAILED, AnchorFile, AnchorSyslog, Delivery, StoreCopy, Target
 from recorder.proof.notary import Notary
 from recorder.seal.signing import generate_key
+from recorder.store.bucket import Bucket
 from recorder.store.database import Database
+from recorder.store.folder import FolderStore
+from tests.support import s3
 from tests.support.schemas import trace_schema
 from tests.support.traces import HOSPITAL, SteppingClock
 
@@ -83,7 +92,7 @@ async def test_what_could_not_be_handed_over_is_tried_again_with_one_alarm_and_h
     away.path.mkdir()
     await desk.notary.make(force=True)
     await delivery.deliver()
-    assert desk.alarms == [(FAILED, "away"), (FAILED, "away")]
+    assert desk.alarms == [(FAILED, "away"), (CAUGHT_UP, "away"), (FAILED, "away")]
 
 
 @pytest.mark.parametrize("scheme", ["unix", "udp", "tcp"])
@@ -114,6 +123,52 @@ async def test_a_syslog_gets_each_anchor_as_one_message(desk: Desk, tmp_path: Pa
     assert b" bastion-1 ecluse - anchor - {" in message
     [anchor] = read([message.decode()])
     assert (anchor.sequence, anchor.digest, anchor.hospital_id) == (1, made.digest, HOSPITAL)
+
+
+async def test_the_store_holds_each_checkpoint_with_its_signature_and_its_stamps(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """A stamp that comes later follows; the copies are the bytes that were signed, and no trace is among them."""
+    store = FolderStore(tmp_path / "store")
+    delivery = desk.delivery(StoreCopy(HOSPITAL, store))
+    [first] = await desk.notary.make(force=True)
+    assert await delivery.deliver() == {}
+    [second] = await desk.notary.make(force=True)
+    values = {"hospital": HOSPITAL, "token": base64.b64encode(b"stamp").decode()}
+    async with desk.database.write() as connection:
+        await connection.execute(
+            text("INSERT INTO checkpoint_stamps VALUES (:hospital, 1, 'tsa', 0, :token)"), values
+        )
+    for _ in range(2):
+        assert await delivery.deliver() == {}
+    place = tmp_path / "store" / HOSPITAL / "checkpoints" / "2026"
+    assert {path.name: path.read_bytes() for path in place.iterdir()} == {
+        "0000000001.json": first.content,
+        "0000000001.sig": first.signature,
+        "0000000001.tsa.tsr": b"stamp",
+        "0000000002.json": second.content,
+        "0000000002.sig": second.signature,
+    }
+    assert store.sessions(HOSPITAL) == []
+
+
+async def test_a_bucket_keeps_anchors_locked_and_none_is_lost_while_it_is_away(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """One object a checkpoint, under retention, by credentials that may add and nothing else."""
+    told = s3.settings(tmp_path / "cache", f"anchors/{uuid4().hex}")
+    target = AnchorBucket(told, retention=timedelta(seconds=30), now=lambda: datetime.now(UTC))
+    made = await desk.notary.make(force=True)
+    assert await desk.delivery(target).deliver() == {}
+    made += await desk.notary.make(force=True)
+    nobody = AnchorBucket(replace(told, endpoint="http://127.0.0.1:1"), retention=timedelta(), now=desk.clock)
+    assert list(await desk.delivery(nobody).deliver()) == ["bucket"]
+    assert await desk.delivery(target).deliver() == {}
+    bucket = Bucket(told)
+    keys = [one.key for one in bucket.listed(f"{told.prefix}/")]
+    found = read([bucket.read(key, 0, 4096).decode() for key in keys])
+    assert [anchor.digest for anchor in found] == [one.digest for one in made]
+    assert bucket.lock(keys[0]).retain_until is not None
 
 
 async def test_a_syslog_that_does_not_listen_is_a_failure(desk: Desk, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from recorder.proof import verifier
 from recorder.proof.export import export
 from recorder.proof.notary import Notary
 from recorder.proof.proofs import Proofs
-from recorder.proof.stamps import DRIFT, LATE, Stamper
+from recorder.proof.stamps import CAUGHT_UP, DRIFT, LATE, RIGHT, Stamper
 from recorder.seal.signing import SigningKey, generate_key
 from recorder.seal.timestamping import Authority, check, load_roots, request
 from recorder.store.database import Database
@@ -60,12 +60,13 @@ class Bench:
             authorities,
             post=self.http.post,
             tell=self._tell,
+            node="console",
             late_after=24 * HOURS,
             now=self.clock,
         )
 
     async def _tell(self, name: str, facts: dict[str, object]) -> None:
-        self.alarms.append((name, facts["authority"]))
+        self.alarms.append((name, facts.get("authority", facts.get("against"))))
 
     async def remarks(
         self, *, ca: Path | None
@@ -142,6 +143,7 @@ async def test_while_the_authority_is_down_it_is_asked_again_and_after_a_day_tha
     bench.clock.at -= 30 * HOURS
     authority.status = 200
     assert await bench.stamper.stamp() == {}
+    assert bench.alarms == [(LATE, "own"), (CAUGHT_UP, "own")]
     expected = [("clock", "checkpoint 2", "backwards"), ("stamp", "2", "late")]
     assert await bench.remarks(ca=authority.ca) == (expected, expected)
 
@@ -156,6 +158,10 @@ async def test_a_clock_that_is_wrong_is_an_alarm_at_once_and_a_remark_for_ever(
     assert bench.alarms == [(DRIFT, "own")]
     expected = [("clock", "checkpoint 1", "ahead")]
     assert await bench.remarks(ca=authority.ca) == (expected, expected)
+    bench.clock.at -= 48 * HOURS
+    await bench.notary.make(force=True)
+    await bench.stamper.stamp()
+    assert bench.alarms == [(DRIFT, "own"), (RIGHT, "own")]
 
 
 async def test_a_stamp_over_something_else_is_refused_and_one_put_in_is_found(
