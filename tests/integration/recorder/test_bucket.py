@@ -104,6 +104,16 @@ def test_the_gateways_credentials_only_add(gateway: BucketSettings, console: Buc
     assert len(list(Bucket(console).versions(place.folder))) == 2
 
 
+def test_the_consoles_credentials_add_checkpoints_under_lock(console: BucketSettings) -> None:
+    """The one thing that the console writes: a checkpoint's file, which its own credentials then cannot delete."""
+    hospital = uuid4().hex
+    store_of(console).keep(hospital, "2026/0000000001.json", b"{}")
+    [(key, version)] = Bucket(console).versions(f"{hospital}/")
+    assert key == f"{hospital}/checkpoints/2026/0000000001.json"
+    with pytest.raises(StoreForbidden):
+        Bucket(console).delete([(key, version)])
+
+
 def test_no_policy_lets_a_lock_be_lifted() -> None:
     """The gateway's policy lifts no hold, and neither has the right to pass over a retention or to change the bucket."""
     told = {name: (s3.POLICIES / f"{name}-policy.json").read_text() for name in ("gateway", "console")}
