@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from admin_api.alarms.causes import MIB, Thresholds
 from admin_api.settings import ApiSettings, MailSettings, MailTransport, WebhookSettings
+from admin_api.syslog.senders import trust
+from admin_api.syslog.settings import SyslogSettings
 from ecluse.errors import SettingsError
 from ecluse.host_keys import host_authority_line, host_fingerprints
 from ecluse.sections import BucketSection, Part
@@ -214,6 +216,43 @@ def webhook_settings(settings: Settings) -> WebhookSettings | None:
         secret=secret,
         authority=_authority(settings, chosen.webhook_ca, "alarms.webhook_ca"),
     )
+
+
+def syslog_settings(settings: Settings) -> SyslogSettings | None:
+    """Return the collector that the journal is sent to, None where there is none.
+
+    Raises SettingsError where a certificate or key cannot be read, or one is named without the other.
+    """
+    chosen = settings.syslog
+    if chosen.host is None:
+        return None
+    if (chosen.certificate is None) != (chosen.key is None):
+        raise SettingsError("settings.syslog_half")
+    certificate, key = (
+        None if path is None else settings.data_dir / path for path in (chosen.certificate, chosen.key)
+    )
+    found = SyslogSettings(
+        host=chosen.host,
+        port=chosen.port,
+        transport=chosen.transport,
+        payload=chosen.payload,
+        name=chosen.name or chosen.host,
+        authority=_authority(settings, chosen.ca, "syslog.ca"),
+        certificate=certificate,
+        key=key,
+        longest=chosen.max_bytes,
+        facility=chosen.facility,
+        late=timedelta(minutes=chosen.late_minutes),
+        whole=chosen.whole,
+    )
+    try:
+        trust(found)
+    except OSError as error:  # an SSLError is one
+        why = error.strerror or str(error)
+        raise SettingsError(
+            "settings.syslog_key", path=str(certificate), private_key=str(key), why=why
+        ) from error
+    return found
 
 
 def thresholds(settings: Settings) -> Thresholds:

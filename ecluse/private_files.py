@@ -20,7 +20,7 @@ def gateway_secrets(settings: Settings) -> list[Path]:
 
 def console_secrets(settings: Settings) -> list[Path]:
     """Return the secret files that the console reads itself; the keyring looks after its own."""
-    chosen = (settings.mail.password_file, settings.alarms.webhook_secret_file)
+    chosen = (settings.mail.password_file, settings.alarms.webhook_secret_file, settings.syslog.key)
     passwords = [settings.data_dir / path for path in chosen if path is not None]
     keys = [settings.certificate_key, settings.checkpoint_key, *settings.reader_keys]
     if settings.store.bucket is not None:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError
 
 from admin_api.alarms.causes import MUTABLE
 from admin_api.settings import MailTransport
+from admin_api.syslog.settings import SyslogPayload, SyslogTransport
 from ecluse.errors import SettingsError
 from recorder.settings import LockMode
 
@@ -208,6 +209,29 @@ class AlarmsSection(_Section):
     day_mib: Annotated[int, Field(ge=1, le=1024 * 1024)] = 10240
     day_files: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
     clock_seconds: Annotated[float, Field(ge=1, le=60)] = 5.0
+
+
+class SyslogSection(_Section):
+    """The collector that the journal is sent to; without ``host`` it is sent nowhere.
+
+    ``transport`` is ``relp``, which acknowledges, or ``tls``. ``name`` is what the collector's certificate must be for;
+    unset, ``host``. ``ca``, ``certificate`` and ``key`` are PEM files; without ``ca`` the system's CAs serve, without
+    the others no certificate is shown. ``max_bytes`` bounds a message; ``late_minutes`` is how long entries may wait
+    before it is an alarm; ``whole`` begins with the first entry of the journal instead of the last day's.
+    """
+
+    host: HostName | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] = 20514
+    transport: SyslogTransport = SyslogTransport.RELP
+    payload: SyslogPayload = SyslogPayload.JSON
+    name: HostName | None = None
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    max_bytes: Annotated[int, Field(ge=4096, le=65536)] = 8192
+    facility: Annotated[int, Field(ge=0, le=23)] = 13
+    late_minutes: Annotated[int, Field(ge=1, le=1440)] = 10
+    whole: bool = False
 
 
 class RecorderSection(_Section):

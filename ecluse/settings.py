@@ -32,6 +32,7 @@ from ecluse.sections import (
     RecorderSection,
     RetentionSection,
     StoreSection,
+    SyslogSection,
     VaultSection,
 )
 
@@ -63,6 +64,7 @@ class Settings(BaseSettings):
     retention: RetentionSection = RetentionSection()
     mail: MailSection = MailSection()
     alarms: AlarmsSection = AlarmsSection()
+    syslog: SyslogSection = SyslogSection()
     log: LogSection = LogSection()
 
     @classmethod

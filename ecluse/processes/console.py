@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 from collections.abc import Coroutine, Iterator, Sequence
@@ -18,6 +19,7 @@ from admin_api.app import create_app, send_mails
 from admin_api.evidence import OutboxIngest
 from admin_api.server import server_config
 from admin_api.settings import ApiSettings
+from admin_api.syslog.exporter import JournalExport
 from ecluse import composition
 from ecluse.alarms import JournalAlarms
 from ecluse.clocks import ClockWatch
@@ -142,6 +144,10 @@ def _watches(
     machine.journal = journal
     bound = timedelta(seconds=settings.alarms.clock_seconds)
     yield ClockWatch(told.node, built.database, built.clock, bound, machine).run()
+    collector = composition.syslog_settings(settings)
+    if collector is not None:
+        holder = f"{told.node}/{os.getpid()}"
+        yield JournalExport(built, feed, told.hospital_id, collector, built.clock, holder, machine).run()
     if told.webhook is not None:
         yield Webhook(built.calls, told.hospital_id, told.webhook, built.clock).run()
 

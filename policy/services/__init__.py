@@ -22,6 +22,7 @@ from policy.services.interventions import InterventionService
 from policy.services.login import LoginService
 from policy.services.login_authorities import LoginAuthorityService
 from policy.services.mails import MailQueue, MailService
+from policy.services.names import NameService
 from policy.services.own_factors import OwnFactorService
 from policy.services.people import PeopleService
 from policy.services.recovery import RecoveryService
@@ -80,6 +81,7 @@ class Services:
     alarms: AlarmService
     calls: CallService
     bookmarks: BookmarkService
+    names: NameService
 
     async def close(self) -> None:
         """Let log-ins under way settle, and close the database."""
@@ -146,4 +148,5 @@ async def build(
         alarms=AlarmService(database, clock, queue, CallQueue(clock, settings), settings),
         calls=CallService(database, clock),
         bookmarks=BookmarkService(database, clock),
+        names=NameService(database),
     )

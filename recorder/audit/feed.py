@@ -50,16 +50,22 @@ class Fed:
 
     Attributes:
         writer: Whose chain.
-        seq: Its number; of the last entry that is left where the chain was shortened.
+        position: Where a reader stands after it: its number and digest as kept; those of the last entry that is left
+            where the chain was shortened.
         entry: The entry; None where there is none to read.
         fault: None, or ``missing`` (numbers are left out before it), ``previous`` (it does not follow what was read
             before), ``digest`` or ``content`` (it was changed), ``shortened`` (entries read before are gone).
     """
 
     writer: str
-    seq: int
+    position: Position
     entry: JournalEntry | None
     fault: str | None = None
+
+    @property
+    def seq(self) -> int:
+        """Its number in the chain."""
+        return self.position.seq
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +127,9 @@ class JournalFeed:
         if head:
             mine = (_t.hospital_id == self._hospital_id) & (_t.writer == writer) & (_t.seq == head)
             row = (await connection.execute(select(_t.digest).where(mine))).first()
-        found.fed.append(Fed(writer, head, None, "shortened"))
-        found.positions[writer] = Position() if row is None else Position(head, row.digest)
+        left = Position() if row is None else Position(head, row.digest)
+        found.fed.append(Fed(writer, left, None, "shortened"))
+        found.positions[writer] = left
 
     async def _follow(
         self, connection: AsyncConnection, writer: str, position: Position, room: int, found: Look
@@ -130,20 +137,21 @@ class JournalFeed:
         after = (_t.hospital_id == self._hospital_id) & (_t.writer == writer) & (_t.seq > position.seq)
         query = select(_t.seq, _t.content, _t.digest).where(after).order_by(_t.seq).limit(room)
         for row in await connection.execute(query):
-            found.fed.append(_fed(writer, row.seq, row.content.encode(), row.digest, position))
-            position = Position(row.seq, row.digest)
+            here = Position(row.seq, row.digest)
+            found.fed.append(_fed(writer, here, row.content.encode(), position))
+            position = here
         found.positions[writer] = position
 
 
-def _fed(writer: str, seq: int, content: bytes, kept: str, before: Position) -> Fed:
+def _fed(writer: str, here: Position, content: bytes, before: Position) -> Fed:
     try:
         entry = parse(content)
     except JournalBroken:
-        return Fed(writer, seq, None, "content")
-    if not hmac.compare_digest(digest(content), kept):
-        return Fed(writer, seq, entry, "digest")
-    if seq != before.seq + 1:
-        return Fed(writer, seq, entry, "missing")
-    if entry.previous != before.digest or (entry.writer, entry.seq) != (writer, seq):
-        return Fed(writer, seq, entry, "previous")
-    return Fed(writer, seq, entry)
+        return Fed(writer, here, None, "content")
+    if not hmac.compare_digest(digest(content), here.digest):
+        return Fed(writer, here, entry, "digest")
+    if here.seq != before.seq + 1:
+        return Fed(writer, here, entry, "missing")
+    if entry.previous != before.digest or (entry.writer, entry.seq) != (writer, here.seq):
+        return Fed(writer, here, entry, "previous")
+    return Fed(writer, here, entry)
