@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -30,7 +31,7 @@ from recorder.trace.manifest import StoredFile, segment_name
 from recorder.trace.place import (
     LIVE,
     MANIFEST,
-    SIGNATURE,
+    STUB,
     TRACE,
     TracePlace,
     check_file_name,
@@ -40,13 +41,27 @@ from recorder.trace.place import (
 FILE_MODE = 0o440
 LIVE_MODE = 0o640
 FOLDER_MODE = 0o750
-_LOCK = ".lock.json"
+_NOTE = ".lock.json"
 _CHUNK = 1 << 20
 
 
 def wall_clock() -> datetime:
     """The aware UTC instant of the call."""
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """What is noted beside a trace: until when each file is kept, and whether all of them are held."""
+
+    ends: Mapping[str, datetime]
+    held: bool
+    retention: timedelta
+
+    def until(self, path: Path) -> datetime:
+        """Until when a file is kept; one that came before there were notes counts from when it was written."""
+        written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        return self.ends.get(path.name, written + self.retention)
 
 
 class FolderStore:
@@ -104,17 +119,9 @@ class FolderStore:
                     )
                 growing.unlink(missing_ok=True)
                 return
-            self._lock(place)
+            self._lock(place, target.name)
             growing.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-            with _writing(growing) as file:
-                have = min(os.fstat(file.fileno()).st_size, segment["bytes"])
-                file.seek(have)
-                _copy(source, start + have, segment["bytes"] - have, file)
-                file.truncate()
-                file.flush()
-                os.fsync(file.fileno())
-            if _digest(growing) != segment["sha256"]:
-                growing.unlink()  # the next try copies all of it
+            if not (_filled(growing, segment, source, start) or _filled(growing, segment, source, start)):
                 raise TraceFormatError(f"{target.name} in the spool is not what was cut there")
             growing.rename(target)
             target.chmod(FILE_MODE)  # after it: what a crash leaves behind can still be written
@@ -131,7 +138,7 @@ class FolderStore:
                     )
                 return
             if locked:
-                self._lock(place)
+                self._lock(place, name)
             _write_whole(target, data, FILE_MODE)
 
     def drop_tails(self, place: TracePlace) -> None:
@@ -196,13 +203,13 @@ class FolderStore:
         return [path.parent.name for path in sorted(found)]
 
     def objects(self, place: TracePlace) -> list[StoredObject]:
-        """Tell the files, and of each what the note beside them says of locked ones."""
+        """Tell the files, and of each locked one what the note beside them says."""
         folder = self.open(place.hospital_id, place.session_id, place.opened_at)
-        until, held = self._locked(place)
+        note = self._note(place)
         return [
             StoredObject(path.name, _size(path), None, held=False)
             if path.suffix == SUFFIX
-            else StoredObject(path.name, _size(path), until, held)
+            else StoredObject(path.name, _size(path), note.until(path), note.held)
             for path in sorted(folder.iterdir())
             if not path.name.startswith(".")
         ]
@@ -222,12 +229,12 @@ class FolderStore:
         """Write the hold into the note."""
         self.open(place.hospital_id, place.session_id, place.opened_at)
         with _told(self.root):
-            self._write_lock(place, self._locked(place)[0], held=held)
+            self._write_note(place, replace(self._note(place), held=held))
 
     def destroy_wraps(self, place: TracePlace) -> int:
         """Remove every wrap, unless the trace is held."""
         self.open(place.hospital_id, place.session_id, place.opened_at)
-        if self._locked(place)[1]:
+        if self._note(place).held:
             raise TraceLocked(f"the trace of session {place.session_id} is under a legal hold")
         wraps = self._wraps(place)
         with _told(self.root):
@@ -235,26 +242,28 @@ class FolderStore:
                 path.unlink()
         return len(wraps)
 
-    def delete(self, place: TracePlace, *, keep_manifest: bool = False) -> int:
-        """Remove the files, unless the note says that they are kept."""
+    def delete(self, place: TracePlace, *, keep_stub: bool = False) -> int:
+        """Remove the files, unless the note says that one of them is kept."""
         folder = self.open(place.hospital_id, place.session_id, place.opened_at)
-        until, held = self._locked(place)
-        if held:
+        note = self._note(place)
+        if note.held:
             raise TraceLocked(f"the trace of session {place.session_id} is under a legal hold")
-        if until > self._now():
-            raise TraceLocked(
-                f"the trace of session {place.session_id} is kept until {until:%Y-%m-%d %H:%M} UTC"
-            )
-        spared = {MANIFEST, SIGNATURE, _LOCK} if keep_manifest else set()
+        spared = {*STUB, _NOTE} if keep_stub else set()
         gone = [path for path in folder.iterdir() if path.name not in spared]
+        for path in gone:
+            if path.suffix != SUFFIX and path.name[0] != "." and (until := note.until(path)) > self._now():
+                raise TraceLocked(
+                    f"{path.name} of session {place.session_id} is kept until {until:%Y-%m-%d %H:%M} UTC"
+                )
         # the manifest last: what was begun is found again, and finished
         gone.sort(key=lambda path: (path.name == MANIFEST, path.name))
         with _told(self.root):
             for path in gone:
                 path.unlink()
-            if not keep_manifest:
+            if not keep_stub:
                 folder.rmdir()
-        return sum(path.name != _LOCK for path in gone)
+            shutil.rmtree(self.root / place.live, ignore_errors=True)
+        return sum(path.name[0] != "." for path in gone)
 
     def _file(self, place: TracePlace, name: str) -> Path:
         check_file_name(name)
@@ -269,24 +278,27 @@ class FolderStore:
     def _wraps(self, place: TracePlace) -> list[Path]:
         return sorted((self.root / place.folder).glob(f"*{SUFFIX}"))
 
-    def _lock(self, place: TracePlace) -> None:
-        until, held = self._locked(place)
-        self._write_lock(place, max(until, self._now() + self._retention), held=held or self._held)
+    def _lock(self, place: TracePlace, name: str) -> None:
+        note = self._note(place)
+        ends = {**note.ends, name: self._now() + self._retention}
+        self._write_note(place, replace(note, ends=ends, held=note.held or self._held))
 
-    def _locked(self, place: TracePlace) -> tuple[datetime, bool]:
+    def _note(self, place: TracePlace) -> _Note:
         try:
-            noted = json.loads((self.root / place.folder / _LOCK).read_bytes())
-            return instants.parse(noted["retain_until"]), bool(noted["held"])
+            told = json.loads((self.root / place.folder / _NOTE).read_bytes())
+            ends = {str(name): instants.parse(end) for name, end in told["retain_until"].items()}
+            return _Note(ends, bool(told["held"]), self._retention)
         except FileNotFoundError:
-            return datetime.min.replace(tzinfo=UTC), False
-        except (OSError, ValueError, KeyError, TypeError, TraceFormatError) as error:
+            return _Note({}, held=False, retention=self._retention)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, TraceFormatError) as error:
             raise TraceLocked(
                 f"until when session {place.session_id} is kept cannot be read: {error}"
             ) from error
 
-    def _write_lock(self, place: TracePlace, until: datetime, *, held: bool) -> None:
-        noted = {"retain_until": instants.text(until), "held": held}
-        _write_whole(self.root / place.folder / _LOCK, json.dumps(noted).encode(), LIVE_MODE)
+    def _write_note(self, place: TracePlace, note: _Note) -> None:
+        ends = {name: instants.text(end) for name, end in note.ends.items()}
+        told = json.dumps({"retain_until": ends, "held": note.held}, sort_keys=True)
+        _write_whole(self.root / place.folder / _NOTE, told.encode(), LIVE_MODE)
 
 
 def place_of(folder: str) -> TracePlace:
@@ -314,6 +326,21 @@ def _told(root: Path) -> Iterator[None]:
         }
         kind = kinds.get(error.errno, StoreUnreachable)
         raise kind(f"the trace store {root} cannot be used: {error.strerror or error}") from error
+
+
+def _filled(growing: Path, segment: StoredFile, source: Path, start: int) -> bool:
+    """Whether the growing file, brought to the segment's size, has its bytes; where not, it is gone, to be made anew."""
+    with _writing(growing) as file:
+        have = min(os.fstat(file.fileno()).st_size, segment["bytes"])
+        file.seek(have)
+        _copy(source, start + have, segment["bytes"] - have, file)
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
+    same = _digest(growing) == segment["sha256"]
+    if not same:  # a power cut may have left what was never there
+        growing.unlink()
+    return same
 
 
 def _tail(start: int) -> str:
