@@ -29,8 +29,6 @@ from policy.domain.ids import DerogationId, HospitalId, ZoneId, new_id
 from policy.domain.people import Language
 from policy.store.database import Database
 from policy.vault.keyring import Keyring
-from recorder.settings import StoreCredentials
-from tests.support import s3
 from tests.support.facts import DEVICE
 from tests.support.installed import change, doctor, ecluse, init
 
@@ -287,74 +285,6 @@ def test_a_hospital_that_the_database_does_not_know_fails(config: Path) -> None:
     known = settings.load(config).hospital_id
     config.write_text(text.replace(known, "0" * 32))
     assert findings(config, "policy_database") == [("other_hospital", "failed")]
-
-
-def in_a_bucket(config: Path, gateway: StoreCredentials, console: StoreCredentials, **more: str) -> None:
-    """Let the installation keep its traces in the tests' bucket, opened with these credentials."""
-    for name, made in (("gateway", gateway), ("console", console)):
-        path = data(config) / f"keys/store-{name}"
-        path.write_text(
-            f"[default]\naws_access_key_id = {made.access_key}\naws_secret_access_key = {made.secret_key}\n"
-        )
-        path.chmod(0o600)
-    values = {
-        "bucket": s3.BUCKET,
-        "endpoint": s3.own().endpoint,
-        "credentials": "keys/store-gateway",
-        "console_credentials": "keys/store-console",
-        **more,
-    }
-    lines = "".join(f'{name} = "{value}"\n' for name, value in values.items())
-    config.write_text(f"{config.read_text()}\n[store]\n{lines}")
-
-
-def test_a_folder_of_traces_is_called_what_it_is(config: Path) -> None:
-    """Whoever administers the machine can delete in it."""
-    assert findings(config, "trace_store") == [("folder", "notice")]
-
-
-def test_a_bucket_that_serves_both_sides_is_well(config: Path) -> None:
-    """The gateway puts and locks, the console reads and sees the lock; one key for both is noticed."""
-    server = s3.own()
-    in_a_bucket(config, server.gateway, server.console)
-    assert findings(config, "trace_store") == [("good", "good"), ("console", "good")]
-
-
-@pytest.mark.parametrize(
-    ("ill", "finding"),
-    [
-        ("shared", "shared"),
-        ("secret", "forbidden"),
-        ("swapped", "forbidden"),
-        ("bucket", "unfit"),
-        ("port", "unreachable"),
-        ("file", "settings"),
-        ("plain", "settings"),
-    ],
-)
-def test_a_bucket_that_cannot_serve_is_named(config: Path, ill: str, finding: str) -> None:
-    """Credentials, bucket, address and files: what is wrong is told apart, and no secret is shown."""
-    server = s3.own()
-    gateway, console = server.gateway, server.console
-    wrong = replace(gateway, secret_key="hush-hush")
-    if ill == "shared":
-        in_a_bucket(config, server.owner, server.owner)
-    elif ill == "secret":
-        in_a_bucket(config, wrong, console)
-    elif ill == "swapped":
-        in_a_bucket(config, console, gateway)
-    elif ill == "bucket":
-        in_a_bucket(config, server.owner, server.owner, bucket="there-is-none")
-    elif ill == "port":
-        in_a_bucket(config, gateway, console, endpoint="http://127.0.0.1:1")
-    elif ill == "plain":
-        in_a_bucket(config, gateway, console, endpoint="http://store.hospital.example")
-    else:
-        in_a_bucket(config, gateway, console)
-        (data(config) / "keys/store-gateway").write_text("hush-hush")
-    found = [one for one in doctor(config).values() if one["check"] == "doctor.trace_store"]
-    assert found[-1]["finding"] == f"doctor.trace_store.{finding}"
-    assert "hush" not in str(found)
 
 
 def test_embedded_databases_and_one_user_are_called_what_they_are(config: Path) -> None:
