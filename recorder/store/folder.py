@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import json
 import os
 import shutil
@@ -12,19 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
 
 from recorder.errors import (
-    StoreForbidden,
-    StoreFull,
-    StoreUnavailable,
-    StoreUnreachable,
     TraceFormatError,
     TraceLocked,
     TraceNotFound,
 )
 from recorder.ports import Now, StoredObject
 from recorder.seal.wrapping import MAX_WRAP, SUFFIX
+from recorder.store import files
 from recorder.trace import instants
 from recorder.trace.header import check_identifier
 from recorder.trace.manifest import StoredFile, segment_name
@@ -39,10 +33,8 @@ from recorder.trace.place import (
 )
 
 FILE_MODE = 0o440
-LIVE_MODE = 0o640
 FOLDER_MODE = 0o750
 _NOTE = ".lock.json"
-_CHUNK = 1 << 20
 
 
 def wall_clock() -> datetime:
@@ -89,7 +81,7 @@ class FolderStore:
         """Write and remove a small file where tails grow."""
         del timeout  # a local disk has none; who asks waits no longer than that
         probe = self.root / LIVE / f".probe-{os.getpid()}"
-        with _told(self.root):
+        with files.told(self.root):
             probe.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             probe.write_bytes(b"probe")
             probe.unlink()
@@ -97,12 +89,12 @@ class FolderStore:
     def append(self, place: TracePlace, offset: int, data: bytes) -> None:
         """Let the file of the growing segment grow; it is called for where in the trace it begins."""
         folder = self.root / place.live
-        with _told(self.root):
+        with files.told(self.root):
             folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-            start = max((each for each in _tails(folder) if each <= offset), default=offset)
-            if start + _size(folder / _tail(start)) < offset:
+            start = max((each for each in files.tails(folder) if each <= offset), default=offset)
+            if start + files.size(folder / files.tail(start)) < offset:
                 start = offset  # what stood before was sealed: a new file begins
-            with _writing(folder / _tail(start)) as file:
+            with files.writing(folder / files.tail(start)) as file:
                 file.seek(offset - start)
                 file.write(data)
                 file.truncate()
@@ -110,10 +102,10 @@ class FolderStore:
     def seal(self, place: TracePlace, segment: StoredFile, source: Path, start: int) -> None:
         """Bring the growing file to the segment's size, hold it against the digest, and move it into its place."""
         target = self._file(place, segment["name"])
-        growing = self.root / place.live / _tail(start)
-        with _told(self.root):
+        growing = self.root / place.live / files.tail(start)
+        with files.told(self.root):
             if target.exists():
-                if _digest(target) != segment["sha256"]:
+                if files.digest(target) != segment["sha256"]:
                     raise TraceFormatError(
                         f"the store holds another {target.name} of session {place.session_id}; the spool keeps this one"
                     )
@@ -121,16 +113,18 @@ class FolderStore:
                 return
             self._lock(place, target.name)
             growing.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-            if not (_filled(growing, segment, source, start) or _filled(growing, segment, source, start)):
+            if not (
+                files.fill(growing, segment, source, start) or files.fill(growing, segment, source, start)
+            ):
                 raise TraceFormatError(f"{target.name} in the spool is not what was cut there")
             growing.rename(target)
             target.chmod(FILE_MODE)  # after it: what a crash leaves behind can still be written
-            _sync(target.parent)
+            files.sync(target.parent)
 
     def put(self, place: TracePlace, name: str, data: bytes, *, locked: bool) -> None:
         """Write a file whole, once."""
         target = self._file(place, name)
-        with _told(self.root):
+        with files.told(self.root):
             if target.exists():
                 if target.read_bytes() != data:
                     raise TraceFormatError(
@@ -139,11 +133,11 @@ class FolderStore:
                 return
             if locked:
                 self._lock(place, name)
-            _write_whole(target, data, FILE_MODE)
+            files.write_whole(target, data, FILE_MODE)
 
     def drop_tails(self, place: TracePlace) -> None:
         """Remove the folder of what grew."""
-        with _told(self.root):
+        with files.told(self.root):
             shutil.rmtree(self.root / place.live, ignore_errors=True)
 
     def find(self, hospital_id: str, session_id: str, opened_at: datetime | None = None) -> TracePlace:
@@ -181,20 +175,20 @@ class FolderStore:
             while whole or (folder / segment_name(number)).exists():
                 path = whole.pop() if whole else folder / segment_name(number)
                 number += 1
-                size = _size(path)
+                size = files.size(path)
                 if offset < start + size:
-                    return _piece(path, offset - start, limit)
+                    return files.piece(path, offset - start, limit)
                 start += size
-            for begin in sorted(_tails(live)):
-                if begin <= offset and (data := _piece(live / _tail(begin), offset - begin, limit)):
+            for begin in sorted(files.tails(live)):
+                if begin <= offset and (data := files.piece(live / files.tail(begin), offset - begin, limit)):
                     return data
-        if not (folder.is_dir() or _tails(live)):
+        if not (folder.is_dir() or files.tails(live)):
             raise TraceNotFound(f"nothing of session {place.session_id} is in the store")
         return b""
 
     def wraps(self, place: TracePlace) -> Mapping[str, bytes]:
         """Read every wrap beside the trace."""
-        return {path.name: _piece(path, 0, MAX_WRAP) for path in self._wraps(place)}
+        return {path.name: files.piece(path, 0, MAX_WRAP) for path in self._wraps(place)}
 
     def sessions(self, hospital_id: str) -> list[str]:
         """Go through the days."""
@@ -207,9 +201,9 @@ class FolderStore:
         folder = self.open(place.hospital_id, place.session_id, place.opened_at)
         note = self._note(place)
         return [
-            StoredObject(path.name, _size(path), None, held=False)
+            StoredObject(path.name, files.size(path), None, held=False)
             if path.suffix == SUFFIX
-            else StoredObject(path.name, _size(path), note.until(path), note.held)
+            else StoredObject(path.name, files.size(path), note.until(path), note.held)
             for path in sorted(folder.iterdir())
             if not path.name.startswith(".")
         ]
@@ -217,18 +211,18 @@ class FolderStore:
     def keep(self, hospital_id: str, name: str, data: bytes) -> None:
         """Write a checkpoint's file whole, once."""
         target = self.root / checkpoint_path(hospital_id, name)
-        with _told(self.root):
+        with files.told(self.root):
             if target.exists():
                 if target.read_bytes() != data:
                     raise TraceFormatError(f"the store holds other bytes as {name}")
                 return
             target.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-            _write_whole(target, data, FILE_MODE)
+            files.write_whole(target, data, FILE_MODE)
 
     def hold(self, place: TracePlace, *, held: bool) -> None:
         """Write the hold into the note."""
         self.open(place.hospital_id, place.session_id, place.opened_at)
-        with _told(self.root):
+        with files.told(self.root):
             self._write_note(place, replace(self._note(place), held=held))
 
     def destroy_wraps(self, place: TracePlace) -> int:
@@ -237,7 +231,7 @@ class FolderStore:
         if self._note(place).held:
             raise TraceLocked(f"the trace of session {place.session_id} is under a legal hold")
         wraps = self._wraps(place)
-        with _told(self.root):
+        with files.told(self.root):
             for path in wraps:
                 path.unlink()
         return len(wraps)
@@ -257,7 +251,7 @@ class FolderStore:
                 )
         # the manifest last: what was begun is found again, and finished
         gone.sort(key=lambda path: (path.name == MANIFEST, path.name))
-        with _told(self.root):
+        with files.told(self.root):
             for path in gone:
                 path.unlink()
             if not keep_stub:
@@ -269,10 +263,10 @@ class FolderStore:
         check_file_name(name)
         folder = self.root / place.folder
         if not folder.is_dir():
-            with _told(self.root):
+            with files.told(self.root):
                 folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
                 for parent in folder.relative_to(self.root).parents:
-                    _sync(self.root / parent)
+                    files.sync(self.root / parent)
         return folder / name
 
     def _wraps(self, place: TracePlace) -> list[Path]:
@@ -298,7 +292,7 @@ class FolderStore:
     def _write_note(self, place: TracePlace, note: _Note) -> None:
         ends = {name: instants.text(end) for name, end in note.ends.items()}
         told = json.dumps({"retain_until": ends, "held": note.held}, sort_keys=True)
-        _write_whole(self.root / place.folder / _NOTE, told.encode(), LIVE_MODE)
+        files.write_whole(self.root / place.folder / _NOTE, told.encode(), files.LIVE_MODE)
 
 
 def place_of(folder: str) -> TracePlace:
@@ -309,101 +303,3 @@ def place_of(folder: str) -> TracePlace:
     except ValueError as error:
         raise TraceFormatError(f"{folder} is no trace's folder") from error
     return TracePlace(hospital_id, session_id, opened_at)
-
-
-@contextmanager
-def _told(root: Path) -> Iterator[None]:
-    """Say what the disk refuses in the store's words."""
-    try:
-        yield
-    except OSError as error:
-        kinds: dict[int | None, type[StoreUnavailable]] = {
-            errno.ENOSPC: StoreFull,
-            errno.EDQUOT: StoreFull,
-            errno.EACCES: StoreForbidden,
-            errno.EPERM: StoreForbidden,
-            errno.EROFS: StoreForbidden,
-        }
-        kind = kinds.get(error.errno, StoreUnreachable)
-        raise kind(f"the trace store {root} cannot be used: {error.strerror or error}") from error
-
-
-def _filled(growing: Path, segment: StoredFile, source: Path, start: int) -> bool:
-    """Whether the growing file, brought to the segment's size, has its bytes; where not, it is gone, to be made anew."""
-    with _writing(growing) as file:
-        have = min(os.fstat(file.fileno()).st_size, segment["bytes"])
-        file.seek(have)
-        _copy(source, start + have, segment["bytes"] - have, file)
-        file.truncate()
-        file.flush()
-        os.fsync(file.fileno())
-    same = _digest(growing) == segment["sha256"]
-    if not same:  # a power cut may have left what was never there
-        growing.unlink()
-    return same
-
-
-def _tail(start: int) -> str:
-    return f"{start:020d}"
-
-
-def _tails(folder: Path) -> list[int]:
-    if not folder.is_dir():
-        return []
-    return [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
-
-
-def _piece(path: Path, offset: int, limit: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            return file.read(limit)
-    except FileNotFoundError:
-        return b""
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[BinaryIO]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, LIVE_MODE)
-    with os.fdopen(descriptor, "r+b") as file:
-        yield file
-
-
-def _copy(source: Path, offset: int, size: int, target: BinaryIO) -> None:
-    with source.open("rb") as file:
-        file.seek(offset)
-        while size > 0 and (chunk := file.read(min(size, _CHUNK))):
-            target.write(chunk)
-            size -= len(chunk)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write_whole(path: Path, data: bytes, mode: int) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    with _writing(temporary) as file:
-        file.write(data)
-        file.truncate()
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
-    path.chmod(mode)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
