@@ -122,7 +122,8 @@ def test_no_policy_lets_a_lock_be_lifted() -> None:
     assert "s3:PutObjectLegalHold" not in told["gateway"]
     assert "s3:GetObject" not in told["gateway"]
     adding = [one for one in json.loads(told["console"])["Statement"] if "s3:PutObject" in one["Action"]]
-    assert [one["Resource"] for one in adding] == [["arn:aws:s3:::ecluse-traces/*/checkpoints/*"]]
+    added = ["checkpoints/*", "purge.json", "purge.sig"]
+    assert [one["Resource"] for one in adding] == [[f"arn:aws:s3:::{s3.BUCKET}/*/{name}" for name in added]]
     for text in told.values():
         for right in ("s3:*", "Bypass", "s3:PutBucket", "s3:DeleteBucket"):
             assert right not in text
