@@ -35,6 +35,7 @@ from ecluse.sections import (
     SyslogSection,
     VaultSection,
 )
+from recorder.seal.places import ReaderPlaces
 
 CONFIG_VARIABLE = "ECLUSE_CONFIG"
 CONFIG_NAME = "ecluse.toml"
@@ -140,18 +141,25 @@ class Settings(BaseSettings):
         return self.data_dir / "keys/readers"
 
     @property
+    def named_reader_public_keys(self) -> tuple[Path, ...]:
+        """The public keys that the gateway seals traces for instead of those in `readers`."""
+        return tuple(self.data_dir / path for path in self.recorder.reader_keys)
+
+    @property
+    def reader_places(self) -> ReaderPlaces:
+        """Where the readers' keys are: the public ones that the gateway seals for, the private ones of the console."""
+        private = tuple(self.data_dir / path for path in self.console.reader_keys)
+        return ReaderPlaces(self.readers, self.named_reader_public_keys, private)
+
+    @property
     def reader_public_keys(self) -> tuple[Path, ...]:
-        """The public keys that the gateway seals traces for."""
-        if self.recorder.reader_keys:
-            return tuple(self.data_dir / path for path in self.recorder.reader_keys)
-        return tuple(sorted(self.readers.glob("*.pem.pub")))
+        """The public keys that the gateway seals traces for, as they are now."""
+        return tuple(self.reader_places.active())
 
     @property
     def reader_keys(self) -> tuple[Path, ...]:
-        """The private keys with which the console opens traces."""
-        if self.console.reader_keys:
-            return tuple(self.data_dir / path for path in self.console.reader_keys)
-        return tuple(sorted(self.readers.glob("*.pem")))
+        """The private keys with which the console opens traces, as they are now."""
+        return tuple(self.reader_places.held())
 
     @property
     def spool(self) -> Path:
@@ -222,7 +230,7 @@ class Settings(BaseSettings):
     @property
     def evaluation_stores(self) -> bool:
         """Whether an embedded store is used, fit for evaluation and a small site only."""
-        return self.policy_database.embedded or self.trace_database.embedded
+        return self.store.bucket is None or self.policy_database.embedded or self.trace_database.embedded
 
 
 def find(explicit: Path | None) -> Path:

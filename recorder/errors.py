@@ -4,7 +4,10 @@ RecorderError
 ├── TraceFormatError      bytes that are not a trace of this format
 │   └── ChainBroken       a record that is not the one that was written there
 ├── TraceSealed           a sealed trace, and no key at hand that opens it
+│   └── ReaderKeyLocked   a key at hand opens it, once somebody has unlocked it
 ├── ReaderKeyUnusable     a reader's key that cannot be made or used
+├── ReaderKeyRefused      a passphrase or PIN that does not unlock a reader's key
+│   └── ReaderKeyLockedOut  too many of them: none is tried for a while
 ├── SignatureInvalid      a manifest that this key did not sign, or a key that cannot be used
 ├── StampInvalid          a time stamp that is none, or an authority's CA that cannot be used
 ├── SpoolUnavailable      the spool cannot be written: no new session
@@ -22,6 +25,9 @@ RecorderError
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
 
 
 class RecorderError(Exception):
@@ -51,8 +57,32 @@ class TraceSealed(RecorderError):
     """The trace is sealed for readers whose keys are not at hand, or its wraps were destroyed."""
 
 
+class ReaderKeyLocked(TraceSealed):
+    """The trace opens by keys that are there and locked.
+
+    Args:
+        names: What people call these keys; each alone would do.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(f"the reader key {' or '.join(names)} opens this trace, and is locked")
+        self.names = tuple(names)
+
+
 class ReaderKeyUnusable(RecorderError):
     """A reader's key is missing, open to others, of another kind, or cannot be made."""
+
+
+class ReaderKeyRefused(RecorderError):
+    """The passphrase or PIN is not the one, or its token says that it takes none any more."""
+
+
+class ReaderKeyLockedOut(ReaderKeyRefused):
+    """Too many wrong ones: none is tried before ``until``, an aware UTC instant."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__("too many wrong passphrases; none is tried for a while")
+        self.until = until
 
 
 class SignatureInvalid(RecorderError):

@@ -117,6 +117,21 @@ class TraceStore(TraceWriting, Protocol):
     def wraps(self, place: TracePlace) -> Mapping[str, bytes]:
         """The wraps of a live or closed trace's data key, by file name; none where it is not sealed, or was erased."""
 
+    def put_wrap(self, place: TracePlace, name: str, data: bytes) -> None:
+        """Put one wrap beside a closed trace, or a note in its place; what was there of this name is destroyed.
+
+        Raises:
+            TraceFormatError: The name is no wrap's.
+            TraceNotFound: There is no such trace.
+        """
+
+    def destroy_wrap(self, place: TracePlace, name: str) -> None:
+        """Destroy one wrap in every version; nothing happens where there is none.
+
+        Raises:
+            TraceFormatError: The name is no wrap's.
+        """
+
     def sessions(self, hospital_id: str) -> Sequence[str]:
         """Identifiers of the sessions of one hospital whose traces are closed, oldest day first.
 
@@ -158,12 +173,12 @@ class TraceStore(TraceWriting, Protocol):
             TraceLocked: A legal hold is set on the trace; nothing was destroyed.
         """
 
-    def delete(self, place: TracePlace, *, keep_stub: bool = False) -> int:
+    def delete(self, place: TracePlace, *, keep_manifest: bool = False) -> int:
         """Delete a trace whose retention is over, in every version; how many objects there were.
 
         Args:
             place: Which trace.
-            keep_stub: Leave the signed manifest, and the record of the purge: they prove what there was.
+            keep_manifest: Leave the signed manifest, which proves what there was.
 
         Raises:
             TraceNotFound: There is none.

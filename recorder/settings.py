@@ -66,7 +66,8 @@ class RecorderSettings:
         retention: How long the store refuses to delete what is locked, from when it came.
         legal_hold: Whether new traces come under a legal hold.
         signing_key_path: PEM file of the Ed25519 key that signs manifests, mode 0600.
-        reader_keys: PEM files of the public keys whose holders may read the traces; none: traces are not sealed.
+        reader_keys: PEM files of the public keys whose holders may read the traces, instead of a folder's.
+        reader_folder: Folder of these keys, looked at for each trace; without either traces are not sealed.
         catalog_url: SQLAlchemy URL of the catalogue and journal, with an async driver.
         write_timeout_seconds: How long a frame may wait for the spool before its session ends.
         min_free_bytes: Free room in the spool below which no session opens.
@@ -83,6 +84,7 @@ class RecorderSettings:
     retention: timedelta = timedelta()
     legal_hold: bool = False
     reader_keys: tuple[Path, ...] = ()
+    reader_folder: Path | None = None
     write_timeout_seconds: float = 2.0
     min_free_bytes: int = 256 * MIB
     max_threads: int = 256

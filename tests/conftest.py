@@ -14,7 +14,7 @@ from structlog.dev import ConsoleRenderer, plain_traceback
 
 from ecluse.demo.leftovers import collect, temporary_folder
 
-pytest_plugins = ["tests.support.matrix"]
+pytest_plugins = ["tests.support.matrix", "tests.support.reader_token"]
 
 for _processor in structlog.get_config()["processors"]:
     if isinstance(_processor, ConsoleRenderer):

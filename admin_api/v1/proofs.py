@@ -128,7 +128,7 @@ async def _shelf(context: Context, who: Principal) -> Shelf:
         fetch=fetch,
         stored=await asyncio.to_thread(context.traces.sessions, who.hospital_id),
         keys=context.trace_keys,
-        purge_keys=context.proofs.keys,
+        consoles=context.proofs.keys,
         live_nodes={row.node for row in sessions if row.state is SessionState.LIVE},
         now=context.clock.now(),
     )

@@ -195,7 +195,8 @@ def _proof(context: Context, session: CatalogedSession, folder: Path) -> TracePr
     # a signer that nobody knows is judged by a key that is known, and fails
     key = keys.get(signer) or context.trace_keys[0]
     known = session.closing.manifest_sha256 if session.closing is not None else None
-    return TraceProof.of(verify(folder, key, manifest_sha256=known, purge_keys=context.proofs.keys))
+    found = verify(folder, key, manifest_sha256=known, consoles=context.proofs.keys)
+    return TraceProof.of(found)
 
 
 async def _note_reading(

@@ -22,7 +22,7 @@ from ecluse.tables import Column, whole
 from ecluse.viewing import Viewing, narrator
 from recorder.errors import RecorderError
 from recorder.replay import asciicast, events, transcript
-from recorder.replay.reader import TraceReader, verify
+from recorder.replay.reader import TraceReader, read_manifest, verify
 from recorder.seal.signing import PublicKey
 from recorder.seal.wrapping import ReaderKey
 
@@ -217,8 +217,11 @@ def verify_(
     ] = False,
     anchors: Anchors = None,
     public_key: Annotated[
-        Path | None,
-        typer.Option(help="Verify files offline by this public key; nothing is asked of the API."),
+        list[Path] | None,
+        typer.Option(
+            help="Verify files offline by this gateway's public key; nothing is asked of the API. Repeat it with the "
+            "key of the checkpoints where wraps were made later."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -232,7 +235,7 @@ def verify_(
     if anchors is not None:
         raise typer.BadParameter("anchors go with --all", param_hint="--anchors")
     trace = str(trace)
-    found = _verify_files(Path(trace), public_key) if public_key is not None else _verify_stored(desk, trace)
+    found = _verify_files(Path(trace), public_key) if public_key else _verify_stored(desk, trace)
     if found["valid"]:
         desk.done(found, "traces.valid", id=trace, records=found["records"])
         return
@@ -245,9 +248,16 @@ def _verify_stored(desk: Desk, trace: str) -> Json:
     return desk.client.post(f"/v1/traces/{names.trace(desk.client, trace)['id']}/verify")
 
 
-def _verify_files(path: Path, public_key: Path) -> Json:
+def _verify_files(path: Path, public_keys: list[Path]) -> Json:
     try:
-        found = verify(path, PublicKey.load(public_key))
+        keys = [PublicKey.load(each) for each in public_keys]
+        folder = path if path.is_dir() else path.parent
+        try:
+            signer = read_manifest(folder).signer
+        except RecorderError:  # told by the verification
+            signer = ""
+        recorder = next((key for key in keys if key.key_id == signer), keys[0])
+        found = verify(path, recorder, consoles=[key for key in keys if key is not recorder])
     except RecorderError as broken:
         raise RecordingUnusable("traces.unusable", why=str(broken)) from broken
     problem = found.problem

@@ -1,16 +1,6 @@
 """What ``ecluse doctor`` looks at on a machine; each check says what is wrong and the way out."""
 
-from ecluse.diagnosis import (
-    anchors,
-    databases,
-    derogations,
-    files,
-    keys,
-    machine,
-    network,
-    trace_store,
-    users,
-)
+from ecluse.diagnosis import anchors, databases, derogations, files, keys, machine, network, users
 from ecluse.diagnosis.symptom import Symptom
 from ecluse.settings import Settings
 from policy.clock import Clock
@@ -32,7 +22,6 @@ async def examine(settings: Settings, clock: Clock) -> list[Symptom]:
         *await databases.stores(settings),
         *await databases.roles(settings),
         *await databases.keyring(settings),
-        *await trace_store.trace_store(settings, clock),
         *await derogations.derogations(settings, clock),
         *await anchors.anchors(settings, clock),
         *network.ports(settings),

@@ -22,11 +22,12 @@ from recorder.capture.session import Recording
 from recorder.capture.shipper import Shipper
 from recorder.capture.watch import Watch
 from recorder.capture.writer import TraceWriter
-from recorder.errors import SpoolUnavailable
+from recorder.errors import ReaderKeyUnusable, SpoolUnavailable
 from recorder.ports import Alarm, Now
 from recorder.seal.encryption import suite
+from recorder.seal.places import ReaderPlaces, Recipients
 from recorder.seal.signing import SigningKey
-from recorder.seal.wrapping import ReaderPublicKey, SealedHeader, seal_for
+from recorder.seal.wrapping import SealedHeader, seal_for
 from recorder.settings import RecorderSettings
 from recorder.store.catalog import Catalog
 from recorder.store.choice import trace_store
@@ -40,9 +41,6 @@ SWEEP_SECONDS = 30.0
 
 SHIP_SECONDS = 5.0
 """How long a closing session waits for its trace to arrive; a longer copy goes on behind it."""
-
-START_SECONDS = 20.0
-"""How long a start waits for what a dead process left to arrive; a longer copy goes on behind it."""
 
 SYNC_THREADS = 8
 STORE_THREADS = 16
@@ -91,7 +89,7 @@ class Recorder:
         self._slow_pool = ThreadPoolExecutor(SYNC_THREADS, thread_name_prefix="spool-sync")
         # and apart from both, so that a store that hangs takes nothing from the disk
         self._store_pool = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="trace-store")
-        self._reach = Reach(node, now, self._alarm)
+        self._reach = Reach(now, self._alarm)
         self.courier = Courier(self.store, self._store_pool, self._reach)
         self._live: dict[Recording, _Live] = {}
         self._watch = Watch(
@@ -99,7 +97,7 @@ class Recorder:
             timeout=settings.write_timeout_seconds,
             sync_interval=settings.sync_interval_seconds,
         )
-        self._readers: list[ReaderPublicKey] = []
+        self._recipients = Recipients(ReaderPlaces(settings.reader_folder, settings.reader_keys))
         self._reasons: dict[str, str] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._probe: asyncio.Future[None] | None = None
@@ -112,7 +110,7 @@ class Recorder:
         """Read the key, make the folders, close what a dead process left.
 
         Returns:
-            Sessions whose traces were found in the spool, closed and shipped before this returned.
+            Sessions whose traces were found in the spool, closed and shipped.
 
         Raises:
             SignatureInvalid: The signing key cannot be used.
@@ -120,7 +118,7 @@ class Recorder:
             SpoolUnavailable: The spool cannot be made or read.
         """
         key = SigningKey.load(self.settings.signing_key_path)
-        self._readers = [ReaderPublicKey.load(path) for path in self.settings.reader_keys]
+        self._recipients.current()
         self._spool.prepare()
         if self.settings.bucket is None:
             self._make_folder()
@@ -135,14 +133,10 @@ class Recorder:
             now=self._now,
             alarm=self._alarm,
         )
-        first = asyncio.create_task(self._shipper.sweep())
-        self._tasks.add(first)
-        first.add_done_callback(self._tasks.discard)
-        await asyncio.wait({first}, timeout=START_SECONDS)
-        recovered = first.result() if first.done() else []
+        recovered = await self._shipper.sweep()
         self._rounds = asyncio.create_task(self.courier.run())
         self._watcher = asyncio.create_task(self._watch.run())
-        self._sweeper = asyncio.create_task(self._sweep(first))
+        self._sweeper = asyncio.create_task(self._sweep())
         return recovered
 
     async def open(self, header: TraceHeader, on_failure: Callable[[Exception], None]) -> Recording:
@@ -158,7 +152,7 @@ class Recorder:
             TraceFormatError: The header cannot be stored or names an unknown suite.
         """
         await self.check_writable()
-        sealed = self._sealed(header)
+        sealed = await self._in_time(self._run(lambda: self._sealed(header)))
         header = sealed.header
         writing = suite(header.suite, sealed.key)
         creating = self._run(lambda: self._spool.create(header, sealed.wraps))
@@ -226,9 +220,13 @@ class Recorder:
             ) from error
 
     def _sealed(self, header: TraceHeader) -> SealedHeader:
-        if not self._readers:
+        try:
+            readers = self._recipients.current()
+        except ReaderKeyUnusable as error:  # what nobody could be sure to read is not recorded
+            raise SpoolUnavailable(str(error)) from error
+        if not readers:
             return SealedHeader(header, b"", {})
-        return seal_for(header, self._readers, self._ready_shipper().key)
+        return seal_for(header, readers, self._ready_shipper().key)
 
     async def _list(self, header: TraceHeader) -> None:
         try:
@@ -297,8 +295,7 @@ class Recorder:
         )
         return manifest, sign(live.trace.directory, manifest, key)
 
-    async def _sweep(self, first: asyncio.Task[list[str]]) -> None:
-        await asyncio.wait({first})
+    async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             await self._sweep_once()

@@ -44,7 +44,7 @@ class Shelf:
         fetch: Gives one trace.
         stored: Identifiers of every trace in the store.
         keys: Public keys of the gateways.
-        purge_keys: Public keys of those who may purge.
+        consoles: Public keys that sign checkpoints, purges, and wraps made later.
         live_nodes: Gateways known to live.
         now: The instant of the inspection, aware UTC.
     """
@@ -52,7 +52,7 @@ class Shelf:
     fetch: Fetch
     stored: Sequence[str]
     keys: Sequence[PublicKey]
-    purge_keys: Sequence[PublicKey]
+    consoles: Sequence[PublicKey]
     live_nodes: Collection[str]
     now: datetime
 
@@ -315,7 +315,7 @@ class _Walk:
                 signer = ""
             # a signer that nobody knows is judged by a key that is known, and fails
             key = self._keys.get(signer) or self._shelf.keys[0]
-            return verify(folder, key, manifest_sha256=manifest_sha256, purge_keys=self._shelf.purge_keys)
+            return verify(folder, key, manifest_sha256=manifest_sha256, consoles=self._shelf.consoles)
 
 
 def _committed(row: Row[Any], kind: str) -> str:

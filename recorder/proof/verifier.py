@@ -38,7 +38,7 @@ CLOCKS = timedelta(minutes=5)
 DAY = timedelta(days=1)
 TEXTS = ("session_id", "hospital_id", "node", "header_digest", "last_chain", "end_reason", "signer")
 FACTS = ("opened", "closed", "purged")
-WRAP_SCHEME = "HPKE-Base-X25519-HKDF-SHA256-AES-256-GCM"
+WRAP_SCHEMES = tuple(f"HPKE-Base-{curve}-HKDF-SHA256-AES-256-GCM" for curve in ("X25519", "P256"))
 Finding = dict[str, Any]
 
 
@@ -317,25 +317,33 @@ def _digest_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def verify_wraps(folder: Path, header: dict[str, Any], keys: Keys, signer: str) -> None:
+def verify_wraps(folder: Path, header: dict[str, Any], keys: Keys, recorder: str) -> None:
     """Hold each wrap beside the trace to it; that all were destroyed is an erasure, and no fault; raises Wrong."""
     named = set((header.get("sealing") or {}).get("readers", []))
-    gone = set(named)
+    gone, retired = set(named), []
     for path in sorted(folder.glob("*.wrap")):
         try:
             wrap = document(small(path), "wrap")
             signature = base64.b64decode(str(wrap.pop("signature", "")), validate=True)
-            keys.check(signer, signature, b"ecluse wrap v1\x00" + canonical(wrap))
+            keys.check(wrap.get("signer"), signature, b"ecluse wrap v1\x00" + canonical(wrap))
         except (Wrong, ValueError) as wrong:
-            raise Wrong("wrap", f"{path.name} was not made by who recorded the trace") from wrong
-        told = [wrap.get(name) for name in ("version", "scheme", "session_id", "hospital_id")]
-        if told != [1, WRAP_SCHEME, header.get("session_id"), header.get("hospital_id")]:
+            raise Wrong("wrap", f"{path.name} was not made by who may make one") from wrong
+        told = [wrap.get(name) for name in ("version", "session_id", "hospital_id")]
+        if told != [1, header.get("session_id"), header.get("hospital_id")]:
             raise Wrong("wrap", f"{path.name} belongs to another trace")
-        if path.name != f"{wrap.get('reader')}.wrap":
+        reader, note = str(wrap.get("reader")), "wrapped" not in wrap
+        if path.name != f"{reader}.wrap":
             raise Wrong("wrap", f"{path.name} is the wrap of another reader")
-        gone.discard(str(wrap.get("reader")))
-    if gone and gone != named:
+        if not note and wrap.get("scheme") not in WRAP_SCHEMES:
+            raise Wrong("wrap", f"{path.name} is of a scheme that is not known")
+        if wrap.get("signer") == recorder and (note or reader not in named):
+            raise Wrong("wrap", f"{path.name} is what only the console may make")
+        gone.discard(reader)
+        retired.append(note)
+    if retired and gone:
         raise Wrong("wrap", f"the wrap of reader {min(gone)} is gone, and others are not")
+    if retired and all(retired):
+        raise Wrong("wrap", "no reader's wrap is left, and the trace was not erased")
 
 
 def verify_purged(folder: Path, keys: Keys, expected: str | None) -> dict[str, Any]:

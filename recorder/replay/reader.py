@@ -157,7 +157,7 @@ def verify(
     public_key: PublicKey | bytes,
     *,
     manifest_sha256: str | None = None,
-    purge_keys: Sequence[PublicKey] = (),
+    consoles: Sequence[PublicKey] = (),
 ) -> Verification:
     """Check a closed trace from its files and a public key alone. Blocks; reads the whole trace.
 
@@ -166,7 +166,8 @@ def verify(
         public_key: The key of the gateway that recorded, or its PEM text.
         manifest_sha256: Digest of the manifest the catalogue knows, if at hand: then a trace that was
             replaced whole by another signed one is found too.
-        purge_keys: Keys of those who may purge; without them a purged trace does not verify.
+        consoles: Keys that sign checkpoints: by one of them wraps are signed that were made or taken away later, and
+            purges; without it a purged trace does not verify.
 
     Raises:
         SignatureInvalid: The PEM text holds no Ed25519 public key; nothing was checked.
@@ -174,7 +175,7 @@ def verify(
     key = PublicKey.from_pem(public_key) if isinstance(public_key, bytes) else public_key
     directory = directory_or_file if directory_or_file.is_dir() else directory_or_file.parent
     if is_stub(directory):
-        return _verify_stub(directory, key, manifest_sha256, purge_keys)
+        return _verify_stub(directory, key, manifest_sha256, consoles)
     header: TraceHeader | None = None
     count = 0
     try:
@@ -188,7 +189,8 @@ def verify(
             manifest = _signed_manifest(directory, key, manifest_sha256)
             problem = _missing_segment(directory, reader, manifest) or _compare(reader, manifest)
             problem = problem or _check_segments(reader, manifest)
-            problem = problem or _check_files(directory, manifest) or _check_wraps(directory, header, key)
+            problem = problem or _check_files(directory, manifest)
+            problem = problem or _check_wraps(directory, header, key, consoles)
             return Verification(problem, count, header, manifest)
     except ChainBroken as error:
         return Verification(Problem(error.what, error.record, str(error)), count, header, None)
@@ -202,7 +204,7 @@ def verify(
 
 
 def _verify_stub(
-    directory: Path, key: PublicKey, manifest_sha256: str | None, purge_keys: Sequence[PublicKey]
+    directory: Path, key: PublicKey, manifest_sha256: str | None, consoles: Sequence[PublicKey]
 ) -> Verification:
     try:
         manifest = _signed_manifest(directory, key, manifest_sha256)
@@ -213,7 +215,7 @@ def _verify_stub(
     except TraceFormatError as error:
         return Verification(Problem("manifest", None, str(error)), 0, None, None)
     try:
-        record = check_stub(directory, manifest, _read(directory / MANIFEST, MAX_MANIFEST), purge_keys)
+        record = check_stub(directory, manifest, _read(directory / MANIFEST, MAX_MANIFEST), consoles)
     except (SignatureInvalid, TraceFormatError, TraceNotFound) as error:
         return Verification(Problem("purge", None, str(error)), 0, None, manifest)
     return Verification(None, manifest.records, None, manifest, record)
@@ -300,20 +302,26 @@ def _check_files(directory: Path, manifest: Manifest) -> Problem | None:
     return None
 
 
-def _check_wraps(directory: Path, header: TraceHeader, key: PublicKey) -> Problem | None:
+def _check_wraps(
+    directory: Path, header: TraceHeader, key: PublicKey, consoles: Sequence[PublicKey]
+) -> Problem | None:
     """Whether each wrap that is there was made for this trace; that all were destroyed is no fault, but an erasure."""
     named = set((header.sealing or {}).get("readers", []))
     gone = set(named)
+    retired: list[bool] = []
     for path in sorted(directory.glob(f"*{SUFFIX}")):
         try:
-            reader = check_wrap(_read(path, MAX_WRAP), header, key)
+            found = check_wrap(_read(path, MAX_WRAP), header, key, consoles)
         except (SignatureInvalid, TraceFormatError, TraceNotFound) as error:
             return Problem("wrap", None, f"{path.name}: {error}")
-        if path.name != f"{reader}{SUFFIX}":
+        if path.name != f"{found.reader}{SUFFIX}":
             return Problem("wrap", None, f"{path.name} is the wrap of another reader")
-        gone.discard(reader)
-    if gone and gone != named:
+        gone.discard(found.reader)
+        retired.append(found.retired)
+    if retired and gone:
         return Problem("wrap", None, f"the wrap of reader {min(gone)} is gone, and others are not")
+    if retired and all(retired):
+        return Problem("wrap", None, "no reader's wrap is left, and the trace was not erased")
     return None
 
 

@@ -7,6 +7,7 @@ import os
 import stat
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
@@ -16,24 +17,40 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+_Public = Ed25519PublicKey | X25519PublicKey | EllipticCurvePublicKey
+_Private = Ed25519PrivateKey | X25519PrivateKey | EllipticCurvePrivateKey
 
-def key_id(key: Ed25519PublicKey | X25519PublicKey) -> str:
+
+def raw(key: _Public) -> bytes:
+    """The public key's 32 bytes; of an elliptic curve's its point, uncompressed (SEC 1, 2.3.3)."""
+    if isinstance(key, EllipticCurvePublicKey):
+        return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def key_id(key: _Public) -> str:
     """First 16 hexadecimal digits of the SHA-256 of the raw public key."""
-    return hashlib.sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()[:16]
+    return hashlib.sha256(raw(key)).hexdigest()[:16]
 
 
-def public_pem(key: Ed25519PublicKey | X25519PublicKey) -> bytes:
+def public_pem(key: _Public) -> bytes:
     """The key as PEM text (SubjectPublicKeyInfo)."""
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-def write_pair(path: Path, key: Ed25519PrivateKey | X25519PrivateKey) -> None:
+def write_pair(path: Path, key: _Private, encrypted: bytes | None = None) -> None:
     """Keep a key at ``path``, mode 0600, and its public half at ``path`` + ``.pub``.
+
+    Args:
+        path: Where.
+        key: The key.
+        encrypted: Its private half as PEM text, encrypted; None writes it in the clear.
 
     Raises:
         OSError: A file is there already, or the place cannot be written.
     """
-    write_new(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600)
+    clear = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    write_new(path, encrypted or clear, 0o600)
     write_new(path.with_name(path.name + ".pub"), public_pem(key.public_key()), 0o644)
 
 

@@ -15,7 +15,7 @@ from typing_extensions import Buffer, override
 
 from recorder.errors import StoreUnavailable, TraceFormatError, TraceLocked, TraceNotFound
 from recorder.ports import Now, StoredObject
-from recorder.seal.wrapping import MAX_WRAP, SUFFIX
+from recorder.seal.wrapping import MAX_WRAP, SUFFIX, check_wrap_name
 from recorder.settings import BucketSettings
 from recorder.store.bucket import Bucket, Listed
 from recorder.store.cache import TraceCache
@@ -25,7 +25,7 @@ from recorder.trace.manifest import StoredFile
 from recorder.trace.place import (
     LIVE,
     MANIFEST,
-    STUB,
+    SIGNATURE,
     TAIL_BYTES,
     TRACE,
     TracePlace,
@@ -146,6 +146,20 @@ class ObjectStore:
             name: self._bucket.read(each.key, 0, MAX_WRAP) for name, each in found if name.endswith(SUFFIX)
         }
 
+    def put_wrap(self, place: TracePlace, name: str, data: bytes) -> None:
+        """Put its object, then delete the versions that were there before."""
+        check_wrap_name(name)
+        self.find(place.hospital_id, place.session_id, place.opened_at)
+        key = self._key(place, name)
+        before = self._wrap_versions(key)
+        self._bucket.put(key, data)
+        self._bucket.delete(before)
+
+    def destroy_wrap(self, place: TracePlace, name: str) -> None:
+        """Delete every version of its object."""
+        check_wrap_name(name)
+        self._bucket.delete(self._wrap_versions(self._key(place, name)))
+
     def sessions(self, hospital_id: str) -> list[str]:
         """Go through the hospital's manifests."""
         check_identifier("hospital_id", hospital_id)
@@ -178,9 +192,12 @@ class ObjectStore:
         self._bucket.delete(wraps)
         return len({key for key, _ in wraps})
 
-    def delete(self, place: TracePlace, *, keep_stub: bool = False) -> int:
+    def _wrap_versions(self, key: str) -> list[tuple[str, str]]:
+        return [each for each in self._bucket.versions(key) if each[0] == key]
+
+    def delete(self, place: TracePlace, *, keep_manifest: bool = False) -> int:
         """Delete every version, once each has been asked whether it may go, and what is left of its tail."""
-        spared = {self._key(place, name) for name in (STUB if keep_stub else ())}
+        spared = {self._key(place, name) for name in ((MANIFEST, SIGNATURE) if keep_manifest else ())}
         versions = [each for each in self._versions(place) if each[0] not in spared]
         for key, version in versions:
             lock = self._bucket.lock(key, version)

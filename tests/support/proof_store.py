@@ -165,7 +165,7 @@ class ProofStore:
             fetch=fetch,
             stored=self.traces.sessions(HOSPITAL),
             keys=[PublicKey.load(self.folder / "signing.pem.pub")],
-            purge_keys=[PublicKey.load(self.folder / "checkpoint.pem.pub")],
+            consoles=[PublicKey.load(self.folder / "checkpoint.pem.pub")],
             live_nodes={NODE},
             now=self.clock() + DAY,
         )

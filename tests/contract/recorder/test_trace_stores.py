@@ -163,6 +163,33 @@ def test_an_erased_trace_keeps_all_but_its_wraps(make: Make, place: TracePlace, 
         assert (folder / segment_name(1)).exists()
 
 
+def test_a_wrap_is_added_replaced_and_destroyed(make: Make, place: TracePlace, spool: Path) -> None:
+    """A wrap that comes later is there, one of the same name takes its place, and none other is touched by either."""
+    store = make()
+    with pytest.raises(TraceNotFound):
+        store.put_wrap(place, "b.wrap", b"later")
+    close(store, place, spool)
+    store.put_wrap(place, "b.wrap", b"later")
+    with store.opened(place) as folder:
+        assert (folder / "b.wrap").read_bytes() == b"later"
+    store.put_wrap(place, "b.wrap", b"a note in its place")
+    store.put_wrap(place, "b.wrap-2.wrap", b"another")
+    assert store.wraps(place) == {
+        "a.wrap": b"wrapped",
+        "b.wrap": b"a note in its place",
+        "b.wrap-2.wrap": b"another",
+    }
+    with store.opened(place) as folder:
+        assert (folder / "b.wrap").read_bytes() == b"a note in its place"
+    store.destroy_wrap(place, "b.wrap")
+    store.destroy_wrap(place, "b.wrap")
+    assert store.wraps(place) == {"a.wrap": b"wrapped", "b.wrap-2.wrap": b"another"}
+    assert store.destroy_wraps(place) == 2
+    for name in ("manifest.json", "../a.wrap"):
+        with pytest.raises(TraceFormatError):
+            store.put_wrap(place, name, b"x")
+
+
 def test_a_hold_outlives_every_retention(make: Make, place: TracePlace, spool: Path) -> None:
     """What is held is neither deleted nor erased until the hold is lifted; then it is, where its time is over."""
     store = make(timedelta(seconds=1))
@@ -174,19 +201,9 @@ def test_a_hold_outlives_every_retention(make: Make, place: TracePlace, spool: P
     with pytest.raises(TraceLocked, match="hold"):
         store.destroy_wraps(place)
     store.hold(place, held=False)
-    make(DAY).put(place, "purge.json", b"{}", locked=True)
-    assert _deleted(store, place, keep_stub=True) == 3
-    assert [each.name for each in store.objects(place)] == ["manifest.json", "manifest.sig", "purge.json"]
-    with pytest.raises(TraceLocked, match="kept until"):
-        store.delete(place)
-
-
-def test_a_trace_whose_time_is_over_goes_whole(make: Make, place: TracePlace, spool: Path) -> None:
-    """Nothing of it is left to be found, read or listed, and its tail goes with it."""
-    store = make(timedelta(seconds=1))
-    store.append(place, 0, b"tail")
-    close(store, place, spool)
-    assert _deleted(store, place) == 5
+    assert _deleted(store, place, keep_manifest=True) == 3
+    assert [each.name for each in store.objects(place)] == ["manifest.json", "manifest.sig"]
+    assert store.delete(place) == 2
     with pytest.raises(TraceNotFound):
         store.delete(place)
     with pytest.raises(TraceNotFound):
@@ -227,13 +244,13 @@ def test_no_identifier_leaves_the_store(make: Make, place: TracePlace, bad: str)
             store.put(place, bad, b"", locked=False)
 
 
-def _deleted(store: TraceStore, place: TracePlace, *, keep_stub: bool = False) -> int:
+def _deleted(store: TraceStore, place: TracePlace, *, keep_manifest: bool = False) -> int:
     """Delete the trace as soon as its retention of a second lets it go; how many objects there were."""
     gone: list[int] = []
 
     def tried() -> bool:
         try:
-            gone.append(store.delete(place, keep_stub=keep_stub))
+            gone.append(store.delete(place, keep_manifest=keep_manifest))
         except TraceLocked:
             return False
         return True

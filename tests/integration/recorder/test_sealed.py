@@ -8,7 +8,7 @@ import pytest
 
 from recorder.capture.recovery import recover
 from recorder.capture.session import Recording
-from recorder.errors import ReaderKeyUnusable, TraceFormatError, TraceSealed
+from recorder.errors import ReaderKeyUnusable, SpoolUnavailable, TraceFormatError, TraceSealed
 from recorder.replay.reader import TraceReader, verify
 from recorder.seal.encryption import Aes256Gcm
 from recorder.seal.signing import PublicKey, SigningKey
@@ -153,6 +153,32 @@ async def test_what_the_dead_leave_is_closed_without_a_key(tmp_path: Path, reade
         with TraceReader(left, readers) as reader:
             assert [frame.type for frame in reader.frames()][-2:] == [FrameType.GAP, FrameType.END]
         await recording.close("client_left")
+
+
+async def test_who_comes_or_goes_counts_from_the_next_session_on(tmp_path: Path) -> None:
+    """The folder of readers is looked at for each session: a new key, a retired one; an empty one lets nothing open."""
+    folder = tmp_path / "readers"
+    folder.mkdir()
+    first = generate_reader_key(folder / "first.pem").public.key_id
+    async with studio(tmp_path / "made", reader_folder=folder) as made:
+
+        async def wrapped_for() -> set[str]:
+            opened = header()
+            recording = await made.recorder.open(opened, unexpected)
+            await recording.close("client_left")
+            return {path.stem for path in made.trace(opened.session_id).glob("*.wrap")}
+
+        assert await wrapped_for() == {first}
+        second = generate_reader_key(folder / "second.pem").public.key_id
+        assert await wrapped_for() == {first, second}
+        (folder / "first.pem.pub").rename(folder / "first.retired.pub")
+        assert await wrapped_for() == {second}
+        (folder / "second.pem.pub").unlink()
+        with pytest.raises(SpoolUnavailable, match="no reader's public key"):
+            await wrapped_for()
+        (folder / "second.pem.pub").write_text("no key")
+        with pytest.raises(SpoolUnavailable, match="no public key"):
+            await wrapped_for()
 
 
 async def test_an_open_record_holds_no_more_than_an_end(
