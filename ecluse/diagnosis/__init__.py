@@ -1,6 +1,6 @@
 """What ``ecluse doctor`` looks at on a machine; each check says what is wrong and the way out."""
 
-from ecluse.diagnosis import anchors, databases, derogations, files, keys, machine, network, users
+from ecluse.diagnosis import anchors, collector, databases, derogations, files, keys, machine, network, users
 from ecluse.diagnosis.symptom import Symptom
 from ecluse.settings import Settings
 from policy.clock import Clock
@@ -24,6 +24,7 @@ async def examine(settings: Settings, clock: Clock) -> list[Symptom]:
         *await databases.keyring(settings),
         *await derogations.derogations(settings, clock),
         *await anchors.anchors(settings, clock),
+        *await collector.collector(settings, clock),
         *network.ports(settings),
         machine.clock(),
         machine.descriptors(),

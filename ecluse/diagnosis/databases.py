@@ -134,6 +134,11 @@ def policy_is_absent(settings: Settings) -> bool:
     return _absent(settings.policy_url) is not None
 
 
+def traces_are_absent(settings: Settings) -> bool:
+    """Tell whether the embedded trace database is not there: to open it would make an empty one."""
+    return _absent(settings.trace_url) is not None
+
+
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[PolicyDatabase]:
     """Open the policy database, as it is; raises PolicyUnavailable, SettingsError."""
