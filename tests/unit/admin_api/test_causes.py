@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -166,3 +167,9 @@ def test_an_attack_on_that_day_stands_out() -> None:
         ("volume_out", "f" * 32),
         ("unseen_input", "e" * 32),
     }
+
+
+def test_the_page_for_the_security_staff_has_every_alarm_in_both_languages() -> None:
+    """An alarm that comes by mail at night is found in the page."""
+    page = (Path(__file__).resolve().parents[3] / "docs/security-staff.md").read_text(encoding="utf-8")
+    assert [kind for kind in KINDS if page.count(f"| `{kind}` |") != 2] == []
