@@ -203,6 +203,14 @@ port = 8443
 # [policy_database]
 # url = "postgresql://ecluse@db.hospital.example/ecluse_policy"
 # password_file = "/run/credentials/ecluse/policy-db"
+
+# So does a store of traces that refuses to forget, on another machine: docs/operator.md, and deploy/s3/ for the rights.
+# [store]
+# bucket = "ecluse-traces"                                      # made with object lock
+# endpoint = "https://s3.hospital.example"
+# credentials = "keys/store-credentials"                        # the gateway's: it only adds
+# console_credentials = "keys/console-store-credentials"
+# ca = "tls/s3-ca.pem"
 """
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-import boto3
+import boto3.session
+import botocore.session
 from botocore.config import Config
 
 from recorder.errors import StoreForbidden, StoreUnfit
@@ -197,7 +199,15 @@ class Bucket:
 def client_of(settings: BucketSettings, timeout: float, *, attempts: int) -> S3Client:
     """A client for these settings; its time limits are those between two signs of life."""
     credentials = settings.credentials
-    return boto3.client(
+    # what lies about in an environment or a home directory is no setting of ours
+    session = botocore.session.Session(
+        {
+            "profile": (None, None, None, None),
+            "config_file": (None, None, os.devnull, None),
+            "credentials_file": (None, None, os.devnull, None),
+        }
+    )
+    return boto3.session.Session(botocore_session=session).client(
         "s3",
         region_name=settings.region,
         endpoint_url=settings.endpoint,

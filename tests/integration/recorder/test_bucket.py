@@ -162,6 +162,21 @@ def test_a_bucket_that_cannot_keep_traces_is_named(tmp_path: Path) -> None:
         store_of(replace(told, bucket="without-lock")).examine()
 
 
+def test_what_lies_about_is_no_setting(
+    gateway: BucketSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Profiles, proxies and addresses in the environment or the home directory lead the store nowhere else."""
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "config").write_text(
+        "[default]\nendpoint_url = http://127.0.0.1:1\nregion = nowhere\n"
+    )
+    astray = {"HOME": str(tmp_path), "AWS_PROFILE": "nobody", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    astray |= dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"), "http://127.0.0.1:1")
+    for name, value in astray.items():
+        monkeypatch.setenv(name, value)
+    store_of(gateway).check(10)
+
+
 def test_a_store_that_is_not_there_or_hangs_is_out_of_reach(gateway: BucketSettings) -> None:
     """A closed port and a server that accepts and never answers are told within the time that was given."""
     with socket.create_server(("127.0.0.1", 0)) as deaf:
