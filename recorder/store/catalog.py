@@ -190,8 +190,8 @@ class Catalog:
         return cataloged(row, live_nodes)
 
 
-def joined(hospital_id: str, *, ended: bool = False) -> Select[Any]:
-    """Return the query for a hospital's sessions with their ends; only those that have one if *ended*."""
+def joined(hospital_id: str) -> Select[Any]:
+    """Return the query for a hospital's sessions, with their ends where they have one."""
     same = and_(
         sessions_closed.c.hospital_id == sessions_opened.c.hospital_id,
         sessions_closed.c.session_id == sessions_opened.c.session_id,
@@ -199,7 +199,7 @@ def joined(hospital_id: str, *, ended: bool = False) -> Select[Any]:
     closing = [sessions_closed.c[name] for name in Closing.__dataclass_fields__]
     return (
         select(sessions_opened, *closing)
-        .select_from(sessions_opened.join(sessions_closed, same, isouter=not ended))
+        .select_from(sessions_opened.outerjoin(sessions_closed, same))
         .where(sessions_opened.c.hospital_id == hospital_id)
     )
 

@@ -9,12 +9,12 @@ was lost.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, or_
+from sqlalchemy import Select, or_, select
 
 from recorder.store.catalog import CatalogedSession, cataloged, joined
 from recorder.store.database import Database
@@ -24,6 +24,7 @@ USUAL: Final = timedelta(days=32)
 INSTANT: Final = timedelta(microseconds=1)
 """How long an instant is: one tick of the catalogue's clock."""
 MAX_PRESENT: Final = 500
+_BATCH: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,38 +67,52 @@ async def present(database: Database, period: Period, limit: int = MAX_PRESENT) 
     limit = max(1, min(limit, MAX_PRESENT))
     found: dict[str, CatalogedSession] = {}
     async with database.read() as connection:
-        for query in queries(period):
+        longer = [row.session_id for row in await connection.execute(longer_ones(period))]
+        queries = [usual_ones(period)]
+        # asked for by name: a join would be free to begin with everything that ever was on the device
+        queries += [_named(period, part) for part in _parts(longer)]
+        for query in queries:
             for row in await connection.execute(query.limit(limit + 1)):
                 found[row.session_id] = cataloged(row, period.live_nodes)
     sessions = sorted(found.values(), key=lambda one: (one.header.started_at, one.header.session_id))
     return Present(sessions[:limit], len(sessions) > limit)
 
 
-def queries(period: Period) -> tuple[Select[Any], Select[Any]]:
-    """Return the two queries that find the sessions of *period*, the earliest first: the usual ones, the longer ones."""
-    order = (sessions_opened.c.started_at, sessions_opened.c.session_id)
-    return _usual(period).order_by(*order), _longer(period).order_by(*order)
-
-
-def _usual(period: Period) -> Select[Any]:
+def usual_ones(period: Period) -> Select[Any]:
+    """Return the query for the sessions that began within `USUAL` of the period, the earliest first."""
     began, ended = sessions_opened.c.started_at, sessions_closed.c.closed_at
     there = or_(ended.is_(None), ended > period.since)
-    return _narrowed(period).where(began > period.since - USUAL).where(began < _until(period)).where(there)
+    query = _narrowed(period).where(began > period.since - USUAL).where(began < _until(period)).where(there)
+    return query.order_by(began, sessions_opened.c.session_id)
 
 
-def _longer(period: Period) -> Select[Any]:
-    began, closed = sessions_opened.c.started_at, sessions_closed.c
-    long: ColumnElement[bool] = (closed.lasted > USUAL // INSTANT) & (closed.closed_at > period.since)
-    return _narrowed(period, ended=True).where(long).where(began <= period.since - USUAL)
+def longer_ones(period: Period) -> Select[Any]:
+    """Return the query for the identifiers of the sessions that lasted longer than `USUAL` and had not ended."""
+    closed = sessions_closed.c
+    return select(closed.session_id).where(
+        (closed.hospital_id == period.hospital_id)
+        & (closed.lasted > USUAL // INSTANT)
+        & (closed.closed_at > period.since)
+    )
+
+
+def _named(period: Period, sessions: Sequence[str]) -> Select[Any]:
+    opened = sessions_opened.c
+    began = opened.started_at <= period.since - USUAL
+    return _narrowed(period).where(opened.session_id.in_(sessions)).where(began).order_by(opened.started_at)
+
+
+def _parts(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (names[first : first + _BATCH] for first in range(0, len(names), _BATCH))
 
 
 def _until(period: Period) -> datetime:
     return period.until if period.until is not None else period.since + INSTANT
 
 
-def _narrowed(period: Period, *, ended: bool = False) -> Select[Any]:
+def _narrowed(period: Period) -> Select[Any]:
     opened = sessions_opened.c
-    query = joined(period.hospital_id, ended=ended)
+    query = joined(period.hospital_id)
     for column, value in (
         (opened.device_id, period.device_id),
         (opened.person_id, period.person_id),
