@@ -154,7 +154,7 @@ async def explain(database: Database, period: Period) -> str:
     word = "EXPLAIN (ANALYZE, BUFFERS)" if database.dialect == "postgresql" else "EXPLAIN QUERY PLAN"
     told: list[str] = []
     async with database.read() as connection:
-        for query in (presence.usual_ones(period).limit(501), presence.longer_ones(period)):
+        for query in (presence.usual_ones(period).limit(501), *presence.namings(period)):
             compiled = query.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
             told += [" ".join(map(str, row)) for row in await connection.execute(text(f"{word} {compiled}"))]
     return "\n".join(told)

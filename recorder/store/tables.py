@@ -27,9 +27,9 @@ sessions_opened = Table(
     Column("window_id", String(64), nullable=False),
     Column("header", Text, nullable=False),
     Index(None, "hospital_id", "started_at", "session_id"),
-    Index(None, "hospital_id", "device_id", "started_at"),
-    Index(None, "hospital_id", "person_id", "started_at"),
-    Index(None, "hospital_id", "supplier_id", "started_at"),
+    Index("ix_sessions_opened_device", "hospital_id", "device_id", "started_at", "session_id"),
+    Index("ix_sessions_opened_person", "hospital_id", "person_id", "started_at", "session_id"),
+    Index("ix_sessions_opened_supplier", "hospital_id", "supplier_id", "started_at", "session_id"),
 )
 
 sessions_closed = Table(
@@ -46,7 +46,8 @@ sessions_closed = Table(
     Column("manifest_sha256", String(64), nullable=False),
     Column("signer", String(16), nullable=False),
     Column("lasted", BigInteger, nullable=False, server_default="0"),
-    Index(None, "hospital_id", "lasted"),
+    Index("ix_sessions_closed_lasted", "hospital_id", "lasted", "closed_at", "session_id"),
+    Index(None, "hospital_id", "closed_at"),
 )
 """``lasted``: microseconds from its opening to its end, to find what lasted long."""
 

@@ -7,7 +7,7 @@ import pytest
 
 from recorder.store.catalog import Catalog, SessionState
 from recorder.store.database import Database
-from recorder.store.presence import USUAL, Period, present
+from recorder.store.presence import LONGEST, USUAL, Period, present
 from tests.contract.recorder.test_catalog import manifest
 from tests.support.traces import HOSPITAL, header
 
@@ -81,20 +81,20 @@ async def test_what_has_no_end_is_live_or_lost_and_not_for_ever(database: Databa
     states = {one.header.session_id: one.state for one in (await present(database, period)).sessions}
     assert states == {"s1": SessionState.LIVE, "s2": SessionState.LOST}
     assert await found(database, EIGHT) == ["s1"]
-    assert await found(database, EIGHT + USUAL - TICK) == ["s1", "s2"]
-    assert await found(database, EIGHT + USUAL) == ["s2"]
-    assert await found(database, EIGHT + 2 * USUAL) == []
+    assert await found(database, EIGHT + LONGEST - TICK) == ["s1", "s2"]
+    assert await found(database, EIGHT + LONGEST) == ["s2"]
+    assert await found(database, EIGHT + 2 * LONGEST) == []
 
 
 async def test_what_lasted_longer_than_anything_usual_is_found(database: Database) -> None:
     """A session of years, which only a stepped clock can make, is found at each of its instants, and once."""
     catalog = Catalog(database)
-    await session(catalog, "s1", EIGHT, EIGHT + 50 * USUAL)
-    await session(catalog, "s2", EIGHT + 40 * USUAL, EIGHT + 40 * USUAL + HOUR)
-    assert await found(database, EIGHT + 40 * USUAL) == ["s1", "s2"]
+    await session(catalog, "s1", EIGHT, EIGHT + 900 * USUAL)
+    await session(catalog, "s2", EIGHT + 400 * USUAL, EIGHT + 400 * USUAL + HOUR)
+    assert await found(database, EIGHT + 400 * USUAL) == ["s1", "s2"]
     assert await found(database, EIGHT + HOUR) == ["s1"]
-    assert await found(database, EIGHT + 50 * USUAL) == []
-    assert await found(database, EIGHT - HOUR, EIGHT + 60 * USUAL) == ["s1", "s2"]
+    assert await found(database, EIGHT + 900 * USUAL) == []
+    assert await found(database, EIGHT - HOUR, EIGHT + 1000 * USUAL) == ["s1", "s2"]
 
 
 async def test_more_than_can_be_shown_is_said(database: Database) -> None:
