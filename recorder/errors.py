@@ -21,6 +21,8 @@ RecorderError
 │   ├── StoreFull         it has no room left
 │   └── StoreUnfit        it answers, and is no store for traces: no such bucket, no object lock, no valid certificate
 ├── CatalogUnavailable    the trace database cannot be used, or has another version's schema
+├── QueryRefused          words that ask for nothing, or ask for too much
+├── IndexUnavailable      the search's index cannot be used: it can be made anew
 └── JournalBroken         the security journal could not take an event
 """
 
@@ -139,3 +141,21 @@ class CatalogUnavailable(RecorderError):
 
 class JournalBroken(RecorderError):
     """The journal refused an event, so what it tells of must not happen."""
+
+
+class QueryRefused(RecorderError):
+    """What was typed to search for asks for nothing that can be found.
+
+    Args:
+        reason: A key such as ``unclosed``, for a sentence.
+        word: The word at fault, as typed.
+    """
+
+    def __init__(self, reason: str, word: str = "") -> None:
+        super().__init__(f"search: {reason} {word!r}")
+        self.reason = reason
+        self.word = word
+
+
+class IndexUnavailable(RecorderError):
+    """The search's index cannot be read or written; nothing is lost, for it can be made anew."""

@@ -82,8 +82,11 @@ class TraceReader:
             self.bytes_read += record.size
             yield record
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self, key: bytes | None = None) -> Iterator[Frame]:
         """The frames that follow, in the order in which they were recorded.
+
+        Args:
+            key: The trace's data key, for who holds no reader's.
 
         Raises:
             ChainBroken: A record is not the one that was written there; all before it came out.
@@ -91,7 +94,7 @@ class TraceReader:
             TraceSealed: It is sealed, and none of the readers' keys opens it.
         """
         if self.header.suite != CLEAR:
-            key = data_key(self._directory, self.header, self._readers)
+            key = data_key(self._directory, self.header, self._readers) if key is None else key
             self._suite = suite(self.header.suite, key)
         for record in self.records():
             is_open = bool(record.flags & records.OPEN)

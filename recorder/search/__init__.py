@@ -1,0 +1,1 @@
+"""The search: what was on screen, commands, files and findings, in an index of the console's own."""

@@ -1,0 +1,251 @@
+"""Keeps the search's indexes: every closed trace that arrives is rendered, what is purged or erased is removed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import structlog
+from sqlalchemy import func, select, tuple_
+from sqlalchemy.exc import SQLAlchemyError
+
+from recorder.errors import RecorderError, TraceNotFound, TraceSealed
+from recorder.ports import Now
+from recorder.replay.reader import TraceReader
+from recorder.seal.encryption import CLEAR
+from recorder.seal.wrapping import SUFFIX, ReaderKey, data_key
+from recorder.search.index import SearchIndex
+from recorder.search.rendering import Bounds, Rendered, State, render
+from recorder.store.database import Database
+from recorder.store.tables import sessions_closed, sessions_opened, sessions_purged
+from recorder.trace.header import TraceHeader
+
+POLL_SECONDS: Final = 5.0
+RETRY: Final = timedelta(seconds=60)
+"""How long a trace that cannot be read yet is left alone."""
+LATE: Final = timedelta(days=2)
+"""How much later than its end a session may be noted."""
+PAGE: Final = 200
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+Fetch = Callable[[TraceHeader], AbstractContextManager[Path]]
+"""Gives a folder with the files of a closed trace for a while; raises TraceNotFound."""
+Keys = Callable[[], Sequence[ReaderKey]]
+"""The readers' keys at hand now; none while they are locked."""
+Hospitals = Callable[[], Awaitable[Sequence[str]]]
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Walk:
+    """How far one hospital's catalogue has been looked through."""
+
+    closed: datetime = _LONG_AGO
+    purged: datetime = _LONG_AGO
+
+
+class Indexer:
+    """Renders one trace at a time, each in a process of its own.
+
+    Args:
+        database: Holds the catalogue.
+        folder: Where the indexes are.
+        hospitals: Names every hospital.
+        fetch: Gives a trace.
+        keys: Gives the readers' keys.
+        now: Wall clock, aware UTC.
+        bounds: What a trace may cost.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        folder: Path,
+        *,
+        hospitals: Hospitals,
+        fetch: Fetch,
+        keys: Keys,
+        now: Now,
+        bounds: Bounds,
+    ) -> None:
+        self._database, self._folder, self._hospitals = database, folder, hospitals
+        self._fetch, self._keys, self._now, self._bounds = fetch, keys, now, bounds
+        self._walks: dict[str, _Walk] = {}
+        self._anew: set[str] = set()
+        self._wake = asyncio.Event()
+
+    def index(self, hospital_id: str) -> SearchIndex:
+        """Return a hospital's index. Raises IndexUnavailable."""
+        return SearchIndex(self._folder, hospital_id)
+
+    def rebuild(self, hospital_id: str) -> None:
+        """Have a hospital's index made anew; `wake` comes by itself."""
+        self._anew.add(hospital_id)
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Look again now: a key was unlocked, or a trace was purged."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Index until cancelled; a fault of a store is logged, and tried again."""
+        while True:
+            busy = False
+            try:
+                for hospital_id in await self._hospitals():
+                    busy |= await self.step(hospital_id) > 0
+            except (RecorderError, SQLAlchemyError, OSError) as error:
+                log.warning("search.put_off", why=f"{type(error).__name__}: {error}"[:300])
+            if not busy:
+                try:
+                    await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+                except TimeoutError:
+                    continue
+            self._wake.clear()
+
+    async def step(self, hospital_id: str) -> int:
+        """Remove what is gone and index at most a page of what is new; return how many traces were taken up."""
+        index = self.index(hospital_id)
+        if hospital_id in self._anew:
+            self._anew.discard(hospital_id)
+            self._walks.pop(hospital_id, None)
+            await asyncio.to_thread(index.clear)
+        walk = self._walks.setdefault(hospital_id, _Walk())
+        await self._forget(hospital_id, index, walk)
+        headers = await self._new(hospital_id, index, walk)
+        headers += await self._waiting(hospital_id, index)
+        for text in headers:
+            if hospital_id in self._anew:
+                break
+            await self._forget(hospital_id, index, walk)
+            await self._take(index, TraceHeader.from_json(text.encode()))
+        return len(headers)
+
+    async def total(self, hospital_id: str) -> int:
+        """Return how many traces of a hospital there are to be indexed."""
+        counts = []
+        async with self._database.read() as connection:
+            for table in (sessions_closed, sessions_purged):
+                query = select(func.count()).select_from(table).where(table.c.hospital_id == hospital_id)
+                counts.append(int((await connection.execute(query)).scalar() or 0))
+        return max(0, counts[0] - counts[1])
+
+    async def purged(self, hospital_id: str, sessions: Sequence[str]) -> set[str]:
+        """Return those of *sessions* that have been purged: whatever the index still says, they are not shown."""
+        table = sessions_purged.c
+        query = select(table.session_id).where(
+            table.hospital_id == hospital_id, table.session_id.in_(list(set(sessions)))
+        )
+        async with self._database.read() as connection:
+            return {row.session_id for row in await connection.execute(query)}
+
+    async def _forget(self, hospital_id: str, index: SearchIndex, walk: _Walk) -> None:
+        table = sessions_purged.c
+        query = select(table.session_id, table.purged_at).where(
+            table.hospital_id == hospital_id, table.purged_at > walk.purged - LATE
+        )
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        names = [row.session_id for row in rows]
+        gone = 0
+        for first in range(0, len(names), PAGE):
+            part = names[first : first + PAGE]
+            known = set(part) - await asyncio.to_thread(index.unknown, part)
+            gone += await asyncio.to_thread(index.forget, sorted(known)) if known else 0
+        walk.purged = max((row.purged_at for row in rows), default=walk.purged)
+        if gone:
+            log.info("search.forgotten", hospital=hospital_id, traces=gone)
+
+    async def _new(self, hospital_id: str, index: SearchIndex, walk: _Walk) -> list[str]:
+        """Return the headers of a page of sessions that the index does not know, and move on in the catalogue."""
+        closed, opened, purged = sessions_closed.c, sessions_opened.c, sessions_purged.c
+        after = (walk.closed - LATE if walk.closed > _LONG_AGO + LATE else _LONG_AGO, "")
+        while True:
+            query = (
+                select(closed.session_id, closed.closed_at)
+                .where(closed.hospital_id == hospital_id, tuple_(closed.closed_at, closed.session_id) > after)
+                .order_by(closed.closed_at, closed.session_id)
+                .limit(PAGE)
+            )
+            async with self._database.read() as connection:
+                page = (await connection.execute(query)).all()
+            if not page:
+                return []
+            names = await asyncio.to_thread(index.unknown, [row.session_id for row in page])
+            if names:
+                headers = select(opened.session_id, opened.header).where(
+                    opened.hospital_id == hospital_id,
+                    opened.session_id.in_(names),
+                    opened.session_id.not_in(
+                        select(purged.session_id).where(purged.hospital_id == hospital_id)
+                    ),
+                )
+                async with self._database.read() as connection:
+                    found = {row.session_id: row.header for row in await connection.execute(headers)}
+                if found:
+                    return [found[row.session_id] for row in page if row.session_id in found]
+            after = (page[-1].closed_at, page[-1].session_id)
+            walk.closed = max(walk.closed, page[-1].closed_at)
+
+    async def _waiting(self, hospital_id: str, index: SearchIndex) -> list[str]:
+        due = await asyncio.to_thread(index.standing, State.WAITING, PAGE, self._now() - RETRY)
+        if not due:
+            return []
+        opened = sessions_opened.c
+        query = select(opened.session_id, opened.header).where(
+            opened.hospital_id == hospital_id, opened.session_id.in_([one.session_id for one in due])
+        )
+        async with self._database.read() as connection:
+            return [row.header for row in await connection.execute(query)]
+
+    async def _take(self, index: SearchIndex, header: TraceHeader) -> None:
+        try:
+            with self._fetch(header) as folder:
+                key = await asyncio.to_thread(self._key, folder, header)
+                rendered = await render(folder, key, self._bounds)
+        except TraceNotFound:
+            await asyncio.to_thread(index.wait, header, "absent", self._now())
+            return
+        except _Locked:
+            await asyncio.to_thread(index.wait, header, "locked", self._now())
+            return
+        except RecorderError as error:
+            rendered = Rendered(passages=(), state=State.FAILED, why=str(error))
+        await asyncio.to_thread(index.put, header, rendered, self._now())
+        log.info(
+            "search.indexed",
+            session=header.session_id,
+            state=rendered.state.value,
+            why=rendered.why,
+            passages=len(rendered.passages),
+        )
+
+    def _key(self, folder: Path, header: TraceHeader) -> bytes | None:
+        """Return the data key of the trace in *folder*; None where it is not sealed.
+
+        Raises:
+            _Locked: No reader's key that is at hand opens it.
+            RecorderError: It is another trace, it is erased, or cannot be read.
+        """
+        with TraceReader(folder) as reader:
+            stored = reader.header
+        if (stored.session_id, stored.hospital_id) != (header.session_id, header.hospital_id):
+            raise RecorderError("in its place lies the trace of another session")
+        if stored.suite == CLEAR:
+            return None
+        if not any(folder.glob(f"*{SUFFIX}")):
+            raise RecorderError("erased: every wrap of its key was destroyed")
+        try:
+            return data_key(folder, stored, self._keys())
+        except TraceSealed as error:
+            raise _Locked from error
+
+
+class _Locked(Exception):
+    """No reader's key that opens the trace is at hand."""
