@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,8 +14,8 @@ import structlog
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 
-from recorder.errors import RecorderError, TraceNotFound, TraceSealed
-from recorder.ports import Now
+from recorder.errors import RecorderError, StoreUnavailable, TraceNotFound, TraceSealed
+from recorder.ports import Now, TraceStore
 from recorder.replay.reader import TraceReader
 from recorder.seal.encryption import CLEAR
 from recorder.seal.wrapping import SUFFIX, ReaderKey, data_key
@@ -33,8 +33,6 @@ LATE: Final = timedelta(days=2)
 PAGE: Final = 200
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-Fetch = Callable[[TraceHeader], AbstractContextManager[Path]]
-"""Gives a folder with the files of a closed trace for a while; raises TraceNotFound."""
 Keys = Callable[[], Sequence[ReaderKey]]
 """The readers' keys at hand now; none while they are locked."""
 Hospitals = Callable[[], Awaitable[Sequence[str]]]
@@ -57,7 +55,7 @@ class Indexer:
         database: Holds the catalogue.
         folder: Where the indexes are.
         hospitals: Names every hospital.
-        fetch: Gives a trace.
+        store: Holds the traces.
         keys: Gives the readers' keys.
         now: Wall clock, aware UTC.
         bounds: What a trace may cost.
@@ -69,13 +67,13 @@ class Indexer:
         folder: Path,
         *,
         hospitals: Hospitals,
-        fetch: Fetch,
+        store: TraceStore,
         keys: Keys,
         now: Now,
         bounds: Bounds,
     ) -> None:
         self._database, self._folder, self._hospitals = database, folder, hospitals
-        self._fetch, self._keys, self._now, self._bounds = fetch, keys, now, bounds
+        self._store, self._keys, self._now, self._bounds = store, keys, now, bounds
         self._walks: dict[str, _Walk] = {}
         self._anew: set[str] = set()
         self._wake = asyncio.Event()
@@ -205,18 +203,22 @@ class Indexer:
             return [row.header for row in await connection.execute(query)]
 
     async def _take(self, index: SearchIndex, header: TraceHeader) -> None:
+        waits: str | None = None
         try:
-            with self._fetch(header) as folder:
+            async with self._opened(header) as folder:
                 key = await asyncio.to_thread(self._key, folder, header)
                 rendered = await render(folder, key, self._bounds)
         except TraceNotFound:
-            await asyncio.to_thread(index.wait, header, "absent", self._now())
-            return
+            waits = "absent"
+        except StoreUnavailable:
+            waits = "store"
         except _Locked:
-            await asyncio.to_thread(index.wait, header, "locked", self._now())
-            return
-        except RecorderError as error:
+            waits = "locked"
+        except (RecorderError, OSError) as error:
             rendered = Rendered(passages=(), state=State.FAILED, why=str(error))
+        if waits is not None:
+            await asyncio.to_thread(index.wait, header, waits, self._now())
+            return
         await asyncio.to_thread(index.put, header, rendered, self._now())
         log.info(
             "search.indexed",
@@ -225,6 +227,21 @@ class Indexer:
             why=rendered.why,
             passages=len(rendered.passages),
         )
+
+    @asynccontextmanager
+    async def _opened(self, header: TraceHeader) -> AsyncIterator[Path]:
+        """Give the trace's files for a while: what blocks in a store is done on threads."""
+
+        def enter() -> tuple[AbstractContextManager[Path], Path]:
+            place = self._store.find(header.hospital_id, header.session_id, header.started_at)
+            opened = self._store.opened(place)
+            return opened, opened.__enter__()
+
+        opened, folder = await asyncio.to_thread(enter)
+        try:
+            yield folder
+        finally:
+            await asyncio.to_thread(opened.__exit__, None, None, None)
 
     def _key(self, folder: Path, header: TraceHeader) -> bytes | None:
         """Return the data key of the trace in *folder*; None where it is not sealed.

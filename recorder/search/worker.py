@@ -13,19 +13,22 @@ import resource
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from recorder.errors import RecorderError, TraceSealed
 from recorder.replay.reader import TraceReader
 from recorder.search.extraction import extract
-from recorder.search.passages import Passage
+from recorder.trace.frames import Frame, FrameType
 
 NICE: Final = 19
 FILES: Final = 64
-SPARE_SECONDS: Final = 2
-"""What is left of its time once it stops by itself, to say so."""
+SPARE_SECONDS: Final = 10
+"""How much later than it stops by itself it is stopped."""
+PIECE: Final = 32 * 1024
+"""Bytes of output between two looks at the time."""
+STREAMS: Final = frozenset({FrameType.OUTPUT, FrameType.ERROR_OUTPUT})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,19 +69,16 @@ def confine(job: Job) -> None:
 
 def answers(job: Job) -> Iterator[str]:
     """Give the passages of a trace as lines of JSON, and as the last line how it ended and why."""
-    given = 0
+    meter = _Meter(job)
     try:
         with TraceReader(Path(job.folder)) as reader:
             frames = reader.frames(None if job.key is None else bytes.fromhex(job.key))
-            for passage in _bounded(job, extract(reader.header, frames)):
-                if passage is None:
-                    yield _end("time")
-                    return
+            for passage in extract(reader.header, meter.within(frames)):
                 line = passage.to_json()
-                given += len(line)
-                if given > job.text_bytes:
-                    yield _end("text")
-                    return
+                meter.given += len(line)
+                if meter.given > job.text_bytes:
+                    meter.over = "text"
+                    break
                 yield line
     except TraceSealed as error:
         yield _end("sealed", str(error))
@@ -90,16 +90,28 @@ def answers(job: Job) -> Iterator[str]:
         # it must say that it failed; what the bytes did to it is of no use here
         yield _end("failed", type(error).__name__)
     else:
-        yield _end("whole")
+        yield _end(meter.over or "whole")
 
 
-def _bounded(job: Job, passages: Iterator[Passage]) -> Iterator[Passage | None]:
-    """Give *passages* until the time is nearly used up; then None."""
-    for passage in passages:
-        yield passage
-        if time.process_time() > job.cpu_seconds:
-            yield None
-            return
+class _Meter:
+    """Lets frames through, in pieces that cost little, until the job's time is used up; what was shown is told then."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self.given = 0
+        self.over = ""
+
+    def within(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Give the frames that there is time for."""
+        for frame in frames:
+            for start in range(0, max(1, len(frame.payload)), PIECE):
+                if time.process_time() > self._job.cpu_seconds:
+                    self.over = "time"
+                    return
+                whole = len(frame.payload) <= PIECE or frame.type not in STREAMS
+                yield frame if whole else replace(frame, payload=frame.payload[start : start + PIECE])
+                if whole:
+                    break
 
 
 def _end(how: str, why: str = "") -> str:
@@ -113,7 +125,7 @@ def main() -> None:
     confine(job)
     for line in answers(job):
         sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+        sys.stdout.flush()  # what was rendered before a bound ends the process counts
 
 
 if __name__ == "__main__":
