@@ -29,6 +29,7 @@ from recorder.ports import TraceStore
 from recorder.proof.proofs import Proofs
 from recorder.seal.signing import PublicKey
 from recorder.seal.wrapping import ReaderKey
+from recorder.search.indexer import Indexer
 from recorder.store.catalog import Catalog
 
 _PREFIX = "/v1"
@@ -49,10 +50,11 @@ def create_app(
     clock: Clock,
     *,
     vocabulary: tuple[SentenceCatalog, ...] = (),
+    search: Indexer | None = None,
 ) -> FastAPI:
     """Build the application. The caller owns what it is given, and closes it after the server has stopped.
 
-    *vocabulary* holds the reasons that traces name by key and another package words.
+    *search* is None where the settings turn the search off. *vocabulary* holds the reasons that traces name by key and another package words.
     Raises SignatureInvalid where a public key of the settings cannot be read, OSError or ssl.SSLError where the mail
     server's CA cannot.
     """
@@ -67,6 +69,7 @@ def create_app(
         settings=settings,
         clock=clock,
         vocabulary=vocabulary,
+        search=search,
         mailer=None if settings.mail is None else Mailer(services.mails, settings.hospital_id, settings.mail),
     )
     journal_logins(services.login, journal, settings.node)

@@ -22,6 +22,7 @@ from recorder.ports import TraceStore
 from recorder.proof.proofs import Proofs
 from recorder.seal.signing import PublicKey
 from recorder.seal.wrapping import ReaderKey
+from recorder.search.indexer import Indexer
 from recorder.store.catalog import Catalog
 
 
@@ -43,6 +44,7 @@ class Context:
     clock: Clock
     vocabulary: tuple[SentenceCatalog, ...] = ()
     mailer: Mailer | None = None
+    search: Indexer | None = None
 
 
 def context_of(request: Request) -> Context:

@@ -180,6 +180,11 @@ def _of_recorder(error: recorder.RecorderError, language: Language) -> Refusal:
             return Refusal("store-unreachable", 503, headers={"Retry-After": "5"})
         case recorder.StoreUnavailable():
             return Refusal("store-unfit", 503)
+        case recorder.QueryRefused():
+            why = say(f"search.refused.{error.reason}", language, word=error.word)
+            return Refusal("invalid-input", 422, errors=[("q", why)])
+        case recorder.IndexUnavailable():
+            return Refusal("search-unavailable", 503, headers={"Retry-After": "5"})
         case recorder.TraceNotFound():
             return Refusal("not-found", 404, {"noun": say("noun.trace", language), "name": ""})
         case recorder.TraceFormatError() | recorder.SignatureInvalid():

@@ -313,6 +313,20 @@ class CheckpointSection(_Section):
     anchor_bucket: AnchorBucketSection = AnchorBucketSection()
 
 
+class SearchSection(_Section):
+    """The index of what was on screen. ``folder`` is the console's user's alone; it holds what traces hold, unsealed.
+
+    Rendering one trace may use ``cpu_seconds`` of processor time at the lowest priority, ``memory_mib`` of address
+    space, and put ``text_mib`` of text into the index; what is over that is not found, and said so.
+    """
+
+    enabled: bool = True
+    folder: Path | None = None
+    cpu_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
+    memory_mib: Annotated[int, Field(ge=256)] = 1024
+    text_mib: Annotated[int, Field(ge=1, le=1024)] = 16
+
+
 class VaultSection(_Section):
     """Where the vault's keys are: a folder of key files, readable by the gateway and console users only."""
 

@@ -31,6 +31,7 @@ from ecluse.sections import (
     PolicySection,
     RecorderSection,
     RetentionSection,
+    SearchSection,
     StoreSection,
     SyslogSection,
     VaultSection,
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     recorder: RecorderSection = RecorderSection()
     checkpoints: CheckpointSection = CheckpointSection()
     store: StoreSection = StoreSection()
+    search: SearchSection = SearchSection()
     vault: VaultSection = VaultSection()
     retention: RetentionSection = RetentionSection()
     mail: MailSection = MailSection()
@@ -206,6 +208,11 @@ class Settings(BaseSettings):
     def authority(self) -> Path:
         """The installation CA's certificate (PEM): what clients pin."""
         return self.data_dir / "tls/ca.pem"
+
+    @property
+    def search_folder(self) -> Path:
+        """Where the search's indexes are: what was on screens, for the console's user alone."""
+        return self.path(self.search.folder, "search")
 
     @property
     def run_directory(self) -> Path:

@@ -17,6 +17,7 @@ from admin_api.v1 import (
     presence,
     proofs,
     reports,
+    search,
     sessions,
     ssh,
     suppliers,
@@ -55,6 +56,7 @@ ROUTERS = (
     ssh.router,
     proofs.router,
     traces.router,
+    search.router,
     journal.router,
     alarms.router,
 )

@@ -1,6 +1,6 @@
 """Who was there: the sessions on a device, of a person or of a supplier at an instant or within a period."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
@@ -8,16 +8,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from admin_api.deps import Context, Ctx, Spoken, Who, instant
+from admin_api.deps import Context, Ctx, Spoken, Who
+from admin_api.named import moment, named
 from admin_api.security.permissions import READING, GuardedRoute
 from admin_api.v1.schemas.windows import Fold
 from admin_api.wording import say_in
 from policy.domain.hospitals import Hospital
-from policy.domain.ids import DeviceId, HospitalId, PersonId, SessionId, SupplierId
-from policy.domain.local_time import to_utc
+from policy.domain.ids import HospitalId, SessionId
 from policy.domain.people import Language
 from policy.errors import InvalidInput, NotFound
-from policy.services.tokens import Principal
 from recorder.store.catalog import CatalogedSession, SessionState
 from recorder.store.presence import MAX_PRESENT, Period, present
 from recorder.trace.instants import parse
@@ -33,7 +32,7 @@ Moment = Annotated[
         examples=["2026-11-22 21:14"],
     ),
 ]
-Named = Annotated[str | None, Query(max_length=200, description="Name or identifier.")]
+Name = Annotated[str | None, Query(max_length=200, description="Name or identifier.")]
 
 
 class PresentOut(BaseModel):
@@ -73,9 +72,9 @@ async def who_was_there(
     context: Ctx,
     who: Who,
     spoken: Spoken,
-    device: Named = None,
-    person: Named = None,
-    supplier: Named = None,
+    device: Name = None,
+    person: Name = None,
+    supplier: Name = None,
     at: Moment = None,
     from_: Annotated[Moment, Query(alias="from")] = None,
     to: Moment = None,
@@ -86,32 +85,33 @@ async def who_was_there(
     """Say who was on a device (or anywhere) at an instant (``at``, now if nothing is given) or from … to."""
     hospital = await context.services.hospitals.get(who.hospital_id)
     moments = [
-        _moment(text, fold, field, hospital)
+        moment(text, fold, field, hospital)
         for text, fold, field in ((at, at_fold, "at"), (from_, from_fold, "from"), (to, to_fold, "to"))
     ]
     since, until = _span(moments, context.clock.now())
-    whom = await _whom(context, who, device, person, supplier)
+    whom = await named(context, who, device=device, person=person, supplier=supplier)
+    ids = {noun: one.id for noun, one in whom.items()}
+    names = {noun: one.name for noun, one in whom.items()}
     found = await present(
         context.catalog.database,
         Period(
             hospital_id=who.hospital_id,
             since=since,
             until=until,
-            device_id=whom[0][0],
-            person_id=whom[1][0],
-            supplier_id=whom[2][0],
+            device_id=ids.get("device"),
+            person_id=ids.get("person"),
+            supplier_id=ids.get("supplier"),
         ),
     )
     stays = [await _stay(context, session) for session in found.sessions]
     stays = [stay for stay in stays if stay.ended is None or stay.ended > since]
-    names = [name for _, name in whom]
     return PresenceOut(
         answer=_answer(stays, since, until, names, hospital, spoken),
         since=since,
         until=until,
-        device=names[0],
-        person=names[1],
-        supplier=names[2],
+        device=names.get("device"),
+        person=names.get("person"),
+        supplier=names.get("supplier"),
         items=[_out(stay) for stay in stays],
         more=found.more,
     )
@@ -139,20 +139,6 @@ async def _stay(context: Context, session: CatalogedSession) -> Stay:
     return Stay(session, SessionState(counted.state.value), counted.closed_at)
 
 
-def _moment(text: str | None, fold: Fold | None, field: str, hospital: Hospital) -> datetime | None:
-    """Read one of the times asked for; a bare one is on the hospital's clock. Raises BadTimestamp, AmbiguousLocalTime."""
-    if text is None:
-        return None
-    try:
-        bare = datetime.fromisoformat(text)
-    except ValueError:
-        return instant(text, field)
-    if bare.tzinfo is not None:
-        return instant(text, field)
-    side = None if fold is None else int(fold == "second")
-    return to_utc(bare, hospital.timezone, fold=side, field=field)
-
-
 def _span(moments: Sequence[datetime | None], now: datetime) -> tuple[datetime, datetime | None]:
     at, since, until = moments
     if at is not None and (since is not None or until is not None):
@@ -160,55 +146,19 @@ def _span(moments: Sequence[datetime | None], now: datetime) -> tuple[datetime, 
     if until is not None and since is None:
         raise InvalidInput("from", "say from when, too")
     begin, end = (since, until or now) if since is not None else (at or now, None)
-    for field, moment in (("from" if since is not None else "at", begin), ("to", end)):
-        if moment is not None and moment > now:
+    for field, said in (("from" if since is not None else "at", begin), ("to", end)):
+        if said is not None and said > now:
             raise InvalidInput(field, "nobody knows yet: say an instant that has passed")
     if end is not None and end <= begin:
         raise InvalidInput("to", "must be later than from")
     return begin, end
 
 
-async def _whom(
-    context: Context, who: Principal, device: str | None, person: str | None, supplier: str | None
-) -> list[tuple[str | None, str | None]]:
-    """Return identifier and name of each that was named; raises NotFound."""
-    services, actor, hospital = context.services, who.person.id, who.hospital_id
-    found: list[tuple[str | None, str | None]] = [(None, None)] * 3
-    if device is not None:
-        if len(device) == _IDENTIFIER:
-            one = await services.devices.get(actor, hospital, DeviceId(device))
-        else:
-            every = {row.name: row for row in await services.devices.list(actor, hospital)}
-            if device not in every:
-                raise NotFound("device", device)
-            one = every[device]
-        found[0] = (one.id, one.name)
-    if person is not None:
-        if len(person) == _IDENTIFIER:
-            somebody = await services.people.get(actor, hospital, PersonId(person))
-        else:
-            people = {row.login: row for row in await services.people.list(actor, hospital)}
-            if person not in people:
-                raise NotFound("person", person)
-            somebody = people[person]
-        found[1] = (somebody.id, somebody.full_name)
-    if supplier is not None:
-        if len(supplier) == _IDENTIFIER:
-            company = await services.suppliers.get(actor, hospital, SupplierId(supplier))
-        else:
-            companies = {row.name.casefold(): row for row in await services.suppliers.list(actor, hospital)}
-            if supplier.casefold() not in companies:
-                raise NotFound("supplier", supplier)
-            company = companies[supplier.casefold()]
-        found[2] = (company.id, company.name)
-    return found
-
-
 def _answer(
     stays: Sequence[Stay],
     since: datetime,
     until: datetime | None,
-    names: Sequence[str | None],
+    names: Mapping[str, str],
     hospital: Hospital,
     language: Language,
 ) -> list[str]:
@@ -218,13 +168,13 @@ def _answer(
         return say_in(hospital.timezone, f"presence.{key}", language, **arguments)
 
     when = told("at", at=since) if until is None else told("period", since=since, until=until)
-    device, person, supplier = names
-    about = [
-        told("on", device=device) if device is not None else "",
-        told("person", person=person) if person is not None else "",
-        told("supplier", supplier=supplier) if supplier is not None else "",
-    ]
-    asked = ", ".join(part for part in about if part) or told("anywhere")
+    about = {
+        "on": {"device": names.get("device")},
+        "person": {"person": names.get("person")},
+        "supplier": {"supplier": names.get("supplier")},
+    }
+    parts = [told(key, **fact) for key, fact in about.items() if None not in fact.values()]
+    asked = ", ".join(parts) or told("anywhere")
     if not stays:
         return [told("nobody", when=when, asked=asked)]
     return [

@@ -29,6 +29,7 @@ from ecluse.private_files import console_secrets
 from ecluse.processes.start import check_secrets, listening
 from ecluse.proofs import keep, proofs_of
 from ecluse.revocations import REFRESH_EVERY, Revocations
+from ecluse.searching import search_of
 from ecluse.sections import Part
 from ecluse.settings import Settings
 from ecluse.stopping import stop_requested
@@ -77,6 +78,7 @@ async def serve(settings: Settings) -> None:
         await built.hospitals.get(told.hospital_id)
         proofs = proofs_of(settings, database, journal, clock)
         store = trace_store(recording, clock.now)
+        search = search_of(settings, built, database, store, clock)
         app = create_app(
             built,
             Catalog(database),
@@ -86,6 +88,7 @@ async def serve(settings: Settings) -> None:
             told,
             clock,
             vocabulary=(i18n.load("gateway"), i18n.load("ecluse")),
+            search=search,
         )
         server = Server(_configuration(settings, app))
         with _bound(settings.console.host, settings.console.port) as bound:
@@ -95,6 +98,7 @@ async def serve(settings: Settings) -> None:
             chores = (
                 send_mails(app),
                 keep(settings, proofs, store),
+                *(() if search is None else (search.run(),)),
                 *_watches(settings, told, built, database, journal),
             )
             await _serve(settings, server, bound, built, ingest, pruning, chores)

@@ -6,7 +6,6 @@ database, on which the gateway has rights and of which backups are made. Every m
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sqlite3
@@ -14,14 +13,13 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from recorder.errors import IndexUnavailable, TraceFormatError
 from recorder.replay.neutral import neutralise
-from recorder.search.passages import Kind
-from recorder.search.query import Query
+from recorder.search.hits import MAX_HITS, Hits, Search, hit_of, instant, statement, tag, ticks
 from recorder.search.rendering import Rendered, State
 from recorder.trace.header import TraceHeader, check_identifier
 
@@ -29,15 +27,9 @@ FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
 VERSION: Final = 1
 """Of the schema and of what is made of a trace: an index of another version is made anew."""
-MAX_HITS: Final = 200
 PATIENCE_SECONDS: Final = 5.0
 """How long a search may take; one that asks for nearly everything is stopped."""
-AROUND: Final = 90
-"""Characters shown before and after the first hit."""
 _WAIT_SECONDS: Final = 5
-_BEGIN, _END = "\x02", "\x03"
-_TICK: Final = timedelta(microseconds=1)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _STEPS: Final = 10_000
 
 _SCHEMA: Final = """
@@ -51,68 +43,6 @@ CREATE VIRTUAL TABLE passages USING fts5 (
     tokenize = 'unicode61 remove_diacritics 2'
 );
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
-    """What to look for, and where.
-
-    Attributes:
-        query: The words.
-        whom: Identifiers that a passage's session must have, by `device`, `person` or `supplier`.
-        since: At or after this aware instant.
-        until: Before this aware instant.
-        after: `Hits.after` of the page before.
-        limit: At most so many, 1 to `MAX_HITS`.
-    """
-
-    query: Query
-    whom: Mapping[str, str]
-    since: datetime | None = None
-    until: datetime | None = None
-    after: int | None = None
-    limit: int = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A piece of a snippet; ``hit``: it is what was asked for."""
-
-    text: str
-    hit: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
-    """One passage found.
-
-    Attributes:
-        session_id: In which session.
-        facts: What the index knows of the session, for lists.
-        kind: What it is.
-        channel: On which channel.
-        at_ms: When it was first there: milliseconds since the session began.
-        started: When the session began.
-        snippet: The line of the hit, harmless, in pieces.
-    """
-
-    session_id: str
-    facts: Mapping[str, str]
-    kind: Kind
-    channel: int
-    at_ms: int
-    started: datetime
-    snippet: tuple[Piece, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Hits:
-    """A page of hits, those indexed last first; ``after`` asks for the next one, None at the end."""
-
-    found: list[Hit]
-    after: int | None
-    stopped: bool = False
-    """It took too long: there may be more, and fewer words found less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +85,7 @@ class SearchIndex:
             first = last = None
             for passage in rendered.passages:
                 lines = json.dumps([[line.at_ms, len(line.text)] for line in passage.lines])
-                row = (passage.text, f"{tags} {_tag('kind', passage.kind)}", header.session_id)
+                row = (passage.text, f"{tags} {tag('kind', passage.kind)}", header.session_id)
                 last = connection.execute(
                     "INSERT INTO passages (text, tags, session_id, kind, channel, lines) VALUES (?, ?, ?, ?, ?, ?)",
                     (*row, passage.kind.value, passage.channel, lines),
@@ -171,6 +101,22 @@ class SearchIndex:
             ).fetchone()
             if row is None or row[0] == State.WAITING:
                 self._stand(connection, header, State.WAITING, why, at, None, None)
+
+    def refuse(self, session_id: str, why: str, at: datetime) -> None:
+        """Note that of this session not even the header can be read."""
+        row = (
+            session_id,
+            State.FAILED.value,
+            neutralise(why[:500]),
+            ticks(at),
+            0,
+            json.dumps(dict.fromkeys(_FACTS, "")),
+        )
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO traces (session_id, state, why, at, started, facts) VALUES (?, ?, ?, ?, ?, ?)",
+                row,
+            )
 
     def forget(self, sessions: Sequence[str]) -> int:
         """Remove all there is of these sessions, from the file too, and return of how many there was something."""
@@ -200,7 +146,7 @@ class SearchIndex:
 
     def standing(self, state: State, limit: int = 100, before: datetime | None = None) -> list[Standing]:
         """Return the traces in a state, those looked at longest ago first; only those looked at before *before*."""
-        latest = _ticks(before) if before is not None else 1 << 62
+        latest = ticks(before) if before is not None else 1 << 62
         with self._connected() as connection:
             rows = connection.execute(
                 "SELECT session_id, state, why, at, started, facts FROM traces WHERE state = ? AND at < ? "
@@ -208,7 +154,7 @@ class SearchIndex:
                 (state.value, latest, limit),
             ).fetchall()
         return [
-            Standing(row[0], State(row[1]), row[2], _instant(row[3]), _instant(row[4]), json.loads(row[5]))
+            Standing(row[0], State(row[1]), row[2], instant(row[3]), instant(row[4]), json.loads(row[5]))
             for row in rows
         ]
 
@@ -233,7 +179,7 @@ class SearchIndex:
             IndexUnavailable: The index cannot be read.
         """
         limit = max(1, min(search.limit, MAX_HITS))
-        sql, values = _sql(search, limit)
+        sql, values = statement(search, limit)
         rows: list[Any] = []
         stopped = False
         with self._connected() as connection:
@@ -246,7 +192,7 @@ class SearchIndex:
                 if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
                     raise
                 stopped = True
-        found = [_hit(row) for row in rows[:limit]]
+        found = [hit_of(row) for row in rows[:limit]]
         return Hits(found, rows[limit - 1][0] if len(rows) > limit else None, stopped)
 
     @contextmanager
@@ -301,7 +247,7 @@ class SearchIndex:
         first: int | None,
         last: int | None,
     ) -> None:
-        started, noted = _ticks(header.started_at), _ticks(at)
+        started, noted = ticks(header.started_at), ticks(at)
         row = (header.session_id, state.value, neutralise(why[:500]), noted, started, first, last)
         connection.execute(
             "INSERT OR REPLACE INTO traces (session_id, state, why, at, started, first, last, facts) "
@@ -325,71 +271,15 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
-def _sql(search: Search, limit: int) -> tuple[str, list[Any]]:
-    match = [search.query.match] if search.query.match else []
-    filters = {
-        **search.whom,
-        **{name: search.query.filters[name] for name in ("kind",) if name in search.query.filters},
-    }
-    match += [f"tags : {_tag(name, value)}" for name, value in sorted(filters.items())]
-    values: list[Any]
-    where, values = ["passages MATCH ?"] if match else ["1"], [" AND ".join(match)] if match else []
-    if search.after is not None:
-        where.append("passages.rowid < ?")
-        values.append(search.after)
-    if "session" in search.query.filters:
-        where.append("traces.session_id LIKE ? || '%'")
-        values.append(search.query.filters["session"].replace("%", "").replace("_", ""))
-    moment = "started + 1000 * json_extract(lines, '$[0][0]')"
-    for sign, instant in ((">=", search.since), ("<", search.until)):
-        if instant is not None:
-            where.append(f"{moment} {sign} ?")
-            values.append(_ticks(instant))
-    parts = (
-        "SELECT passages.rowid, passages.session_id, facts, started, kind, channel, lines,",
-        "highlight(passages, 0, char(2), char(3))",
-        "FROM passages CROSS JOIN traces ON traces.session_id = passages.session_id",
-        "WHERE",
-        " AND ".join(where),
-        "ORDER BY passages.rowid DESC LIMIT ?",
-    )
-    return " ".join(parts), [*values, limit + 1]
-
-
-def _hit(row: Sequence[Any]) -> Hit:
-    _, session_id, facts, started, kind, channel, lines, marked = row
-    at_ms, line = _line(json.loads(lines), marked)
-    return Hit(
-        session_id=session_id,
-        facts=json.loads(facts),
-        kind=Kind(kind),
-        channel=channel,
-        at_ms=at_ms,
-        started=_instant(started),
-        snippet=_pieces(line),
-    )
-
-
-def _line(lines: Sequence[Sequence[int]], marked: str) -> tuple[int, str]:
-    """Return the moment and the text of the line in which the first hit stands; the first line where there is none."""
-    texts = marked.split("\n")
-    number = next((place for place, text in enumerate(texts) if _BEGIN in text), 0)
-    return lines[min(number, len(lines) - 1)][0], texts[number]
-
-
-def _pieces(line: str) -> tuple[Piece, ...]:
-    """Cut a marked line around its first hit into pieces."""
-    begin = max(0, line.find(_BEGIN) - AROUND)
-    cut = line[begin : begin + 2 * AROUND + 200]
-    pieces = [Piece("…", hit=False)] if begin else []
-    hit = False
-    for part in cut.replace(_END, _BEGIN).split(_BEGIN):
-        if part:
-            pieces.append(Piece(part, hit=hit))
-        hit = not hit
-    if begin + len(cut) < len(line):
-        pieces.append(Piece("…", hit=False))
-    return tuple(pieces)
+_FACTS: Final = (
+    "person_id",
+    "person_login",
+    "person_name",
+    "supplier",
+    "device_id",
+    "device_name",
+    "account_name",
+)
 
 
 def _known_of(header: TraceHeader) -> dict[str, str]:
@@ -406,17 +296,4 @@ def _known_of(header: TraceHeader) -> dict[str, str]:
 
 def _tags(header: TraceHeader) -> str:
     known = {"device": header.device["id"], "person": header.person["id"], "supplier": header.supplier["id"]}
-    return " ".join(_tag(name, value) for name, value in known.items())
-
-
-def _tag(name: str, value: str) -> str:
-    """One word that stands for a value, whatever is in it."""
-    return name + hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:24]
-
-
-def _ticks(at: datetime) -> int:
-    return (at - _EPOCH) // _TICK
-
-
-def _instant(ticks: int) -> datetime:
-    return _EPOCH + ticks * _TICK
+    return " ".join(tag(name, value) for name, value in known.items())

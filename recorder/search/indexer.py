@@ -100,6 +100,9 @@ class Indexer:
                     busy |= await self.step(hospital_id) > 0
             except (RecorderError, SQLAlchemyError, OSError) as error:
                 log.warning("search.put_off", why=f"{type(error).__name__}: {error}"[:300])
+            except Exception:
+                # whatever it is, the console and the replay go on
+                log.exception("search.failed")
             if not busy:
                 try:
                     await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
@@ -118,11 +121,11 @@ class Indexer:
         await self._forget(hospital_id, index, walk)
         headers = await self._new(hospital_id, index, walk)
         headers += await self._waiting(hospital_id, index)
-        for text in headers:
+        for session_id, text in headers:
             if hospital_id in self._anew:
                 break
             await self._forget(hospital_id, index, walk)
-            await self._take(index, TraceHeader.from_json(text.encode()))
+            await self._take(index, session_id, text)
         return len(headers)
 
     async def total(self, hospital_id: str) -> int:
@@ -160,7 +163,7 @@ class Indexer:
         if gone:
             log.info("search.forgotten", hospital=hospital_id, traces=gone)
 
-    async def _new(self, hospital_id: str, index: SearchIndex, walk: _Walk) -> list[str]:
+    async def _new(self, hospital_id: str, index: SearchIndex, walk: _Walk) -> list[tuple[str, str]]:
         """Return the headers of a page of sessions that the index does not know, and move on in the catalogue."""
         closed, opened, purged = sessions_closed.c, sessions_opened.c, sessions_purged.c
         after = (walk.closed - LATE if walk.closed > _LONG_AGO + LATE else _LONG_AGO, "")
@@ -187,11 +190,13 @@ class Indexer:
                 async with self._database.read() as connection:
                     found = {row.session_id: row.header for row in await connection.execute(headers)}
                 if found:
-                    return [found[row.session_id] for row in page if row.session_id in found]
+                    return [
+                        (row.session_id, found[row.session_id]) for row in page if row.session_id in found
+                    ]
             after = (page[-1].closed_at, page[-1].session_id)
             walk.closed = max(walk.closed, page[-1].closed_at)
 
-    async def _waiting(self, hospital_id: str, index: SearchIndex) -> list[str]:
+    async def _waiting(self, hospital_id: str, index: SearchIndex) -> list[tuple[str, str]]:
         due = await asyncio.to_thread(index.standing, State.WAITING, PAGE, self._now() - RETRY)
         if not due:
             return []
@@ -200,9 +205,14 @@ class Indexer:
             opened.hospital_id == hospital_id, opened.session_id.in_([one.session_id for one in due])
         )
         async with self._database.read() as connection:
-            return [row.header for row in await connection.execute(query)]
+            return [(row.session_id, row.header) for row in await connection.execute(query)]
 
-    async def _take(self, index: SearchIndex, header: TraceHeader) -> None:
+    async def _take(self, index: SearchIndex, session_id: str, text: str) -> None:
+        try:
+            header = TraceHeader.from_json(text.encode())
+        except RecorderError as error:
+            await asyncio.to_thread(index.refuse, session_id, str(error), self._now())
+            return
         waits: str | None = None
         try:
             async with self._opened(header) as folder:

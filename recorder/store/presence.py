@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, Select, exists, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Select, exists, select, text, type_coerce
 
 from recorder.store.catalog import CatalogedSession, cataloged, joined
 from recorder.store.database import Database
@@ -73,6 +73,9 @@ async def present(database: Database, period: Period, limit: int = MAX_PRESENT) 
     limit = max(1, min(limit, MAX_PRESENT))
     found: dict[str, CatalogedSession] = {}
     async with database.read() as connection:
+        if database.dialect == "postgresql":
+            # to start a helper takes longer than any of these questions
+            await connection.execute(text("SET LOCAL max_parallel_workers_per_gather = 0"))
         # asked for by name afterwards: in a join the database may begin with everything that ever was on the device
         names = [row.session_id for query in namings(period) for row in await connection.execute(query)]
         for query in (usual_ones(period), *(_named(period, part) for part in _parts(names))):

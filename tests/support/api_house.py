@@ -33,6 +33,8 @@ from recorder.audit.journal import Journal
 from recorder.proof.notary import Notary
 from recorder.proof.proofs import Proofs
 from recorder.seal.signing import SigningKey, generate_key
+from recorder.search.indexer import Indexer
+from recorder.search.rendering import Bounds
 from recorder.store.catalog import Catalog
 from recorder.store.database import Database
 from recorder.store.folder import FolderStore
@@ -66,6 +68,7 @@ class House:
     catalog: Catalog
     store: FolderStore
     proofs: Proofs
+    search: Indexer
     signing_key: SigningKey
     ingest: OutboxIngest
     feed: JournalFeed
@@ -220,6 +223,15 @@ async def _serve(
         keys=(checkpoint_key.public,),
         now=clock.now,
     )
+    search = Indexer(
+        database,
+        directory / "search",
+        hospitals=lambda: asyncio.sleep(0, [world.id]),
+        store=store,
+        keys=lambda: (),
+        now=clock.now,
+        bounds=Bounds(),
+    )
     app = create_app(
         world.services,
         catalog,
@@ -229,6 +241,7 @@ async def _serve(
         settings,
         clock,
         vocabulary=(load("gateway"), load("ecluse")),
+        search=search,
     )
     config = server_config(app, host="127.0.0.1", port=port, certificate=tls / "api.pem", key=tls / "api.key")
     server = _Server(config)
@@ -251,6 +264,7 @@ async def _serve(
             catalog=catalog,
             store=store,
             proofs=proofs,
+            search=search,
             signing_key=signing,
             ingest=OutboxIngest(world.services, journal, clock),
             feed=JournalFeed(database, world.id),

@@ -13,7 +13,7 @@ from sqlalchemy import insert
 
 from recorder.capture.session import Recording
 from recorder.seal.wrapping import ReaderKey, generate_reader_key
-from recorder.search.index import Hit, Search
+from recorder.search.hits import Hit, Search
 from recorder.search.indexer import RETRY, Indexer
 from recorder.search.query import parse
 from recorder.search.rendering import Bounds, State
