@@ -100,23 +100,36 @@ async def stamps_of(
 async def _journal(
     database: Database, hospital_id: str, path: Path, part: list[StoredCheckpoint], reached: dict[str, int]
 ) -> None:
-    """Append the entries that these checkpoints are the first to commit to: a digest, a space and the content a line."""
+    """Append the entries that these checkpoints are the first to commit to."""
     upto: dict[str, int] = {}
     for row in part:
         upto.update({head.writer: head.seq for head in Checkpoint.from_json(row.content).journal})
+    for writer, last in sorted(upto.items()):
+        await write_entries(database, hospital_id, path, writer, (reached[writer], last))
+        reached[writer] = last
+
+
+async def write_entries(
+    database: Database, hospital_id: str, path: Path, writer: str, span: tuple[int, int]
+) -> None:
+    """Append one writer's entries after one number up to another: a digest, a space and the content a line.
+
+    Raises:
+        OSError: The file cannot be written.
+        SQLAlchemyError: The database refuses.
+    """
+    after, last = span
     table = journal_entries.c
+    query = (
+        select(table.digest, table.content)
+        .where(table.hospital_id == hospital_id, table.writer == writer)
+        .where(table.seq > after, table.seq <= last)
+        .order_by(table.seq)
+    )
     with path.open("ab") as file:
-        for writer, last in sorted(upto.items()):
-            query = (
-                select(table.digest, table.content)
-                .where(table.hospital_id == hospital_id, table.writer == writer)
-                .where(table.seq > reached[writer], table.seq <= last)
-                .order_by(table.seq)
-            )
-            async with database.read() as connection:
-                async for entry in await connection.stream(query):
-                    file.write(f"{entry.digest} {entry.content}\n".encode("utf-8", "surrogatepass"))
-            reached[writer] = last
+        async with database.read() as connection:
+            async for entry in await connection.stream(query):
+                file.write(f"{entry.digest} {entry.content}\n".encode("utf-8", "surrogatepass"))
 
 
 async def _catalogue(database: Database, hospital_id: str, path: Path) -> None:

@@ -35,6 +35,7 @@ class Ledger:
     Attributes:
         digests: Digest of each checkpoint's bytes by its number, once walked.
         heads: For each writer, the digests that checkpoints committed to by the entries' numbers.
+        covered: For each writer, the checkpoint that committed to an entry, by its number.
         dates: When each checkpoint says that it was made.
     """
 
@@ -53,6 +54,7 @@ class Ledger:
         self._inspection = inspection
         self.digests: dict[int, str] = {}
         self.heads: dict[str, dict[int, str]] = defaultdict(dict)
+        self.covered: dict[str, dict[int, int]] = defaultdict(dict)
         self.dates: dict[int, datetime] = {}
         self._entries = 0
 
@@ -74,6 +76,7 @@ class Ledger:
             self._date(checkpoint)
             for head in checkpoint.journal:
                 self.heads[head.writer][head.seq] = head.digest
+                self.covered[head.writer][head.seq] = row.sequence
                 totals["entries"] = totals.get("entries", 0) + head.seq - latest.get(head.writer, 0)
                 latest[head.writer] = head.seq
             for kind in ("opened", "closed", "purged"):
@@ -275,3 +278,10 @@ class _Look:
                 detail = f"entry {entry.seq} is dated {back} before the one it follows: a clock was put back"
                 self._inspection.remark("clock", f"{entry.writer} #{entry.seq}", "backwards", detail)
         self._before = (entry.writer, entry.event.at)
+        covering = self._ledger.covered.get(entry.writer, {}).get(entry.seq)
+        if (
+            covering is not None
+            and (ahead := entry.event.at - self._ledger.dates[covering]) > CLOCK_TOLERANCE
+        ):
+            detail = f"entry {entry.seq} is dated {ahead} after checkpoint {covering}, which knows it"
+            self._inspection.remark("clock", f"{entry.writer} #{entry.seq}", "ahead", detail)

@@ -377,6 +377,8 @@ class Ledger:
         self.heads: dict[str, dict[int, str]] = defaultdict(dict)
         self.facts: dict[str, dict[str, tuple[str, int]]] = {kind: {} for kind in FACTS}
         self.hospital = ""
+        self.whole = True
+        self.covered: dict[str, dict[int, int]] = defaultdict(dict)
 
     def digest(self, sequence: int) -> str | None:
         """Digest of that checkpoint, where it is at hand."""
@@ -387,6 +389,7 @@ class Ledger:
 def verify_checkpoints(folder: Path, keys: Keys, report: Report, *, whole: bool) -> Ledger:
     """Walk the checkpoints; of a part of the chain, each that is there is held to the one before where that is there."""
     ledger, totals, latest = Ledger(), Counter[str](), Counter[str]()
+    ledger.whole = whole
     paths = sorted(path for path in folder.rglob("*.json") if path.stem.isdecimal())
     for path in paths:
         sequence = int(path.stem)
@@ -434,6 +437,7 @@ def _take(
     report.newest = (sequence, checkpoint["at"])
     for head in checkpoint["journal"]:
         ledger.heads[head["writer"]][head["seq"]] = head["digest"]
+        ledger.covered[head["writer"]][head["seq"]] = sequence
     for kind in FACTS:
         for fact in checkpoint[kind]:
             ledger.facts[kind][fact["session_id"]] = (fact["sha256"], sequence)
@@ -474,6 +478,8 @@ def _cover(stamped: dict[int, datetime], ledger: Ledger, report: Report) -> None
     covered: datetime | None = None
     newest, late = max(ledger.dates.values()), list[int]()
     for sequence in sorted(ledger.dates, reverse=True):
+        if sequence + 1 not in ledger.dates:
+            covered = None  # the last one, or one before a gap: no later stamp vouches for it
         at = stamped.get(sequence)
         covered = at if covered is None else min(covered, at or covered)
         said = ledger.dates[sequence]
@@ -510,9 +516,9 @@ def _stamped_at(path: Path, authorities: Path | None, content: bytes) -> datetim
     return at
 
 
-def verify_anchors(files: Iterable[Path], ledger: Ledger, report: Report) -> None:
+def verify_anchors(paths: Iterable[Path], ledger: Ledger, report: Report, *, whole: bool) -> None:
     """Hold the chain to what other machines remember of it; whatever stands before the JSON of a line is passed over."""
-    for path in files:
+    for path in _files(paths, "*"):
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             if "ecluse-anchor" not in line or "{" not in line:
                 continue
@@ -526,14 +532,14 @@ def verify_anchors(files: Iterable[Path], ledger: Ledger, report: Report) -> Non
                 continue
             report.counts["anchors"] += 1
             newest = max(ledger.contents, default=0)
-            if sequence not in ledger.contents:
+            if sequence not in ledger.contents and whole:
                 first = min(newest + 1, sequence)
                 detail = (
                     f"checkpoint {first} is missing: number {sequence} was anchored at {anchor.get('at')}"
                 )
                 report.found("anchor", first, Wrong("missing", detail))
                 return
-            if ledger.digest(sequence) != digest:
+            if ledger.digest(sequence) not in (None, digest):
                 detail = f"checkpoint {sequence} is not the one that was anchored at {anchor.get('at')}"
                 report.found("anchor", sequence, Wrong("replaced", detail))
                 return
@@ -594,6 +600,7 @@ def _walk(
         previous = digest
         report.counts["entries" if seq <= last else "entries_uncovered"] += 1
         before = _look(entry, ledger, report, opened, before)
+        _ahead(entry, heads, ledger, report)
 
 
 def _look(
@@ -604,7 +611,7 @@ def _look(
         opened.add(event["session_id"])
     if event["name"] == "checkpoint.made" and ledger.contents:
         sequence, told = event["details"].get("sequence"), event["details"].get("digest")
-        if sequence > max(ledger.contents):
+        if sequence > max(ledger.contents) and ledger.whole:
             report.found(
                 "checkpoint", sequence, Wrong("missing", "the journal tells of it, and it is not there")
             )
@@ -619,6 +626,19 @@ def _look(
         name = f"{entry['writer']} #{entry['seq']}"
         report.remark("clock", name, "backwards", f"it is dated {before - at} before the one it follows")
     return at
+
+
+def _ahead(entry: dict[str, Any], heads: dict[int, str], ledger: Ledger, report: Report) -> None:
+    """Hold the last entry that a checkpoint knows to the checkpoint's date."""
+    covering = ledger.covered.get(entry["writer"], {}).get(entry["seq"])
+    if covering is None or entry.get("outbox_id") is not None or not heads:
+        return
+    ahead = instant(entry["event"]["at"]) - ledger.dates[covering]
+    if ahead > CLOCKS:
+        name = f"{entry['writer']} #{entry['seq']}"
+        report.remark(
+            "clock", name, "ahead", f"it is dated {ahead} after checkpoint {covering}, which knows it"
+        )
 
 
 def read_catalogue(path: Path, report: Report) -> dict[str, dict[str, Any]]:
@@ -725,9 +745,12 @@ def _held(name: str, manifest: dict[str, Any], ledger: Ledger, row: dict[str, An
 
 def verify_path(path: Path, options: argparse.Namespace, report: Report) -> None:
     """Verify what lies at *path*: one trace, an export of everything, or an evidence package."""
-    keys = Keys(_files(options.key or ([path / "keys"] if (path / "keys").is_dir() else [])))
+    keys = Keys(_files(options.key or [path / "keys"], "*.pub"))
     if not keys.raw:
         raise SystemExit("no Ed25519 public key was found: name files or folders of them by --key")
+    if not options.key:
+        detail = f"keys {', '.join(sorted(keys.raw))} came with what they prove: compare them, or name your own by --key"
+        report.remark("keys", "keys", "own", detail)
     if (path / "manifest.json").exists():
         try:
             report.counts["records"] = verify_trace(path, keys)["records"]
@@ -742,7 +765,7 @@ def verify_path(path: Path, options: argparse.Namespace, report: Report) -> None
     verify_stamps(
         path / "checkpoints", options.ca or _there(path / "keys" / "authorities.pem"), ledger, report
     )
-    verify_anchors(options.anchors or [], ledger, report)
+    verify_anchors(options.anchors or [], ledger, report, whole=whole)
     opened = verify_journal(path / "journal", ledger, report, whole=whole)
     catalogue = path / "catalogue.jsonl"
     rows = read_catalogue(catalogue, report) if catalogue.exists() else {}
@@ -751,14 +774,31 @@ def verify_path(path: Path, options: argparse.Namespace, report: Report) -> None
     store = options.store or _there(path / "traces")
     if store is not None:
         verify_sessions(store, ledger, rows, keys, report, whole=whole)
+    if not whole:
+        _hold_extract(path, store, ledger, report)
+
+
+def _hold_extract(path: Path, store: Path | None, ledger: Ledger, report: Report) -> None:
+    """Hold an extract to the sessions that it says it proves."""
+    try:
+        extract = document(small(path / "extract.json"), "extract")
+        if extract.get("format") != "ecluse-extract" or extract["hospital_id"] != ledger.hospital:
+            raise Wrong("format", "it is no extract of these checkpoints")
+        there = {one.parent.name for one in store.rglob("manifest.json")} if store is not None else set()
+        for name in extract["sessions"]:
+            if name not in there or name not in ledger.facts["closed"]:
+                report.found("trace", name, Wrong("missing", "the extract is to prove it, and does not"))
+    except (Wrong, KeyError, TypeError) as error:
+        report.found("extract", "extract.json", Wrong("format", str(error)))
 
 
 def _there(path: Path) -> Path | None:
     return path if path.exists() else None
 
 
-def _files(paths: Iterable[Path]) -> list[Path]:
-    return [one for path in paths for one in (sorted(path.rglob("*.pub")) if path.is_dir() else [path])]
+def _files(paths: Iterable[Path], pattern: str) -> list[Path]:
+    found = [one for path in paths for one in (sorted(path.rglob(pattern)) if path.is_dir() else [path])]
+    return [path for path in found if path.is_file()]
 
 
 def show(report: Report) -> None:

@@ -100,6 +100,14 @@ class ProofStore:
         for _ in range(count):
             await journal.append(SecurityEvent(name="access.denied", hospital_id=HOSPITAL, at=self.clock()))
 
+    async def about(self, session_id: str) -> None:
+        """Write an entry about that session, between two others."""
+        journal = Journal(self.database(), node=NODE, now=self.clock)
+        for name, about in (("access.denied", None), ("session.opened", session_id), ("access.denied", None)):
+            await journal.append(
+                SecurityEvent(name=name, hospital_id=HOSPITAL, at=self.clock(), session_id=about)
+            )
+
     async def checkpoint(self) -> list[SignedCheckpoint]:
         """Make a checkpoint, and have it remembered elsewhere."""
         made = await self.proofs().checkpoint("console", force=True)

@@ -85,7 +85,7 @@ class Bench:
         target = self.folder / f"export-{len(list(self.folder.iterdir()))}"
         await export(self.database, HOSPITAL, target, [self.key.public])
         report = verifier.Report()
-        options = argparse.Namespace(key=None, store=None, anchors=[], ca=ca)
+        options = argparse.Namespace(key=[target / "keys"], store=None, anchors=[], ca=ca)
         verifier.verify_path(target, options, report)
         by_product = [(one.place, one.name, one.what) for one in (*found.findings, *found.remarks)]
         alone = [(one["place"], one["name"], one["what"]) for one in (*report.findings, *report.remarks)]

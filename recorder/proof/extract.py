@@ -1,0 +1,121 @@
+"""An extract: what proves a few sessions, for whoever shall not get the rest (FORMAT.md, section 13)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import func, select
+
+from recorder.errors import TraceNotFound
+from recorder.proof.export import (
+    CHECKPOINTS,
+    JOURNAL,
+    KEYS,
+    stamps_of,
+    write_checkpoint,
+    write_entries,
+)
+from recorder.proof.notary import StoredCheckpoint, stored
+from recorder.seal.signing import PublicKey
+from recorder.store.database import Database
+from recorder.store.tables import checkpoint_facts, checkpoint_heads, checkpoint_stamps, journal_entries
+from recorder.trace.frames import canonical
+
+EXTRACT: Final = "extract.json"
+TRACES: Final = "traces"
+FORMAT: Final = "ecluse-extract"
+VERSION: Final = 1
+_PAGE = 500
+
+
+async def extract(
+    database: Database,
+    hospital_id: str,
+    sessions: Sequence[str],
+    folder: Path,
+    keys: Iterable[PublicKey],
+    *,
+    journal: bool = False,
+) -> None:
+    """Write the checkpoints that tell of these sessions, without a gap up to the first time stamp that covers them all.
+
+    The traces themselves are the caller's to put under ``traces/<session>/``.
+
+    Args:
+        database: To be read.
+        hospital_id: Whose.
+        sessions: Which; each must be closed, and covered by a checkpoint.
+        folder: Is made; must not be there.
+        keys: Of gateways and of checkpoints; who verifies in earnest has them from elsewhere.
+        journal: Also the runs of the journal that tell of these sessions. An entry is proved by its neighbours up to the
+            next checkpoint, so they hold entries about others too.
+
+    Raises:
+        TraceNotFound: No checkpoint tells that one of them closed: make one first.
+        OSError: The folder cannot be written.
+        SQLAlchemyError: The database refuses.
+    """
+    first, last = await _span(database, hospital_id, sessions)
+    (folder / CHECKPOINTS).mkdir(parents=True)
+    (folder / JOURNAL).mkdir()
+    (folder / KEYS).mkdir()
+    for key in keys:
+        (folder / KEYS / f"{key.key_id}.pub").write_bytes(key.to_pem())
+    told = {"format": FORMAT, "version": VERSION, "hospital_id": hospital_id, "sessions": sorted(sessions)}
+    (folder / EXTRACT).write_bytes(canonical(told))
+    stamps = await stamps_of(database, hospital_id, first, last)
+    for row in await _between(database, hospital_id, first, last):
+        write_checkpoint(folder / CHECKPOINTS, row, stamps.get(row.sequence, {}))
+    if journal:
+        await _runs(database, hospital_id, sessions, folder / JOURNAL / "journal.log", last)
+
+
+async def _span(database: Database, hospital_id: str, sessions: Sequence[str]) -> tuple[int, int]:
+    facts, stamps = checkpoint_facts.c, checkpoint_stamps.c
+    query = select(facts.session_id, facts.fact, facts.sequence).where(
+        facts.hospital_id == hospital_id, facts.session_id.in_(sessions)
+    )
+    async with database.read() as connection:
+        rows = (await connection.execute(query)).all()
+        missing = sorted(set(sessions) - {row.session_id for row in rows if row.fact == "closed"})
+        if missing:
+            raise TraceNotFound(f"no checkpoint tells yet that session {missing[0]} closed")
+        last = max(row.sequence for row in rows)
+        stamped = select(func.min(stamps.sequence)).where(
+            stamps.hospital_id == hospital_id, stamps.sequence >= last
+        )
+        covering = (await connection.execute(stamped)).scalar()
+    return min(row.sequence for row in rows), covering if covering is not None else last
+
+
+async def _between(database: Database, hospital_id: str, first: int, last: int) -> list[StoredCheckpoint]:
+    found: list[StoredCheckpoint] = []
+    after = first - 1
+    while after < last:
+        rows = await stored(database, hospital_id, after=after, limit=min(_PAGE, last - after))
+        if not rows:
+            break
+        found += rows
+        after = rows[-1].sequence
+    return found
+
+
+async def _runs(database: Database, hospital_id: str, sessions: Sequence[str], path: Path, last: int) -> None:
+    """Write each chain from the first entry about one of the sessions to the last head at hand that follows them."""
+    entries, heads = journal_entries.c, checkpoint_heads.c
+    query = (
+        select(entries.writer, func.min(entries.seq).label("first"))
+        .where(entries.hospital_id == hospital_id, entries.session_id.in_(sessions))
+        .group_by(entries.writer)
+    )
+    async with database.read() as connection:
+        found = (await connection.execute(query)).all()
+        for row in found:
+            ends = select(func.max(heads.seq)).where(
+                heads.hospital_id == hospital_id, heads.writer == row.writer, heads.sequence <= last
+            )
+            end = (await connection.execute(ends)).scalar()
+            if end is not None and end >= row.first:
+                await write_entries(database, hospital_id, path, row.writer, (row.first - 1, end))
