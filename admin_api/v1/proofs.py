@@ -18,7 +18,7 @@ from admin_api.v1.schemas.proofs import Anchored, CheckpointOut, CheckpointsPage
 from admin_api.v1.tarball import pack
 from policy.domain.sessions import SessionState
 from policy.services.tokens import Principal
-from recorder.proof.export import export
+from recorder.proof.export import PublicKeys, export
 from recorder.proof.inspection import Inspection
 from recorder.proof.notary import stored
 from recorder.proof.sessions import Shelf
@@ -63,7 +63,7 @@ async def export_proofs(context: Ctx, who: Who) -> StreamingResponse:
     folder = TemporaryDirectory(prefix="ecluse-export-")
     try:
         await context.proofs.checkpoint(who.person.id, force=True)
-        keys = (*context.trace_keys, *context.proofs.keys)
+        keys = PublicKeys(context.trace_keys, context.proofs.keys)
         await export(context.proofs.database, who.hospital_id, Path(folder.name) / "export", keys)
         await note(context, who, "proofs.exported")
     except BaseException:

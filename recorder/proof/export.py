@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -31,14 +32,33 @@ def document_name(sequence: int, suffix: str) -> str:
     return f"{sequence:010d}{suffix}"
 
 
-async def export(database: Database, hospital_id: str, folder: Path, keys: Iterable[PublicKey]) -> None:
+@dataclass(frozen=True, slots=True)
+class PublicKeys:
+    """The public keys of the gateways, which sign traces, and of the consoles, which sign checkpoints."""
+
+    gateways: Sequence[PublicKey]
+    consoles: Sequence[PublicKey]
+
+    def write(self, folder: Path) -> None:
+        """Write them into a new folder, those of each kind apart.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        for name, keys in (("gateways", self.gateways), ("checkpoints", self.consoles)):
+            (folder / name).mkdir(parents=True)
+            for key in keys:
+                (folder / name / f"{key.key_id}.pub").write_bytes(key.to_pem())
+
+
+async def export(database: Database, hospital_id: str, folder: Path, keys: PublicKeys) -> None:
     """Write a hospital's checkpoints, its journal up to the newest of them, its catalogue and the public keys.
 
     Args:
         database: To be read.
         hospital_id: Whose.
         folder: Is made; must not be there.
-        keys: Of gateways and of checkpoints; who verifies in earnest has them from elsewhere.
+        keys: Who verifies in earnest has them from elsewhere.
 
     Raises:
         OSError: The folder cannot be written.
@@ -46,10 +66,9 @@ async def export(database: Database, hospital_id: str, folder: Path, keys: Itera
         TraceFormatError: A stored checkpoint cannot be read: verify first.
     """
     folder.mkdir(parents=True)
-    for name in (CHECKPOINTS, JOURNAL, KEYS):
+    for name in (CHECKPOINTS, JOURNAL):
         (folder / name).mkdir()
-    for key in keys:
-        (folder / KEYS / f"{key.key_id}.pub").write_bytes(key.to_pem())
+    keys.write(folder / KEYS)
     reached: dict[str, int] = defaultdict(int)
     after = 0
     while rows := await stored(database, hospital_id, after=after):

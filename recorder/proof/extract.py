@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,12 +13,12 @@ from recorder.proof.export import (
     CHECKPOINTS,
     JOURNAL,
     KEYS,
+    PublicKeys,
     stamps_of,
     write_checkpoint,
     write_entries,
 )
 from recorder.proof.notary import StoredCheckpoint, stored
-from recorder.seal.signing import PublicKey
 from recorder.store.database import Database
 from recorder.store.tables import checkpoint_facts, checkpoint_heads, checkpoint_stamps, journal_entries
 from recorder.trace.frames import canonical
@@ -35,7 +35,7 @@ async def extract(
     hospital_id: str,
     sessions: Sequence[str],
     folder: Path,
-    keys: Iterable[PublicKey],
+    keys: PublicKeys,
     *,
     journal: bool = False,
 ) -> None:
@@ -48,7 +48,7 @@ async def extract(
         hospital_id: Whose.
         sessions: Which; each must be closed, and covered by a checkpoint.
         folder: Is made; must not be there.
-        keys: Of gateways and of checkpoints; who verifies in earnest has them from elsewhere.
+        keys: Who verifies in earnest has them from elsewhere.
         journal: Also the runs of the journal that tell of these sessions. An entry is proved by its neighbours up to the
             next checkpoint, so they hold entries about others too.
 
@@ -60,9 +60,7 @@ async def extract(
     first, last = await _span(database, hospital_id, sessions)
     (folder / CHECKPOINTS).mkdir(parents=True)
     (folder / JOURNAL).mkdir()
-    (folder / KEYS).mkdir()
-    for key in keys:
-        (folder / KEYS / f"{key.key_id}.pub").write_bytes(key.to_pem())
+    keys.write(folder / KEYS)
     told = {"format": FORMAT, "version": VERSION, "hospital_id": hospital_id, "sessions": sorted(sessions)}
     (folder / EXTRACT).write_bytes(canonical(told))
     stamps = await stamps_of(database, hospital_id, first, last)

@@ -78,28 +78,33 @@ class Report:
 
 
 class Keys:
-    """Public keys by their identifiers: the first 16 hexadecimal digits of SHA-256 of the raw key."""
+    """Public keys by who holds them, and by identifier: the first 16 hexadecimal digits of SHA-256 of the raw key.
 
-    def __init__(self, files: Iterable[Path]) -> None:
-        self.raw: dict[str, bytes] = {}
-        for path in files:
-            body = re.sub(rb"-----[^-]+-----|\s", b"", path.read_bytes())
-            try:
-                der = base64.b64decode(body, validate=True)
-            except ValueError:
-                der = b""
-            if len(der) == 44 and der.startswith(SPKI):
-                self.raw[hashlib.sha256(der[12:]).hexdigest()[:16]] = der[12:]
+    A gateway's key signs traces; a console's signs checkpoints, purges and what becomes of wraps. None does the other's.
+    """
 
-    def check(self, signer: object, signature: bytes, data: bytes) -> None:
-        """Raise Wrong unless the key *signer* is known and signed *data*."""
-        raw = self.raw.get(str(signer))
+    def __init__(self, gateways: Iterable[Path], consoles: Iterable[Path] = ()) -> None:
+        self.gateways = dict(filter(None, map(_read_key, gateways)))
+        self.consoles = dict(filter(None, map(_read_key, consoles)))
+
+    def check(self, known: dict[str, bytes], signer: object, signature: bytes, data: bytes) -> None:
+        """Raise Wrong unless *signer* is among the *known* and signed *data*."""
+        raw = known.get(str(signer))
         if raw is None:
-            raise Wrong(
-                "signature", f"key {str(signer)[:16]}, which is said to have signed it, is not known here"
-            )
+            detail = f"key {str(signer)[:16]}, which is said to have signed it, is not known here for that"
+            raise Wrong("signature", detail)
         if not _signed(raw, signature, data):
             raise Wrong("signature", f"key {signer} did not sign it")
+
+
+def _read_key(path: Path) -> tuple[str, bytes] | None:
+    body = re.sub(rb"-----[^-]+-----|\s", b"", path.read_bytes())
+    try:
+        der = base64.b64decode(body, validate=True)
+    except ValueError:
+        return None
+    raw = der[12:]
+    return (sha256(raw)[:16], raw) if len(der) == 44 and der.startswith(SPKI) else None
 
 
 def _signed(raw: bytes, signature: bytes, data: bytes) -> bool:
@@ -259,7 +264,7 @@ def signed_manifest(folder: Path, keys: Keys, expected: str | None) -> dict[str,
         signer = document(text, "manifest").get("signer")
     except Wrong:
         signer = ""
-    keys.check(signer, signature, text)
+    keys.check(keys.gateways, signer, signature, text)
     manifest = document(text, "manifest", "manifest")
     if manifest.get("format") != "ecluse-trace-manifest" or manifest.get("version") not in (1, 2):
         raise Wrong("manifest", "this is no manifest of a known version")
@@ -325,7 +330,9 @@ def verify_wraps(folder: Path, header: dict[str, Any], keys: Keys, recorder: str
         try:
             wrap = document(small(path), "wrap")
             signature = base64.b64decode(str(wrap.pop("signature", "")), validate=True)
-            keys.check(wrap.get("signer"), signature, b"ecluse wrap v1\x00" + canonical(wrap))
+            console = str(wrap.get("signer")) in keys.consoles
+            known, signer = (keys.consoles, str(wrap["signer"])) if console else (keys.gateways, recorder)
+            keys.check(known, signer, signature, b"ecluse wrap v1\x00" + canonical(wrap))
         except (Wrong, ValueError) as wrong:
             raise Wrong("wrap", f"{path.name} was not made by who may make one") from wrong
         told = [wrap.get(name) for name in ("version", "session_id", "hospital_id")]
@@ -336,7 +343,7 @@ def verify_wraps(folder: Path, header: dict[str, Any], keys: Keys, recorder: str
             raise Wrong("wrap", f"{path.name} is the wrap of another reader")
         if not note and wrap.get("scheme") not in WRAP_SCHEMES:
             raise Wrong("wrap", f"{path.name} is of a scheme that is not known")
-        if wrap.get("signer") == recorder and (note or reader not in named):
+        if not console and (note or reader not in named):
             raise Wrong("wrap", f"{path.name} is what only the console may make")
         gone.discard(reader)
         retired.append(note)
@@ -352,7 +359,7 @@ def verify_purged(folder: Path, keys: Keys, expected: str | None) -> dict[str, A
     try:
         text = small(folder / "purge.json")
         purge = document(text, "purge record")
-        keys.check(purge.get("signer"), small(folder / "purge.sig"), text)
+        keys.check(keys.consoles, purge.get("signer"), small(folder / "purge.sig"), text)
     except Wrong as wrong:
         raise Wrong("purge", str(wrong)) from wrong
     told = [purge.get(name) for name in ("format", "version", "session_id", "hospital_id", "manifest_sha256")]
@@ -399,7 +406,7 @@ def verify_checkpoints(folder: Path, keys: Keys, report: Report, *, whole: bool)
         try:
             content = small(path)
             checkpoint = document(content, "checkpoint")
-            keys.check(checkpoint.get("signer"), small(path.with_suffix(".sig")), content)
+            keys.check(keys.consoles, checkpoint.get("signer"), small(path.with_suffix(".sig")), content)
         except Wrong as wrong:
             report.found("checkpoint", sequence, wrong)
             continue
@@ -745,11 +752,16 @@ def _held(name: str, manifest: dict[str, Any], ledger: Ledger, row: dict[str, An
 
 def verify_path(path: Path, options: argparse.Namespace, report: Report) -> None:
     """Verify what lies at *path*: one trace, an export of everything, or an evidence package."""
-    keys = Keys(_files(options.key or [path / "keys"], "*.pub"))
-    if not keys.raw:
+    own = path / "keys"
+    gateways, consoles = options.key or [own / "gateways"], options.checkpoint_key or [own / "checkpoints"]
+    keys = Keys(_files(gateways, "*.pub"), _files(consoles, "*.pub"))
+    if not keys.gateways:
         raise SystemExit("no Ed25519 public key was found: name files or folders of them by --key")
-    if not options.key:
-        detail = f"keys {', '.join(sorted(keys.raw))} came with what they prove: compare them, or name your own by --key"
+    if own in (gateways[0].parent, consoles[0].parent) and own.is_dir():
+        names = ", ".join(sorted({**keys.gateways, **keys.consoles}))
+        detail = (
+            f"of the keys {names} some came with what they prove: compare them, or name your own by --key"
+        )
         report.remark("keys", "keys", "own", detail)
     if (path / "manifest.json").exists():
         try:
@@ -822,9 +834,10 @@ def main() -> int:
     parser.add_argument(
         "path", type=Path, help="a trace's folder, an export's folder, or an evidence package (.zip)"
     )
-    parser.add_argument(
-        "--key", type=Path, action="append", help="a public key (PEM), or a folder of *.pub; repeat it"
-    )
+    of_gateways = "a gateway's public key (PEM), or a folder of *.pub; repeat it"
+    parser.add_argument("--key", type=Path, action="append", help=of_gateways)
+    of_consoles = "likewise, of who signs checkpoints, purges and wraps made later"
+    parser.add_argument("--checkpoint-key", type=Path, action="append", help=of_consoles)
     parser.add_argument("--store", type=Path, help="the trace store's folder, where it is not in the export")
     parser.add_argument(
         "--anchors", type=Path, action="append", help="what another machine remembers; repeat it"

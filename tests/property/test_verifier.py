@@ -22,6 +22,8 @@ from tests.support.traces import header, passed, studio, unexpected
 
 VECTORS = sorted((Path(__file__).parents[1] / "vectors").glob("trace-v*"))
 STORE = Path(__file__).parents[1] / "vectors" / "proof-v1"
+TRUSTED = STORE.with_name("proof-v1-keys")
+"""As somebody has them from elsewhere."""
 GOLDEN_COUNTS = {
     "anchors": 7,
     "checkpoints": 7,
@@ -130,7 +132,14 @@ def test_the_golden_store_is_intact(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Checkpoints, journal, anchors, time stamp, sealed and segmented traces and a stub, as first released, for ever."""
-    named = ["--key", str(STORE / "keys"), "--anchors", str(STORE / "anchors.jsonl")]
+    named = [
+        "--key",
+        str(TRUSTED / "gateways"),
+        "--checkpoint-key",
+        str(TRUSTED / "checkpoints"),
+        "--anchors",
+        str(STORE / "anchors.jsonl"),
+    ]
     monkeypatch.setattr(
         sys, "argv", ["verifier", str(STORE), *named, "--ca", str(STORE / "authority.pem"), "--json"]
     )
@@ -149,8 +158,8 @@ def test_the_golden_sealed_traces_are_still_read(number: int, tmp_path: Path) ->
     with TraceReader(trace, [ReaderKey.load(tmp_path / "reader.pem")]) as reader:
         said = [frame.payload for frame in reader.frames() if frame.type is FrameType.OUTPUT]
     assert said == [b"login: ", b"alice", b"dose 3 mGy", b"exit"]
-    keys = [PublicKey.load(path) for path in (STORE / "keys").glob("*.pub")]
-    assert [verify(trace, key).intact for key in keys].count(True) == 1
+    keys = [PublicKey.load(path) for path in (TRUSTED / "gateways").glob("*.pub")]
+    assert [verify(trace, key).intact for key in keys] == [True]
 
 
 def test_it_is_one_file_that_old_pythons_read_and_imports_nothing_of_the_product() -> None:

@@ -19,7 +19,7 @@ from recorder.audit.events import SecurityEvent
 from recorder.audit.journal import Journal
 from recorder.proof import verifier
 from recorder.proof.anchors import Anchor, read
-from recorder.proof.export import export
+from recorder.proof.export import PublicKeys, export
 from recorder.proof.inspection import Inspection
 from recorder.proof.notary import Notary, SignedCheckpoint
 from recorder.proof.proofs import Proofs
@@ -182,14 +182,20 @@ class ProofStore:
 
     async def exported(self, target: Path) -> Path:
         """Export everything that proves."""
-        keys = [PublicKey.load(self.folder / name) for name in ("signing.pem.pub", "checkpoint.pem.pub")]
-        await export(self.database(), HOSPITAL, target, keys)
+        await export(self.database(), HOSPITAL, target, self.public_keys())
         return target
+
+    def public_keys(self) -> PublicKeys:
+        """Those of the gateway and of the console."""
+        names = ("signing.pem.pub", "checkpoint.pem.pub")
+        gateway, console = (PublicKey.load(self.folder / name) for name in names)
+        return PublicKeys([gateway], [console])
 
     async def by_verifier(self, target: Path, *, anchored: bool, ca: Path | None = None) -> verifier.Report:
         """What the stand-alone verifier finds in an export and the store."""
         options = argparse.Namespace(
-            key=[self.folder / "signing.pem.pub", self.folder / "checkpoint.pem.pub"],
+            key=[self.folder / "signing.pem.pub"],
+            checkpoint_key=[self.folder / "checkpoint.pem.pub"],
             store=self.folder / "traces",
             anchors=[self.anchors] if anchored else [],
             ca=ca,

@@ -44,6 +44,7 @@ async def make(target: Path) -> None:
         if failed:
             raise SystemExit(f"no time stamp came: {failed}")
         await made.exported(target)
+        shutil.move(target / "keys", target.with_name(f"{target.name}-keys"))
         await made.close()
         shutil.copytree(
             made.folder / "traces", target / "traces", ignore=shutil.ignore_patterns(".*", "live")

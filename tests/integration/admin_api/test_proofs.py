@@ -100,8 +100,8 @@ def test_an_export_is_verified_elsewhere_by_the_one_file(
         "--store",
         str(house.store.root),
     ]
-    for name in ("trace-signing.pem.pub", "checkpoint-signing.pem.pub"):
-        command += ["--key", str(house.directory / name)]
+    for option, name in (("key", "trace-signing.pem.pub"), ("checkpoint-key", "checkpoint-signing.pem.pub")):
+        command += [f"--{option}", str(house.directory / name)]
     done = subprocess.run([*command, "--anchors", str(anchors)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("INTACT: ")

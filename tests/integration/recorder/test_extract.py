@@ -14,7 +14,6 @@ import pytest
 from recorder.errors import TraceNotFound
 from recorder.proof import verifier
 from recorder.proof.extract import extract
-from recorder.seal.signing import PublicKey
 from tests.support.proof_store import SESSIONS, ProofStore, build, copy_of
 from tests.support.traces import HOSPITAL
 
@@ -39,16 +38,18 @@ async def store(original: ProofStore, tmp_path: Path) -> AsyncIterator[ProofStor
 
 async def packed(store: ProofStore, target: Path, *, journal: bool = False) -> Path:
     """An extract of the third session, with its trace."""
-    keys = [PublicKey.load(store.folder / name) for name in ("signing.pem.pub", "checkpoint.pem.pub")]
-    await extract(store.database(), HOSPITAL, [ONE], target, keys, journal=journal)
+    await extract(store.database(), HOSPITAL, [ONE], target, store.public_keys(), journal=journal)
     shutil.copytree(store.trace(3), target / "traces" / ONE)
     return target
 
 
 def verified(path: Path, store: ProofStore, *, own_keys: bool = False) -> verifier.Report:
     """What the stand-alone verifier says of it."""
-    keys = None if own_keys else [store.folder / "signing.pem.pub", store.folder / "checkpoint.pem.pub"]
-    options = argparse.Namespace(key=keys, store=None, anchors=[store.anchors], ca=None)
+    names = ("signing.pem.pub", "checkpoint.pem.pub")
+    gateways, consoles = (None if own_keys else [store.folder / name] for name in names)
+    options = argparse.Namespace(
+        key=gateways, checkpoint_key=consoles, store=None, anchors=[store.anchors], ca=None
+    )
     report = verifier.Report()
     verifier.verify_path(path, options, report)
     return report
@@ -149,4 +150,4 @@ async def test_a_session_that_no_checkpoint_tells_of_yet_is_refused(
 ) -> None:
     """The way out is said: make a checkpoint first."""
     with pytest.raises(TraceNotFound, match="no checkpoint tells yet"):
-        await extract(store.database(), HOSPITAL, ["f" * 32], tmp_path / "extract", [])
+        await extract(store.database(), HOSPITAL, ["f" * 32], tmp_path / "extract", store.public_keys())

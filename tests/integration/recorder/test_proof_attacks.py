@@ -215,6 +215,13 @@ async def forge_the_chain(store: ProofStore) -> None:
         await forger.make(force=True)
 
 
+async def sign_a_checkpoint_as_the_gateway(store: ProofStore) -> None:
+    """With the stolen key of the gateway, one more: without what was taken away before."""
+    key = SigningKey.load(store.folder / "signing.pem")
+    forger = Notary(store.database(), key, hospital_id=HOSPITAL, node="console", now=store.clock)
+    await forger.make(force=True)
+
+
 TABLES_OF_CHECKPOINTS = ("checkpoints", "checkpoint_heads", "checkpoint_facts")
 TABLES_OF_SESSIONS = ("sessions_opened", "sessions_closed", "checkpoint_facts")
 LAST_CHAIN = (
@@ -245,6 +252,7 @@ ATTACKS: list[tuple[Attack, str, str]] = [
     (substitute_a_wrap, "trace", "wrap"),
     (delete_a_wrap, "trace", "wrap"),
     (record_it_anew, "catalogue", "changed"),
+    (sign_a_checkpoint_as_the_gateway, "checkpoint", "signature"),
 ]
 ONLY_BY_ANCHORS: list[tuple[Attack, str]] = [
     (delete_the_end_of_both, "missing"),

@@ -11,7 +11,7 @@ from ecluse.timestamps import Authorities
 from recorder.audit.journal import Journal
 from recorder.errors import StampInvalid
 from recorder.proof import verifier
-from recorder.proof.export import export
+from recorder.proof.export import PublicKeys, export
 from recorder.proof.notary import Notary
 from recorder.proof.proofs import Proofs
 from recorder.proof.stamps import CAUGHT_UP, DRIFT, LATE, RIGHT, Stamper
@@ -83,9 +83,10 @@ class Bench:
         )
         found = await proofs.verify_ledger()
         target = self.folder / f"export-{len(list(self.folder.iterdir()))}"
-        await export(self.database, HOSPITAL, target, [self.key.public])
+        await export(self.database, HOSPITAL, target, PublicKeys([self.key.public], [self.key.public]))
         report = verifier.Report()
-        options = argparse.Namespace(key=[target / "keys"], store=None, anchors=[], ca=ca)
+        keys = [self.folder / "checkpoint.pem.pub"]
+        options = argparse.Namespace(key=keys, checkpoint_key=keys, store=None, anchors=[], ca=ca)
         verifier.verify_path(target, options, report)
         by_product = [(one.place, one.name, one.what) for one in (*found.findings, *found.remarks)]
         alone = [(one["place"], one["name"], one["what"]) for one in (*report.findings, *report.remarks)]
