@@ -1,13 +1,14 @@
 """What routers ask for: the services behind the API, who calls, and which page of a list."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import MAXYEAR, MINYEAR, datetime
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Query, Request
 
 from admin_api.console.mailer import Mailer
+from admin_api.console.staff.recordings import Recordings
 from admin_api.errors import BadCursor, BadTimestamp
 from admin_api.security.permissions import principal_of
 from admin_api.settings import ApiSettings
@@ -45,6 +46,7 @@ class Context:
     vocabulary: tuple[SentenceCatalog, ...] = ()
     mailer: Mailer | None = None
     search: Indexer | None = None
+    recordings: Recordings = field(default_factory=Recordings)
 
 
 def context_of(request: Request) -> Context:

@@ -3,7 +3,8 @@
 PageError
 ├── FormRefused     the form does not come from these pages
 ├── VisitOver       there is no visit, or it is over: the link, or signing in, begins another
-└── StepAhead       the step asked for is not open yet, or no more
+├── StepAhead       the step asked for is not open yet, or no more
+└── ReasonWanted    a trace is to be read, and nobody has said why
 """
 
 
@@ -26,3 +27,13 @@ class StepAhead(PageError):
         """Name the *step* that is open."""
         super().__init__(step)
         self.step = step
+
+
+class ReasonWanted(PageError):
+    """The trace of ``session_id`` is to be read, from ``moment`` on, and its reader has not said why."""
+
+    def __init__(self, session_id: str, moment: str = "") -> None:
+        """Name the recorded session, and the *moment* as it was asked for."""
+        super().__init__(session_id)
+        self.session_id = session_id
+        self.moment = moment

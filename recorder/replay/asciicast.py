@@ -5,8 +5,9 @@ from __future__ import annotations
 import codecs
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from recorder.replay.neutral import neutralise
 from recorder.replay.reader import TraceReader
@@ -49,16 +50,53 @@ def export(reader: TraceReader, *, channel: int | None = None, teller: Teller | 
         ChainBroken: A record is not the one that was written; all before it came out.
         TraceFormatError: A frame cannot be read.
     """
+    cast = perform(reader, channel=channel, teller=teller)
+    yield _json(cast.head)
+    before_us = 0
+    for event in cast.events:
+        yield _json([(event.at_us - before_us) / 1_000_000, event.code, event.data])
+        before_us = event.at_us
+
+
+class Event(NamedTuple):
+    """One event of a cast.
+
+    Attributes:
+        at_us: Microseconds since the trace was opened; never less than the event's before.
+        code: ``o`` output, ``r`` size, ``m`` marker, ``x`` exit status.
+        data: The output, ``COLUMNSxROWS``, the marker's words, or the status.
+        frame: What it was made from; None for what a stream left behind at its end.
+    """
+
+    at_us: int
+    code: str
+    data: str
+    frame: Frame | None
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """A cast before it is written down: its head as asciicast v3 has it, and its events, read as they are asked for."""
+
+    head: dict[str, Any]
+    events: Iterator[Event]
+
+
+def perform(reader: TraceReader, *, channel: int | None = None, teller: Teller | None = None) -> Performance:
+    """The trace as the events of a cast; arguments and errors are those of `export`."""
     frames = (frame for frame in reader.frames() if channel is None or frame.channel in {channel, 0})
     first: list[Frame] = []
     for frame in frames:
         first.append(frame)
         if frame.type in _SHOWN:
             break
+    return Performance(_head(reader.header, first), _events(chain(first, frames), teller))
+
+
+def _events(frames: Iterator[Frame], teller: Teller | None) -> Iterator[Event]:
     cast = _Cast(teller if teller is not None else Raw())
-    yield _json(_head(reader.header, first))
-    for frame in chain(first, frames):
-        yield from cast.lines(frame)
+    for frame in frames:
+        yield from cast.events(frame)
     yield from cast.rest()
 
 
@@ -73,8 +111,8 @@ class _Cast:
         self._ports: set[int] = set()
         self._status: str | None = None
 
-    def lines(self, frame: Frame) -> Iterator[str]:
-        """The lines of one frame: none, or one."""
+    def events(self, frame: Frame) -> Iterator[Event]:
+        """The events of one frame: none, or one."""
         at_us = frame.at_ns // 1000
         if opens_port(frame):
             self._ports.add(frame.channel)
@@ -83,7 +121,7 @@ class _Cast:
                 return
             text = self._decoder(frame).decode(frame.payload)
             if text:
-                yield self._event(at_us, "o", self._on_screen(frame.channel, text))
+                yield self._event(at_us, "o", self._on_screen(frame.channel, text), frame)
             return
         if frame.type is FrameType.INPUT:
             return
@@ -95,19 +133,19 @@ class _Cast:
         if frame.type is FrameType.RESIZE:
             size = _size(told)
             if size is not None:
-                yield self._event(at_us, "r", f"{size[0]}x{size[1]}")
+                yield self._event(at_us, "r", f"{size[0]}x{size[1]}", frame)
         elif frame.type in _MARKED:
-            yield self._event(at_us, "m", neutralise(self._teller.event(frame)))
+            yield self._event(at_us, "m", neutralise(self._teller.event(frame)), frame)
         elif frame.type is FrameType.END and self._status is not None:
             yield from self.rest()
-            yield self._event(at_us, "x", self._status)
+            yield self._event(at_us, "x", self._status, frame)
 
-    def rest(self) -> Iterator[str]:
+    def rest(self) -> Iterator[Event]:
         """What a character that never came to its end leaves behind."""
         for (channel, _), decoder in self._decoders.items():
             text = decoder.decode(b"", final=True)
             if text:
-                yield self._event(self._at_us, "o", self._on_screen(channel, text))
+                yield self._event(self._at_us, "o", self._on_screen(channel, text), None)
 
     def _decoder(self, frame: Frame) -> codecs.IncrementalDecoder:
         key = (frame.channel, frame.type)
@@ -119,10 +157,9 @@ class _Cast:
         """Output without a terminal has bare line feeds, which would run down the screen in steps."""
         return text if channel in self._terminals else text.replace("\r\n", "\n").replace("\n", "\r\n")
 
-    def _event(self, at_us: int, code: str, data: str) -> str:
-        interval = max(0, at_us - self._at_us)
-        self._at_us += interval
-        return _json([interval / 1_000_000, code, data])
+    def _event(self, at_us: int, code: str, data: str, frame: Frame | None) -> Event:
+        self._at_us = max(self._at_us, at_us)
+        return Event(self._at_us, code, data, frame)
 
 
 def _head(header: TraceHeader, first: list[Frame]) -> dict[str, Any]:

@@ -11,9 +11,20 @@ from tests.support.api_house import House
 from tests.support.traces import header
 
 
-def record(house: House, fill: Callable[[Recording], None], *, purpose: str = "Change the tube") -> str:
+def record(
+    house: House,
+    fill: Callable[[Recording], None],
+    *,
+    purpose: str = "Change the tube",
+    write_timeout: float = 2.0,
+) -> str:
     """Record what *fill* says as a closed session of alice on scan01, and return its identifier."""
-    return house.run(_record(house, fill, purpose))
+    return house.run(_record(house, fill, purpose, write_timeout))
+
+
+def pass_time(recording: Recording, seconds: float) -> None:
+    """Let *seconds* pass for the recording before its next frame; its write timeout must be longer than all of them."""
+    recording._zero_ns -= int(seconds * 1_000_000_000)
 
 
 def speak(recording: Recording, *texts: str) -> None:
@@ -24,7 +35,7 @@ def speak(recording: Recording, *texts: str) -> None:
         recording.record(FrameType.OUTPUT, 1, text.encode())
 
 
-async def _record(house: House, fill: Callable[[Recording], None], purpose: str) -> str:
+async def _record(house: House, fill: Callable[[Recording], None], purpose: str, write_timeout: float) -> str:
     world, folder = house.world, house.directory
     settings = RecorderSettings(
         spool=folder / "spool",
@@ -32,6 +43,7 @@ async def _record(house: House, fill: Callable[[Recording], None], purpose: str)
         signing_key_path=folder / "trace-signing.pem",
         catalog_url=f"sqlite:///{folder}/traces.db",
         min_free_bytes=0,
+        write_timeout_seconds=write_timeout,
     )
     recorder = Recorder(settings, node="gateway-1", now=house.clock.now, on_alarm=_unexpected_alarm)
     await recorder.start()

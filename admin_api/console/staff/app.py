@@ -13,11 +13,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from admin_api.console.caller import text
-from admin_api.console.errors import FormRefused
-from admin_api.console.staff import assets, door, home, journal, nowhere, session, sessions
+from admin_api.console.errors import FormRefused, ReasonWanted
+from admin_api.console.staff import assets, door, home, journal, nowhere, reading, replay, session, sessions
 from admin_api.console.staff.caller import StaffCaller
 from admin_api.console.staff.screens import Screen
-from admin_api.console.staff.view import SEE_OTHER, page, set_menu
+from admin_api.console.staff.view import SEE_OTHER, harmless, page, set_menu
 from admin_api.console.staff.words import say
 from admin_api.deps import Context
 from admin_api.sayings import said
@@ -32,7 +32,7 @@ from policy.errors import (
     PolicyUnavailable,
     VaultError,
 )
-from recorder.errors import RecorderError, TraceNotFound
+from recorder.errors import RecorderError, SignatureInvalid, TraceFormatError, TraceNotFound, TraceSealed
 
 # `nowhere` comes last: it answers for whatever no other screen does
 SCREENS: Final = (
@@ -40,6 +40,8 @@ SCREENS: Final = (
     door.screens,
     sessions.screens,
     session.screens,
+    reading.screens,
+    replay.screens,
     journal.screens,
     nowhere.screens,
 )
@@ -72,6 +74,9 @@ def _served(screen: Screen, again: Screen | None, context: Context) -> Answer:
             return await _judged(screen, again, caller)
         except FormRefused:
             return await page(caller, "staff/form_refused.html", status=403)
+        except ReasonWanted as wanted:
+            moment = f"?t={quote(wanted.moment)}" if wanted.moment else ""
+            return RedirectResponse(f"/console/sessions/{quote(wanted.session_id)}/read{moment}", SEE_OTHER)
         except (NotFound, TraceNotFound):
             return await page(caller, "staff/nowhere.html", status=404)
         except (Conflict, Forbidden, InvalidInput) as refused:
@@ -80,6 +85,9 @@ def _served(screen: Screen, again: Screen | None, context: Context) -> Answer:
                 refused.message if isinstance(refused, InvalidInput) else str(refused), caller.language
             )
             return await page(caller, "staff/refused.html", status=status, why=why)
+        except (TraceFormatError, TraceSealed, SignatureInvalid) as unreadable:
+            why = said(str(unreadable), caller.language)
+            return await page(caller, "staff/unreadable.html", status=409, why=harmless(why))
         except (Busy, PolicyUnavailable, VaultError, RecorderError, SQLAlchemyError) as busy:
             log.warning("console.unavailable", error=type(busy).__name__, path=screen.path)
             return await page(caller, "staff/unavailable.html", status=503, headers={"Retry-After": "5"})
@@ -111,7 +119,16 @@ async def _judged(screen: Screen, again: Screen | None, caller: StaffCaller) -> 
                 return response
             if not caller.who.fresh:
                 raise Forbidden("give a fresh code first")
-        return await screen.take(caller, form)
+        try:
+            return await screen.take(caller, form)
+        except InvalidInput as refused:
+            if again is None or again.show is None:
+                raise
+            caller.keep(form)
+            caller.fault = said(refused.message, caller.language)
+            response = await again.show(caller)
+            response.status_code = 422
+            return response
 
 
 async def _prove(caller: StaffCaller, form: FormData) -> None:

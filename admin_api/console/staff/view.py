@@ -48,6 +48,7 @@ def _templates() -> Environment:
     made.filters["harmless"] = harmless
     made.filters["lasting"] = moments.lasting
     made.filters["size"] = size
+    made.filters["clock"] = lambda seconds: moments.lasting(timedelta(seconds=seconds))
     made.globals["asset"] = assets.url
     return made
 

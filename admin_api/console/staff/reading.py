@@ -1,0 +1,45 @@
+"""Reading a trace: a reason and a fresh code, in the journal before anything is shown."""
+
+from urllib.parse import quote
+
+from starlette.datastructures import FormData
+from starlette.responses import Response
+
+from admin_api.console.caller import text
+from admin_api.console.errors import ReasonWanted
+from admin_api.console.staff.caller import StaffCaller
+from admin_api.console.staff.screens import REPLAYERS, Screens
+from admin_api.console.staff.sessions import of_catalog
+from admin_api.console.staff.trace import cataloged, note_reading
+from admin_api.console.staff.view import go, page
+from policy.domain.console_sessions import Reading
+from policy.services import inputs
+
+screens = Screens()
+
+
+@screens.get("/console/sessions/{session_id}/read", roles=REPLAYERS)
+async def ask(caller: StaffCaller) -> Response:
+    """Ask why the trace is to be read."""
+    found = await cataloged(caller, caller.path("session_id"))
+    moment = caller.kept.get("t") or caller.query("t", longest=16)
+    return await page(caller, "staff/read.html", row=of_catalog(found), moment=moment)
+
+
+@screens.post("/console/sessions/{session_id}/read", roles=REPLAYERS, fresh=True)
+async def begin(caller: StaffCaller, form: FormData) -> Response:
+    """Let the trace be read in this session of the console, and say so in the journal first."""
+    session_id = caller.path("session_id")
+    reason = inputs.line(text(form, "reason"), "reason", longest=500)
+    await note_reading(caller, await cataloged(caller, session_id), reason, "replay")
+    await caller.context.services.console_sessions.read(caller.who, session_id, reason)
+    moment = text(form, "t", longest=16)
+    return go(f"/console/sessions/{session_id}/replay{f'?t={quote(moment)}' if moment else ''}")
+
+
+async def granted(caller: StaffCaller, session_id: str) -> Reading:
+    """Return why the caller may read that trace; raises ReasonWanted where she has not said so in this session."""
+    found = await caller.context.services.console_sessions.reading(caller.who, session_id)
+    if found is None:
+        raise ReasonWanted(session_id, caller.query("t", longest=16))
+    return found

@@ -1,0 +1,162 @@
+"""Recordings made ready for the player: cut into pieces once, kept packed in memory, never on a disk.
+
+A trace is sealed; what is made of it here is not, so it lies nowhere and is gone with the process. The pictures of a
+long recording's later pieces are drawn by a process of low priority, one after another, while the first piece plays;
+who goes ahead of it waits for the picture that she needs.
+"""
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from recorder.replay.pieces import Picture, Recording
+
+log = structlog.get_logger()
+MOST_KEPT: Final = 256 * 1024 * 1024
+"""Bytes of recordings kept; the one used longest ago goes first."""
+_LONGEST_LINE: Final = 64 * 1024 * 1024
+_PROGRAM: Final = "recorder.replay.screen"
+
+
+class PictureMissing(Exception):
+    """A piece's picture could not be drawn; the pieces before it can be played."""
+
+
+@dataclass(slots=True)
+class Prepared:
+    """One recording, and the pictures of its pieces as far as they are drawn. ``failed``: no further one comes."""
+
+    recording: Recording
+    pictures: list[Picture]
+    drawn: asyncio.Condition = field(default_factory=asyncio.Condition)
+    failed: bool = False
+
+    async def picture(self, number: int, within: float) -> Picture:
+        """Return the picture that piece *number* begins with.
+
+        Where it is not drawn yet, the player draws it out of the last one that is; where that would be too much, this
+        waits *within* seconds at most. Raises IndexError where there is no such piece, PictureMissing, TimeoutError.
+        """
+        if not 0 <= number < len(self.recording.segments):
+            raise IndexError(number)
+        known = len(self.pictures) - 1
+        if number > known:
+            found = await asyncio.to_thread(self.recording.caught_up, self.pictures[known], known, number)
+            if found is not None:
+                return found
+        async with asyncio.timeout(within), self.drawn:
+            await self.drawn.wait_for(lambda: len(self.pictures) > number or self.failed)
+        if len(self.pictures) <= number:
+            raise PictureMissing
+        return self.pictures[number]
+
+
+class Recordings:
+    """The recordings at hand in one console process."""
+
+    def __init__(self, most: int = MOST_KEPT) -> None:
+        """Keep at most *most* bytes."""
+        self._most = most
+        self._kept: OrderedDict[str, Prepared] = OrderedDict()
+        self._cutting: dict[str, asyncio.Task[Prepared]] = {}
+        self._drawing: set[asyncio.Task[None]] = set()
+        self._turn = asyncio.Semaphore(1)
+
+    async def get(self, key: str, cut: Callable[[], Recording]) -> Prepared:
+        """Return the recording of *key*, made by *cut* (which blocks, and runs apart) where it is not at hand.
+
+        However many ask at once, it is made once. Raises what *cut* raises.
+        """
+        found = self._kept.get(key)
+        if found is not None:
+            self._kept.move_to_end(key)
+            return found
+        if key not in self._cutting:
+            self._cutting[key] = asyncio.create_task(self._make(key, cut))
+        return await asyncio.shield(self._cutting[key])
+
+    async def close(self) -> None:
+        """End the drawing that is under way."""
+        for task in self._drawing:
+            task.cancel()
+        await asyncio.gather(*self._drawing, return_exceptions=True)
+
+    async def _make(self, key: str, cut: Callable[[], Recording]) -> Prepared:
+        try:
+            recording = await asyncio.to_thread(cut)
+            made = Prepared(recording, [recording.first()])
+            self._kept[key] = made
+            self._make_room()
+            if len(recording.segments) > 1:
+                task = asyncio.create_task(self._draw(made))
+                self._drawing.add(task)
+                task.add_done_callback(self._drawing.discard)
+            return made
+        finally:
+            del self._cutting[key]
+
+    def _make_room(self) -> None:
+        while len(self._kept) > 1 and sum(one.recording.size for one in self._kept.values()) > self._most:
+            self._kept.popitem(last=False)
+
+    async def _draw(self, made: Prepared) -> None:
+        try:
+            async with self._turn, _program() as process:
+                outline = made.recording.outline
+                await _say(process, json.dumps({"columns": outline.columns, "rows": outline.rows}).encode())
+                for segment in made.recording.segments[:-1]:
+                    await _say(process, segment.text)
+                    told = json.loads(await _line(process))
+                    async with made.drawn:
+                        made.pictures.append(Picture(told["columns"], told["rows"], told["output"]))
+                        made.drawn.notify_all()
+        except (OSError, ValueError, KeyError, asyncio.LimitOverrunError, EOFError) as broken:
+            log.warning("replay.pictures_failed", error=type(broken).__name__, drawn=len(made.pictures))
+        finally:
+            made.failed = len(made.pictures) < len(made.recording.segments)
+            async with made.drawn:
+                made.drawn.notify_all()
+
+
+@contextlib.asynccontextmanager
+async def _program() -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",
+        "-m",
+        _PROGRAM,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        limit=_LONGEST_LINE,
+        env={"PYTHONPATH": "", "LANG": "C.UTF-8"},
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def _say(process: asyncio.subprocess.Process, line: bytes) -> None:
+    if process.stdin is None:
+        raise OSError("the program has no input")
+    process.stdin.write(line + b"\n")
+    await process.stdin.drain()
+
+
+async def _line(process: asyncio.subprocess.Process) -> bytes:
+    if process.stdout is None:
+        raise OSError("the program has no output")
+    line = await process.stdout.readline()
+    if not line:
+        raise EOFError
+    return line

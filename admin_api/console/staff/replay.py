@@ -1,0 +1,271 @@
+"""Replay in the browser: the player, what it plays, the marks and files beside it, the transcript, the download."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Final
+
+import zstandard
+from starlette.concurrency import iterate_in_threadpool
+from starlette.datastructures import FormData
+from starlette.responses import Response, StreamingResponse
+
+from admin_api.console.caller import text
+from admin_api.console.staff.caller import StaffCaller
+from admin_api.console.staff.reading import granted
+from admin_api.console.staff.recordings import PictureMissing, Prepared, Recordings
+from admin_api.console.staff.screens import REPLAYERS, Screens
+from admin_api.console.staff.sessions import of_catalog
+from admin_api.console.staff.trace import cataloged, narrator, note_reading, opened
+from admin_api.console.staff.view import PLAYER_POLICY, page
+from policy.errors import NotFound
+from policy.services import inputs
+from recorder.replay import asciicast, transcript
+from recorder.replay.outline import Mark, MarkKind, Outline, Transfer
+from recorder.replay.reader import TraceReader
+from recorder.replay.pieces import Recording, RecordingTooLong, cut
+from recorder.store.catalog import CatalogedSession
+
+screens = Screens()
+_AT_ONCE_SECONDS: Final = 0.2
+"""How long the page waits for marks and files; what takes longer comes after it."""
+_PICTURE_SECONDS: Final = 25.0
+_SHOWN: Final = 400
+"""Marks and files beside the player; the transcript has them all."""
+_AS_TEXT: Final = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A mark beside the player: seconds since the opening."""
+
+    at: float
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A file beside the player; what it quotes is hostile."""
+
+    at: float
+    op: str
+    path: str
+    size: int | None
+    sha256: str | None
+    result: str | None
+
+
+@screens.get("/console/sessions/{session_id}/replay", roles=REPLAYERS)
+async def show(caller: StaffCaller) -> Response:
+    """Show the player. ``?t=`` is where it begins, in seconds since the session opened."""
+    session_id = caller.path("session_id")
+    reading = await granted(caller, session_id)
+    found = await cataloged(caller, session_id)
+    work = asyncio.ensure_future(_prepared(caller, found))
+    with suppress(TimeoutError, RecordingTooLong):
+        await asyncio.wait_for(asyncio.shield(work), _AT_ONCE_SECONDS)
+    work.add_done_callback(_looked_at)
+    beside = _beside(work.result()) if work.done() and work.exception() is None else None
+    return await page(
+        caller,
+        "staff/replay.html",
+        policy=PLAYER_POLICY,
+        row=of_catalog(found),
+        reading=reading,
+        start=_seconds(caller.query("t", longest=16)),
+        beside=beside,
+        too_long=work.done() and isinstance(work.exception(), RecordingTooLong),
+    )
+
+
+@screens.get("/console/sessions/{session_id}/replay/beside", roles=REPLAYERS)
+async def show_beside(caller: StaffCaller) -> Response:
+    """Give the marks and files beside the player, once they are known."""
+    session_id = caller.path("session_id")
+    await granted(caller, session_id)
+    found = await cataloged(caller, session_id)
+    beside = _beside(await _prepared(caller, found))
+    return await page(caller, "staff/replay_beside.html", row=of_catalog(found), beside=beside)
+
+
+@screens.get("/console/sessions/{session_id}/replay/index.json", roles=REPLAYERS)
+async def index(caller: StaffCaller) -> Response:
+    """Give the player its index."""
+    session_id = caller.path("session_id")
+    await granted(caller, session_id)
+    made = await _prepared(caller, await cataloged(caller, session_id))
+    return await _packed(caller, json.dumps(made.recording.index(short=_short(caller))).encode())
+
+
+@screens.get("/console/sessions/{session_id}/replay/pauses.json", roles=REPLAYERS)
+async def pauses(caller: StaffCaller) -> Response:
+    """Tell where pauses end and how much is cut until there, both in seconds, so that a moment can be found in both times."""
+    session_id = caller.path("session_id")
+    await granted(caller, session_id)
+    made = await _prepared(caller, await cataloged(caller, session_id))
+    return await _packed(caller, json.dumps({"cuts": made.recording.outline.cuts()}).encode())
+
+
+@screens.get("/console/sessions/{session_id}/replay/{number:int}.json", roles=REPLAYERS)
+async def piece(caller: StaffCaller) -> Response:
+    """Give the player one piece of the recording."""
+    session_id, number = caller.path("session_id"), int(caller.path("number"))
+    await granted(caller, session_id)
+    made = await _prepared(caller, await cataloged(caller, session_id))
+    try:
+        picture = await made.picture(number, _PICTURE_SECONDS)
+    except IndexError as missing:
+        raise NotFound("piece", str(number)) from missing
+    except (PictureMissing, TimeoutError):
+        return Response(status_code=503, headers={"Retry-After": "5"})
+    body = await asyncio.to_thread(made.recording.piece, number, picture, short=_short(caller))
+    return await _packed(caller, body)
+
+
+@screens.get("/console/sessions/{session_id}/transcript", roles=REPLAYERS)
+async def read_transcript(caller: StaffCaller) -> Response:
+    """Give the trace as plain text, in which no control sequence is left."""
+    session_id = caller.path("session_id")
+    await granted(caller, session_id)
+    found, teller = await cataloged(caller, session_id), narrator(caller)
+    lines = await asyncio.to_thread(
+        _begun, _lines(caller, found, lambda reader: transcript.render(reader, teller=teller))
+    )
+    return StreamingResponse(
+        iterate_in_threadpool(lines), media_type="text/plain; charset=utf-8", headers=_AS_TEXT
+    )
+
+
+@screens.post("/console/sessions/{session_id}/download", roles=REPLAYERS, fresh=True)
+async def download(caller: StaffCaller, form: FormData) -> Response:
+    """Give the trace as asciicast v3, for players elsewhere; its own reason is in the journal first."""
+    session_id = caller.path("session_id")
+    await granted(caller, session_id)
+    reason = inputs.line(text(form, "reason"), "reason", longest=500)
+    found, teller = await cataloged(caller, session_id), narrator(caller)
+    await note_reading(caller, found, reason, "download")
+    lines = await asyncio.to_thread(
+        _begun, _lines(caller, found, lambda reader: asciicast.export(reader, teller=teller))
+    )
+    headers = {"Content-Disposition": f'attachment; filename="{found.header.session_id}.cast"', **_AS_TEXT}
+    return StreamingResponse(
+        iterate_in_threadpool(lines), media_type="application/x-asciicast", headers=headers
+    )
+
+
+@screens.get("/console/sessions/{session_id}/download", roles=REPLAYERS)
+async def ask_to_download(caller: StaffCaller) -> Response:
+    """Ask why the trace is to leave the console."""
+    session_id = caller.path("session_id")
+    reading = await granted(caller, session_id)
+    found = await cataloged(caller, session_id)
+    caller.kept = caller.kept or {"reason": reading.reason}
+    return await page(caller, "staff/download.html", row=of_catalog(found))
+
+
+async def _prepared(caller: StaffCaller, found: CatalogedSession) -> Prepared:
+    closing = found.closing
+    digest = closing.manifest_sha256 if closing is not None else ""
+    context, teller = caller.context, narrator(caller)
+
+    def made() -> Recording:
+        with opened(context, found) as reader:
+            return cut(reader, teller=teller)
+
+    key = f"{found.header.session_id} {digest} {caller.language.value}"
+    return await recordings_of(caller).get(key, made)
+
+
+def recordings_of(caller: StaffCaller) -> Recordings:
+    """Return the recordings at hand in this process."""
+    return caller.context.recordings
+
+
+def _beside(made: Prepared) -> dict[str, Any]:
+    outline = made.recording.outline
+    return {
+        "moments": [_moment(mark) for mark in outline.marks[:_SHOWN]],
+        "files": [_file(one) for one in outline.transfers[:_SHOWN]],
+        "more": max(0, len(outline.marks) - _SHOWN) + outline.untold,
+        "duration": outline.duration_us / 1_000_000,
+        "size": outline.size,
+        "counts": _counts(outline),
+    }
+
+
+def _counts(outline: Outline) -> dict[str, int]:
+    wanted = (MarkKind.COMMAND, MarkKind.FILE, MarkKind.WARNING, MarkKind.REFUSED, MarkKind.UNSEEN)
+    found = {kind.value: sum(mark.kind is kind for mark in outline.marks) for kind in wanted}
+    return {name: count for name, count in found.items() if count}
+
+
+def _moment(mark: Mark) -> Moment:
+    return Moment(at=mark.at_us / 1_000_000, kind=mark.kind.value, text=mark.text)
+
+
+def _file(one: Transfer) -> File:
+    size = one.facts.get("size")
+    return File(
+        at=one.at_us / 1_000_000,
+        op=str(one.facts.get("op", "")),
+        path=str(one.facts.get("path", "")),
+        size=size if isinstance(size, int) else None,
+        sha256=_word(one.facts.get("sha256")),
+        result=_word(one.facts.get("result")),
+    )
+
+
+def _word(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _short(caller: StaffCaller) -> bool:
+    return caller.query("pauses") == "short"
+
+
+def _seconds(typed: str) -> float:
+    try:
+        found = float(typed)
+    except ValueError:
+        return 0.0
+    return found if 0 <= found < 10**8 else 0.0
+
+
+async def _packed(caller: StaffCaller, body: bytes) -> Response:
+    """Return JSON as small as the browser reads it: pieces have megabytes."""
+    accepted = caller.request.headers.get("accept-encoding", "")
+    headers = {"Vary": "Accept-Encoding"}
+    if "zstd" in accepted:
+        headers["Content-Encoding"] = "zstd"
+        body = await asyncio.to_thread(zstandard.ZstdCompressor(level=1).compress, body)
+    elif "gzip" in accepted:
+        headers["Content-Encoding"] = "gzip"
+        body = await asyncio.to_thread(gzip.compress, body, 1)
+    return Response(body, media_type="application/json", headers=headers)
+
+
+def _lines(
+    caller: StaffCaller, found: CatalogedSession, render: Callable[[TraceReader], Iterator[str]]
+) -> Iterator[str]:
+    with opened(caller.context, found) as reader:
+        for line in render(reader):
+            yield f"{line}\n"
+
+
+def _begun(lines: Iterator[str]) -> Iterator[str]:
+    """Return the lines, the first of which is read already: what cannot be read at all is refused, not cut off."""
+    first = next(lines, None)
+    return chain([first] if first is not None else [], lines)
+
+
+def _looked_at(work: "asyncio.Future[Prepared]") -> None:
+    """Take note of how the work ended, whoever asked: the next one to ask is told."""
+    if not work.cancelled():
+        work.exception()

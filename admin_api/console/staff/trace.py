@@ -1,0 +1,54 @@
+"""A closed trace as the console opens it: the one place that knows where traces lie and which keys read them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from admin_api.console.staff.caller import StaffCaller
+from admin_api.deps import Context
+from admin_api.evidence import note
+from admin_api.narration import Narrator
+from policy.errors import Conflict, NotFound
+from recorder.errors import TraceNotFound
+from recorder.replay.reader import TraceReader
+from recorder.store.catalog import CatalogedSession
+
+
+async def cataloged(caller: StaffCaller, session_id: str) -> CatalogedSession:
+    """Return what the catalogue knows of a session; raises NotFound, and Conflict while it is not over."""
+    try:
+        found = await caller.context.catalog.session(caller.hospital_id, session_id)
+    except TraceNotFound as missing:
+        raise NotFound("trace", session_id) from missing
+    if found.closing is None:
+        raise Conflict("the session is not over: its trace is still with the gateway")
+    return found
+
+
+@contextmanager
+def opened(context: Context, session: CatalogedSession) -> Iterator[TraceReader]:
+    """Open the trace of *session* at its start. Blocks. Raises NotFound, and what TraceReader raises."""
+    header = session.header
+    try:
+        place = context.traces.find(header.hospital_id, header.session_id, header.started_at)
+    except TraceNotFound as missing:
+        raise NotFound("trace", header.session_id) from missing
+    with context.traces.opened(place) as folder, TraceReader(folder, context.reader_keys) as reader:
+        yield reader
+
+
+def narrator(caller: StaffCaller) -> Narrator:
+    """Return who tells a trace in the caller's language and the hospital's zone."""
+    return Narrator(caller.language, caller.here.timezone, caller.context.vocabulary)
+
+
+async def note_reading(caller: StaffCaller, session: CatalogedSession, reason: str, form: str) -> None:
+    """Write to the journal that the caller reads a trace, and why; raises JournalBroken: then she must not."""
+    await note(
+        caller.context,
+        caller.principal,
+        "trace.read",
+        session_id=session.header.session_id,
+        device_id=session.header.device["id"],
+        person_id=session.header.person["id"],
+        details={"reason": reason, "form": form},
+    )

@@ -1,0 +1,145 @@
+"""What a player needs of a trace besides its output: marks, files, pauses, length. Pure but for the trace it reads."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from recorder.errors import TraceFormatError
+from recorder.replay.asciicast import Event
+from recorder.trace.frames import Frame, FrameType, facts
+
+PAUSE_US = 2_000_000
+"""What a pause is shortened to, where pauses are."""
+MOST_MARKS = 5_000
+"""Marks kept; a transfer of a million files must not fill a browser. How many there were is kept."""
+
+
+class MarkKind(Enum):
+    """What a mark tells of."""
+
+    COMMAND = "command"
+    FILE = "file"
+    REFUSED = "refused"
+    WARNING = "warning"
+    UNSEEN = "unseen"
+    GAP = "gap"
+    OTHER = "other"
+
+
+_KINDS = {
+    FrameType.REQUEST: MarkKind.COMMAND,
+    FrameType.FILE: MarkKind.FILE,
+    FrameType.REFUSED: MarkKind.REFUSED,
+    FrameType.WARNING: MarkKind.WARNING,
+    FrameType.GAP: MarkKind.GAP,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment that a reader may want to go to.
+
+    Attributes:
+        at_us: Microseconds since the trace was opened.
+        kind: What it tells of.
+        text: In the teller's words, harmless.
+    """
+
+    at_us: int
+    kind: MarkKind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A file that passed, or was asked for.
+
+    Attributes:
+        at_us: When that was told, in microseconds since the trace was opened.
+        facts: What the frame says: ``op``, ``path``, ``phase``, ``size``, ``sha256``, ``result``; texts are hostile.
+    """
+
+    at_us: int
+    facts: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Outline:
+    """What passed, without what the screen showed. Built event by event with `add`.
+
+    Attributes:
+        columns: Of the terminal at the beginning.
+        rows: Of the terminal at the beginning.
+        duration_us: When the last event was.
+        size: Bytes of output, as text.
+        marks: The first `MOST_MARKS`.
+        transfers: Files, as many at most.
+        untold: Marks beyond those.
+    """
+
+    columns: int
+    rows: int
+    duration_us: int = 0
+    size: int = 0
+    marks: list[Mark] = field(default_factory=list)
+    transfers: list[Transfer] = field(default_factory=list)
+    untold: int = 0
+    _ends: list[int] = field(default_factory=list)
+    _cuts: list[int] = field(default_factory=list)
+
+    def add(self, event: Event) -> None:
+        """Take one event, in order."""
+        pause = event.at_us - self.duration_us - PAUSE_US
+        if pause > 0:
+            self._ends.append(event.at_us)
+            self._cuts.append(pause + (self._cuts[-1] if self._cuts else 0))
+        self.duration_us = event.at_us
+        if event.code == "o":
+            self.size += len(event.data)
+        elif event.code == "m" and event.frame is not None:
+            self._mark(event, event.frame)
+
+    def short_us(self, at_us: int) -> int:
+        """When that moment is where each pause is cut to `PAUSE_US`: within a pause, as far as it is shown."""
+        found = bisect_right(self._ends, at_us)
+        cut = self._cuts[found - 1] if found else 0
+        if found < len(self._ends):
+            length = self._cuts[found] - cut + PAUSE_US
+            begun = self._ends[found] - length
+            if at_us > begun + PAUSE_US:
+                return begun + PAUSE_US - cut
+        return at_us - cut
+
+    @property
+    def short_duration_us(self) -> int:
+        """How long it is with pauses cut."""
+        return self.short_us(self.duration_us)
+
+    def cuts(self) -> list[tuple[float, float]]:
+        """Where each pause ends, and how much is cut until there, in seconds."""
+        return [(end / 1_000_000, cut / 1_000_000) for end, cut in zip(self._ends, self._cuts, strict=True)]
+
+    def _mark(self, event: Event, frame: Frame) -> None:
+        if len(self.marks) >= MOST_MARKS:
+            self.untold += 1
+            return
+        told = _told(frame)
+        self.marks.append(Mark(event.at_us, _kind(frame, told), event.data))
+        if frame.type is FrameType.FILE:
+            self.transfers.append(Transfer(event.at_us, told))
+
+
+def _kind(frame: Frame, told: dict[str, Any]) -> MarkKind:
+    if frame.type is FrameType.MARKER and str(told.get("kind", "")).startswith("unseen"):
+        return MarkKind.UNSEEN
+    return _KINDS.get(frame.type, MarkKind.OTHER)
+
+
+def _told(frame: Frame) -> dict[str, Any]:
+    try:
+        return facts(frame)
+    except TraceFormatError:
+        return {}

@@ -1,0 +1,238 @@
+"""A trace cut into pieces that a player loads one by one, each with what the screen showed before it.
+
+The form is that of asciinema-player 3.17 (``format: "segmented"``). Pieces are cut by size alone, so that a short
+recording is one piece and needs no picture of its screen; the pictures of a long one come from `recorder.replay.screen`
+in a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import zstandard
+
+from recorder.errors import TraceFormatError
+from recorder.replay.asciicast import Event, perform
+from recorder.replay.outline import Outline
+from recorder.replay.reader import TraceReader
+from recorder.replay.timeline import Teller
+
+SEGMENT: Final = 1 << 20
+"""About how many bytes a piece of a long recording has; it ends at the next moment."""
+WHOLE: Final = 24 << 20
+"""About how many bytes a recording may have and stay one piece, which a player seeks in by itself."""
+CAUGHT_UP: Final = 24 << 20
+"""About how many bytes of output a player is given to draw a picture itself, where none is drawn yet."""
+MOST: Final = 512 << 20
+"""About how many bytes a recording may have to be shown in a browser at all."""
+MOST_PACKED: Final = 128 << 20
+"""Bytes, packed, that the pieces of one recording may take."""
+_TOGETHER: Final = 0.016
+"""Output that came within one picture of a screen is one event."""
+_EVENT: Final = 24
+"""What an event takes besides its text."""
+
+Happening = tuple[float, str, Any]
+"""Seconds since the opening; ``o``, ``r`` or ``m``; the output, the size, or the mark's words."""
+
+
+class RecordingTooLong(TraceFormatError):
+    """The recording is more than a browser is given; it can be downloaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One piece: when it begins, and what happened in it, packed.
+
+    Attributes:
+        start_us: Microseconds since the trace was opened; 0 for the first.
+        packed: zstd of a JSON list of `Happening`.
+        size: About how many bytes happened.
+        resized: Whether the terminal's size changed in it.
+    """
+
+    start_us: int
+    packed: bytes
+    size: int
+    resized: bool
+
+    @property
+    def text(self) -> bytes:
+        """What happened, as JSON."""
+        return zstandard.ZstdDecompressor().decompress(self.packed)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What the screen showed when a piece begins: its size, and the output that draws it on an empty one."""
+
+    columns: int
+    rows: int
+    output: str
+
+
+@dataclass(slots=True)
+class Recording:
+    """A whole trace, ready for a player but for the pictures of its later pieces."""
+
+    outline: Outline
+    segments: list[Segment] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        return sum(len(one.packed) for one in self.segments)
+
+    @property
+    def end_us(self) -> int:
+        """When a player's time ends: after the beginning of the last piece, which a player asks for."""
+        return max(self.outline.duration_us, self.segments[-1].start_us + 1)
+
+    def index(self, *, short: bool) -> dict[str, Any]:
+        """The player's index; *short* cuts the pauses. Addresses are relative: ``0.json``, ``1.json``."""
+        outline, at = self.outline, _clock(self.outline, short=short)
+        suffix = "?pauses=short" if short else ""
+        return {
+            "version": 1,
+            "duration": at(self.end_us),
+            "term": {"cols": outline.columns, "rows": outline.rows},
+            "markers": [[at(mark.at_us), mark.text] for mark in outline.marks],
+            "segments": [
+                {"start": at(one.start_us), "url": f"{number}.json{suffix}"}
+                for number, one in enumerate(self.segments)
+            ],
+        }
+
+    def piece(self, number: int, picture: Picture, *, short: bool) -> bytes:
+        """Piece *number* as the player reads it (JSON), which begins with *picture*.
+
+        Raises:
+            IndexError: There is none.
+        """
+        text = self.segments[number].text
+        if short:
+            at = _clock(self.outline, short=True)
+            happened = [
+                [at(round(seconds * 1_000_000)), code, data] for seconds, code, data in json.loads(text)
+            ]
+            text = _json(happened)
+        snapshot = {"cols": picture.columns, "rows": picture.rows, "init": picture.output}
+        return b'{"snapshot":%b,"events":%b}' % (_json(snapshot), text)
+
+    def caught_up(self, known: Picture, since: int, number: int) -> Picture | None:
+        """What draws piece *number*'s picture out of that of piece *since*: all output between.
+
+        None where that is more than `CAUGHT_UP`, or the size changed: then it has to be drawn first.
+        """
+        between = self.segments[since:number]
+        if sum(one.size for one in between) > CAUGHT_UP or any(one.resized for one in between):
+            return None
+        parts = [known.output]
+        for one in between:
+            parts += [data for _, code, data in json.loads(one.text) if code == "o"]
+        return Picture(known.columns, known.rows, "".join(parts))
+
+    def first(self) -> Picture:
+        """What the screen shows before anything did."""
+        return Picture(self.outline.columns, self.outline.rows, "")
+
+
+def cut(reader: TraceReader, *, teller: Teller | None = None) -> Recording:
+    """The trace in pieces. Blocks; reads it whole.
+
+    Args:
+        reader: Stands at the trace's start.
+        teller: Whose words the marks are in; None: the format's own.
+
+    Raises:
+        RecordingTooLong: It has more output than a browser is given.
+        ChainBroken: A record is not the one that was written.
+        TraceFormatError: A frame cannot be read.
+        TraceSealed: None of the reader's keys opens it.
+    """
+    shown = perform(reader, teller=teller)
+    outline = Outline(shown.head["term"]["cols"], shown.head["term"]["rows"])
+    made, pieces, size = Recording(outline), [_Piece(0)], 0
+    for event in shown.events:
+        untold = outline.untold
+        outline.add(event)
+        if event.code == "x" or outline.untold > untold:
+            continue
+        here = pieces[-1]
+        if here.size >= SEGMENT and event.at_us > here.last_us:
+            here = _Piece(event.at_us)
+            pieces.append(here)
+        size += here.add(event)
+        if size > WHOLE and len(pieces) > 1:
+            made.segments += [one.packed() for one in pieces[:-1]]
+            del pieces[:-1]
+        if size > MOST or (len(pieces) == 1 and made.size > MOST_PACKED):
+            raise RecordingTooLong("the recording is longer than a browser is given: download it")
+    if made.segments:
+        made.segments += [one.packed() for one in pieces]
+    else:
+        made.segments.append(_joined(pieces))
+    return _ended(made)
+
+
+class _Piece:
+    def __init__(self, start_us: int) -> None:
+        self.start_us = self.last_us = start_us
+        self.size = 0
+        self.happened: list[Happening] = []
+
+    def add(self, event: Event) -> int:
+        """Take an event, and return how much larger the piece is."""
+        at_us, code, data = event.at_us, event.code, event.data
+        self.last_us = at_us
+        grown = len(data)
+        before = self.happened[-1] if self.happened else None
+        if before is not None and code == before[1] == "o" and at_us / 1_000_000 - before[0] < _TOGETHER:
+            self.happened[-1] = (before[0], "o", before[2] + data)
+        else:
+            self.happened.append((at_us / 1_000_000, code, _size(data) if code == "r" else data))
+            grown += _EVENT
+        self.size += grown
+        return grown
+
+    def packed(self) -> Segment:
+        return _packed(self.start_us, self.happened, self.size)
+
+
+def _joined(pieces: Sequence[_Piece]) -> Segment:
+    happened = [one for piece in pieces for one in piece.happened]
+    return _packed(0, happened, sum(piece.size for piece in pieces))
+
+
+def _ended(made: Recording) -> Recording:
+    """Let the last piece end when the recording does, and none be empty: a player takes nothing else."""
+    last = made.segments[-1]
+    text = last.text[:-1]
+    end = _json([made.end_us / 1_000_000, "o", ""])
+    closed = b"%b%b%b]" % (text, b"," if len(text) > 1 else b"", end)
+    made.segments[-1] = replace(last, packed=zstandard.ZstdCompressor(level=1).compress(closed))
+    return made
+
+
+def _packed(start_us: int, happened: Sequence[Happening], size: int) -> Segment:
+    packed = zstandard.ZstdCompressor(level=1).compress(_json(happened))
+    return Segment(start_us, packed, size, any(code == "r" for _, code, _ in happened))
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _clock(outline: Outline, *, short: bool) -> Callable[[int], float]:
+    def at(at_us: int) -> float:
+        return (outline.short_us(at_us) if short else at_us) / 1_000_000
+
+    return at
+
+
+def _size(text: str) -> dict[str, int]:
+    columns, _, rows = text.partition("x")
+    return {"cols": int(columns), "rows": int(rows)}
