@@ -26,8 +26,8 @@ from policy.errors import NotFound
 from policy.services import inputs
 from recorder.replay import asciicast, transcript
 from recorder.replay.outline import Mark, MarkKind, Outline, Transfer
-from recorder.replay.reader import TraceReader
 from recorder.replay.pieces import Recording, RecordingTooLong, cut
+from recorder.replay.reader import TraceReader
 from recorder.store.catalog import CatalogedSession
 
 screens = Screens()

@@ -33,7 +33,7 @@ def session_id(house: House) -> str:
 
 def filled(screen: Screen, session_id: str) -> str:
     """Return a path of that screen that something stands behind."""
-    return re.sub(r"\{[^}]*\}", session_id, screen.path)
+    return re.sub(r"\{[^}]*\}", session_id, re.sub(r"\{[^}]*:int\}", "0", screen.path))
 
 
 def guarded() -> Iterator[Screen]:

@@ -127,8 +127,8 @@ def test_what_comes_out_is_the_session_and_harmless(house: House, session_id: st
             index = client.get(f"{base}/replay/index.json{pauses}")
             assert index.headers["content-type"] == "application/json"
             told = index.json()
-            pieces = [client.get(f"{base}/replay/{one['url']}").json() for one in told["segments"]]
-            shown = play(told, pieces.__getitem__)
+            loaded = [client.get(f"{base}/replay/{one['url']}").json() for one in told["segments"]]
+            shown = play(told, loaded.__getitem__)
             assert HOSTILE in shown
         page = client.get(f"{base}/replay")
         assert "'wasm-unsafe-eval'" in page.headers["content-security-policy"]
@@ -185,11 +185,11 @@ def test_a_long_recording_s_pictures_are_drawn_apart(house: House, monkeypatch: 
         base = f"/console/sessions/{long}/replay"
         index = client.get(f"{base}/index.json").json()
         assert len(index["segments"]) > 4
-        pieces = [client.get(f"{base}/{one['url']}").json() for one in index["segments"]]
-        play(index, pieces.__getitem__)
-        first = next(data for _, code, data in pieces[-1]["events"] if code == "o")
+        loaded = [client.get(f"{base}/{one['url']}").json() for one in index["segments"]]
+        play(index, loaded.__getitem__)
+        first = next(data for _, code, data in loaded[-1]["events"] if code == "o")
         number = int(first.split()[1])
-        assert f"ligne {number - 1} " in pieces[-1]["snapshot"]["init"]
+        assert f"ligne {number - 1} " in loaded[-1]["snapshot"]["init"]
         monkeypatch.setattr(pieces, "MOST", 3_000)
         gone = record(house, fill, write_timeout=1e6)
         read(client, gone)
@@ -200,7 +200,7 @@ def test_a_long_recording_s_pictures_are_drawn_apart(house: House, monkeypatch: 
 def test_a_broken_trace_is_told_and_the_console_goes_on(house: House) -> None:
     """A trace that somebody changed is not played past its first bad record: the page says that it cannot be read."""
     broken = record(house, lambda recording: speak(recording, "bonjour\r\n" * 40))
-    trace = house.store.open(house.world.id, broken) / "trace.ecl"
+    trace = house.store.open(house.world.id, broken) / "trace-000001.ecl"
     stored = bytearray(trace.read_bytes())
     stored[-3] ^= 1
     trace.chmod(0o640)

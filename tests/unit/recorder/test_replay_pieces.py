@@ -11,9 +11,9 @@ from recorder.errors import TraceFormatError
 from recorder.replay import pieces
 from recorder.replay.asciicast import Event
 from recorder.replay.outline import MOST_MARKS, PAUSE_US, MarkKind, Outline
+from recorder.replay.pieces import Picture, RecordingTooLong, cut
 from recorder.replay.reader import TraceReader
 from recorder.replay.screen import Drawing
-from recorder.replay.pieces import Picture, RecordingTooLong, cut
 from recorder.trace.frames import Frame, FrameType, canonical
 from tests.support.player import play
 from tests.support.traces import closed_trace
