@@ -237,7 +237,7 @@ class Settings(BaseSettings):
     @property
     def evaluation_stores(self) -> bool:
         """Whether an embedded store is used, fit for evaluation and a small site only."""
-        return self.store.bucket is None or self.policy_database.embedded or self.trace_database.embedded
+        return self.policy_database.embedded or self.trace_database.embedded
 
 
 def find(explicit: Path | None) -> Path:

@@ -173,12 +173,12 @@ class TraceStore(TraceWriting, Protocol):
             TraceLocked: A legal hold is set on the trace; nothing was destroyed.
         """
 
-    def delete(self, place: TracePlace, *, keep_manifest: bool = False) -> int:
+    def delete(self, place: TracePlace, *, keep_stub: bool = False) -> int:
         """Delete a trace whose retention is over, in every version; how many objects there were.
 
         Args:
             place: Which trace.
-            keep_manifest: Leave the signed manifest, which proves what there was.
+            keep_stub: Leave the signed manifest, and the record of the purge: they prove what there was.
 
         Raises:
             TraceNotFound: There is none.

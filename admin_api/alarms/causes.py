@@ -161,6 +161,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
     # what is kept
     Cause(kind="recording_failed", event="alarm.recording_failed", severity=_C, key=_one),
     Cause(kind="recording_failed", event="alarm.recording_unavailable", severity=_C, key=_one),
+    Cause(kind="store_down", event="alarm.store_down", severity=_C, key=_fact("node")),
+    Cause(kind="store_down", event="alarm.store_back", severity=_C, key=_fact("node"), over=True),
     Cause(kind="trace_not_shipped", event="alarm.trace_not_shipped", severity=_H, key=_one),
     Cause(kind="trace_interrupted", event="alarm.trace_interrupted", severity=_N, key=_one),
     Cause(kind="trace_altered", event="trace.verified", severity=_C, key=_session, when=_not_intact),

@@ -1,6 +1,17 @@
 """What ``ecluse doctor`` looks at on a machine; each check says what is wrong and the way out."""
 
-from ecluse.diagnosis import anchors, collector, databases, derogations, files, keys, machine, network, users
+from ecluse.diagnosis import (
+    anchors,
+    collector,
+    databases,
+    derogations,
+    files,
+    keys,
+    machine,
+    network,
+    trace_store,
+    users,
+)
 from ecluse.diagnosis.symptom import Symptom
 from ecluse.settings import Settings
 from policy.clock import Clock
@@ -22,6 +33,7 @@ async def examine(settings: Settings, clock: Clock) -> list[Symptom]:
         *await databases.stores(settings),
         *await databases.roles(settings),
         *await databases.keyring(settings),
+        *await trace_store.trace_store(settings, clock),
         *await derogations.derogations(settings, clock),
         *await anchors.anchors(settings, clock),
         *await collector.collector(settings, clock),

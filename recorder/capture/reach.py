@@ -32,11 +32,13 @@ class Reach:
     """Told of each success and refusal, on the event loop; alarms once when the store stops serving.
 
     Args:
+        node: Name of this gateway.
         now: Wall clock.
         alarm: Told ``alarm.store_down`` and ``alarm.store_back``.
     """
 
-    def __init__(self, now: Now, alarm: Alarm) -> None:
+    def __init__(self, node: str, now: Now, alarm: Alarm) -> None:
+        self._node = node
         self._now = now
         self._alarm = alarm
         self._reachable_since: datetime | None = None
@@ -47,7 +49,7 @@ class Reach:
         """The store did what it was asked."""
         if self._unreachable_since is not None:
             since = self._unreachable_since
-            self._alarm("alarm.store_back", {"since": since.isoformat()})
+            self._alarm("alarm.store_back", {"node": self._node, "since": since.isoformat()})
         if self._reachable_since is None:
             self._reachable_since = self._now()
         self._unreachable_since = self._error = None
@@ -59,7 +61,9 @@ class Reach:
         self._error = error
         if first:
             self._unreachable_since = self._now()
-            self._alarm("alarm.store_down", {"kind": type(error).__name__, "error": str(error)})
+            self._alarm(
+                "alarm.store_down", {"node": self._node, "kind": type(error).__name__, "error": str(error)}
+            )
 
     def state(self, lag_bytes: int, lag_seconds: float) -> StoreState:
         """How it is now."""

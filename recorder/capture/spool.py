@@ -42,6 +42,9 @@ SWEEP_SECONDS = 30.0
 SHIP_SECONDS = 5.0
 """How long a closing session waits for its trace to arrive; a longer copy goes on behind it."""
 
+START_SECONDS = 20.0
+"""How long a start waits for what a dead process left to arrive; a longer copy goes on behind it."""
+
 SYNC_THREADS = 8
 STORE_THREADS = 16
 
@@ -89,7 +92,7 @@ class Recorder:
         self._slow_pool = ThreadPoolExecutor(SYNC_THREADS, thread_name_prefix="spool-sync")
         # and apart from both, so that a store that hangs takes nothing from the disk
         self._store_pool = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="trace-store")
-        self._reach = Reach(now, self._alarm)
+        self._reach = Reach(node, now, self._alarm)
         self.courier = Courier(self.store, self._store_pool, self._reach)
         self._live: dict[Recording, _Live] = {}
         self._watch = Watch(
@@ -110,7 +113,7 @@ class Recorder:
         """Read the key, make the folders, close what a dead process left.
 
         Returns:
-            Sessions whose traces were found in the spool, closed and shipped.
+            Sessions whose traces were found in the spool, closed and shipped before this returned.
 
         Raises:
             SignatureInvalid: The signing key cannot be used.
@@ -133,10 +136,14 @@ class Recorder:
             now=self._now,
             alarm=self._alarm,
         )
-        recovered = await self._shipper.sweep()
+        first = asyncio.create_task(self._shipper.sweep())
+        self._tasks.add(first)
+        first.add_done_callback(self._tasks.discard)
+        await asyncio.wait({first}, timeout=START_SECONDS)
+        recovered = first.result() if first.done() else []
         self._rounds = asyncio.create_task(self.courier.run())
         self._watcher = asyncio.create_task(self._watch.run())
-        self._sweeper = asyncio.create_task(self._sweep())
+        self._sweeper = asyncio.create_task(self._sweep(first))
         return recovered
 
     async def open(self, header: TraceHeader, on_failure: Callable[[Exception], None]) -> Recording:
@@ -295,7 +302,8 @@ class Recorder:
         )
         return manifest, sign(live.trace.directory, manifest, key)
 
-    async def _sweep(self) -> None:
+    async def _sweep(self, first: asyncio.Task[list[str]]) -> None:
+        await asyncio.wait({first})
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
             await self._sweep_once()

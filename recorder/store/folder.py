@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
 
 from recorder.errors import (
-    StoreForbidden,
-    StoreFull,
-    StoreUnavailable,
-    StoreUnreachable,
     TraceFormatError,
     TraceLocked,
     TraceNotFound,
 )
 from recorder.ports import Now, StoredObject
 from recorder.seal.wrapping import MAX_WRAP, SUFFIX, check_wrap_name
+from recorder.store import files
 from recorder.trace import instants
 from recorder.trace.header import check_identifier
 from recorder.trace.manifest import StoredFile, segment_name
 from recorder.trace.place import (
     LIVE,
     MANIFEST,
-    SIGNATURE,
+    STUB,
     TRACE,
     TracePlace,
     check_file_name,
@@ -38,15 +33,27 @@ from recorder.trace.place import (
 )
 
 FILE_MODE = 0o440
-LIVE_MODE = 0o640
 FOLDER_MODE = 0o750
-_LOCK = ".lock.json"
-_CHUNK = 1 << 20
+_NOTE = ".lock.json"
 
 
 def wall_clock() -> datetime:
     """The aware UTC instant of the call."""
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """What is noted beside a trace: until when each file is kept, and whether all of them are held."""
+
+    ends: Mapping[str, datetime]
+    held: bool
+    retention: timedelta
+
+    def until(self, path: Path) -> datetime:
+        """Until when a file is kept; one that came before there were notes counts from when it was written."""
+        written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        return self.ends.get(path.name, written + self.retention)
 
 
 class FolderStore:
@@ -74,7 +81,7 @@ class FolderStore:
         """Write and remove a small file where tails grow."""
         del timeout  # a local disk has none; who asks waits no longer than that
         probe = self.root / LIVE / f".probe-{os.getpid()}"
-        with _told(self.root):
+        with files.told(self.root):
             probe.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             probe.write_bytes(b"probe")
             probe.unlink()
@@ -82,12 +89,12 @@ class FolderStore:
     def append(self, place: TracePlace, offset: int, data: bytes) -> None:
         """Let the file of the growing segment grow; it is called for where in the trace it begins."""
         folder = self.root / place.live
-        with _told(self.root):
+        with files.told(self.root):
             folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-            start = max((each for each in _tails(folder) if each <= offset), default=offset)
-            if start + _size(folder / _tail(start)) < offset:
+            start = max((each for each in files.tails(folder) if each <= offset), default=offset)
+            if start + files.size(folder / files.tail(start)) < offset:
                 start = offset  # what stood before was sealed: a new file begins
-            with _writing(folder / _tail(start)) as file:
+            with files.writing(folder / files.tail(start)) as file:
                 file.seek(offset - start)
                 file.write(data)
                 file.truncate()
@@ -95,35 +102,29 @@ class FolderStore:
     def seal(self, place: TracePlace, segment: StoredFile, source: Path, start: int) -> None:
         """Bring the growing file to the segment's size, hold it against the digest, and move it into its place."""
         target = self._file(place, segment["name"])
-        growing = self.root / place.live / _tail(start)
-        with _told(self.root):
+        growing = self.root / place.live / files.tail(start)
+        with files.told(self.root):
             if target.exists():
-                if _digest(target) != segment["sha256"]:
+                if files.digest(target) != segment["sha256"]:
                     raise TraceFormatError(
                         f"the store holds another {target.name} of session {place.session_id}; the spool keeps this one"
                     )
                 growing.unlink(missing_ok=True)
                 return
-            self._lock(place)
+            self._lock(place, target.name)
             growing.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-            with _writing(growing) as file:
-                have = min(os.fstat(file.fileno()).st_size, segment["bytes"])
-                file.seek(have)
-                _copy(source, start + have, segment["bytes"] - have, file)
-                file.truncate()
-                file.flush()
-                os.fsync(file.fileno())
-            if _digest(growing) != segment["sha256"]:
-                growing.unlink()  # the next try copies all of it
+            if not (
+                files.fill(growing, segment, source, start) or files.fill(growing, segment, source, start)
+            ):
                 raise TraceFormatError(f"{target.name} in the spool is not what was cut there")
             growing.rename(target)
             target.chmod(FILE_MODE)  # after it: what a crash leaves behind can still be written
-            _sync(target.parent)
+            files.sync(target.parent)
 
     def put(self, place: TracePlace, name: str, data: bytes, *, locked: bool) -> None:
         """Write a file whole, once."""
         target = self._file(place, name)
-        with _told(self.root):
+        with files.told(self.root):
             if target.exists():
                 if target.read_bytes() != data:
                     raise TraceFormatError(
@@ -131,12 +132,12 @@ class FolderStore:
                     )
                 return
             if locked:
-                self._lock(place)
-            _write_whole(target, data, FILE_MODE)
+                self._lock(place, name)
+            files.write_whole(target, data, FILE_MODE)
 
     def drop_tails(self, place: TracePlace) -> None:
         """Remove the folder of what grew."""
-        with _told(self.root):
+        with files.told(self.root):
             shutil.rmtree(self.root / place.live, ignore_errors=True)
 
     def find(self, hospital_id: str, session_id: str, opened_at: datetime | None = None) -> TracePlace:
@@ -174,32 +175,32 @@ class FolderStore:
             while whole or (folder / segment_name(number)).exists():
                 path = whole.pop() if whole else folder / segment_name(number)
                 number += 1
-                size = _size(path)
+                size = files.size(path)
                 if offset < start + size:
-                    return _piece(path, offset - start, limit)
+                    return files.piece(path, offset - start, limit)
                 start += size
-            for begin in sorted(_tails(live)):
-                if begin <= offset and (data := _piece(live / _tail(begin), offset - begin, limit)):
+            for begin in sorted(files.tails(live)):
+                if begin <= offset and (data := files.piece(live / files.tail(begin), offset - begin, limit)):
                     return data
-        if not (folder.is_dir() or _tails(live)):
+        if not (folder.is_dir() or files.tails(live)):
             raise TraceNotFound(f"nothing of session {place.session_id} is in the store")
         return b""
 
     def wraps(self, place: TracePlace) -> Mapping[str, bytes]:
         """Read every wrap beside the trace."""
-        return {path.name: _piece(path, 0, MAX_WRAP) for path in self._wraps(place)}
+        return {path.name: files.piece(path, 0, MAX_WRAP) for path in self._wraps(place)}
 
     def put_wrap(self, place: TracePlace, name: str, data: bytes) -> None:
         """Write it whole beside its place, then move it there."""
         check_wrap_name(name)
         folder = self.open(place.hospital_id, place.session_id, place.opened_at)
-        with _told(self.root):
-            _write_whole(folder / name, data, FILE_MODE)
+        with files.told(self.root):
+            files.write_whole(folder / name, data, FILE_MODE)
 
     def destroy_wrap(self, place: TracePlace, name: str) -> None:
         """Remove its file."""
         check_wrap_name(name)
-        with _told(self.root):
+        with files.told(self.root):
             (self.root / place.folder / name).unlink(missing_ok=True)
 
     def sessions(self, hospital_id: str) -> list[str]:
@@ -209,13 +210,13 @@ class FolderStore:
         return [path.parent.name for path in sorted(found)]
 
     def objects(self, place: TracePlace) -> list[StoredObject]:
-        """Tell the files, and of each what the note beside them says of locked ones."""
+        """Tell the files, and of each locked one what the note beside them says."""
         folder = self.open(place.hospital_id, place.session_id, place.opened_at)
-        until, held = self._locked(place)
+        note = self._note(place)
         return [
-            StoredObject(path.name, _size(path), None, held=False)
+            StoredObject(path.name, files.size(path), None, held=False)
             if path.suffix == SUFFIX
-            else StoredObject(path.name, _size(path), until, held)
+            else StoredObject(path.name, files.size(path), note.until(path), note.held)
             for path in sorted(folder.iterdir())
             if not path.name.startswith(".")
         ]
@@ -223,83 +224,88 @@ class FolderStore:
     def keep(self, hospital_id: str, name: str, data: bytes) -> None:
         """Write a checkpoint's file whole, once."""
         target = self.root / checkpoint_path(hospital_id, name)
-        with _told(self.root):
+        with files.told(self.root):
             if target.exists():
                 if target.read_bytes() != data:
                     raise TraceFormatError(f"the store holds other bytes as {name}")
                 return
             target.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-            _write_whole(target, data, FILE_MODE)
+            files.write_whole(target, data, FILE_MODE)
 
     def hold(self, place: TracePlace, *, held: bool) -> None:
         """Write the hold into the note."""
         self.open(place.hospital_id, place.session_id, place.opened_at)
-        with _told(self.root):
-            self._write_lock(place, self._locked(place)[0], held=held)
+        with files.told(self.root):
+            self._write_note(place, replace(self._note(place), held=held))
 
     def destroy_wraps(self, place: TracePlace) -> int:
         """Remove every wrap, unless the trace is held."""
         self.open(place.hospital_id, place.session_id, place.opened_at)
-        if self._locked(place)[1]:
+        if self._note(place).held:
             raise TraceLocked(f"the trace of session {place.session_id} is under a legal hold")
         wraps = self._wraps(place)
-        with _told(self.root):
+        with files.told(self.root):
             for path in wraps:
                 path.unlink()
         return len(wraps)
 
-    def delete(self, place: TracePlace, *, keep_manifest: bool = False) -> int:
-        """Remove the files, unless the note says that they are kept."""
+    def delete(self, place: TracePlace, *, keep_stub: bool = False) -> int:
+        """Remove the files, unless the note says that one of them is kept."""
         folder = self.open(place.hospital_id, place.session_id, place.opened_at)
-        until, held = self._locked(place)
-        if held:
+        note = self._note(place)
+        if note.held:
             raise TraceLocked(f"the trace of session {place.session_id} is under a legal hold")
-        if until > self._now():
-            raise TraceLocked(
-                f"the trace of session {place.session_id} is kept until {until:%Y-%m-%d %H:%M} UTC"
-            )
-        spared = {MANIFEST, SIGNATURE, _LOCK} if keep_manifest else set()
+        spared = {*STUB, _NOTE} if keep_stub else set()
         gone = [path for path in folder.iterdir() if path.name not in spared]
+        for path in gone:
+            if path.suffix != SUFFIX and path.name[0] != "." and (until := note.until(path)) > self._now():
+                raise TraceLocked(
+                    f"{path.name} of session {place.session_id} is kept until {until:%Y-%m-%d %H:%M} UTC"
+                )
         # the manifest last: what was begun is found again, and finished
         gone.sort(key=lambda path: (path.name == MANIFEST, path.name))
-        with _told(self.root):
+        with files.told(self.root):
             for path in gone:
                 path.unlink()
-            if not keep_manifest:
+            if not keep_stub:
                 folder.rmdir()
-        return sum(path.name != _LOCK for path in gone)
+            shutil.rmtree(self.root / place.live, ignore_errors=True)
+        return sum(path.name[0] != "." for path in gone)
 
     def _file(self, place: TracePlace, name: str) -> Path:
         check_file_name(name)
         folder = self.root / place.folder
         if not folder.is_dir():
-            with _told(self.root):
+            with files.told(self.root):
                 folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
                 for parent in folder.relative_to(self.root).parents:
-                    _sync(self.root / parent)
+                    files.sync(self.root / parent)
         return folder / name
 
     def _wraps(self, place: TracePlace) -> list[Path]:
         return sorted((self.root / place.folder).glob(f"*{SUFFIX}"))
 
-    def _lock(self, place: TracePlace) -> None:
-        until, held = self._locked(place)
-        self._write_lock(place, max(until, self._now() + self._retention), held=held or self._held)
+    def _lock(self, place: TracePlace, name: str) -> None:
+        note = self._note(place)
+        ends = {**note.ends, name: self._now() + self._retention}
+        self._write_note(place, replace(note, ends=ends, held=note.held or self._held))
 
-    def _locked(self, place: TracePlace) -> tuple[datetime, bool]:
+    def _note(self, place: TracePlace) -> _Note:
         try:
-            noted = json.loads((self.root / place.folder / _LOCK).read_bytes())
-            return instants.parse(noted["retain_until"]), bool(noted["held"])
+            told = json.loads((self.root / place.folder / _NOTE).read_bytes())
+            ends = {str(name): instants.parse(end) for name, end in told["retain_until"].items()}
+            return _Note(ends, bool(told["held"]), self._retention)
         except FileNotFoundError:
-            return datetime.min.replace(tzinfo=UTC), False
-        except (OSError, ValueError, KeyError, TypeError, TraceFormatError) as error:
+            return _Note({}, held=False, retention=self._retention)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, TraceFormatError) as error:
             raise TraceLocked(
                 f"until when session {place.session_id} is kept cannot be read: {error}"
             ) from error
 
-    def _write_lock(self, place: TracePlace, until: datetime, *, held: bool) -> None:
-        noted = {"retain_until": instants.text(until), "held": held}
-        _write_whole(self.root / place.folder / _LOCK, json.dumps(noted).encode(), LIVE_MODE)
+    def _write_note(self, place: TracePlace, note: _Note) -> None:
+        ends = {name: instants.text(end) for name, end in note.ends.items()}
+        told = json.dumps({"retain_until": ends, "held": note.held}, sort_keys=True)
+        files.write_whole(self.root / place.folder / _NOTE, told.encode(), files.LIVE_MODE)
 
 
 def place_of(folder: str) -> TracePlace:
@@ -310,86 +316,3 @@ def place_of(folder: str) -> TracePlace:
     except ValueError as error:
         raise TraceFormatError(f"{folder} is no trace's folder") from error
     return TracePlace(hospital_id, session_id, opened_at)
-
-
-@contextmanager
-def _told(root: Path) -> Iterator[None]:
-    """Say what the disk refuses in the store's words."""
-    try:
-        yield
-    except OSError as error:
-        kinds: dict[int | None, type[StoreUnavailable]] = {
-            errno.ENOSPC: StoreFull,
-            errno.EDQUOT: StoreFull,
-            errno.EACCES: StoreForbidden,
-            errno.EPERM: StoreForbidden,
-            errno.EROFS: StoreForbidden,
-        }
-        kind = kinds.get(error.errno, StoreUnreachable)
-        raise kind(f"the trace store {root} cannot be used: {error.strerror or error}") from error
-
-
-def _tail(start: int) -> str:
-    return f"{start:020d}"
-
-
-def _tails(folder: Path) -> list[int]:
-    if not folder.is_dir():
-        return []
-    return [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
-
-
-def _piece(path: Path, offset: int, limit: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            return file.read(limit)
-    except FileNotFoundError:
-        return b""
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[BinaryIO]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, LIVE_MODE)
-    with os.fdopen(descriptor, "r+b") as file:
-        yield file
-
-
-def _copy(source: Path, offset: int, size: int, target: BinaryIO) -> None:
-    with source.open("rb") as file:
-        file.seek(offset)
-        while size > 0 and (chunk := file.read(min(size, _CHUNK))):
-            target.write(chunk)
-            size -= len(chunk)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write_whole(path: Path, data: bytes, mode: int) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    with _writing(temporary) as file:
-        file.write(data)
-        file.truncate()
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
-    path.chmod(mode)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

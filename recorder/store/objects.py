@@ -25,7 +25,7 @@ from recorder.trace.manifest import StoredFile
 from recorder.trace.place import (
     LIVE,
     MANIFEST,
-    SIGNATURE,
+    STUB,
     TAIL_BYTES,
     TRACE,
     TracePlace,
@@ -195,9 +195,9 @@ class ObjectStore:
     def _wrap_versions(self, key: str) -> list[tuple[str, str]]:
         return [each for each in self._bucket.versions(key) if each[0] == key]
 
-    def delete(self, place: TracePlace, *, keep_manifest: bool = False) -> int:
+    def delete(self, place: TracePlace, *, keep_stub: bool = False) -> int:
         """Delete every version, once each has been asked whether it may go, and what is left of its tail."""
-        spared = {self._key(place, name) for name in ((MANIFEST, SIGNATURE) if keep_manifest else ())}
+        spared = {self._key(place, name) for name in (STUB if keep_stub else ())}
         versions = [each for each in self._versions(place) if each[0] not in spared]
         for key, version in versions:
             lock = self._bucket.lock(key, version)

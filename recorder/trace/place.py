@@ -15,6 +15,8 @@ LIVE = "live"
 TRACE = "trace.ecl"
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
+STUB = frozenset({MANIFEST, SIGNATURE, "purge.json", "purge.sig"})
+"""What stays of a trace whose content was purged (FORMAT.md, section 9)."""
 SEGMENT_BYTES = 16 << 20
 """Bytes after which a segment is cut, at the last border of records before."""
 SEGMENT_SECONDS = 900.0

@@ -13,8 +13,11 @@ Frame = tuple[int, int, int, bytes]
 
 def verify(folder: Path, key: bytes) -> tuple[dict[str, object], list[Frame]]:
     """The header and the frames of a trace; raises ValueError where a step of section 7 fails."""
-    data = (folder / "trace.ecl").read_bytes()
     manifest = json.loads((folder / "manifest.json").read_bytes())
+    parts = [(folder / item["name"]).read_bytes() for item in manifest.get("segments", [])]
+    for item, part in zip(manifest.get("segments", []), parts, strict=True):
+        _hold((item["bytes"], item["sha256"]) == (len(part), hashlib.sha256(part).hexdigest()), item["name"])
+    data = b"".join(parts) if manifest["version"] == 2 else (folder / "trace.ecl").read_bytes()
     public = load_pem_public_key(key)
     public.verify((folder / "manifest.sig").read_bytes(), (folder / "manifest.json").read_bytes())  # type: ignore[union-attr,call-arg]  # an Ed25519 key has this form
     _hold(data[:8] == bytes.fromhex("45434C5553450001"), "magic")

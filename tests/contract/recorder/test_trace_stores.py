@@ -201,9 +201,19 @@ def test_a_hold_outlives_every_retention(make: Make, place: TracePlace, spool: P
     with pytest.raises(TraceLocked, match="hold"):
         store.destroy_wraps(place)
     store.hold(place, held=False)
-    assert _deleted(store, place, keep_manifest=True) == 3
-    assert [each.name for each in store.objects(place)] == ["manifest.json", "manifest.sig"]
-    assert store.delete(place) == 2
+    make(DAY).put(place, "purge.json", b"{}", locked=True)
+    assert _deleted(store, place, keep_stub=True) == 3
+    assert [each.name for each in store.objects(place)] == ["manifest.json", "manifest.sig", "purge.json"]
+    with pytest.raises(TraceLocked, match="kept until"):
+        store.delete(place)
+
+
+def test_a_trace_whose_time_is_over_goes_whole(make: Make, place: TracePlace, spool: Path) -> None:
+    """Nothing of it is left to be found, read or listed, and its tail goes with it."""
+    store = make(timedelta(seconds=1))
+    store.append(place, 0, b"tail")
+    close(store, place, spool)
+    assert _deleted(store, place) == 5
     with pytest.raises(TraceNotFound):
         store.delete(place)
     with pytest.raises(TraceNotFound):
@@ -244,13 +254,13 @@ def test_no_identifier_leaves_the_store(make: Make, place: TracePlace, bad: str)
             store.put(place, bad, b"", locked=False)
 
 
-def _deleted(store: TraceStore, place: TracePlace, *, keep_manifest: bool = False) -> int:
+def _deleted(store: TraceStore, place: TracePlace, *, keep_stub: bool = False) -> int:
     """Delete the trace as soon as its retention of a second lets it go; how many objects there were."""
     gone: list[int] = []
 
     def tried() -> bool:
         try:
-            gone.append(store.delete(place, keep_manifest=keep_manifest))
+            gone.append(store.delete(place, keep_stub=keep_stub))
         except TraceLocked:
             return False
         return True

@@ -79,7 +79,7 @@ async def test_a_sealed_session_goes_through_the_bucket(
 
 
 def test_the_gateways_credentials_only_add(gateway: BucketSettings, console: BucketSettings) -> None:
-    """Whoever has them reads nothing and deletes nothing but tails; the console's write no object."""
+    """Whoever has them reads nothing and deletes nothing but tails; the console's write no trace."""
     place = TracePlace(uuid4().hex, uuid4().hex, wall_clock())
     adding, reading = store_of(gateway), store_of(console)
     adding.put(place, "a.wrap", b"wrap", locked=False)
@@ -102,7 +102,8 @@ def test_the_gateways_credentials_only_add(gateway: BucketSettings, console: Buc
             continue
         allowed.append(name)
     assert allowed == []
-    assert len(list(Bucket(console).versions(place.folder))) == 2
+    reading.put(place, "purge.json", b"{}", locked=True)  # what it writes of a purge apart
+    assert len(list(Bucket(console).versions(place.folder))) == 3
 
 
 def test_the_consoles_credentials_add_checkpoints_under_lock(console: BucketSettings) -> None:
@@ -121,7 +122,8 @@ def test_no_policy_lets_a_lock_be_lifted() -> None:
     assert "s3:PutObjectLegalHold" not in told["gateway"]
     assert "s3:GetObject" not in told["gateway"]
     adding = [one for one in json.loads(told["console"])["Statement"] if "s3:PutObject" in one["Action"]]
-    assert [one["Resource"] for one in adding] == [["arn:aws:s3:::ecluse-traces/*/checkpoints/*"]]
+    added = ["checkpoints/*", "purge.json", "purge.sig"]
+    assert [one["Resource"] for one in adding] == [[f"arn:aws:s3:::{s3.BUCKET}/*/{name}" for name in added]]
     for text in told.values():
         for right in ("s3:*", "Bypass", "s3:PutBucket", "s3:DeleteBucket"):
             assert right not in text

@@ -1,0 +1,86 @@
+"""Where traces are kept: whether it serves, whether it refuses to forget, and whether each side may do what it must."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+
+from ecluse import composition
+from ecluse.diagnosis.symptom import Check, Symptom, look
+from ecluse.errors import SettingsError
+from ecluse.settings import Settings
+from policy.clock import Clock
+from recorder.errors import (
+    RecorderError,
+    StoreForbidden,
+    StoreFull,
+    StoreUnavailable,
+    StoreUnfit,
+    StoreUnreachable,
+)
+from recorder.settings import BucketSettings
+
+PROBED = timedelta(minutes=1)
+"""For how long the object is locked that shows that a lock holds."""
+PROBE_SECONDS = 5.0
+_KINDS = (
+    (StoreForbidden, "forbidden"),
+    (StoreUnreachable, "unreachable"),
+    (StoreFull, "full"),
+    (StoreUnfit, "unfit"),
+)
+
+
+async def trace_store(settings: Settings, clock: Clock) -> list[Symptom]:
+    """Look at the bucket with the credentials of both sides; in a folder's place, say what it is fit for."""
+    check = look("trace_store", place=settings.store.bucket or str(settings.trace_folder))
+    if settings.store.bucket is None:
+        return [check.notice("folder")]
+    try:
+        adding = composition.bucket_settings(settings, settings.store_credentials)
+        reading = composition.bucket_settings(settings, settings.console_store_credentials)
+    except SettingsError as error:
+        return [check.failed("settings", why=str(error))]
+    if adding is None or reading is None:
+        return []
+    return await asyncio.to_thread(_examine, check, adding, reading, clock)
+
+
+def _examine(check: Check, adding: BucketSettings, reading: BucketSettings, clock: Clock) -> list[Symptom]:
+    from recorder.store.bucket import Bucket
+
+    gateway, console = Bucket(adding), Bucket(reading)
+    key = f"{adding.prefix}/live/.locked-probe".removeprefix("/")
+    until = clock.now() + PROBED
+
+    def adds() -> Symptom:
+        gateway.probe(key, PROBE_SECONDS)
+        gateway.examine()
+        digest = hashlib.sha256(b"probe").hexdigest()
+        gateway.put_locked(key, b"probe", digest, until=until, held=False)
+        return check.good("good", retention=adding.lock_mode)
+
+    def reads() -> Symptom:
+        if adding.credentials == reading.credentials:
+            return check.notice("shared")
+        lock = console.lock(key)
+        if (
+            console.read(key, 0, 5) != b"probe"
+            or lock.retain_until is None
+            or lock.retain_until <= clock.now()
+        ):
+            return check.failed("unlocked")
+        return check.good("console")
+
+    first = _told(check, adds)
+    return [first] if first.level != "good" else [first, _told(check, reads)]
+
+
+def _told(check: Check, look_at: Callable[[], Symptom]) -> Symptom:
+    try:
+        return look_at()
+    except StoreUnavailable as error:
+        kind = next((name for kind, name in _KINDS if isinstance(error, kind)), "refuses")
+        return check.failed(kind, why=str(error))
+    except RecorderError as error:  # what was put a moment ago is not there
+        return check.failed("refuses", why=str(error))

@@ -1,0 +1,124 @@
+"""Files of a folder of traces: written whole, grown, held against their digests."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from recorder.errors import StoreForbidden, StoreFull, StoreUnavailable, StoreUnreachable
+from recorder.trace.manifest import StoredFile
+
+LIVE_MODE = 0o640
+_CHUNK = 1 << 20
+
+
+@contextmanager
+def told(root: Path) -> Iterator[None]:
+    """Say what the disk refuses in the store's words."""
+    try:
+        yield
+    except OSError as error:
+        kinds: dict[int | None, type[StoreUnavailable]] = {
+            errno.ENOSPC: StoreFull,
+            errno.EDQUOT: StoreFull,
+            errno.EACCES: StoreForbidden,
+            errno.EPERM: StoreForbidden,
+            errno.EROFS: StoreForbidden,
+        }
+        kind = kinds.get(error.errno, StoreUnreachable)
+        raise kind(f"the trace store {root} cannot be used: {error.strerror or error}") from error
+
+
+def fill(growing: Path, segment: StoredFile, source: Path, start: int) -> bool:
+    """Whether the growing file, brought to the segment's size, has its bytes; where not, it is gone, to be made anew."""
+    with writing(growing) as file:
+        have = min(os.fstat(file.fileno()).st_size, segment["bytes"])
+        file.seek(have)
+        copy(source, start + have, segment["bytes"] - have, file)
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
+    same = digest(growing) == segment["sha256"]
+    if not same:  # a power cut may have left what was never there
+        growing.unlink()
+    return same
+
+
+def tail(start: int) -> str:
+    """Name of the file of what grows that begins here."""
+    return f"{start:020d}"
+
+
+def tails(folder: Path) -> list[int]:
+    """Where in the trace the files of a folder of what grows begin."""
+    if not folder.is_dir():
+        return []
+    return [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
+
+
+def size(path: Path) -> int:
+    """Bytes of a file; none where there is none."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def piece(path: Path, offset: int, limit: int) -> bytes:
+    """Some bytes of a file; none where there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(limit)
+    except FileNotFoundError:
+        return b""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write in, made where there is none, and never cut by being opened."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, LIVE_MODE)
+    with os.fdopen(descriptor, "r+b") as file:
+        yield file
+
+
+def copy(source: Path, offset: int, size: int, target: BinaryIO) -> None:
+    """Copy some bytes of a file to where another one stands."""
+    with source.open("rb") as file:
+        file.seek(offset)
+        while size > 0 and (chunk := file.read(min(size, _CHUNK))):
+            target.write(chunk)
+            size -= len(chunk)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_whole(path: Path, data: bytes, mode: int) -> None:
+    """Write a file so that a crash leaves nothing or all of it, and force it to the platter."""
+    temporary = path.with_name(f".{path.name}.part")
+    with writing(temporary) as file:
+        file.write(data)
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+    path.chmod(mode)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Force a file, or a folder's entries, to the platter."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
