@@ -5,13 +5,15 @@ import fcntl
 import os
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from recorder.capture.folder import SpoolFolder
-from recorder.replay.reader import TraceReader, verify
+from recorder.replay.reader import TraceReader, read_manifest, verify
+from recorder.seal.signing import SigningKey
 from recorder.store.catalog import SessionFilters, SessionState
 from recorder.trace.frames import FrameType, facts
 from tests.support.traces import HOSPITAL, header, passed, prepare, studio, unexpected
@@ -177,6 +179,33 @@ async def test_half_made_folders_of_the_dead_are_removed(tmp_path: Path) -> None
         fcntl.flock(held, fcntl.LOCK_EX)
         assert SpoolFolder(spool, 0).left_overs() == []
         assert [path.name for path in spool.iterdir()] == [".new-alive"]
+
+
+async def test_a_trace_that_an_earlier_version_signed_is_shipped_as_it_is(tmp_path: Path) -> None:
+    """Left in the spool with a manifest without segments, it arrives in one file, by the manifest it was signed with."""
+    session_id = uuid4().hex
+    async with studio(tmp_path / "elsewhere") as made:
+        recording = await made.recorder.open(header(session_id), unexpected)
+        await passed(recording, FrameType.OUTPUT, 1, b"old")
+        await recording.close("client_left")
+        stored = made.trace(session_id)
+    settings = await prepare(tmp_path)
+    settings.spool.mkdir(mode=0o700)
+    left = back_in_spool(stored, settings.spool)
+    key = SigningKey.load(settings.signing_key_path)
+    manifest = replace(read_manifest(left), segments=(), signer=key.public.key_id)
+    (left / "manifest.json").write_bytes(manifest.to_json())
+    (left / "manifest.sig").write_bytes(key.sign(manifest.to_json()))
+    async with studio(tmp_path) as made:
+        assert made.recovered == [session_id]
+        trace = made.trace(session_id)
+        assert sorted(path.name for path in trace.iterdir() if path.name[0] != ".") == [
+            "manifest.json",
+            "manifest.sig",
+            "trace.ecl",
+        ]
+        assert (trace / "manifest.json").read_bytes() == manifest.to_json()
+        assert verify(trace, made.public_key).intact
 
 
 async def test_a_trace_that_arrived_before_the_crash_is_only_cleared_away(tmp_path: Path) -> None:
