@@ -14,7 +14,18 @@ from starlette.routing import Route
 
 from admin_api.console.caller import text
 from admin_api.console.errors import FormRefused, ReasonWanted
-from admin_api.console.staff import assets, door, home, journal, nowhere, reading, replay, session, sessions
+from admin_api.console.staff import (
+    assets,
+    door,
+    home,
+    journal,
+    nowhere,
+    reading,
+    replay,
+    search,
+    session,
+    sessions,
+)
 from admin_api.console.staff.caller import StaffCaller
 from admin_api.console.staff.screens import Screen
 from admin_api.console.staff.view import SEE_OTHER, harmless, page, set_menu
@@ -42,6 +53,7 @@ SCREENS: Final = (
     session.screens,
     reading.screens,
     replay.screens,
+    search.screens,
     journal.screens,
     nowhere.screens,
 )
