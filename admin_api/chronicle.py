@@ -45,6 +45,18 @@ def object_of(entry: Json) -> str | None:
     return _short(details.get("subject") or entry["session_id"]) or None
 
 
+def facts(entry: Json) -> Iterator[tuple[str, object]]:
+    """Yield the name and the value of each detail that a line may tell, as it is kept; of a change, what became different."""
+    details = entry["details"]
+    before, after = details.get("before"), details.get("after")
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        details = {key: value for key, value in after.items() if before.get(key) != value}
+    untold = _UNTOLD | {"device", "device_id"} if entry["device"] is not None else _UNTOLD
+    for key in sorted(details, key=lambda name: _PLAIN.index(name) if name in _PLAIN else len(_PLAIN)):
+        if key not in untold:
+            yield key, details[key]
+
+
 def gist(entry: Json, word: Word) -> str:
     """Return the details in one line, in the reader's words; of a change, what became different."""
     told = ((key, value) for key, value in _told(entry) if value)
@@ -63,15 +75,10 @@ def lines(entry: Json) -> Iterator[str]:
 
 
 def _told(entry: Json) -> Iterator[tuple[str, str]]:
-    details = entry["details"]
-    before, after = details.get("before"), details.get("after")
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        details = {key: value for key, value in after.items() if before.get(key) != value}
     said = {doer(entry), object_of(entry)}
-    untold = _UNTOLD | {"device", "device_id"} if entry["device"] is not None else _UNTOLD
-    for key in sorted(details, key=lambda name: _PLAIN.index(name) if name in _PLAIN else len(_PLAIN)):
-        value = _value(details[key])
-        if key not in untold and value not in said:
+    for key, kept in facts(entry):
+        value = _value(kept)
+        if value not in said:
             yield key, value
 
 

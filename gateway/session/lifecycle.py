@@ -365,6 +365,7 @@ def _header(grant: Grant, node: str, clock: Clock, client_version: str, jumped: 
             "forwards": [forward.port for forward in grant.obligations.forwards],
             "idle_seconds": grant.obligations.idle_limit.total_seconds(),
             "held": [finding.code for finding in grant.findings if finding.held],
+            "findings": [finding.described() for finding in grant.findings],
             "jumped": jumped,
         },
         client_version=client_version[:255],

@@ -113,6 +113,15 @@ class Finding:
     next_step: str | None = None
     mover: str | None = None
 
+    def described(self) -> Mapping[str, object]:
+        """Return what a record keeps of it, as JSON has it: enough to say it again in any language."""
+        return {
+            "code": self.code,
+            "held": self.held,
+            "key": self.key,
+            "arguments": _plain(self.arguments),
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Obligations:

@@ -1,6 +1,7 @@
 """Sessions recorded into a house's own store and catalogue, by the real recorder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 from uuid import uuid4
 
 from recorder.capture.session import Recording
@@ -17,9 +18,11 @@ def record(
     *,
     purpose: str = "Change the tube",
     write_timeout: float = 2.0,
+    decision: Mapping[str, Any] | None = None,
 ) -> str:
     """Record what *fill* says as a closed session of alice on scan01, and return its identifier."""
-    return house.run(_record(house, fill, purpose, write_timeout))
+    changes = {} if decision is None else {"decision": decision}
+    return house.run(_record(house, fill, purpose, write_timeout, changes))
 
 
 def pass_time(recording: Recording, seconds: float) -> None:
@@ -35,7 +38,13 @@ def speak(recording: Recording, *texts: str) -> None:
         recording.record(FrameType.OUTPUT, 1, text.encode())
 
 
-async def _record(house: House, fill: Callable[[Recording], None], purpose: str, write_timeout: float) -> str:
+async def _record(
+    house: House,
+    fill: Callable[[Recording], None],
+    purpose: str,
+    write_timeout: float,
+    changes: dict[str, Any],
+) -> str:
     world, folder = house.world, house.directory
     settings = RecorderSettings(
         spool=folder / "spool",
@@ -56,6 +65,7 @@ async def _record(house: House, fill: Callable[[Recording], None], purpose: str,
             supplier={"id": world.supplier.id, "name": "Imagix"},
             intervention={"id": "d" * 32, "kind": "remote_maintenance", "purpose": purpose},
             device={"id": world.device.id, "name": "scan01", "address": "127.0.0.1", "port": 22},
+            **changes,
         )
         recording = await recorder.open(made, _unexpected)
         fill(recording)

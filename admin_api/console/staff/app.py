@@ -31,6 +31,7 @@ from admin_api.console.staff.screens import Screen
 from admin_api.console.staff.view import SEE_OTHER, harmless, page, set_menu
 from admin_api.console.staff.words import say
 from admin_api.deps import Context
+from admin_api.errors import TraceUnreadable
 from admin_api.sayings import said
 from policy.authn.passwords import Busy
 from policy.errors import (
@@ -97,7 +98,7 @@ def _served(screen: Screen, again: Screen | None, context: Context) -> Answer:
                 refused.message if isinstance(refused, InvalidInput) else str(refused), caller.language
             )
             return await page(caller, "staff/refused.html", status=status, why=why)
-        except (TraceFormatError, TraceSealed, SignatureInvalid) as unreadable:
+        except (TraceFormatError, TraceSealed, SignatureInvalid, TraceUnreadable) as unreadable:
             why = said(str(unreadable), caller.language)
             return await page(caller, "staff/unreadable.html", status=409, why=harmless(why))
         except (Busy, PolicyUnavailable, VaultError, RecorderError, SQLAlchemyError) as busy:

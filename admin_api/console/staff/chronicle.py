@@ -1,17 +1,40 @@
 """Entries of the journal as the screens tell them: in the reader's words, with names for identifiers."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from admin_api import chronicle
+from admin_api.console.staff import moments
 from admin_api.console.staff.caller import StaffCaller
 from admin_api.console.staff.listing import Registry
 from admin_api.console.staff.view import harmless
-from policy.i18n import Catalog
+from policy import i18n
+from policy.i18n import Catalog, rule_label
 from recorder.audit.entries import JournalEntry
 
-_LONGEST_GIST = 240
+_LONGEST_GIST: Final = 320
+_SHORT: Final = 8
+_IDENTIFIER: Final = re.compile(r"[0-9a-f]{32}")
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d:\d\d|Z)$")
+_RULE: Final = re.compile(r"([A-Z]+[0-9]+):finding\.\S+")
+_WITHOUT_NAME: Final = frozenset({"reason", "state", "purpose", "why"})
+"""Details that say by themselves what they are."""
+_PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
+    "channel": ("channel",),
+    "channels": ("channel",),
+    "factor": ("factor",),
+    "factors": ("factor",),
+    "form": ("form",),
+    "kind": ("kind",),
+    "level": ("level",),
+    "reason": ("ended", "login"),
+    "roles": ("role",),
+    "state": ("window",),
+}
+"""Under which prefixes of the catalogues the values of a detail have their words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +67,6 @@ def tell(entry: JournalEntry, caller: StaffCaller, known: Registry) -> Told:
         "details": dict(event.details),
     }
 
-    def word(prefix: str, value: object) -> str | None:
-        return worded(caller, prefix, value)
-
     return Told(
         at=event.at,
         name=event.name,
@@ -55,18 +75,57 @@ def tell(entry: JournalEntry, caller: StaffCaller, known: Registry) -> Told:
         doer=harmless(chronicle.doer(shown) or "", 80),
         about=harmless(chronicle.object_of(shown) or "", 80),
         source=harmless(event.source or "", 64),
-        gist=harmless(chronicle.gist(shown, word), _LONGEST_GIST),
+        gist=harmless(_gist(shown, caller, known), _LONGEST_GIST),
         session_id=event.session_id,
         lines=[harmless(line, 600) for line in chronicle.lines(shown)],
     )
 
 
+def _gist(shown: dict[str, Any], caller: StaffCaller, known: Registry) -> str:
+    """Say the details that have a name in the reader's language; the others are below, with all that is kept."""
+    said = {chronicle.doer(shown), chronicle.object_of(shown)}
+    parts = []
+    for key, kept in chronicle.facts(shown):
+        told = _value(key, kept, caller, known)
+        if not told or told in said:
+            continue
+        if key in _WITHOUT_NAME:
+            parts.append(told)
+        elif _catalog(caller, f"fact.{key}") is not None:
+            parts.append(f"{worded(caller, 'fact', key)} {told}")
+    return " · ".join(parts)
+
+
+def _value(key: str, kept: object, caller: StaffCaller, known: Registry) -> str:
+    if isinstance(kept, (list, tuple)):
+        return ", ".join(filter(None, (_value(key, one, caller, known) for one in kept)))
+    if isinstance(kept, bool):
+        return worded(caller, "answer", "yes" if kept else "no")
+    if kept is None or isinstance(kept, dict):
+        return ""
+    text = str(kept)
+    if _IDENTIFIER.fullmatch(text):
+        return known.name(text) or text[:_SHORT]
+    if _INSTANT.match(text):
+        return moments.short(datetime.fromisoformat(text), caller.language, caller.here.timezone)
+    rule = _RULE.fullmatch(text)
+    if rule is not None:
+        return rule_label(rule[1])
+    for prefix in _PREFIXES.get(key, ()):
+        if _catalog(caller, f"{prefix}.{text}") is not None:
+            return worded(caller, prefix, text)
+    return text
+
+
+def _catalog(caller: StaffCaller, key: str) -> Catalog | None:
+    own = (i18n.load("admin_api.console.staff"), *caller.context.vocabulary, i18n.load("policy"))
+    return next((one for one in own if one.knows(key)), None)
+
+
 def worded(caller: StaffCaller, prefix: str, value: object) -> str:
     """Return the word for *value* under *prefix* in whichever package's catalogue has one; else the value itself."""
     key = f"{prefix}.{value}"
-    found = next((one for one in caller.context.vocabulary if one.knows(key)), None)
-    return harmless(value, 120) if found is None else _said(found, key, caller)
-
-
-def _said(catalog: Catalog, key: str, caller: StaffCaller) -> str:
-    return catalog.translate(key, caller.language, timezone=caller.here.timezone)
+    found = _catalog(caller, key)
+    if found is None:
+        return harmless(value, 120)
+    return found.translate(key, caller.language, timezone=caller.here.timezone)

@@ -59,6 +59,14 @@ class Registry:
         found = self.people.get(person_id or "")
         return found.full_name if found is not None else person_id
 
+    def name(self, identifier: str) -> str | None:
+        """The name of whoever or whatever has that identifier; None where nothing known has it."""
+        person, device = self.people.get(identifier), self.devices.get(identifier)
+        supplier = self.suppliers.get(identifier)
+        if person is not None:
+            return person.full_name
+        return device.name if device is not None else supplier.name if supplier is not None else None
+
     def device(self, device_id: str | None) -> str | None:
         """A device's name; the identifier itself where none has it."""
         found = self.devices.get(device_id or "")

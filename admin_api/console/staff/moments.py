@@ -21,14 +21,19 @@ def when(at: datetime, now: datetime, language: Language, timezone: str, *, rela
     """Return the aware instant *at* as markup: its short form, the whole one on demand, and how far from *now*."""
     zone, locale = zone_of(timezone), _locale(language)
     local = at.astimezone(zone)
-    short = format_datetime(local, _SHORT[language], tzinfo=zone, locale=locale)
     whole = format_datetime(local, _LONG[language], tzinfo=zone, locale=locale)
     told = Markup('<time datetime="{}" title="{}">{}</time>').format(
-        at.astimezone(UTC).isoformat(), whole, short
+        at.astimezone(UTC).isoformat(), whole, short(at, language, timezone)
     )
     if not relative or abs(now - at) > _RELATIVE_WITHIN:
         return told
     return told + Markup(' <span class="ago">{}</span>').format(ago(at, now, language))
+
+
+def short(at: datetime, language: Language, timezone: str) -> str:
+    """Return the aware instant *at* as day and minute of *timezone*."""
+    zone = zone_of(timezone)
+    return format_datetime(at.astimezone(zone), _SHORT[language], tzinfo=zone, locale=_locale(language))
 
 
 def ago(at: datetime, now: datetime, language: Language) -> str:

@@ -1,7 +1,10 @@
 """One session: who, by which decision, what happened, how it is proved, and the cut."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Final
 
 from starlette.datastructures import FormData
@@ -14,10 +17,15 @@ from admin_api.console.staff.listing import Registry, registry
 from admin_api.console.staff.screens import AUDITORS, READERS, REPLAYERS, STOPPERS, Screens
 from admin_api.console.staff.sessions import Row, of_catalog, of_policy
 from admin_api.console.staff.view import go, page
+from admin_api.sayings import said
+from admin_api.v1.traces import verify_trace
 from policy import i18n
 from policy.domain.access import Finding, RevocationScope
+from policy.domain.factors import Factor, Level
 from policy.domain.ids import SessionId
+from policy.domain.interventions import InterventionKind
 from policy.domain.sessions import LiveSession
+from policy.domain.windows import Channel
 from policy.errors import MissingMessage, NotFound
 from recorder.audit.journal import JournalFilters
 from recorder.errors import TraceFormatError, TraceNotFound
@@ -26,6 +34,15 @@ from recorder.trace import instants
 
 screens = Screens()
 _ENTRIES: Final = 200
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d$")
+_KINDS: Final[Mapping[str, type[StrEnum]]] = {
+    "factors": Factor,
+    "level": Level,
+    "demanded": Level,
+    "kind": InterventionKind,
+    "channels": Channel,
+}
+"""What the arguments of findings are, by their names: a trace keeps their plain form."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +52,15 @@ class Rule:
     label: str
     held: bool
     sentence: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What the last verification of a trace found, and when (aware UTC)."""
+
+    at: datetime
+    intact: bool
+    why: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +96,8 @@ async def show(caller: StaffCaller) -> Response:
         rules=[] if recorded is None else rules(recorded.header.decision, caller),
         channels=[] if recorded is None else _texts(recorded.header.decision.get("channels")),
         entries=entries,
+        verified=await _verified(caller, known.row.id),
+        may_verify=not AUDITORS.isdisjoint(caller.roles),
         reading=reading,
         may_read=not REPLAYERS.isdisjoint(caller.roles),
         may_stop=not STOPPERS.isdisjoint(caller.roles),
@@ -94,6 +122,14 @@ async def cut(caller: StaffCaller, form: FormData) -> Response:
         caller.actor, caller.hospital_id, RevocationScope.SESSION, session_id, text(form, "reason")
     )
     return go(f"/console/sessions/{session_id}?cut=1")
+
+
+@screens.post("/console/sessions/{session_id}/verify", roles=AUDITORS)
+async def prove(caller: StaffCaller, _form: FormData) -> Response:
+    """Prove that nobody touched the trace; what was found is in the journal, and on the session's page."""
+    session_id = caller.path("session_id")
+    await verify_trace(caller.context, caller.principal, session_id)
+    return go(f"/console/sessions/{session_id}#proof")
 
 
 async def look(caller: StaffCaller, names: Registry) -> Known:
@@ -138,7 +174,7 @@ def _rule(told: dict[str, Any], caller: StaffCaller) -> Rule:
         code=str(told.get("code")),
         held=bool(told.get("held")),
         key=str(told.get("key")),
-        arguments={str(name): _argument(value) for name, value in arguments.items()}
+        arguments={str(name): _argument(str(name), value) for name, value in arguments.items()}
         if isinstance(arguments, dict)
         else {},
     )
@@ -149,13 +185,18 @@ def _rule(told: dict[str, Any], caller: StaffCaller) -> Rule:
     return Rule(label=i18n.rule_label(finding.code), held=finding.held, sentence=sentence)
 
 
-def _argument(value: object) -> object:
-    """Read an instant back as one; everything else stands as it was kept."""
-    if isinstance(value, str):
-        try:
-            return instants.parse(value)
-        except TraceFormatError:
-            return value
+def _argument(name: str, value: object) -> object:
+    """Read an instant, a factor or a level back as what it was; everything else stands as it was kept."""
+    kind = _KINDS.get(name)
+    try:
+        if isinstance(value, list):
+            return frozenset(kind(str(one)) for one in value) if kind else tuple(str(one) for one in value)
+        if isinstance(value, str) and kind is not None:
+            return kind(value)
+        if isinstance(value, str) and _INSTANT.match(value):
+            return datetime.fromisoformat(value)
+    except ValueError:
+        return value
     return value
 
 
@@ -169,6 +210,24 @@ def _window(recorded: CatalogedSession) -> tuple[datetime, datetime] | None:
 
 def _texts(value: object) -> list[str]:
     return [str(one) for one in value] if isinstance(value, list) else []
+
+
+async def _verified(caller: StaffCaller, session_id: str) -> Verified | None:
+    if AUDITORS.isdisjoint(caller.roles):
+        return None
+    filters = JournalFilters(
+        hospital_id=caller.hospital_id, session_id=session_id, name="trace.verified", newest_first=True
+    )
+    found = (await caller.context.journal.entries(filters, limit=1)).entries
+    if not found:
+        return None
+    event = found[0].event
+    why = event.details.get("why")
+    return Verified(
+        at=event.at,
+        intact=event.details.get("intact") is True,
+        why=None if why is None else said(str(why), caller.language),
+    )
 
 
 async def _entries(caller: StaffCaller, names: Registry, session_id: str) -> list[Told]:

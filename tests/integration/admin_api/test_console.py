@@ -264,3 +264,39 @@ def test_the_console_s_languages_say_the_same(house: House) -> None:
         assert answer.headers["location"] == "/console/sessions"
         assert 'lang="en"' in client.get("/console").text
         assert client.get("/console/language/en?back=https://evil.example").headers["location"] == "/console"
+
+
+def test_a_trace_is_verified_and_what_was_found_stays_on_its_page(house: House) -> None:
+    """Intact first, then altered: each time the page says what was found, when, and the journal has it."""
+    session = record(house, lambda recording: speak(recording, "bonjour\r\n" * 40))
+    path = f"/console/sessions/{session}"
+    with signed_in(house, "rssi") as client:
+        assert "Nobody has verified" in client.get(path).text
+        form = {"form_token": token_of(client.get(path).text)}
+        assert client.post(f"{path}/verify", data=form).headers["location"] == f"{path}#proof"
+        assert "Intact: not one byte" in client.get(path).text
+        trace = house.store.open(house.world.id, session) / "trace-000001.ecl"
+        stored = bytearray(trace.read_bytes())
+        stored[-3] ^= 1
+        trace.chmod(0o640)
+        trace.write_bytes(stored)
+        house.clock.advance(timedelta(seconds=5))
+        client.post(f"{path}/verify", data=form)
+        assert "Altered: the trace is not" in client.get(path).text
+
+
+def test_a_decision_is_told_rule_by_rule_in_the_reader_s_words(house: House) -> None:
+    """What the gateway kept of a grant is said again in either language, instants and factors as people write them."""
+    house.run(house.world.add_window())
+    grant = house.run(house.world.grant())
+    findings = [finding.described() for finding in grant.findings]
+    session = record(
+        house, lambda recording: speak(recording, "x"), decision={"level": "standard", "findings": findings}
+    )
+    for language, says in (("en", "Proved: "), ("fr", "Prouvé")):
+        with signed_in(house, "rssi", language) as client:
+            text = client.get(f"/console/sessions/{session}").text
+            assert says in text
+            assert "PGSSIS-E3" in text
+            assert text.count('<li class="held">') == len(findings)
+            assert "password, totp" not in text
