@@ -4,11 +4,12 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from admin_api.alarms.causes import OTHER
+from admin_api.alarms.causes import MIB, OTHER
 from admin_api.wording import knows, say, templates
 from policy.domain.people import Language
 
 _UNTOLD = "–"
+_BYTES = "bytes_out"
 _WHY = ("detail", "error", "why", "reason")
 
 
@@ -37,5 +38,8 @@ def _said(key: str, facts: Mapping[str, object], language: Language) -> str:
 
 def _fact(name: str, facts: Mapping[str, object]) -> object:
     """Return the fact of that name; why something failed is said under several."""
+    told = str(facts.get(name))
+    if name == _BYTES and told.isdecimal():  # a mail keeps its facts as texts
+        return f"{int(told) / MIB:.0f}"
     names = _WHY if name == "detail" else (name,)
     return next((facts[one] for one in names if facts.get(one) not in (None, "")), _UNTOLD)

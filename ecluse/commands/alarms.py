@@ -44,7 +44,7 @@ def list_(
     columns = (
         *whole("field.digits", "field.severity", "field.state"),
         Column("field.count", whole=True, number=True),
-        *whole("field.last"),
+        *whole("field.last_seen"),
         Column("field.alarm"),
         Column("field.object", wide=True),
     )
@@ -61,11 +61,11 @@ def show(context: typer.Context, alarm: Id, as_json: AsJson = False) -> None:
         ("field.alarm", item["title"]),
         ("field.severity", desk.word("severity", item["severity"])),
         ("field.state", desk.word("alarm", item["state"])),
-        ("field.what", item["sentence"]),
+        ("field.happened", item["sentence"]),
         ("field.act", item["act"]),
         ("field.count", str(item["count"])),
         ("field.first", desk.moment(item["first_at"], seconds=True)),
-        ("field.last", desk.moment(item["last_at"], seconds=True)),
+        ("field.last_seen", desk.moment(item["last_at"], seconds=True)),
         ("field.gone", desk.moment(item["over_at"], seconds=True)),
         ("field.object", _about(item)),
         ("field.session", item["session_id"]),
@@ -131,4 +131,4 @@ def _answer(desk: Desk, answer: Json | None) -> str | None:
 def _call(desk: Desk, call: Json) -> str:
     state = "delivered" if call["delivered_at"] else "abandoned" if call["abandoned_at"] else "waiting"
     fault = f" ({call['fault']})" if call["fault"] else ""
-    return f"{call['event']}: {desk.word('call', state)}{fault}"
+    return f"{desk.word('became', call['event'])}: {desk.word('call', state)}{fault}"

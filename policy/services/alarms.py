@@ -81,6 +81,12 @@ class AlarmService:
             await require(view, hospital_id, actor, Duty.RESUME)
             return await view.alarms.list(hospital_id, states, limit)
 
+    async def waiting(self, actor: PersonId, hospital_id: HospitalId) -> int:
+        """Return how many alarms nobody has acknowledged or closed."""
+        async with self._database.read() as view:
+            await require(view, hospital_id, actor, Duty.RESUME)
+            return await view.alarms.count(hospital_id, AlarmState.OPEN)
+
     async def get(self, actor: PersonId, hospital_id: HospitalId, alarm_id: str) -> Alarm:
         """Return one; raises NotFound."""
         async with self._database.read() as view:

@@ -7,11 +7,13 @@ from policy.domain.ids import HospitalId, new_id
 from policy.store.unit_of_work import UnitOfWork
 
 
-async def furnish_alarms(work: UnitOfWork, here: HospitalId, at: datetime) -> None:
-    """Put one row into each table of alarms, in the caller's transaction."""
+async def furnish_alarms(
+    work: UnitOfWork, here: HospitalId, at: datetime, alarm_id: str | None = None
+) -> None:
+    """Put one row into each table of alarms, in the caller's transaction; the alarm has that id, if one is given."""
     end = at + timedelta(minutes=30)
     alarm = Alarm(
-        id=f"{here[:31]}a",
+        id=alarm_id or f"{here[:31]}a",
         hospital_id=here,
         kind="host_key_changed",
         key="scan01",

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from admin_api.console.caller import text
 from admin_api.console.errors import FormRefused, ReasonWanted
 from admin_api.console.staff import (
+    alarms,
     assets,
     door,
     home,
@@ -56,6 +57,7 @@ SCREENS: Final = (
     replay.screens,
     search.screens,
     journal.screens,
+    alarms.screens,
     nowhere.screens,
 )
 Answer = Callable[[Request], Awaitable[Response]]

@@ -13,6 +13,7 @@ from admin_api.console.staff.listing import Registry, registry
 from admin_api.console.staff.screens import AUDITORS, READERS, Screens
 from admin_api.console.staff.sessions import Row, live_rows
 from admin_api.console.staff.view import page
+from policy.domain.alarms import Severity
 from policy.domain.windows import WindowState
 from recorder.audit.journal import MAX_PAGE, JournalFilters
 
@@ -78,7 +79,14 @@ async def _locked(caller: StaffCaller, _live: list[Row]) -> Card | None:
 
 
 async def _alarms(caller: StaffCaller, _live: list[Row]) -> Card | None:
-    return await _counted(caller, "alarms", "alarm", "alarm")
+    if AUDITORS.isdisjoint(caller.roles):
+        return None
+    found = await caller.context.services.alarms.list(caller.actor, caller.hospital_id)
+    if not found:
+        return None
+    grave = any(one.severity is not Severity.NOTICE for one in found)
+    level = "alarm" if grave else "warning"
+    return Card(key="alarms", count=len(found), level=level, path="/console/alarms")
 
 
 CARDS: Final[list[Maker]] = [_alarms, _lost, _locked, _denied, _windows, _live]

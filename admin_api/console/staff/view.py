@@ -1,6 +1,7 @@
 """The console's templates, and what every screen shows: the menu, the hospital, whom to call, the language."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
@@ -11,10 +12,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from admin_api.console.staff import assets, moments
 from admin_api.console.staff.caller import StaffCaller
-from admin_api.console.staff.screens import Entry
+from admin_api.console.staff.screens import AUDITORS, Entry
 from admin_api.console.staff.words import knows, say
 from policy import i18n
 from policy.domain.people import Language
+from policy.errors import PolicyError
 from recorder.replay.neutral import neutralise
 
 SEE_OTHER: Final = 303
@@ -83,6 +85,8 @@ async def page(
     language, here, now = caller.language, caller.here, caller.context.clock.now()
     further = (i18n.load("policy"), *caller.context.vocabulary)
 
+    badges = {**dict.fromkeys((entry.key for entry in _MENU), 0), **await _badges(caller)}
+
     def told(key: str, **arguments: object) -> str:
         return say(key, language, timezone=here.timezone, **arguments)
 
@@ -119,12 +123,22 @@ async def page(
             fault=caller.fault,
             kept=caller.kept,
             missing=assets.missing(),
+            badges=badges,
             **values,
         )
     )
     response = HTMLResponse(html, status, headers={"Content-Security-Policy": policy, **(headers or {})})
     caller.remember(response)
     return response
+
+
+async def _badges(caller: StaffCaller) -> Mapping[str, int]:
+    """Return how many things wait behind a line of the menu; nothing where nobody can tell just now."""
+    if caller.visitor is None or AUDITORS.isdisjoint(caller.roles):
+        return {}
+    with suppress(PolicyError):
+        return {"menu.alarms": await caller.context.services.alarms.waiting(caller.actor, caller.hospital_id)}
+    return {}
 
 
 def go(path: str) -> Response:

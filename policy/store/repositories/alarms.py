@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.alarms import Alarm, AlarmState, Answer, Call, Severity
@@ -67,6 +67,12 @@ class Alarms:
         wanted = (_c.hospital_id == hospital_id) & _c.state.in_([state.value for state in states])
         query = select(t.alarms).where(wanted).order_by(_c.last_at.desc(), _c.id).limit(limit)
         return [_alarm(row) for row in await self._connection.execute(query)]
+
+    async def count(self, hospital_id: HospitalId, state: AlarmState) -> int:
+        """Return how many alarms are in that *state*."""
+        where = (_c.hospital_id == hospital_id) & (_c.state == state.value)
+        query = select(func.count()).select_from(t.alarms).where(where)
+        return (await self._connection.execute(query)).scalar_one()
 
     async def tally(self, hospital_id: HospitalId, name: str, at: datetime) -> tuple[int, datetime] | None:
         """Return what was counted under *name* and until when it counts, None where its period is over at *at*."""

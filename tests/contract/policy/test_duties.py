@@ -262,6 +262,7 @@ def calls() -> dict[str, tuple[str, Call]]:
         ("engagements.accepted", READ, ask("engagements", "accepted", alice)),
         ("mails.of_person", READ, ask("mails", "of_person", alice)),
         ("alarms.list", RESUME, ask("alarms", "list")),
+        ("alarms.waiting", RESUME, ask("alarms", "waiting")),
         ("alarms.get", RESUME, ask("alarms", "get", none)),
         ("alarms.calls", RESUME, ask("alarms", "calls", none)),
         ("alarms.acknowledge", RESUME, ask("alarms", "acknowledge", none)),

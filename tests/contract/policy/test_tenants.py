@@ -154,6 +154,7 @@ async def furnish(world: World) -> Mapping[str, Any]:
         "kind": "host_key_changed",
         "key": "scan01",
         "states": list(AlarmState),
+        "state": AlarmState.OPEN,
         "amount": 1,
         "before": now + timedelta(days=1),
         "reader": "alarms",

@@ -10,6 +10,7 @@ import pytest
 from admin_api.console.caller import CONSOLE
 from admin_api.console.staff.app import all_screens
 from admin_api.console.staff.screens import Screen
+from tests.support.alarm_rows import furnish_alarms
 from tests.support.api_house import House
 from tests.support.console import field, signed_in, token_of
 from tests.support.recorded import record, speak
@@ -27,8 +28,15 @@ def _calm(house: House) -> None:
 
 @pytest.fixture(scope="module")
 def session_id(house: House) -> str:
-    """A recorded session of alice's."""
-    return record(house, lambda recording: speak(recording, "bonjour\r\n"))
+    """A recorded session of alice's; there is an alarm of the same identifier."""
+    recorded = record(house, lambda recording: speak(recording, "bonjour\r\n"))
+
+    async def alarm() -> None:
+        async with house.world.services.database.unit_of_work(None, house.clock) as work:
+            await furnish_alarms(work, house.world.id, house.clock.now(), recorded)
+
+    house.run(alarm())
+    return recorded
 
 
 def filled(screen: Screen, session_id: str) -> str:

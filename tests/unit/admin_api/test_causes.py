@@ -98,6 +98,13 @@ def test_what_a_stranger_named_is_shown_and_does_nothing() -> None:
     assert "{source}" in said.sentence
 
 
+@pytest.mark.parametrize("size", [3 << 30, str(3 << 30)])
+def test_a_volume_is_told_in_units_that_people_read(size: object) -> None:
+    """In the list as in a mail, whose facts are texts."""
+    said = words("volume_out", {"device": "scan01", "bytes_out": size, "files_out": 2}, Language.ENGLISH)
+    assert "3072 MiB and 2 files" in said.sentence
+
+
 def test_a_hospital_mutes_what_is_not_critical() -> None:
     """A muted kind is not seen; a critical one is, even if somebody could name it."""
     muted = Thresholds(muted=frozenset({"lockout", "host_key_changed"}))
