@@ -16,6 +16,7 @@ from admin_api.edge import BodyLimit, Envelope, Gate
 from admin_api.errors import ApiError
 from admin_api.evidence import journal_logins
 from admin_api.problems import MEDIA_TYPE, Problem, problem_response, refusal_of
+from admin_api.readers import ReaderDesk
 from admin_api.security.permissions import EVERY_ROLE, GuardedRoute
 from admin_api.settings import ApiSettings
 from admin_api.v1 import ROUTERS
@@ -27,8 +28,8 @@ from recorder.audit.journal import Journal
 from recorder.errors import RecorderError
 from recorder.ports import TraceStore
 from recorder.proof.proofs import Proofs
+from recorder.seal.ring import ReaderRing
 from recorder.seal.signing import PublicKey
-from recorder.seal.wrapping import ReaderKey
 from recorder.search.indexer import Indexer
 from recorder.store.catalog import Catalog
 
@@ -51,10 +52,12 @@ def create_app(
     *,
     vocabulary: tuple[SentenceCatalog, ...] = (),
     search: Indexer | None = None,
+    ring: ReaderRing | None = None,
 ) -> FastAPI:
     """Build the application. The caller owns what it is given, and closes it after the server has stopped.
 
-    *search* is None where the settings turn the search off. *vocabulary* holds the reasons that traces name by key and another package words.
+    *search* is None where the settings turn the search off. *vocabulary* holds the reasons that traces name by key and
+    another package words. *ring* holds the readers' keys, where something else opens traces by them too.
     Raises SignatureInvalid where a public key of the settings cannot be read, OSError or ssl.SSLError where the mail
     server's CA cannot.
     """
@@ -65,7 +68,9 @@ def create_app(
         traces=trace_store,
         proofs=proofs,
         trace_keys=tuple(PublicKey.load(path) for path in settings.trace_public_keys),
-        reader_keys=tuple(ReaderKey.load(path) for path in settings.reader_keys),
+        readers=ReaderDesk(
+            ring or ReaderRing(settings.readers, clock.now), services, journal, settings.hospital_id, clock
+        ),
         settings=settings,
         clock=clock,
         vocabulary=vocabulary,
@@ -143,6 +148,12 @@ async def send_mails(app: FastAPI) -> None:
     context: Context = app.state.context
     if context.mailer is not None:
         await context.mailer.run()
+
+
+async def look_after_readers(app: FastAPI) -> None:
+    """Lock the readers' keys of *app* when their time is over, until cancelled."""
+    context: Context = app.state.context
+    await context.readers.run()
 
 
 def routes() -> Iterator[tuple[str, str, GuardedRoute]]:

@@ -10,6 +10,7 @@ from fastapi import Depends, Query, Request
 from admin_api.console.mailer import Mailer
 from admin_api.console.staff.recordings import Recordings
 from admin_api.errors import BadCursor, BadTimestamp
+from admin_api.readers import ReaderDesk
 from admin_api.security.permissions import principal_of
 from admin_api.settings import ApiSettings
 from admin_api.wording import preferred
@@ -21,6 +22,7 @@ from policy.services.tokens import Principal
 from recorder.audit.journal import Journal
 from recorder.ports import TraceStore
 from recorder.proof.proofs import Proofs
+from recorder.seal.ring import ReaderRing
 from recorder.seal.signing import PublicKey
 from recorder.seal.wrapping import ReaderKey
 from recorder.search.indexer import Indexer
@@ -40,13 +42,23 @@ class Context:
     traces: TraceStore
     proofs: Proofs
     trace_keys: tuple[PublicKey, ...]
-    reader_keys: tuple[ReaderKey, ...]
+    readers: ReaderDesk
     settings: ApiSettings
     clock: Clock
     vocabulary: tuple[SentenceCatalog, ...] = ()
     mailer: Mailer | None = None
     search: Indexer | None = None
     recordings: Recordings = field(default_factory=Recordings)
+
+    @property
+    def ring(self) -> ReaderRing:
+        """The readers' keys of this console."""
+        return self.readers.ring
+
+    @property
+    def reader_keys(self) -> list[ReaderKey]:
+        """The keys to open traces by, as they are now; those that are locked say so when they are needed."""
+        return self.ring.readers()
 
 
 def context_of(request: Request) -> Context:

@@ -96,7 +96,7 @@ def refusal_of(error: Exception, language: Language, now: datetime) -> Refusal:
         case policy.PolicyError():
             return _of_policy(error, language, now)
         case recorder.RecorderError():
-            return _of_recorder(error, language)
+            return _of_recorder(error, language, now)
         case SQLAlchemyError():
             return Refusal("recorder-unavailable", 503, headers={"Retry-After": "5"})
         case _:
@@ -174,7 +174,7 @@ def _of_policy(error: policy.PolicyError, language: Language, now: datetime) -> 
             return INTERNAL
 
 
-def _of_recorder(error: recorder.RecorderError, language: Language) -> Refusal:
+def _of_recorder(error: recorder.RecorderError, language: Language, now: datetime) -> Refusal:
     match error:
         case recorder.StoreUnreachable():
             return Refusal("store-unreachable", 503, headers={"Retry-After": "5"})
@@ -187,6 +187,19 @@ def _of_recorder(error: recorder.RecorderError, language: Language) -> Refusal:
             return Refusal("search-unavailable", 503, headers={"Retry-After": "5"})
         case recorder.TraceNotFound():
             return Refusal("not-found", 404, {"noun": say("noun.trace", language), "name": ""})
+        case recorder.ReaderKeyLocked():
+            return Refusal("reader-locked", 423, {"names": ", ".join(error.names), "name": error.names[0]})
+        case recorder.TraceSealed():
+            return Refusal("trace-sealed", 409, {"why": said(str(error), language)})
+        case recorder.ReaderKeyLockedOut():
+            seconds = max(1, int((error.until - now).total_seconds()) + 1)
+            return Refusal(
+                "reader-locked-out", 429, {"seconds": seconds}, headers={"Retry-After": str(seconds)}
+            )
+        case recorder.ReaderKeyRefused():
+            return Refusal("reader-refused", 403)
+        case recorder.ReaderKeyUnusable():
+            return Refusal("reader-unusable", 409, {"why": said(str(error), language)})
         case recorder.TraceFormatError() | recorder.SignatureInvalid():
             return Refusal("trace-unreadable", 409, {"why": str(error)})
         case _:

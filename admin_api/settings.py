@@ -10,6 +10,7 @@ from admin_api.alarms.causes import Thresholds
 from policy.domain.ids import HospitalId
 from policy.domain.ways import Place
 from policy.vault.secret import Secret
+from recorder.seal.places import ReaderPlaces
 
 _NOWHERE: Final = Place(names=(), port=22, authority=None)
 
@@ -64,5 +65,5 @@ class ApiSettings:
     mail: MailSettings | None = None
     webhook: WebhookSettings | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
-    reader_keys: tuple[Path, ...] = ()
+    readers: ReaderPlaces = field(default_factory=ReaderPlaces)
     gateway: Place = _NOWHERE

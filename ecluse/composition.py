@@ -301,7 +301,7 @@ def api_settings(settings: Settings) -> ApiSettings:
         mail=mail_settings(settings),
         webhook=webhook_settings(settings),
         thresholds=thresholds(settings),
-        reader_keys=settings.reader_keys,
+        readers=settings.reader_places,
         gateway=Place(
             names=settings.gateway_names,
             port=settings.gateway.port,

@@ -179,6 +179,9 @@ CAUSES: Final[tuple[Cause, ...]] = (
     ),
     Cause(kind="anchor_failed", event="alarm.anchor_failed", severity=_H, key=_fact("target")),
     Cause(kind="anchor_failed", event="alarm.anchor_caught_up", severity=_H, key=_fact("target"), over=True),
+    # who reads it
+    Cause(kind="reader_locked_out", event="alarm.reader_locked_out", severity=_H, key=_fact("name")),
+    Cause(kind="readers_changed", event="alarm.readers_changed", severity=_H, key=_fact("added", "gone")),
     # the machines
     Cause(kind="policy_unreadable", event="alarm.policy_unreadable", severity=_C, key=_fact("node")),
     Cause(kind="policy_unreadable", event="alarm.policy_readable", severity=_C, key=_fact("node"), over=True),

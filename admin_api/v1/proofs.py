@@ -1,11 +1,11 @@
 """Proofs of the whole store: checkpoints, and a verification of every trace that tells how far it is."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import StreamingResponse
@@ -15,6 +15,7 @@ from admin_api.errors import BadCursor, TraceUnreadable
 from admin_api.evidence import note
 from admin_api.security.permissions import VERIFYING, GuardedRoute
 from admin_api.v1.schemas.proofs import Anchored, CheckpointOut, CheckpointsPage, StoreProof
+from admin_api.v1.streams import Told, progress
 from admin_api.v1.tarball import pack
 from policy.domain.sessions import SessionState
 from policy.services.tokens import Principal
@@ -26,9 +27,6 @@ from recorder.trace.header import TraceHeader
 from recorder.trace.place import TracePlace
 
 router = APIRouter(tags=["proofs"], route_class=GuardedRoute)
-
-_BEAT_SECONDS = 5.0
-"""A line at least this often: nobody between takes the connection for dead while one large trace is read."""
 
 
 @router.get("/checkpoints", openapi_extra=VERIFYING)
@@ -82,40 +80,20 @@ async def verify_all(context: Ctx, who: Who, body: Anchored | None = None) -> St
     """Verify checkpoints, journal, catalogue and every trace, as JSON lines: ``{"part", "done", "of"}``, then ``{"proof"}``."""
     if not context.trace_keys:
         raise TraceUnreadable("no public key of a gateway is known here")
-    return StreamingResponse(_verified(context, who, body or Anchored()), media_type="application/x-ndjson")
+    work = _verified(context, who, body or Anchored())
+    return StreamingResponse(progress(work, "verification_stopped"), media_type="application/x-ndjson")
 
 
-async def _verified(context: Context, who: Principal, body: Anchored) -> AsyncIterator[str]:
-    lines: asyncio.Queue[dict[str, object]] = asyncio.Queue(maxsize=0)
-    work = asyncio.create_task(_verify(context, who, body, lines))
-    beat: dict[str, object] = {}
-    try:
-        while not (work.done() and lines.empty()):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_BEAT_SECONDS):
-                    beat = await lines.get()
-            yield json.dumps(beat) + "\n"
-            if "proof" in beat or "error" in beat:
-                break
-        await work
-    finally:
-        work.cancel()
-
-
-async def _verify(
-    context: Context, who: Principal, body: Anchored, lines: "asyncio.Queue[dict[str, object]]"
-) -> None:
-    def told(part: str, done: int, of: int) -> None:
-        lines.put_nowait({"part": part, "done": done, "of": of})
-
-    try:
+def _verified(
+    context: Context, who: Principal, body: Anchored
+) -> Callable[[Told], Awaitable[dict[str, Any]]]:
+    async def work(told: Told) -> dict[str, Any]:
         anchors = [one.anchor(who.hospital_id) for one in body.anchors]
         found = await context.proofs.verify_store(await _shelf(context, who), anchors, progress=told)
         await _note(context, who, found)
-    except Exception:
-        lines.put_nowait({"error": "verification_stopped"})
-        raise
-    lines.put_nowait({"proof": StoreProof.of(found).model_dump(mode="json")})
+        return {"proof": StoreProof.of(found).model_dump(mode="json")}
+
+    return work
 
 
 async def _shelf(context: Context, who: Principal) -> Shelf:

@@ -20,7 +20,7 @@ from admin_api.v1.tarball import pack
 from policy.domain.people import Language
 from policy.errors import Conflict, NotFound
 from policy.services.tokens import Principal
-from recorder.errors import RecorderError, StoreUnavailable, TraceNotFound
+from recorder.errors import RecorderError, StoreUnavailable, TraceNotFound, TraceSealed
 from recorder.replay import asciicast, events, transcript
 from recorder.replay.reader import TraceReader, read_manifest, verify
 from recorder.store.catalog import CatalogedSession, SessionFilters
@@ -142,7 +142,7 @@ def _begun(pieces: Iterator[Piece]) -> Iterator[Piece]:
     """Return the pieces, the first of which is read already: what cannot be read at all is refused, not cut off."""
     try:
         first = next(pieces, None)
-    except StoreUnavailable:
+    except (StoreUnavailable, TraceSealed):
         raise
     except RecorderError as broken:
         raise TraceUnreadable(str(broken)) from broken
@@ -151,6 +151,7 @@ def _begun(pieces: Iterator[Piece]) -> Iterator[Piece]:
 
 def _lines(context: Context, place: TracePlace, render: Renderer) -> Iterator[str]:
     with context.traces.opened(place) as folder, TraceReader(folder, context.reader_keys) as reader:
+        reader.unseal()
         for line in render(reader):
             yield f"{line}\n"
 

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from admin_api.alarms.watch import AlarmWatch
 from admin_api.alarms.webhook import Webhook
-from admin_api.app import create_app, send_mails
+from admin_api.app import create_app, look_after_readers, send_mails
 from admin_api.evidence import OutboxIngest
 from admin_api.server import server_config
 from admin_api.settings import ApiSettings
@@ -40,6 +40,7 @@ from policy.services import Services
 from policy.services.pruning import PruningService
 from recorder.audit.feed import JournalFeed
 from recorder.audit.journal import Journal
+from recorder.seal.ring import ReaderRing
 from recorder.store.catalog import Catalog
 from recorder.store.choice import trace_store
 from recorder.store.database import Database
@@ -78,7 +79,8 @@ async def serve(settings: Settings) -> None:
         await built.hospitals.get(told.hospital_id)
         proofs = proofs_of(settings, database, journal, clock)
         store = trace_store(recording, clock.now)
-        search = search_of(settings, built, database, store, clock)
+        ring = ReaderRing(settings.reader_places, clock.now)
+        search = search_of(settings, built, database, store, ring)
         app = create_app(
             built,
             Catalog(database),
@@ -89,6 +91,7 @@ async def serve(settings: Settings) -> None:
             clock,
             vocabulary=(i18n.load("gateway"), i18n.load("ecluse")),
             search=search,
+            ring=ring,
         )
         server = Server(_configuration(settings, app))
         with _bound(settings.console.host, settings.console.port) as bound:
@@ -97,6 +100,7 @@ async def serve(settings: Settings) -> None:
             ingest = OutboxIngest(built, journal, clock)
             chores = (
                 send_mails(app),
+                look_after_readers(app),
                 keep(settings, proofs, store),
                 *(() if search is None else (search.run(),)),
                 *_watches(settings, told, built, database, journal),

@@ -67,6 +67,11 @@ class Notary:
         self._node = node
         self._now = now
 
+    @property
+    def key(self) -> SigningKey:
+        """Signs what the console vouches for."""
+        return self._key
+
     async def make(self, *, force: bool = False) -> list[SignedCheckpoint]:
         """Make what checkpoints are due; none where nothing happened for less than `IDLE`.
 

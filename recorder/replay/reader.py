@@ -61,6 +61,7 @@ class TraceReader:
         self._decompressor = zstandard.ZstdDecompressor()
         self.link = self.seed
         self.records_read = 0
+        self._unsealed = False
 
     def __enter__(self) -> Self:
         return self
@@ -82,6 +83,21 @@ class TraceReader:
             self.bytes_read += record.size
             yield record
 
+    def unseal(self, key: bytes | None = None) -> None:
+        """Take the trace's data key now, and not only when the first frame is asked for.
+
+        Args:
+            key: The trace's data key, for who holds no reader's.
+
+        Raises:
+            ReaderKeyLocked: One of the readers' keys opens it, once somebody unlocks it.
+            TraceSealed: It is sealed, and none of the readers' keys opens it.
+        """
+        if self.header.suite != CLEAR:
+            key = data_key(self._directory, self.header, self._readers) if key is None else key
+            self._suite = suite(self.header.suite, key)
+        self._unsealed = True
+
     def frames(self, key: bytes | None = None) -> Iterator[Frame]:
         """The frames that follow, in the order in which they were recorded.
 
@@ -93,9 +109,8 @@ class TraceReader:
             TraceFormatError: A record was made by no writer of this version.
             TraceSealed: It is sealed, and none of the readers' keys opens it.
         """
-        if self.header.suite != CLEAR:
-            key = data_key(self._directory, self.header, self._readers) if key is None else key
-            self._suite = suite(self.header.suite, key)
+        if key is not None or not self._unsealed:
+            self.unseal(key)
         for record in self.records():
             is_open = bool(record.flags & records.OPEN)
             content = record.body if is_open else self._suite.open(record.head, record.body)

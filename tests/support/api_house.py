@@ -18,6 +18,7 @@ from typing_extensions import override
 from admin_api.alarms.webhook import Webhook
 from admin_api.app import create_app, send_mails
 from admin_api.evidence import OutboxIngest
+from admin_api.readers import ReaderDesk
 from admin_api.server import server_config
 from admin_api.settings import ApiSettings, MailSettings, WebhookSettings
 from ecluse.certificates import make_authority, make_server_certificate
@@ -32,6 +33,7 @@ from recorder.audit.feed import JournalFeed
 from recorder.audit.journal import Journal
 from recorder.proof.notary import Notary
 from recorder.proof.proofs import Proofs
+from recorder.seal.places import ReaderPlaces
 from recorder.seal.signing import SigningKey, generate_key
 from recorder.search.indexer import Indexer
 from recorder.search.rendering import Bounds
@@ -70,6 +72,7 @@ class House:
     proofs: Proofs
     search: Indexer
     signing_key: SigningKey
+    readers: ReaderDesk
     ingest: OutboxIngest
     feed: JournalFeed
     loop: asyncio.AbstractEventLoop
@@ -203,6 +206,7 @@ async def _serve(
     catalog, store = Catalog(database), FolderStore(directory / "store")
     settings = ApiSettings(
         hospital_id=world.id,
+        readers=ReaderPlaces(directory / "readers"),
         trace_public_keys=(directory / "trace-signing.pem.pub",),
         body_limit=64 * 1024,
         gateway=Place(
@@ -266,6 +270,7 @@ async def _serve(
             proofs=proofs,
             search=search,
             signing_key=signing,
+            readers=app.state.context.readers,
             ingest=OutboxIngest(world.services, journal, clock),
             feed=JournalFeed(database, world.id),
             loop=asyncio.get_running_loop(),

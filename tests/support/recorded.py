@@ -53,6 +53,7 @@ async def _record(
         catalog_url=f"sqlite:///{folder}/traces.db",
         min_free_bytes=0,
         write_timeout_seconds=write_timeout,
+        reader_folder=folder / "readers" if (folder / "readers").exists() else None,
     )
     recorder = Recorder(settings, node="gateway-1", now=house.clock.now, on_alarm=_unexpected_alarm)
     await recorder.start()

@@ -33,6 +33,7 @@ def opened(context: Context, session: CatalogedSession) -> Iterator[TraceReader]
     except TraceNotFound as missing:
         raise NotFound("trace", header.session_id) from missing
     with context.traces.opened(place) as folder, TraceReader(folder, context.reader_keys) as reader:
+        reader.unseal()
         yield reader
 
 
