@@ -9,6 +9,7 @@ from ecluse.diagnosis import (
     keys,
     machine,
     network,
+    proofs,
     trace_store,
     users,
 )
@@ -27,7 +28,7 @@ async def examine(settings: Settings, clock: Clock) -> list[Symptom]:
         *keys.host_keys(settings),
         *keys.host_authority(settings),
         *keys.signing_key(settings),
-        *keys.checkpoint_key(settings),
+        *proofs.checkpoints(settings),
         *keys.readers(settings),
         *keys.certificates(settings, clock),
         *await databases.stores(settings),

@@ -72,22 +72,6 @@ def signing_key(settings: Settings) -> Iterator[Symptom]:
     yield check.good(count=len(known)) if key.public.key_id in known else check.failed("other")
 
 
-def checkpoint_key(settings: Settings) -> Iterator[Symptom]:
-    """Look at the key that signs checkpoints, and at whether its public half is among those they are verified by."""
-    path = settings.checkpoint_key
-    check = look("checkpoint_key", path=str(path))
-    if not path.exists():
-        yield check.failed("missing")
-        return
-    try:
-        key = SigningKey.load(path)
-        known = {PublicKey.load(public).key_id for public in settings.checkpoint_public_keys}
-    except SignatureInvalid as error:
-        yield check.failed("unusable", why=str(error))
-        return
-    yield check.good(id=key.public.key_id) if key.public.key_id in known else check.failed("other")
-
-
 def readers(settings: Settings) -> Iterator[Symptom]:
     """Look at the keys that traces are sealed for, and at whether the console can open one of them."""
     check = look("readers")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import CTE, Row, Table, and_, exists, func, insert, select
+from sqlalchemy import CTE, Column, Row, Table, and_, exists, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -33,6 +33,8 @@ MADE: Final = "checkpoint.made"
 IDLE: Final = timedelta(days=1)
 """How old the newest checkpoint grows where nothing happens: longer silence means that somebody stopped them."""
 _TRIES: Final = 5
+_LONGEST: Final = timedelta(days=32)
+"""Sessions older than this are looked for by a sweep over all of them, once a day; younger ones at each look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Notary:
         self._hospital_id = hospital_id
         self._node = node
         self._now = now
+        self._swept: datetime | None = None
 
     @property
     def key(self) -> SigningKey:
@@ -86,9 +89,13 @@ class Notary:
         """
         made: list[SignedCheckpoint] = []
         lost = 0
+        began = self._now()
+        sweeps = self._swept is None or not timedelta() <= began - self._swept < IDLE
+        since = None if sweeps else began - _LONGEST
         while True:
-            due = await self._next(force=force and not made)
+            due = await self._next(since, force=force and not made)
             if due is None:
+                self._swept = began if sweeps else self._swept
                 return made
             try:
                 await self._keep(due)
@@ -120,13 +127,13 @@ class Notary:
             )
             return [Head(row.writer, row.seq, row.digest) for row in await connection.execute(query)]
 
-    async def _next(self, *, force: bool) -> SignedCheckpoint | None:
+    async def _next(self, since: datetime | None, *, force: bool) -> SignedCheckpoint | None:
         async with self._database.read() as connection:
             last = await _last(connection, self._hospital_id)
             heads, happened = await self._moved(connection)
-            opened = await self._new(connection, sessions_opened, "opened")
-            closed = await self._new(connection, sessions_closed, "closed")
-            purged = await self._new(connection, sessions_purged, "purged")
+            opened = await self._new(connection, sessions_opened.c.started_at, "opened", since)
+            closed = await self._new(connection, sessions_closed.c.closed_at, "closed", since)
+            purged = await self._new(connection, sessions_purged.c.purged_at, "purged", since)
         at = self._now()
         idle = last is None or at - last.at >= IDLE
         if not (force or happened or opened or closed or purged or idle):
@@ -182,8 +189,10 @@ class Notary:
                 return heads, True
         return heads, False
 
-    async def _new(self, connection: AsyncConnection, table: Table, kind: str) -> tuple[Fact, ...]:
-        facts = checkpoint_facts.c
+    async def _new(
+        self, connection: AsyncConnection, at: Column[Any], kind: str, since: datetime | None
+    ) -> tuple[Fact, ...]:
+        table, facts = at.table, checkpoint_facts.c
         covered = exists().where(
             facts.hospital_id == table.c.hospital_id,
             facts.session_id == table.c.session_id,
@@ -195,6 +204,8 @@ class Notary:
             .order_by(table.c.session_id)
             .limit(MAX_FACTS)
         )
+        if since is not None:
+            query = query.where(at >= since)
         return tuple(Fact(row.session_id, _committed(row, kind)) for row in await connection.execute(query))
 
     async def _keep(self, due: SignedCheckpoint) -> None:

@@ -144,6 +144,20 @@ async def test_more_than_one_can_hold_goes_into_the_next(
     assert (await walked(database, key)).counts["checkpoints"] == 3
 
 
+async def test_what_is_told_late_is_found_within_a_day(
+    database: Database, notary: Notary, clock: Clock
+) -> None:
+    """A session that a gateway tells of months later is covered by the next daily sweep, a new one at once."""
+    await notary.make(force=True)
+    await Catalog(database).opened(header("a" * 32, started_at=EPOCH - timedelta(days=100)))
+    await Catalog(database).opened(header("b" * 32, started_at=clock()))
+    [made] = await notary.make()
+    assert [fact.session_id for fact in made.checkpoint.opened] == ["b" * 32]
+    clock.advance(IDLE)
+    [made] = await notary.make()
+    assert [fact.session_id for fact in made.checkpoint.opened] == ["a" * 32]
+
+
 ATTACKS = {
     "taken out of the middle": ("DELETE FROM checkpoints WHERE sequence = 2", "2", "missing"),
     "its content changed": (

@@ -38,6 +38,7 @@ NOT_ABOUT_THE_FILES = {
     "doctor.trace_store",
     "doctor.users",
     "doctor.descriptors",
+    "doctor.checkpoint_anchors",
 }
 """Of a fresh evaluation on this machine, these may be less than good."""
 

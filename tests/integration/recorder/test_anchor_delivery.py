@@ -1,8 +1,11 @@
 """Checkpoints told to other places: in order, once where it works, again where it did not, and one alarm an outage."""
 
 import base64
+import shutil
 import socket
-from collections.abc import AsyncIterator
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,10 +23,36 @@ from recorder.store.bucket import Bucket
 from recorder.store.database import Database
 from recorder.store.folder import FolderStore
 from tests.support import s3
+from tests.support.installed import free_port
 from tests.support.schemas import trace_schema
 from tests.support.traces import HOSPITAL, SteppingClock
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
+
+
+RSYSLOG = """
+module(load="imtcp")
+input(type="imtcp" port="{port}" address="127.0.0.1" ruleset="anchors")
+ruleset(name="anchors" queue.type="Direct") {{
+    action(type="omfile" file="{written}" template="RSYSLOG_FileFormat")
+}}
+"""
+
+
+@contextmanager
+def rsyslog(folder: Path, port: int, written: Path) -> Iterator[None]:
+    """A real rsyslogd that takes TCP and writes a file."""
+    (folder / "rsyslog.conf").write_text(RSYSLOG.format(port=port, written=written))
+    program = shutil.which("rsyslogd", path="/usr/sbin:/usr/bin:/sbin:/bin") or "rsyslogd"
+    command = [program, "-n", "-f", str(folder / "rsyslog.conf"), "-i", str(folder / "pid"), "-C"]
+    wanted = f":{port:04X} 00000000:0000 0A "
+    with subprocess.Popen(command) as running:
+        try:
+            until(lambda: wanted in Path("/proc/net/tcp").read_text(), "rsyslogd does not listen", 20.0)
+            yield
+        finally:
+            running.terminate()
 
 
 class Desk:
@@ -169,6 +198,19 @@ async def test_a_bucket_keeps_anchors_locked_and_none_is_lost_while_it_is_away(
     found = read([bucket.read(key, 0, 4096).decode() for key in keys])
     assert [anchor.digest for anchor in found] == [one.digest for one in made]
     assert bucket.lock(keys[0]).retain_until is not None
+
+
+async def test_a_real_rsyslog_writes_lines_that_are_read_back_as_anchors(desk: Desk, tmp_path: Path) -> None:
+    """What rsyslogd makes of the messages, with its own date and host before them, is a file of anchors."""
+    made = await desk.notary.make(force=True) + await desk.notary.make(force=True)
+    port, written = free_port(), tmp_path / "anchors.log"
+    with rsyslog(tmp_path, port, written):
+        target = AnchorSyslog(f"tcp://127.0.0.1:{port}", "bastion-1")
+        assert await desk.delivery(target).deliver() == {}
+        until(lambda: written.exists() and len(written.read_text().splitlines()) == 2, "no lines", 20.0)
+    lines = written.read_text().splitlines()
+    assert [anchor.digest for anchor in read(lines)] == [one.digest for one in made]
+    assert not lines[0].startswith("{")
 
 
 async def test_a_syslog_that_does_not_listen_is_a_failure(desk: Desk, tmp_path: Path) -> None:
