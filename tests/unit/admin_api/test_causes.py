@@ -61,6 +61,8 @@ def undeclared(*failed: str) -> dict[str, Any]:
         (event("alarm.closed", {"after": {}}), None),
         (event("mail.abandoned", {"after": {"kind": "alarm", "reason": "refused"}}), "mail_undelivered"),
         (event("session.opened"), None),
+        (event("alarm.spool_filling", {"node": "gw-1", "percent": 83}), "spool_filling"),
+        (event("alarm.store_unreachable", {"node": "gw-1"}), "store_down"),
     ],
 )
 def test_an_entry_is_a_sighting_of_its_cause_and_of_no_other(one: SecurityEvent, kind: str | None) -> None:
