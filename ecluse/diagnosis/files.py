@@ -23,7 +23,7 @@ def permissions(settings: Settings) -> Iterator[Symptom]:
     """Look at who can reach the private directories, the secret files and the embedded databases."""
     # two users share what lies here through a group of theirs; one user shares it with nobody
     forbidden = OTHERS if _two_users(settings) else GROUP_AND_OTHERS
-    for path in (settings.data_dir, settings.spool, *_trace_folder(settings), settings.keyring):
+    for path in (settings.data_dir, settings.spool, *trace_folder(settings), settings.keyring):
         yield _mode(path, forbidden)
     secrets = [*gateway_secrets(settings), *console_secrets(settings), settings.data_dir / "tls/ca.key"]
     for path in dict.fromkeys(secrets):
@@ -48,7 +48,7 @@ def database_files(settings: Settings) -> list[Path]:
 
 def writable(settings: Settings) -> Iterator[Symptom]:
     """Look at whether the user who asks could write where the programs write."""
-    for path in (settings.spool, *_trace_folder(settings), settings.run_directory):
+    for path in (settings.spool, *trace_folder(settings), settings.run_directory):
         if path.exists():
             check = look("writable", path=str(path))
             yield check.good() if os.access(path, WRITABLE) else check.failed("refused")
@@ -57,7 +57,7 @@ def writable(settings: Settings) -> Iterator[Symptom]:
 def disks(settings: Settings) -> Iterator[Symptom]:
     """Look at the room left for traces."""
     smallest = settings.recorder.min_free_bytes
-    for path in (settings.spool, *_trace_folder(settings)):
+    for path in (settings.spool, *trace_folder(settings)):
         check = look("disk", path=str(path))
         try:
             free = shutil.disk_usage(path).free
@@ -85,7 +85,8 @@ def left_in_spool(settings: Settings) -> Iterator[Symptom]:
         yield check.good("empty")
 
 
-def _trace_folder(settings: Settings) -> tuple[Path, ...]:
+def trace_folder(settings: Settings) -> tuple[Path, ...]:
+    """Return the folder of traces, where there is no bucket."""
     return (settings.trace_folder,) if settings.store.bucket is None else ()
 
 

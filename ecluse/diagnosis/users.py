@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecluse.diagnosis.files import database_files
+from ecluse.diagnosis.files import database_files, trace_folder
 from ecluse.diagnosis.symptom import Symptom, look
 from ecluse.private_files import console_secrets, gateway_secrets
 from ecluse.settings import CONFIG_NAME, Settings
@@ -47,7 +47,7 @@ def _gateway(settings: Settings) -> _Needs:
     databases = [path for path in database_files(settings) if path.exists()]
     return _Needs(
         [settings.data_dir / CONFIG_NAME, *gateway_secrets(settings), *keyring],
-        [settings.spool, settings.trace_folder, settings.run_directory, *databases],
+        [settings.spool, *trace_folder(settings), settings.run_directory, *databases],
     )
 
 
@@ -60,7 +60,7 @@ def _console(settings: Settings) -> _Needs:
             settings.data_dir / CONFIG_NAME,
             *console_secrets(settings),
             *public,
-            settings.trace_folder,
+            *trace_folder(settings),
             *keyring,
         ],
         [settings.run_directory, *databases],

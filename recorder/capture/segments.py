@@ -72,10 +72,13 @@ class Segments:
         return name in self._shipped
 
     def shipped(self, name: str) -> None:
-        """Note that the store has it. Raises OSError where the disk refuses."""
+        """Note that the store has it; where the disk takes no note, a crash will cost a copy."""
         if name not in self._shipped:
-            _note(self.directory / SHIPPED, name)
             self._shipped.add(name)
+            try:
+                _note(self.directory / SHIPPED, name)
+            except OSError:
+                return  # a full disk must not keep from the store what would empty it
 
     def _add(self, segment: StoredFile) -> None:
         self.cut += (segment,)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import functools
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +27,7 @@ CONNECTIONS: Final = 32
 AT_ONCE: Final = 1000
 """Objects that one request may delete."""
 _CHUNK: Final = 1 << 20
+_making = threading.Lock()  # a session makes one client at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class Bucket:
         self._settings = settings
         self.name = settings.bucket
         self._client = client_of(settings, settings.timeout_seconds, attempts=2)
+        self._probing: dict[float, S3Client] = {}
         self.where = f"the bucket {settings.bucket} at {settings.endpoint or 'Amazon, ' + settings.region}"
 
     def put(self, key: str, body: bytes) -> None:
@@ -169,13 +173,12 @@ class Bucket:
 
     def probe(self, key: str, timeout: float) -> None:
         """Put an object and take it off the lists again, without a second try."""
-        client = client_of(self._settings, timeout / 2, attempts=1)  # once to connect, once to answer
-        try:
-            with told(self.where):
-                client.put_object(Bucket=self.name, Key=key, Body=b"probe")
-                client.delete_object(Bucket=self.name, Key=key)
-        finally:
-            client.close()
+        client = self._probing.get(timeout)
+        if client is None:  # once to connect, once to answer
+            client = self._probing[timeout] = client_of(self._settings, timeout / 2, attempts=1)
+        with told(self.where):
+            client.put_object(Bucket=self.name, Key=key, Body=b"probe")
+            client.delete_object(Bucket=self.name, Key=key)
 
     def examine(self) -> None:
         """Make sure that the bucket keeps versions and can lock objects, and locks none that is not told to.
@@ -199,34 +202,40 @@ class Bucket:
 def client_of(settings: BucketSettings, timeout: float, *, attempts: int) -> S3Client:
     """A client for these settings; its time limits are those between two signs of life."""
     credentials = settings.credentials
+    config = Config(
+        connect_timeout=timeout,
+        read_timeout=timeout,
+        retries={"total_max_attempts": attempts, "mode": "standard"},
+        max_pool_connections=CONNECTIONS,
+        proxies={},  # the store is reached directly, whatever the environment says
+        s3={"addressing_style": "path" if settings.endpoint is not None else "auto"},
+        # other servers than Amazon's do not all know the checksums that newer clients add by themselves
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    with _making:
+        return _session().client(
+            "s3",
+            region_name=settings.region,
+            endpoint_url=settings.endpoint,
+            aws_access_key_id=credentials.access_key,
+            aws_secret_access_key=credentials.secret_key,
+            aws_session_token=credentials.session_token,
+            verify=str(settings.authority) if settings.authority is not None else True,
+            config=config,
+        )
+
+
+@functools.cache
+def _session() -> boto3.session.Session:
+    """What makes clients, one a process: it reads the library's large description of S3 once."""
     # what lies about in an environment or a home directory is no setting of ours
-    session = botocore.session.Session(
-        {
-            "profile": (None, None, None, None),
-            "config_file": (None, None, os.devnull, None),
-            "credentials_file": (None, None, os.devnull, None),
-        }
-    )
-    return boto3.session.Session(botocore_session=session).client(
-        "s3",
-        region_name=settings.region,
-        endpoint_url=settings.endpoint,
-        aws_access_key_id=credentials.access_key,
-        aws_secret_access_key=credentials.secret_key,
-        aws_session_token=credentials.session_token,
-        verify=str(settings.authority) if settings.authority is not None else True,
-        config=Config(
-            connect_timeout=timeout,
-            read_timeout=timeout,
-            retries={"total_max_attempts": attempts, "mode": "standard"},
-            max_pool_connections=CONNECTIONS,
-            proxies={},  # the store is reached directly, whatever the environment says
-            s3={"addressing_style": "path" if settings.endpoint is not None else "auto"},
-            # other servers than Amazon's do not all know the checksums that newer clients add by themselves
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        ),
-    )
+    lying_about = {
+        "profile": (None, None, None, None),
+        "config_file": (None, None, os.devnull, None),
+        "credentials_file": (None, None, os.devnull, None),
+    }
+    return boto3.session.Session(botocore_session=botocore.session.Session(lying_about))
 
 
 def _version(version: str | None) -> dict[str, Any]:

@@ -235,23 +235,22 @@ def test_a_store_that_serves_says_so(make: Make) -> None:
     make().check(20)
 
 
-@pytest.mark.parametrize("bad", ["../x", "..", "", "a/b", ".incoming", "a\0b", "x" * 65, "*", "é"])
-def test_no_identifier_leaves_the_store(make: Make, place: TracePlace, bad: str) -> None:
+def test_no_identifier_leaves_the_store(make: Make, place: TracePlace) -> None:
     """Identifiers and names that could walk through the store are refused everywhere."""
     store = make()
-    with pytest.raises(TraceNotFound):
-        store.find(place.hospital_id, bad)
-    with pytest.raises(TraceNotFound):
-        store.find(bad, "s1", EPOCH)
-    with pytest.raises(TraceFormatError):
-        store.sessions(bad)
-    with pytest.raises(TraceFormatError):
-        TracePlace(bad, "s1", EPOCH)
-    with pytest.raises(TraceFormatError):
-        TracePlace("live", "s1", EPOCH)
-    if bad != "x" * 65:
+    for bad in ("../x", "..", "", "a/b", ".incoming", "a\0b", "x" * 81, "*", "é"):
+        with pytest.raises(TraceNotFound):
+            store.find(place.hospital_id, bad)
+        with pytest.raises(TraceNotFound):
+            store.find(bad, "s1", EPOCH)
+        with pytest.raises(TraceFormatError):
+            store.sessions(bad)
+        with pytest.raises(TraceFormatError):
+            TracePlace(bad, "s1", EPOCH)
         with pytest.raises(TraceFormatError):
             store.put(place, bad, b"", locked=False)
+    with pytest.raises(TraceFormatError):
+        TracePlace("live", "s1", EPOCH)
 
 
 def _deleted(store: TraceStore, place: TracePlace, *, keep_stub: bool = False) -> int:
