@@ -1,17 +1,20 @@
 """A recorder and its bucket, each side with the credentials that operators are told to give it, and no more."""
 
+import asyncio
 import hashlib
 import json
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from ecluse.certificates import make_authority, make_server_certificate
 from recorder.errors import StoreForbidden, StoreUnfit, StoreUnreachable, TraceNotFound
 from recorder.replay.reader import TraceReader, verify
 from recorder.seal.wrapping import ReaderKey, generate_reader_key
@@ -177,6 +180,52 @@ def test_what_lies_about_is_no_setting(
     for name, value in astray.items():
         monkeypatch.setenv(name, value)
     store_of(gateway).check(10)
+
+
+async def test_the_server_shows_a_certificate_that_is_vouched_for(
+    gateway: BucketSettings, tmp_path: Path
+) -> None:
+    """Over TLS the bucket serves under a CA that the settings name, and is unfit under none or another name."""
+    make_authority(tmp_path, "store", datetime.now(UTC))
+    make_server_certificate(tmp_path, ["127.0.0.1"], datetime.now(UTC))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "api.pem", tmp_path / "api.key")
+    relays: list[asyncio.Task[None]] = []
+
+    def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        relays.append(asyncio.create_task(_relayed(reader, writer)))
+
+    server = await asyncio.start_server(relay, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    vouched = replace(gateway, endpoint=f"https://127.0.0.1:{port}", authority=tmp_path / "ca.pem")
+    unknown = replace(vouched, authority=None)
+    misnamed = replace(vouched, endpoint=f"https://localhost:{port}")
+    try:
+        await asyncio.to_thread(store_of(vouched).check, 10)
+        for told in (unknown, misnamed):
+            with pytest.raises(StoreUnfit, match="certificate"):
+                await asyncio.to_thread(store_of(told).check, 10)
+    finally:
+        server.close()
+        for each in relays:
+            each.cancel()
+        await asyncio.gather(*relays, return_exceptions=True)
+
+
+async def _relayed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """What stands before a store and speaks TLS for it."""
+    behind_reader, behind_writer = await asyncio.open_connection("127.0.0.1", s3.own().port)
+
+    async def pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(1 << 16):
+            sink.write(data)
+            await sink.drain()
+
+    try:
+        await asyncio.gather(pipe(reader, behind_writer), pipe(behind_reader, writer))
+    finally:
+        behind_writer.transport.abort()
+        writer.transport.abort()
 
 
 def test_a_store_that_is_not_there_or_hangs_is_out_of_reach(gateway: BucketSettings) -> None:
