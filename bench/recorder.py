@@ -56,7 +56,7 @@ async def main(folder: Path) -> None:
         ("32 KiB frames, text", text, 16_384),
         ("32 KiB frames, random", noise, 16_384),
     ):
-        seconds, cpu = await _fresh(recorder, partial(_bulk, payload=payload, count=count))
+        seconds, cpu = await _fresh(recorder, partial(bulk, payload=payload, count=count))
         rate = f"{count / seconds:,.0f} frames/s"
         volume = f"{count * len(payload) / seconds / 1e6:,.0f} MB/s"
         table.add_row(name, f"{rate}, {volume}, {cpu / count * 1e6:.1f} µs CPU a frame")
@@ -68,7 +68,7 @@ async def main(folder: Path) -> None:
     sessions = recorder.store.sessions("bench")
     places = [recorder.store.find("bench", each) for each in sessions]
     size, largest = max(
-        (_size(settings.store / place.folder), settings.store / place.folder) for place in places
+        (stored_bytes(settings.store / place.folder), settings.store / place.folder) for place in places
     )
     started = time.perf_counter()
     found = verify(largest, (folder / "key.pem.pub").read_bytes())
@@ -81,13 +81,13 @@ async def main(folder: Path) -> None:
 
 
 async def _fresh(recorder: Recorder, work: Callable[[Recording], Awaitable[T]]) -> T:
-    recording = await recorder.open(_header(), _failed)
+    recording = await recorder.open(header(), _failed)
     result = await work(recording)
     await recording.close("measured")
     return result
 
 
-async def _bulk(recording: Recording, payload: bytes, count: int) -> tuple[float, float]:
+async def bulk(recording: Recording, payload: bytes, count: int) -> tuple[float, float]:
     """Seconds and CPU seconds to record ``count`` frames under back-pressure, until the last may pass."""
     last, room = asyncio.Event(), asyncio.Event()
     started, cpu = time.perf_counter(), time.process_time()
@@ -117,8 +117,8 @@ async def _keystrokes(recording: Recording, count: int) -> list[float]:
 
 
 async def _beside_bulk(recorder: Recorder, payload: bytes) -> list[float]:
-    stream = await recorder.open(_header(), _failed)
-    flood = asyncio.ensure_future(_bulk(stream, payload, 1 << 20))
+    stream = await recorder.open(header(), _failed)
+    flood = asyncio.ensure_future(bulk(stream, payload, 1 << 20))
     waited = await _fresh(recorder, lambda recording: _keystrokes(recording, 1000))
     flood.cancel()
     await asyncio.gather(flood, return_exceptions=True)
@@ -130,7 +130,7 @@ async def _opens(recorder: Recorder, count: int) -> list[float]:
     waited = []
     for _ in range(count):
         started = time.perf_counter()
-        recording = await recorder.open(_header(), _failed)
+        recording = await recorder.open(header(), _failed)
         waited.append(time.perf_counter() - started)
         await recording.close("measured")
     return waited
@@ -141,11 +141,13 @@ def _quantiles(seconds: list[float]) -> str:
     return f"p50 {cuts[49] * 1e6:,.0f} µs, p99 {cuts[98] * 1e6:,.0f} µs"
 
 
-def _size(folder: Path) -> int:
+def stored_bytes(folder: Path) -> int:
+    """Bytes of a stored trace."""
     return sum(path.stat().st_size for path in folder.glob("*.ecl"))
 
 
-def _header() -> TraceHeader:
+def header() -> TraceHeader:
+    """The header of one more session."""
     return TraceHeader(
         session_id=uuid4().hex,
         hospital_id="bench",
