@@ -139,7 +139,7 @@ def _is_dns_name_or_address(name: str) -> bool:
 
 
 def _make_files(directory: Path, hospital_name: str, clock: Clock, names: Sequence[str]) -> None:
-    for folder in ("", "keys", "tls", "spool", "traces", "run"):
+    for folder in ("", "keys", "tls", "spool", "traces", "search", "run"):
         (directory / folder).mkdir(mode=PRIVATE, parents=True, exist_ok=True)
     directory.chmod(PRIVATE)
     Keyring.generate(directory / "keys/vault")

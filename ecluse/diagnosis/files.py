@@ -31,6 +31,10 @@ def permissions(settings: Settings) -> Iterator[Symptom]:
     for path in database_files(settings):
         if path.exists():
             yield _mode(path, forbidden)
+    if settings.search.enabled and settings.search_folder.exists():
+        # what was on screens, in clear: the console's user shares it with nobody, the gateway's least of all
+        for path in (settings.search_folder, *sorted(settings.search_folder.glob("*.db*"))):
+            yield _mode(path, GROUP_AND_OTHERS)
 
 
 def database_files(settings: Settings) -> list[Path]:

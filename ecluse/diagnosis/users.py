@@ -37,6 +37,8 @@ def accounts(settings: Settings) -> Iterator[Symptom]:
         yield check.notice("one")
     else:
         yield check.good(gateway=gateway, console=console)
+        if settings.search.enabled and settings.search_folder.exists():
+            yield _search(settings, gateway)
     for user, needs in ((gateway, _gateway(settings)), (console, _console(settings))):
         if user is not None:
             yield _reach(user, needs)
@@ -63,8 +65,21 @@ def _console(settings: Settings) -> _Needs:
             *trace_folder(settings),
             *keyring,
         ],
-        [settings.run_directory, *databases],
+        [settings.run_directory, *databases, *([settings.search_folder] if settings.search.enabled else [])],
     )
+
+
+def _search(settings: Settings, gateway: str) -> Symptom:
+    """Look at whether the gateway's user could read what was on screens: where its index is, it has no business."""
+    check = look("search", path=str(settings.search_folder))
+    try:
+        account = pwd.getpwnam(gateway)
+    except KeyError:
+        return check.good()  # told by what it needs
+    groups = frozenset(os.getgrouplist(gateway, account.pw_gid))
+    if account.pw_uid != 0 and not _can(account.pw_uid, groups, settings.search_folder, READ):
+        return check.good()
+    return check.failed("open", user=gateway)
 
 
 def _reach(user: str, needs: _Needs) -> Symptom:

@@ -23,6 +23,10 @@ from policy.services import build
 from policy.vault.secret import Secret
 from recorder.audit.events import SecurityEvent
 from recorder.audit.journal import Journal, JournalFilters
+from recorder.search.hits import Search
+from recorder.search.index import SearchIndex
+from recorder.search.query import parse
+from recorder.search.rendering import State
 from recorder.store.catalog import Catalog, SessionFilters
 from recorder.store.database import Database
 from tests.support import postgres
@@ -31,6 +35,7 @@ from tests.support.installed import change, doctor, ecluse, install
 from tests.support.policy_world import World, make_world
 from tests.support.stranger import Authenticator
 from tests.support.traces import header
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.postgres]
 
@@ -164,6 +169,7 @@ async def test_everything_moves_and_the_processes_go_on_there(house: House) -> N
         async with house.served():
             await worked(house, [password, codes.code()], [password, codes.code()])
             await fetched(house, owner)
+            await searched(house)
             found = await asyncio.to_thread(doctor, house.config)
         for store in ("policy", "traces"):
             assert found[f"doctor.database_roles.good users of the {store} database"]
@@ -203,6 +209,15 @@ async def fetched(house: House, owner: Any) -> None:
         while (found := await owner.device_tasks.get(dsi, hospital, task.id)).state is not TaskState.DONE:
             assert found.state is not TaskState.FAILED, found
             await asyncio.sleep(0.1)
+
+
+async def searched(house: House) -> None:
+    """Wait until the console has opened the sealed trace with its reader's key, and find what was on screen."""
+    index = SearchIndex(house.data / "search", house.world.id)
+    await eventually(lambda: index.counts()[State.INDEXED] > 0, 60)
+    commands = index.search(Search(query=parse('"echo here" kind:command'), whom={})).found
+    assert [hit.facts["person_login"] for hit in commands] == ["alice"]
+    assert index.search(Search(query=parse("here kind:screen"), whom={})).found
 
 
 async def recorded(house: House, traces_url: str) -> None:
