@@ -4,7 +4,6 @@ import asyncio
 import os
 import pwd
 import resource
-import shutil
 import socket
 import sqlite3
 import subprocess
@@ -20,7 +19,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ecluse import settings
 from ecluse.certificates import make_authority, make_server_certificate
-from ecluse.demo.leftovers import temporary_folder
 from ecluse.diagnosis.machine import ASYNCSSH_VERSION
 from ecluse.presence import announced
 from policy import i18n
@@ -32,7 +30,7 @@ from policy.domain.people import Language
 from policy.store.database import Database
 from policy.vault.keyring import Keyring
 from tests.support.facts import DEVICE
-from tests.support.installed import change, doctor, ecluse, init, install
+from tests.support.installed import change, doctor, ecluse, init
 
 NOT_ABOUT_THE_FILES = {
     "doctor.clock",
@@ -339,24 +337,6 @@ def test_users_who_cannot_reach_their_files_are_named(config: Path) -> None:
         pytest.skip("these tests run as nobody")
     assert sorted(findings(config, "reach")) == [("refused", "failed"), ("unknown", "failed")]
     assert findings(config, "users") == [("good", "good")]
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_the_gateway_s_user_must_not_reach_what_was_on_screens() -> None:
-    """Where the two programs have users of their own, an index that the gateway's could read is a failure."""
-    folder = temporary_folder("doctor")  # whose parents everybody may enter
-    try:
-        config = install(folder / "data")
-        change(config, "gateway", 'user = "nobody"')
-        change(config, "console", 'user = "root"')
-        assert findings(config, "search") == [("good", "good")]
-        for path in (folder, data(config)):
-            path.chmod(0o711)
-        nobody = pwd.getpwnam("nobody")
-        os.chown(data(config) / "search", nobody.pw_uid, nobody.pw_gid)
-        assert findings(config, "search") == [("open", "failed")]
-    finally:
-        shutil.rmtree(folder)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
