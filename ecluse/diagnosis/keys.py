@@ -14,8 +14,8 @@ from ecluse.host_keys import HostKeyUnusable, host_authority_line, read_host_key
 from ecluse.settings import Settings
 from policy.clock import Clock
 from recorder.errors import ReaderKeyUnusable, SignatureInvalid
+from recorder.seal.ring import Guard, ReaderRing
 from recorder.seal.signing import PublicKey, SigningKey
-from recorder.seal.wrapping import ReaderKey, ReaderPublicKey
 
 SMALLEST_RSA_HOST_KEY = 3072
 CERTIFICATE_NOTICE = timedelta(days=30)
@@ -72,21 +72,24 @@ def signing_key(settings: Settings) -> Iterator[Symptom]:
     yield check.good(count=len(known)) if key.public.key_id in known else check.failed("other")
 
 
-def readers(settings: Settings) -> Iterator[Symptom]:
+def readers(settings: Settings, clock: Clock) -> Iterator[Symptom]:
     """Look at the keys that traces are sealed for, and at whether the console can open one of them."""
     check = look("readers")
     try:
-        public = {ReaderPublicKey.load(path).key_id for path in settings.reader_public_keys}
-        private = {ReaderKey.load(path).public.key_id for path in settings.reader_keys}
+        states = ReaderRing(settings.reader_places, clock.now).states()
     except ReaderKeyUnusable as error:
         yield check.failed("unusable", why=str(error))
         return
-    if not public:
+    active = [state for state in states if state.active]
+    here = [state for state in active if state.guard is not Guard.ELSEWHERE]
+    if not active:
         yield check.failed("none")
-    elif not public & private:
-        yield check.notice("closed", count=len(public))
+    elif not here:
+        yield check.notice("closed", count=len(active))
+    elif not any(state.opened for state in here):
+        yield check.good("locked", count=len(active), names=", ".join(state.name for state in here))
     else:
-        yield check.good(count=len(public))
+        yield check.good(count=len(active))
 
 
 def certificates(settings: Settings, clock: Clock) -> Iterator[Symptom]:

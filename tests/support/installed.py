@@ -17,10 +17,10 @@ ADMINISTRATORS = (
 )
 
 
-def ecluse(*arguments: str, language: str = "en", **environment: str) -> Result:
-    """Run the command line in this process, its screen 300 columns wide."""
+def ecluse(*arguments: str, language: str = "en", typed: str | None = None, **environment: str) -> Result:
+    """Run the command line in this process, its screen 300 columns wide; *typed* answers its questions."""
     variables = {"COLUMNS": "300", "ECLUSE_STATE": "/nonexistent", **environment}
-    return CliRunner().invoke(app, ["--lang", language, *arguments], env=variables)
+    return CliRunner().invoke(app, ["--lang", language, *arguments], env=variables, input=typed)
 
 
 def init(directory: Path, *further: str, language: str = "en") -> Result:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from recorder.seal.wrapping import generate_reader_key
 from tests.support.installed import ecluse, init
 
 
@@ -40,3 +41,36 @@ def test_without_a_reader_nothing_is_recorded_that_nobody_could_read(tmp_path: P
     assert started.returncode == 1
     assert "ecluse readers new" in started.stderr
     assert "ecluse readers new" in ecluse("doctor", *config).output
+
+
+def test_a_keys_life_in_the_files(tmp_path: Path) -> None:
+    """A key behind a passphrase, one from elsewhere, a retired one: each as the list says; the last is never retired."""
+    init(tmp_path / "data")
+    config = ("--config", str(tmp_path / "data/ecluse.toml"))
+    phrase = "cheval agrafe pile correct"
+    short = ecluse("readers", "new", "rssi", "--passphrase", *config, typed="court\ncourt\n")
+    assert short.exit_code == 1
+    assert "12 characters" in short.output
+    made = ecluse("readers", "new", "rssi", "--passphrase", *config, typed=f"{phrase}\n{phrase}\n")
+    assert made.exit_code == 0, made.output
+    private = tmp_path / "data/keys/readers/rssi.pem"
+    assert private.read_text().startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    assert stat.S_IMODE(private.stat().st_mode) == 0o600
+    key = generate_reader_key(tmp_path / "court.pem").public.key_id
+    taken = ecluse("readers", "new", "court", "--public-key", str(tmp_path / "court.pem.pub"), *config)
+    assert taken.exit_code == 0, taken.output
+    both = ecluse("readers", "new", "x", "--passphrase", "--public-key", "y", *config)
+    assert "Choose one" in both.output
+    assert ecluse("readers", "retire", "hospital", *config).exit_code == 0
+    rows = {row["name"]: row for row in json.loads(ecluse("readers", "list", *config, "--json").stdout)}
+    assert {name: (row["guard"], row["retired"]) for name, row in rows.items()} == {
+        "court": ("elsewhere", False),
+        "hospital": ("file", True),
+        "rssi": ("passphrase", False),
+    }
+    assert rows["court"]["id"] == key
+    assert "unlock" in ecluse("doctor", *config).output
+    assert ecluse("readers", "retire", "nobody", *config).exit_code == 1
+    assert ecluse("readers", "retire", "court", *config).exit_code == 0
+    last = ecluse("readers", "retire", "rssi", *config)
+    assert (last.exit_code, "last key" in last.output) == (1, True)

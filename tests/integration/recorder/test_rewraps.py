@@ -86,8 +86,13 @@ class House:
 
     def by_verifier(self, trace: Path) -> list[dict[str, object]]:
         """What the stand-alone verifier finds."""
-        keys = [self.folder / "made" / "signing.pem.pub", self.folder / "checkpoint.pem.pub"]
-        options = argparse.Namespace(key=keys, store=None, anchors=[], ca=None)
+        options = argparse.Namespace(
+            key=[self.folder / "made" / "signing.pem.pub"],
+            checkpoint_key=[self.folder / "checkpoint.pem.pub"],
+            store=None,
+            anchors=[],
+            ca=None,
+        )
         report = verifier.Report()
         verifier.verify_path(trace, options, report)
         return report.findings
