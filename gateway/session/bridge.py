@@ -15,7 +15,7 @@ from gateway.session.lane import Lane, Piece
 from gateway.session.moved import Moved
 from gateway.session.request import ChannelRequest
 from gateway.session.taps import Tap, Watch
-from gateway.session.transfer.operation import OUT, FileOperation
+from gateway.session.transfer.operation import OUT, FileOperation, Phase
 from gateway.session.transfer.sftp_wire import SftpViolation
 from gateway.session.valve import Valve
 from gateway.sshfix import ClientChannel, DeviceChannel, DeviceConnection, FlowControl
@@ -286,7 +286,7 @@ class Relay:
 
     def note(self, operation: FileOperation) -> None:
         """Keep a file operation; it is written before the bytes that it is about pass."""
-        if operation.direction in OUT and operation.size:
+        if operation.phase is Phase.DONE and operation.direction in OUT and operation.size:
             self.moved.file()
         self._noted.append((FrameType.FILE, operation.payload()))
 

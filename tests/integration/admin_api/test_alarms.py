@@ -7,12 +7,16 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
+from typing_extensions import override
 
 from admin_api.alarms.causes import Thresholds
 from admin_api.alarms.watch import AlarmWatch
+from policy.domain.alarms import Alarm
 from policy.domain.people import Language
 from policy.errors import Conflict
 from recorder.audit.events import SecurityEvent
+from recorder.audit.feed import MAX_LOOK, JournalFeed, Look, Position
 from recorder.audit.journal import Journal
 from tests.support.api_house import House, open_house
 from tests.support.mail_server import MailServer, mail_server
@@ -187,6 +191,46 @@ def test_consoles_that_read_together_count_every_entry_once(house: House) -> Non
         assert (alarm["count"], alarm["facts"]["node"]) == (90, "gw-all")
         assert "gw-all ne peut pas lire" in alarm["sentence"]
         client.post(f"/v1/alarms/{alarm['id']}/close", json={"note": "essai"})
+
+
+class Faulty(JournalFeed):
+    """A feed whose database refuses as long as it is told to."""
+
+    refuses = True
+
+    @override
+    async def look(self, known: Mapping[str, Position], limit: int = MAX_LOOK) -> Look:
+        if self.refuses:
+            raise OperationalError("SELECT", {}, OSError("the disk is gone"))
+        return await super().look(known, limit)
+
+
+def test_a_journal_that_cannot_be_read_is_an_alarm_of_its_own(house: House) -> None:
+    """It is raised once, without the journal's help, and over when the journal is read again."""
+    feed = Faulty(house.journal._database, house.world.id)
+    services, here = house.world.services, house.world.id
+    console = AlarmWatch(services, feed, here, Thresholds(), house.clock, interval=0.01)
+
+    async def unreadable() -> Alarm | None:
+        found = await services.alarms.list(house.world.who("dsi"), here)
+        return next((one for one in found if one.kind == "journal_unreadable"), None)
+
+    async def work() -> None:
+        running = asyncio.create_task(console.run())
+        try:
+            async with asyncio.timeout(15):
+                while await unreadable() is None:  # noqa: ASYNC110 - a query, no event
+                    await asyncio.sleep(0.02)
+                feed.refuses = False
+                while (alarm := await unreadable()) is None or alarm.over_at is None:  # noqa: ASYNC110 - same
+                    await asyncio.sleep(0.02)
+            assert alarm.count == 1
+            await services.alarms.close(house.world.who("dsi"), here, alarm.id, "essai")
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    house.run(work())
 
 
 @pytest.mark.parametrize("language", list(Language))

@@ -165,6 +165,28 @@ async def test_sftp_and_scp_carry_files_both_ways(bastion: Bastion, tmp_path: Pa
         files = [facts(frame) for frame in frames if frame.type is FrameType.FILE]
         assert [one for one in files if one.get("sha256") == digest and one["size"] == 700_001], files
         assert data[:64] not in b"".join(frame.payload for frame in frames)
+    closed = [entry.event.details for entry in await bastion.events("session.closed")]
+    assert [one.get("files_out") for one in closed] == [0, 1, 0, 1], (
+        "what left the device, not what came to it"
+    )
+    assert [one["bytes_out"] > 700_001 for one in closed] == [False, True, False, True]
+
+
+async def test_much_that_leaves_is_told_while_it_leaves(
+    bastion: Bastion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What goes out in one long command is in the journal step by step, before the session ends."""
+    monkeypatch.setattr("gateway.session.moved.STEP_BYTES", 20_000)
+    command = bastion.client.command("alice+scan01", "head -c 45000 /dev/zero; sleep 600")
+    process = await bastion.client.start(command, answers=bastion.answers())
+    assert process.stdout is not None
+    assert await asyncio.wait_for(process.stdout.readexactly(45_000), 20) == bytes(45_000)
+    told = await bastion.written("session.moved")
+    assert bastion.gateway.sessions == 1
+    assert told[0].event.details["bytes_out"] >= 20_000
+    assert told[0].event.device_id == bastion.world.device.id
+    process.kill()
+    await asyncio.wait_for(process.communicate(), 10)
 
 
 async def test_a_window_without_commands_lets_files_alone_pass(bastion: Bastion, tmp_path: Path) -> None:
