@@ -575,6 +575,8 @@ def verify_journal(folder: Path, ledger: Ledger, report: Report, *, whole: bool)
             _walk(writer, chains.get(writer, {}), ledger, report, opened, whole=whole)
         except Wrong as wrong:
             report.found("journal", f"{writer} #{wrong.record}", wrong)
+        except (KeyError, TypeError, AttributeError) as error:
+            report.found("journal", writer, Wrong("content", f"an entry lacks {error}"))
     return opened
 
 
@@ -855,6 +857,9 @@ def main() -> int:
     except (OSError, SystemExit, RecursionError) as error:
         print(f"could not verify: {error}", file=sys.stderr)
         return 2
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        wrong = Wrong("format", f"something here has a form that the product never writes: {error!r}")
+        report.found("files", options.path.name, wrong)
     if options.json:
         told = {"valid": not report.findings, "findings": report.findings, "remarks": report.remarks}
         print(json.dumps({**told, "counts": report.counts, "newest": report.newest}, indent=2))

@@ -1,7 +1,9 @@
 """The stand-alone verifier says of every trace what the product's own verification says."""
 
+import argparse
 import ast
 import asyncio
+import hashlib
 import json
 import shutil
 import sys
@@ -173,3 +175,76 @@ def test_it_is_one_file_that_old_pythons_read_and_imports_nothing_of_the_product
         *("__future__", "argparse", "base64", "hashlib", "json", "re", "struct", "subprocess", "sys"),
         *("tempfile", "zipfile", "collections", "datetime", "pathlib", "typing", "cryptography"),
     }
+
+
+@pytest.fixture(scope="module")
+def golden(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the golden store to be changed."""
+    copy = tmp_path_factory.mktemp("golden") / "store"
+    shutil.copytree(STORE, copy)
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("journal/x.log", '{"event":null,"outbox_id":null,"previous":"","seq":1,"version":1,"writer":"w"}'),
+        ("journal/x.log", '{"writer":{},"seq":[]}'),
+        ("journal/x.log", "[" * 100_000),
+        ("catalogue.jsonl", '{"session_id":"x","opened":3,"closed":"y"}'),
+        ("catalogue.jsonl", '{"session_id":["x"]}'),
+        ("checkpoints/0000000099.json", '{"journal":3}'),
+    ],
+    ids=range(6),
+)
+def test_a_hostile_export_is_a_finding_and_never_a_crash(
+    golden: Path, name: str, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever JSON somebody put there, the command says TOUCHED."""
+    path = golden / name
+    before = path.read_bytes() if path.exists() else None
+    digest = hashlib.sha256(b"ecluse journal v1 entry\x00" + line.encode()).hexdigest()
+    text = f"{digest} {line}\n" if name.endswith(".log") else f"{line}\n"
+    path.write_bytes((before or b"") + text.encode())
+    named = ["--key", str(TRUSTED / "gateways"), "--checkpoint-key", str(TRUSTED / "checkpoints")]
+    monkeypatch.setattr(sys, "argv", ["verifier", str(golden), *named])
+    try:
+        assert verifier.main() == 1
+    finally:
+        path.unlink() if before is None else path.write_bytes(before)
+    assert "TOUCHED" in capsys.readouterr().out
+
+
+FILES = [
+    *sorted(
+        str(path.relative_to(STORE))
+        for path in STORE.rglob("*")
+        if path.is_file() and path.parent != STORE and path.suffix != ".tsr"
+    ),
+    "catalogue.jsonl",
+]
+"""All that is proved; a time stamp has bytes that it does not sign, and anchors are what is believed."""
+
+
+@given(st.sampled_from(FILES), st.integers(0, 1 << 20), st.integers(1, 255))
+@settings(max_examples=80, deadline=None)
+def test_every_flipped_bit_of_a_whole_store_is_found(golden: Path, name: str, place: int, value: int) -> None:
+    """Whichever byte of whichever file is changed, something is found, and nothing but findings comes out."""
+    path = golden / name
+    whole = path.read_bytes()
+    data = bytearray(whole)
+    data[place % len(data)] ^= value
+    path.write_bytes(data)
+    report = verifier.Report()
+    options = argparse.Namespace(
+        key=[TRUSTED / "gateways"],
+        checkpoint_key=[TRUSTED / "checkpoints"],
+        store=None,
+        anchors=[golden / "anchors.jsonl"],
+        ca=None,
+    )
+    try:
+        verifier.verify_path(golden, options, report)
+    finally:
+        path.write_bytes(whole)
+    assert report.findings
