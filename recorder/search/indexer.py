@@ -14,11 +14,11 @@ import structlog
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 
-from recorder.errors import RecorderError, StoreUnavailable, TraceNotFound, TraceSealed
+from recorder.errors import ReaderKeyUnusable, RecorderError, StoreUnavailable, TraceNotFound, TraceSealed
 from recorder.ports import Now, TraceStore
 from recorder.replay.reader import TraceReader
 from recorder.seal.encryption import CLEAR
-from recorder.seal.wrapping import SUFFIX, ReaderKey, data_key
+from recorder.seal.wrapping import SUFFIX, LockedKey, ReaderKey, data_key
 from recorder.search.index import SearchIndex
 from recorder.search.rendering import Bounds, Rendered, State, render
 from recorder.store.database import Database
@@ -215,16 +215,18 @@ class Indexer:
             return
         waits: str | None = None
         try:
+            if header.suite != CLEAR:
+                await asyncio.to_thread(self._hold_a_key)  # before a whole trace is fetched for nothing
             async with self._opened(header) as folder:
                 key = await asyncio.to_thread(self._key, folder, header)
                 rendered = await render(folder, key, self._bounds)
         except TraceNotFound:
             waits = "absent"
-        except StoreUnavailable:
+        except (StoreUnavailable, OSError):
             waits = "store"
         except _Locked:
             waits = "locked"
-        except (RecorderError, OSError) as error:
+        except RecorderError as error:
             rendered = Rendered(passages=(), state=State.FAILED, why=str(error))
         if waits is not None:
             await asyncio.to_thread(index.wait, header, waits, self._now())
@@ -253,6 +255,15 @@ class Indexer:
         finally:
             await asyncio.to_thread(opened.__exit__, None, None, None)
 
+    def _hold_a_key(self) -> None:
+        """Return where some reader's key is open; raises _Locked otherwise."""
+        try:
+            if not all(isinstance(key, LockedKey) for key in self._keys()):
+                return
+        except ReaderKeyUnusable as error:
+            raise _Locked from error
+        raise _Locked
+
     def _key(self, folder: Path, header: TraceHeader) -> bytes | None:
         """Return the data key of the trace in *folder*; None where it is not sealed.
 
@@ -270,7 +281,7 @@ class Indexer:
             raise RecorderError("erased: every wrap of its key was destroyed")
         try:
             return data_key(folder, stored, self._keys())
-        except TraceSealed as error:
+        except (TraceSealed, ReaderKeyUnusable) as error:
             raise _Locked from error
 
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import insert
@@ -28,6 +29,14 @@ SECRET = "hunter2-unseen"
 PTY = {"pty": {"term": "xterm", "columns": 80, "rows": 24}, "request": "shell"}
 
 
+class Forbidden:
+    """Stands where a store does: a trace is not fetched where no key opens it."""
+
+    def __getattr__(self, name: str) -> object:
+        """Fail."""
+        raise AssertionError(f"the store was asked to {name}")
+
+
 @dataclass
 class Library:
     """A recorder, an indexer over its catalogue, and the keys that are at hand."""
@@ -46,6 +55,14 @@ class Library:
         """Return an indexer as a console that starts again has it."""
         return Indexer(
             self.made.recorder.database, self.folder, hospitals=self.hospitals, store=self.made.recorder.store,
+            keys=lambda: self.keys, now=lambda: self.at, bounds=self.bounds,
+        )  # fmt: skip
+
+    def forbid_store(self) -> None:
+        """Let the indexer fail where it asks the store for anything."""
+        forbidden: Any = Forbidden()
+        self.indexer = Indexer(
+            self.made.recorder.database, self.folder, hospitals=self.hospitals, store=forbidden,
             keys=lambda: self.keys, now=lambda: self.at, bounds=self.bounds,
         )  # fmt: skip
 
@@ -170,10 +187,12 @@ async def test_locked_keys_are_waited_for(tmp_path: Path) -> None:
     async with library(tmp_path) as books:
         keys, books.keys = books.keys, []
         session = await books.record(work)
+        books.forbid_store()
         await books.indexed()
         assert books.states() == {session: (State.WAITING, "locked")}
         assert books.found("pacs") == []
         books.keys = keys
+        books.indexer = books.anew()
         await books.indexed()
         assert books.states() == {session: (State.WAITING, "locked")}
         books.at += RETRY + timedelta(seconds=1)
