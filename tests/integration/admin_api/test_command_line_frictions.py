@@ -17,7 +17,7 @@ PROBLEMS = {
     *("format", "manifest", "signature", "file", "missing"),
 }
 """What ``recorder.replay.reader.Problem`` may say is wrong."""
-BAD_ENTRIES = {f"entry.{what}" for what in ("missing", "digest", "previous", "column", "content")}
+BAD_ENTRIES = {f"proof.journal.{what}" for what in ("missing", "digest", "previous", "column", "content")}
 """What ``recorder.audit.verify.BadEntry`` may say is wrong."""
 
 
@@ -247,7 +247,7 @@ def test_what_is_wrong_with_evidence_is_said_in_the_reader_s_language(key: str) 
     """Each kind of damage that the verifications tell has its sentence, in French and in English."""
     catalog = i18n.load("ecluse")
     french, english = (
-        catalog.translate(key, language, record=3, entry="node1 #3") for language in ("fr", "en")
+        catalog.translate(key, language, record=3, name="node1 #3") for language in ("fr", "en")
     )
     assert french != english
     assert "{" not in french + english
