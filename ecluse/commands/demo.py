@@ -101,7 +101,7 @@ async def _rehearse(desk: Desk, scene: "Scene") -> int:
 def _explain(desk: Desk, scene: "Scene") -> None:
     from ecluse.demo.scene import ACCOUNT, CLOSED_DEVICE, HOST, OPEN_DEVICE
 
-    alice = scene.troupe.alice
+    alice, operator = scene.troupe.alice, scene.troupe.operator
     ssh = f"ssh -p {scene.ssh_port} -o UserKnownHostsFile={scene.known_hosts} alice+{OPEN_DEVICE}@{HOST}"
     jump = f"ssh -F {scene.ssh_config} -J alice@{HOST}:{scene.ssh_port} {ACCOUNT}@{OPEN_DEVICE}"
     desk.tell("demo.ready")
@@ -111,6 +111,7 @@ def _explain(desk: Desk, scene: "Scene") -> None:
         ("demo.say.code", alice.shown_code(scene.clock)),
         ("demo.say.jump", jump),
         ("demo.say.closed", ssh.replace(OPEN_DEVICE, CLOSED_DEVICE)),
+        ("demo.say.console", f"{scene.url}/console   {operator.login}   {operator.password}"),
         (
             "demo.say.environment",
             (
@@ -142,7 +143,7 @@ async def _show_codes(desk: Desk, scene: "Scene", stopping: asyncio.Event) -> No
         return
 
     def codes() -> Text:
-        people = (scene.troupe.alice, scene.troupe.bob)
+        people = (scene.troupe.alice, scene.troupe.bob, scene.troupe.operator)
         shown = "   ".join(f"{person.login} {person.shown_code(scene.clock)}" for person in people)
         left = STEP_SECONDS - int(scene.clock.now().timestamp()) % STEP_SECONDS
         return Text(desk.say("demo.codes", codes=shown, seconds=left))

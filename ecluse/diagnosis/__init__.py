@@ -42,5 +42,6 @@ async def examine(settings: Settings, clock: Clock) -> list[Symptom]:
         machine.clock(),
         machine.descriptors(),
         machine.library(),
+        machine.assets(),
         *users.accounts(settings),
     ]

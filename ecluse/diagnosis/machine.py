@@ -4,6 +4,7 @@ import ctypes
 import resource
 from importlib.metadata import PackageNotFoundError, version
 
+from admin_api.console.staff.assets import missing
 from ecluse.diagnosis.symptom import Symptom, look
 
 ASYNCSSH_VERSION = "2.24.1"
@@ -39,6 +40,12 @@ def descriptors() -> Symptom:
     if soft != resource.RLIM_INFINITY and soft < LEAST_DESCRIPTORS:
         return check.notice("few", limit=soft, least=LEAST_DESCRIPTORS, most=most)
     return check.good(limit="∞" if soft == resource.RLIM_INFINITY else soft)
+
+
+def assets() -> Symptom:
+    """Look at whether the console has the files that set-up fetches for its screens."""
+    check, absent = look("assets"), missing()
+    return check.notice("missing", files=", ".join(absent)) if absent else check.good()
 
 
 def library() -> Symptom:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -191,6 +191,10 @@ def _argument(name: str, value: object) -> object:
     try:
         if isinstance(value, list):
             return frozenset(kind(str(one)) for one in value) if kind else tuple(str(one) for one in value)
+        if name == "limit" and isinstance(
+            value, float
+        ):  # a length of time; a number of sessions is a whole one
+            return timedelta(seconds=value)
         if isinstance(value, str) and kind is not None:
             return kind(value)
         if isinstance(value, str) and _INSTANT.match(value):
