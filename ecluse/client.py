@@ -122,8 +122,12 @@ class ApiClient:
         raise Refused(answer.status_code, document)
 
 
-def _query(values: Mapping[str, object]) -> dict[str, str]:
-    return {name.removesuffix("_"): str(value) for name, value in values.items() if value is not None}
+def _query(values: Mapping[str, object]) -> dict[str, str | list[str]]:
+    return {
+        name.removesuffix("_"): [str(one) for one in value] if isinstance(value, list) else str(value)
+        for name, value in values.items()
+        if value is not None
+    }
 
 
 def _document(answer: httpx.Response) -> Json:

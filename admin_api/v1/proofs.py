@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
+from pydantic import Field
 from starlette.responses import StreamingResponse
 
 from admin_api.deps import Context, Ctx, Paging, Who
@@ -18,8 +19,11 @@ from admin_api.v1.schemas.proofs import Anchored, CheckpointOut, CheckpointsPage
 from admin_api.v1.streams import Told, progress
 from admin_api.v1.tarball import pack
 from policy.domain.sessions import SessionState
+from policy.errors import NotFound
 from policy.services.tokens import Principal
+from recorder.errors import TraceNotFound
 from recorder.proof.export import PublicKeys, export
+from recorder.proof.extract import extract
 from recorder.proof.inspection import Inspection
 from recorder.proof.notary import stored
 from recorder.proof.sessions import Shelf
@@ -27,6 +31,11 @@ from recorder.trace.header import TraceHeader
 from recorder.trace.place import TracePlace
 
 router = APIRouter(tags=["proofs"], route_class=GuardedRoute)
+
+Sessions = Annotated[
+    list[Annotated[str, Field(max_length=64)]] | None,
+    Query(max_length=100, description="Only what proves these."),
+]
 
 
 @router.get("/checkpoints", openapi_extra=VERIFYING)
@@ -56,14 +65,24 @@ async def make_checkpoint(context: Ctx, who: Who) -> CheckpointsPage:
 
 
 @router.get("/proofs/export", openapi_extra=VERIFYING, response_class=StreamingResponse)
-async def export_proofs(context: Ctx, who: Who) -> StreamingResponse:
-    """Stream checkpoints, journal, catalogue and public keys in a tar: with the traces, what the stand-alone verifier reads."""
+async def export_proofs(context: Ctx, who: Who, session: Sessions = None) -> StreamingResponse:
+    """Stream what the stand-alone verifier reads beside the traces, in a tar: checkpoints, journal, catalogue, public keys.
+
+    With ``session``, only the checkpoints that tell of these sessions and the public keys: nothing of the others.
+    """
     folder = TemporaryDirectory(prefix="ecluse-export-")
+    target = Path(folder.name) / "export"
     try:
         await context.proofs.checkpoint(who.person.id, force=True)
-        keys = PublicKeys(context.trace_keys, context.proofs.keys)
-        await export(context.proofs.database, who.hospital_id, Path(folder.name) / "export", keys)
-        await note(context, who, "proofs.exported")
+        keys, database = PublicKeys(context.trace_keys, context.proofs.keys), context.proofs.database
+        if session:
+            await extract(database, who.hospital_id, session, target, keys)
+        else:
+            await export(database, who.hospital_id, target, keys)
+        await note(context, who, "proofs.exported", details={"sessions": session or []})
+    except TraceNotFound as missing:
+        folder.cleanup()
+        raise NotFound("trace", ", ".join(session or [])) from missing
     except BaseException:
         folder.cleanup()
         raise

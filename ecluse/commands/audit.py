@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from admin_api.chronicle import doer, gist, lines, object_of
+from ecluse import names
 from ecluse.client import Json
 from ecluse.commands.config import ConfigOption, load
 from ecluse.desk import AsJson, Desk
@@ -119,15 +120,21 @@ def checkpoint(context: typer.Context, as_json: AsJson = False) -> None:
 def export(
     context: typer.Context,
     target: Annotated[Path, typer.Argument(help="New folder.")],
+    session: Annotated[
+        list[str] | None,
+        typer.Option(help="Only what proves this session, by its first digits; repeat it for more."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Export what proves: checkpoints, journal, catalogue, public keys. The stand-alone verifier reads it with the traces."""
     desk = Desk.of(context, as_json)
     if target.exists():
         raise FileUnusable("file.exists", path=str(target))
-    with desk.client.stream("/v1/proofs/export") as pieces:
+    found = [str(names.trace(desk.client, one)["id"]) for one in session or ()]
+    with desk.client.stream("/v1/proofs/export", session=found or None) as pieces:
         unpack(pieces, target)
-    desk.done({"path": str(target)}, "audit.exported", path=str(target))
+    key = "audit.extracted" if found else "audit.exported"
+    desk.done({"path": str(target), "sessions": found}, key, path=str(target))
 
 
 @group.command("verifier", epilog="Example: ecluse audit verifier > ecluse-verify.py")

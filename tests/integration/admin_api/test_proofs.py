@@ -1,5 +1,6 @@
 """The whole store proved through API and command line: intact, touched, rolled back, unproven."""
 
+import argparse
 import json
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from recorder.proof import verifier
 from recorder.proof.anchors import Anchor
 from recorder.trace.frames import FrameType
 from tests.support.api_house import House, open_house
@@ -119,6 +121,30 @@ def test_an_export_is_verified_elsewhere_by_the_one_file(
     assert "[digest]" in done.stdout
     done = subprocess.run([*command[:4], str(tmp_path / "none")], capture_output=True, text=True, check=False)
     assert (done.returncode, "could not verify" in done.stderr) == (2, True)
+
+
+def test_what_proves_one_session_is_exported_alone(house: House, sessions: list[str], tmp_path: Path) -> None:
+    """``audit export --session`` and ``traces export --format files`` make a folder that the one file verifies."""
+    rssi, target = Desk(house, tmp_path, "rssi"), tmp_path / "one"
+    assert rssi.json("audit", "export", str(target), "--session", sessions[1])["sessions"] == [sessions[1]]
+    place = target / "traces" / sessions[1]
+    reading = ("--format", "files", "--reason", "Expertise")
+    assert rssi.run("traces", "export", sessions[1], str(place), *reading).exit_code == 0
+    report = verifier.Report()
+    options = argparse.Namespace(
+        key=[house.directory / "trace-signing.pem.pub"],
+        checkpoint_key=[house.directory / "checkpoint-signing.pem.pub"],
+        store=None,
+        anchors=[],
+        ca=None,
+    )
+    verifier.verify_path(target, options, report)
+    assert (report.findings, report.counts["traces"]) == ([], 1)
+    assert not (target / "catalogue.jsonl").exists()
+    told = rssi.json("audit", "list", "--name", "proofs.exported")[-1]
+    assert told["details"] == {"sessions": [sessions[1]]}
+    with house.client("rssi") as client:
+        assert client.get("/v1/proofs/export", params={"session": "f" * 32}).status_code == 404
 
 
 def test_anchors_that_are_none_are_refused_with_the_way_out(house: House, tmp_path: Path) -> None:
