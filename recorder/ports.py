@@ -51,13 +51,18 @@ class TraceWriting(Protocol):
             timeout: Seconds, about, after which no answer is an answer.
         """
 
-    def append(self, place: TracePlace, offset: int, data: bytes) -> None:
+    def append(self, place: TracePlace, source: Path, start: int, end: int) -> None:
         """Let a live trace's tail grow, unlocked.
 
         Args:
             place: Which trace.
-            offset: Where in the whole trace the data stand: at most where what was appended or sealed before ends.
-            data: Bytes as they are in the spool, at most `TAIL_BYTES`; what they overlap is the same bytes.
+            source: The file in the spool that has its bytes.
+            start: Where in that file, and in the trace, these begin: at most where what was appended or sealed before
+                ends. What they overlap is the same bytes.
+            end: Where they end, at most `TAIL_BYTES` later.
+
+        Raises:
+            OSError: The source cannot be read.
         """
 
     def seal(self, place: TracePlace, segment: StoredFile, source: Path, start: int) -> None:

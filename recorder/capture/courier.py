@@ -18,7 +18,9 @@ from recorder.ports import TraceStore
 from recorder.trace.place import SEGMENT_SECONDS
 
 ROUND_SECONDS = 0.4
-"""How often what grew is shipped; half a second with the way to the store."""
+"""How often what grew of one trace is shipped; half a second with the way to the store."""
+TURN_SECONDS = 0.05
+"""How often the courier looks whose turn it is: traces take turns, so that their threads do not all wake at once."""
 RETRY_SECONDS = 2.0
 """How long a store that refused is left alone."""
 CHECK_SECONDS = 2.0
@@ -35,7 +37,7 @@ class _Followed:
     began: float
     behind_since: float | None = None
     round: asyncio.Future[None] | None = None
-    retry_at: float = 0.0
+    due_at: float = 0.0
 
     @property
     def lag(self) -> int:
@@ -77,11 +79,15 @@ class Courier:
         self._reach = reach
         self._segment_seconds = segment_seconds
         self._followed: dict[Recording, _Followed] = {}
+        self._turns = 0
         self._probe: asyncio.Future[None] | None = None
 
     def follow(self, recording: Recording, delivery: Delivery) -> None:
         """Ship this trace from now on."""
-        self._followed[recording] = _Followed(recording, delivery, time.monotonic())
+        at = time.monotonic()
+        turn = self._turns % int(ROUND_SECONDS / TURN_SECONDS)
+        self._turns += 1
+        self._followed[recording] = _Followed(recording, delivery, at, due_at=at + turn * TURN_SECONDS)
 
     async def leave(self, recording: Recording) -> None:
         """Ship it no more; its delivery is nobody's when this returns, once a round under way is over."""
@@ -120,10 +126,10 @@ class Courier:
         """Make rounds until cancelled."""
         while True:
             self.round(time.monotonic())
-            await asyncio.sleep(ROUND_SECONDS)
+            await asyncio.sleep(TURN_SECONDS)
 
     def round(self, at: float) -> None:
-        """Begin to ship what is due of every live trace; none waits for another.
+        """Begin to ship what is due of the live traces whose turn it is; none waits for another.
 
         Args:
             at: Seconds of the monotonic clock.
@@ -132,7 +138,8 @@ class Courier:
             if followed.lag and followed.behind_since is None:
                 followed.behind_since = at
             old = followed.unsealed and at - followed.began >= self._segment_seconds
-            if followed.round is None and at >= followed.retry_at and (followed.lag or old):
+            if followed.round is None and at >= followed.due_at and (followed.lag or old):
+                followed.due_at = at + ROUND_SECONDS
                 self._begin(followed, at, old=old)
 
     def _begin(self, followed: _Followed, at: float, *, old: bool) -> None:
@@ -148,7 +155,7 @@ class Courier:
             followed.behind_since = None
             self._reach.served()
             return
-        followed.retry_at = time.monotonic() + RETRY_SECONDS
+        followed.due_at = time.monotonic() + RETRY_SECONDS
         if isinstance(error, StoreUnavailable):
             self._reach.refused(error)
         else:

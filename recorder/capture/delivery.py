@@ -16,6 +16,9 @@ from recorder.trace.place import MANIFEST, SIGNATURE, TAIL_BYTES, TRACE, TracePl
 REPEAT_BYTES = 16 << 10
 """Bytes below which the last piece of a tail is put again, longer: so that hours of keystrokes are few objects."""
 
+BULK_BYTES = 4 << 20
+"""Growth from one round to the next from which on nothing is put into the tail."""
+
 
 class Delivery:
     """Brings one trace to the store, in order; whatever is interrupted is taken up where it stood.
@@ -41,6 +44,7 @@ class Delivery:
         self._directory = directory
         self._trace = directory / TRACE
         self._sealed = 0  # how many of the segments are known to be there
+        self._seen = 0  # how far the trace had grown at the last round
         self._base = 0  # where the last piece of the tail begins
 
     def bring(self, end: int) -> None:
@@ -52,11 +56,14 @@ class Delivery:
             self._sealed += 1
             self._base = start + segment["bytes"]
             self.end = max(self.end, self._base)
+        grown, self._seen = end - self._seen, end
+        if grown >= BULK_BYTES:
+            return  # at this pace the segment is full in a moment: it is not carried twice
         while self.end < end:
             if self.end - self._base >= REPEAT_BYTES:
                 self._base = self.end
             upto = min(end, self._base + TAIL_BYTES)
-            self._store.append(self._place, self._base, self._read(self._base, upto))
+            self._store.append(self._place, self._trace, self._base, upto)
             self.end = upto
 
     def finish(self, manifest: Manifest) -> None:
@@ -93,8 +100,3 @@ class Delivery:
         with self._trace.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return {"name": TRACE, "bytes": manifest.size, "sha256": digest}
-
-    def _read(self, start: int, end: int) -> bytes:
-        with self._trace.open("rb") as file:
-            file.seek(start)
-            return file.read(end - start)

@@ -20,7 +20,7 @@ from recorder.trace.place import SEGMENT_BYTES, TRACE
 
 CUT = "segments.list"
 SHIPPED = "shipped.list"
-_CHUNK = 1 << 20
+_CHUNK = 256 << 10
 
 
 class Segments:
@@ -108,15 +108,16 @@ class Borders:
 
 def _digest(path: Path, start: int, end: int) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    buffer = memoryview(bytearray(_CHUNK))
+    with path.open("rb", buffering=0) as file:
         file.seek(start)
         left = end - start
         while left > 0:
-            chunk = file.read(min(left, _CHUNK))
-            if not chunk:
+            count = file.readinto(buffer[: min(left, _CHUNK)])
+            if not count:
                 raise OSError(f"{path} ends before byte {end}")
-            digest.update(chunk)
-            left -= len(chunk)
+            digest.update(buffer[:count])
+            left -= count
     return digest.hexdigest()
 
 

@@ -86,17 +86,17 @@ class FolderStore:
             probe.write_bytes(b"probe")
             probe.unlink()
 
-    def append(self, place: TracePlace, offset: int, data: bytes) -> None:
+    def append(self, place: TracePlace, source: Path, start: int, end: int) -> None:
         """Let the file of the growing segment grow; it is called for where in the trace it begins."""
         folder = self.root / place.live
         with files.told(self.root):
             folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-            start = max((each for each in files.tails(folder) if each <= offset), default=offset)
-            if start + files.size(folder / files.tail(start)) < offset:
-                start = offset  # what stood before was sealed: a new file begins
-            with files.writing(folder / files.tail(start)) as file:
-                file.seek(offset - start)
-                file.write(data)
+            begin = max((each for each in files.tails(folder) if each <= start), default=start)
+            if begin + files.size(folder / files.tail(begin)) < start:
+                begin = start  # what stood before was sealed: a new file begins
+            with files.writing(folder / files.tail(begin)) as file:
+                file.seek(start - begin)
+                files.copy(source, start, end - start, file)
                 file.truncate()
 
     def seal(self, place: TracePlace, segment: StoredFile, source: Path, start: int) -> None:

@@ -65,9 +65,12 @@ class ObjectStore:
         """Make sure that the bucket can keep traces. Raises StoreUnfit, with the way out."""
         self._bucket.examine()
 
-    def append(self, place: TracePlace, offset: int, data: bytes) -> None:
-        """Put one object that begins at the offset."""
-        self._bucket.put(self._tail(place, offset), data)
+    def append(self, place: TracePlace, source: Path, start: int, end: int) -> None:
+        """Put one object that begins at the start."""
+        with source.open("rb") as file:
+            file.seek(start)
+            data = file.read(end - start)
+        self._bucket.put(self._tail(place, start), data)
 
     def seal(self, place: TracePlace, segment: StoredFile, source: Path, start: int) -> None:
         """Put the whole segment, streamed from the spool, and remove the tail's objects that it replaces."""

@@ -71,9 +71,9 @@ def test_a_tail_grows_and_is_read_from_anywhere(make: Make, place: TracePlace, s
     store, data = make(), spool.read_bytes()
     with pytest.raises(TraceNotFound):
         store.read(place, 0, 100)
-    store.append(place, 0, data[:100])
-    store.append(place, 0, data[:300])
-    store.append(place, 300, data[300:1000])
+    store.append(place, spool, 0, 100)
+    store.append(place, spool, 0, 300)
+    store.append(place, spool, 300, 1000)
     assert store.read(place, 0, 5000) == data[:1000]
     assert store.read(place, 50, 500) == data[50:550]
     assert store.read(place, 299, 10) == data[299:309]
@@ -86,10 +86,10 @@ def test_a_tail_grows_and_is_read_from_anywhere(make: Make, place: TracePlace, s
 def test_a_sealed_segment_takes_the_place_of_its_tail(make: Make, place: TracePlace, spool: Path) -> None:
     """Reading goes on over the border of a segment and what grows behind it, as if nothing had happened."""
     store, data = make(), spool.read_bytes()
-    store.append(place, 0, data[:3000])
+    store.append(place, spool, 0, 3000)
     store.seal(place, segment(spool, 1, 0, 4000), spool, 0)
     store.seal(place, segment(spool, 1, 0, 4000), spool, 0)  # its answer had not come
-    store.append(place, 4000, data[4000:6000])
+    store.append(place, spool, 4000, 6000)
     assert store.read(place, 2000, 9000) == data[2000:4000]
     assert store.read(place, 4000, 9000) == data[4000:6000]
     store.seal(place, segment(spool, 2, 4000, 10240), spool, 4000)
@@ -211,7 +211,7 @@ def test_a_hold_outlives_every_retention(make: Make, place: TracePlace, spool: P
 def test_a_trace_whose_time_is_over_goes_whole(make: Make, place: TracePlace, spool: Path) -> None:
     """Nothing of it is left to be found, read or listed, and its tail goes with it."""
     store = make(timedelta(seconds=1))
-    store.append(place, 0, b"tail")
+    store.append(place, spool, 0, 100)
     close(store, place, spool)
     assert _deleted(store, place) == 5
     with pytest.raises(TraceNotFound):

@@ -95,7 +95,7 @@ def test_the_gateways_credentials_only_add(gateway: BucketSettings, console: Buc
         "delete": lambda: Bucket(gateway).delete(versions),
         "remove": lambda: Bucket(gateway).remove(versions[0][0]),
         "put as console": lambda: reading.put(place, "manifest.json", b"{ }", locked=True),
-        "append as console": lambda: reading.append(place, 0, b"x"),
+        "append as console": lambda: reading.append(place, Path(__file__), 0, 1),
     }
     allowed = []
     for name, act in forbidden.items():
