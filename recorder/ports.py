@@ -122,6 +122,17 @@ class TraceStore(TraceWriting, Protocol):
     def wraps(self, place: TracePlace) -> Mapping[str, bytes]:
         """The wraps of a live or closed trace's data key, by file name; none where it is not sealed, or was erased."""
 
+    def document(self, place: TracePlace, name: str) -> bytes:
+        """A small file of a closed trace, such as its manifest, without fetching the rest.
+
+        Raises:
+            TraceNotFound: There is none.
+            TraceFormatError: It is too large to be one.
+        """
+
+    def forget(self, place: TracePlace) -> None:
+        """Remove what this process has at hand of a trace that was fetched to be read; a reader under way goes on."""
+
     def put_wrap(self, place: TracePlace, name: str, data: bytes) -> None:
         """Put one wrap beside a closed trace, or a note in its place; what was there of this name is destroyed.
 

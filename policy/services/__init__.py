@@ -16,9 +16,12 @@ from policy.services.derogations import DerogationService
 from policy.services.device_tasks import DeviceTaskService
 from policy.services.devices import DeviceService
 from policy.services.engagements import EngagementService
+from policy.services.erasures import ErasureService
 from policy.services.factors import FactorService
+from policy.services.holds import HoldService
 from policy.services.hospitals import HospitalService
 from policy.services.interventions import InterventionService
+from policy.services.keeping import RetentionService
 from policy.services.login import LoginService
 from policy.services.login_authorities import LoginAuthorityService
 from policy.services.mails import MailQueue, MailService
@@ -81,6 +84,9 @@ class Services:
     alarms: AlarmService
     calls: CallService
     bookmarks: BookmarkService
+    retention: RetentionService
+    holds: HoldService
+    erasures: ErasureService
     names: NameService
 
     async def close(self) -> None:
@@ -148,5 +154,8 @@ async def build(
         alarms=AlarmService(database, clock, queue, CallQueue(clock, settings), settings),
         calls=CallService(database, clock),
         bookmarks=BookmarkService(database, clock),
+        retention=RetentionService(database, clock, settings),
+        holds=HoldService(database, clock),
+        erasures=ErasureService(database, clock, settings),
         names=NameService(database),
     )

@@ -16,6 +16,7 @@ class Duty(Enum):
     STOP = frozenset({Role.PLANNER, Role.SECURITY, Role.ADMINISTRATOR})
     RESUME = frozenset({Role.SECURITY, Role.ADMINISTRATOR})
     DEROGATE = RESUME
+    HOLD = frozenset({Role.SECURITY})
     READ = STOP
     ASK = frozenset({Role.TECHNICIAN})
 

@@ -25,6 +25,7 @@ from policy.store.repositories.facts import FactReader
 from policy.store.repositories.hospitals import Hospitals
 from policy.store.repositories.interventions import Interventions
 from policy.store.repositories.invitations import Invitations
+from policy.store.repositories.keeping import Erasures, Holds, RetentionRules
 from policy.store.repositories.leases import Leases
 from policy.store.repositories.mails import Mails
 from policy.store.repositories.outbox import Outbox
@@ -76,6 +77,9 @@ class View:
         self.alarms = Alarms(connection)
         self.calls = Calls(connection)
         self.bookmarks = Bookmarks(connection)
+        self.retention_rules = RetentionRules(connection)
+        self.holds = Holds(connection)
+        self.erasures = Erasures(connection)
         self.facts = FactReader(connection)
 
 

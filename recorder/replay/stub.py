@@ -8,6 +8,7 @@ from pathlib import Path
 
 from recorder.errors import SignatureInvalid, TraceFormatError, TraceNotFound
 from recorder.seal.signing import PublicKey
+from recorder.seal.wrapping import SUFFIX
 from recorder.trace.manifest import Manifest
 from recorder.trace.purge import PURGE, PURGE_SIGNATURE, PurgeRecord
 
@@ -45,7 +46,13 @@ def check_stub(directory: Path, manifest: Manifest, text: bytes, keys: Sequence[
     told = (record.session_id, record.hospital_id, record.manifest_sha256)
     if told != (manifest.session_id, manifest.hospital_id, hashlib.sha256(text).hexdigest()):
         raise TraceFormatError("the purge record belongs to another trace")
-    left = sorted(path.name for pattern in _CONTENT for path in directory.glob(pattern))
+    kept = {one["name"]: one["bytes"] for one in record.kept}
+    left = sorted(
+        path.name
+        for pattern in _CONTENT
+        for path in directory.glob(pattern)
+        if path.suffix == SUFFIX or kept.get(path.name) != path.stat().st_size
+    )
     if left:
         raise TraceFormatError(f"{left[0]} is still there, and the record says that it was purged")
     return record

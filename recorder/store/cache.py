@@ -28,6 +28,7 @@ class _Entry:
         self.size = 0
         self.readers = 0
         self.busy = threading.Lock()
+        self.forgotten = False
 
 
 class TraceCache:
@@ -66,7 +67,19 @@ class TraceCache:
         finally:
             with self._guard:
                 entry.readers -= 1
+                if entry.forgotten and entry.readers == 0:
+                    shutil.rmtree(entry.folder, ignore_errors=True)
                 self._shrink()
+
+    def forget(self, place: TracePlace) -> None:
+        """Remove the trace's folder, or leave it to its last reader to do so."""
+        with self._guard:
+            entry = self._entries.pop(place.folder, None)
+            if entry is None:
+                return
+            entry.forgotten = True
+            if entry.readers == 0:
+                shutil.rmtree(entry.folder, ignore_errors=True)
 
     def _shrink(self) -> None:
         total = sum(entry.size for entry in self._entries.values())

@@ -25,6 +25,7 @@ from recorder.trace.manifest import StoredFile, segment_name
 from recorder.trace.place import (
     LIVE,
     MANIFEST,
+    MAX_DOCUMENT,
     STUB,
     TRACE,
     TracePlace,
@@ -189,6 +190,20 @@ class FolderStore:
     def wraps(self, place: TracePlace) -> Mapping[str, bytes]:
         """Read every wrap beside the trace."""
         return {path.name: files.piece(path, 0, MAX_WRAP) for path in self._wraps(place)}
+
+    def document(self, place: TracePlace, name: str) -> bytes:
+        """Read the file."""
+        check_file_name(name)
+        path = self.open(place.hospital_id, place.session_id, place.opened_at) / name
+        if not path.is_file():
+            raise TraceNotFound(f"session {place.session_id} has no {name}")
+        data = files.piece(path, 0, MAX_DOCUMENT + 1)
+        if len(data) > MAX_DOCUMENT:
+            raise TraceFormatError(f"{name} of session {place.session_id} is too large")
+        return data
+
+    def forget(self, place: TracePlace) -> None:
+        """Do nothing: the folder itself is lent."""
 
     def put_wrap(self, place: TracePlace, name: str, data: bytes) -> None:
         """Write it whole beside its place, then move it there."""

@@ -25,6 +25,7 @@ from recorder.trace.manifest import StoredFile
 from recorder.trace.place import (
     LIVE,
     MANIFEST,
+    MAX_DOCUMENT,
     STUB,
     TAIL_BYTES,
     TRACE,
@@ -148,6 +149,17 @@ class ObjectStore:
         return {
             name: self._bucket.read(each.key, 0, MAX_WRAP) for name, each in found if name.endswith(SUFFIX)
         }
+
+    def document(self, place: TracePlace, name: str) -> bytes:
+        """Read the object."""
+        data = self._bucket.read(self._key(place, name), 0, MAX_DOCUMENT + 1)
+        if len(data) > MAX_DOCUMENT:
+            raise TraceFormatError(f"{name} of session {place.session_id} is too large")
+        return data
+
+    def forget(self, place: TracePlace) -> None:
+        """Take the trace out of the private cache."""
+        self._cache.forget(place)
 
     def put_wrap(self, place: TracePlace, name: str, data: bytes) -> None:
         """Put its object, then delete the versions that were there before."""

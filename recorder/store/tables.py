@@ -133,3 +133,37 @@ sessions_purged = Table(
     Column("purged_at", Instant, nullable=False),
     Column("purge_sha256", String(64), nullable=False),
 )
+
+purge_records = Table(
+    "purge_records",
+    metadata,
+    Column("hospital_id", String(64), primary_key=True),
+    Column("session_id", String(64), primary_key=True),
+    Column("made_at", Instant, nullable=False),
+    Column("kept_until", Instant),
+    Column("content", Text, nullable=False),
+    Column("signature", String(128), nullable=False),
+)
+"""The signed record of a purge, before anything is destroyed: whoever dies on the way finishes by it.
+
+``kept_until``: until when the store refuses to let go what is named as kept; null where all goes at once.
+"""
+
+purges_finished = Table(
+    "purges_finished",
+    metadata,
+    Column("hospital_id", String(64), primary_key=True),
+    Column("session_id", String(64), primary_key=True),
+    Column("at", Instant, nullable=False),
+)
+
+holds_stored = Table(
+    "holds_stored",
+    metadata,
+    Column("hospital_id", String(64), primary_key=True),
+    Column("session_id", String(64), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("held", Boolean, nullable=False),
+)
+"""When the store was told to hold a trace, and to let go; the row of the highest number says how it stands."""

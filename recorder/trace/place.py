@@ -17,6 +17,8 @@ MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 STUB = frozenset({MANIFEST, SIGNATURE, "purge.json", "purge.sig"})
 """What stays of a trace whose content was purged (FORMAT.md, section 9)."""
+MAX_DOCUMENT = 8 << 20
+"""Bytes of the largest file beside the segments that is read at once: a manifest."""
 SEGMENT_BYTES = 16 << 20
 """Bytes after which a segment is cut, at the last border of records before."""
 SEGMENT_SECONDS = 900.0

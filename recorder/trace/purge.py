@@ -13,9 +13,12 @@ from recorder.trace.frames import canonical, parse_object
 
 FORMAT: Final = "ecluse-purge"
 VERSION: Final = 1
+KEEPING: Final = 2
+"""Version of a record that names what is kept; earlier programs say that they do not read it."""
 PURGE: Final = "purge.json"
 PURGE_SIGNATURE: Final = "purge.sig"
-REASONS: Final = ("retention", "erasure")
+ERASURE: Final = "erasure"
+REASONS: Final = ("retention", ERASURE)
 
 
 class RemovedFile(TypedDict):
@@ -36,6 +39,7 @@ class PurgeRecord:
         decided_by: Who decided; nobody where the rule alone did.
         rule: The rule, or the reason that was given.
         removed: What was there and is gone.
+        kept: What the store does not let go yet, and nobody can read any more: only of an erased, sealed trace.
         signer: Identifier of the key that signs.
     """
 
@@ -48,19 +52,24 @@ class PurgeRecord:
     rule: str
     removed: Sequence[RemovedFile]
     signer: str
+    kept: Sequence[RemovedFile] = ()
 
     def __post_init__(self) -> None:
         if self.reason not in REASONS:
             raise TraceFormatError(
                 f"a trace is purged for {' or '.join(REASONS)}, not for {self.reason[:80]!r}"
             )
+        if self.kept and self.reason != ERASURE:
+            raise TraceFormatError("only of an erased trace something may be kept")
 
     def to_json(self) -> bytes:
         """The record as stored and signed: canonical JSON."""
+        kept = {"kept": sorted(self.kept, key=lambda item: item["name"])} if self.kept else {}
         return canonical(
             {
+                **kept,
                 "format": FORMAT,
-                "version": VERSION,
+                "version": KEEPING if kept else VERSION,
                 "session_id": self.session_id,
                 "hospital_id": self.hospital_id,
                 "manifest_sha256": self.manifest_sha256,
@@ -81,7 +90,8 @@ class PurgeRecord:
             TraceFormatError: It is something else, or of another version.
         """
         content: dict[str, Any] = parse_object(data, "purge record")
-        if content.get("format") != FORMAT or content.get("version") != VERSION:
+        keeps = content.get("version") == KEEPING
+        if content.get("format") != FORMAT or content.get("version") not in {VERSION, KEEPING}:
             raise TraceFormatError("this is no purge record of a version that this program reads")
         try:
             return cls(
@@ -92,10 +102,13 @@ class PurgeRecord:
                 reason=str(content["reason"]),
                 decided_by=tuple(str(one) for one in content["decided_by"]),
                 rule=str(content["rule"]),
-                removed=tuple(
-                    {"name": str(one["name"]), "bytes": int(one["bytes"])} for one in content["removed"]
-                ),
+                removed=_files(content["removed"]),
                 signer=str(content["signer"]),
+                kept=_files(content["kept"]) if keeps else (),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise TraceFormatError(f"this is no purge record: {error}") from error
+
+
+def _files(told: Any) -> tuple[RemovedFile, ...]:
+    return tuple({"name": str(one["name"]), "bytes": int(one["bytes"])} for one in told)

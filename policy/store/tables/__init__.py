@@ -37,6 +37,7 @@ from policy.store.tables.enrolment import (
     recovery_codes,
     visits,
 )
+from policy.store.tables.keeping import erasures, holds, retention_rules
 from policy.store.tables.people import (
     attempts,
     hospitals,
@@ -79,7 +80,9 @@ __all__ = [
     "engagement_duties",
     "engagement_texts",
     "engagements",
+    "erasures",
     "extensions",
+    "holds",
     "hospitals",
     "interventions",
     "invitations",
@@ -95,6 +98,7 @@ __all__ = [
     "people",
     "recovery_codes",
     "reports",
+    "retention_rules",
     "revocation_lists",
     "revocations",
     "sessions",

@@ -1,0 +1,138 @@
+"""How long recordings are kept, what holds them, and what was erased early: three tables, read and written alike."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Select, Table, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from policy.domain.erasures import Erasure, ErasureState
+from policy.domain.holds import Hold
+from policy.domain.ids import HospitalId
+from policy.domain.keeping import RetentionRule
+from policy.errors import NotFound
+from policy.store import tables as t
+
+_RULE = tuple(RetentionRule.__dataclass_fields__)
+_HOLD = tuple(Hold.__dataclass_fields__)
+_ERASURE = tuple(Erasure.__dataclass_fields__)
+_ASKED = ("approved_by", "approved_at", "effective_at", "ended_at")
+_LIFTED = ("lifted_by", "lifted_at", "lift_reason")
+_ANSWERED = ("state", "decided_by", "decided_at", "answer", "done_at")
+
+
+class RetentionRules:
+    """Table ``retention_rules``: rows are added, and told once when they begin and end."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Work on *connection*."""
+        self._connection = connection
+
+    async def insert(self, rule: RetentionRule) -> None:
+        """Add a rule."""
+        row = {name: getattr(rule, name) for name in _RULE}
+        await self._connection.execute(insert(t.retention_rules).values(row))
+
+    async def update(self, rule: RetentionRule) -> None:
+        """Write who approved it, from when on it holds, and whether it was overtaken."""
+        await _change(self._connection, t.retention_rules, rule, _ASKED)
+
+    async def get(self, hospital_id: HospitalId, rule_id: str) -> RetentionRule:
+        """Return one; raises NotFound."""
+        query = _one(t.retention_rules, hospital_id, rule_id)
+        row = (await self._connection.execute(query)).first()
+        if row is None:
+            raise NotFound("retention rule", rule_id)
+        return RetentionRule(**{name: getattr(row, name) for name in _RULE})
+
+    async def list(self, hospital_id: HospitalId) -> Sequence[RetentionRule]:
+        """Return all that there ever were, the last asked for first."""
+        table = t.retention_rules
+        query = (
+            select(table)
+            .where(table.c.hospital_id == hospital_id)
+            .order_by(table.c.asked_at.desc(), table.c.id)
+        )
+        rows = await self._connection.execute(query)
+        return [RetentionRule(**{name: getattr(row, name) for name in _RULE}) for row in rows]
+
+
+class Holds:
+    """Table ``holds``: rows are added, and told once when they are lifted."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Work on *connection*."""
+        self._connection = connection
+
+    async def insert(self, hold: Hold) -> None:
+        """Add a hold."""
+        await self._connection.execute(insert(t.holds).values({name: getattr(hold, name) for name in _HOLD}))
+
+    async def update(self, hold: Hold) -> None:
+        """Write that it was lifted."""
+        await _change(self._connection, t.holds, hold, _LIFTED)
+
+    async def get(self, hospital_id: HospitalId, hold_id: str) -> Hold:
+        """Return one; raises NotFound."""
+        row = (await self._connection.execute(_one(t.holds, hospital_id, hold_id))).first()
+        if row is None:
+            raise NotFound("hold", hold_id)
+        return Hold(**{name: getattr(row, name) for name in _HOLD})
+
+    async def list(self, hospital_id: HospitalId) -> Sequence[Hold]:
+        """Return all that there ever were: those in force first, the last placed first."""
+        table = t.holds
+        order = (table.c.lifted_at.is_not(None), table.c.placed_at.desc(), table.c.id)
+        query = select(table).where(table.c.hospital_id == hospital_id).order_by(*order)
+        rows = await self._connection.execute(query)
+        return [Hold(**{name: getattr(row, name) for name in _HOLD}) for row in rows]
+
+
+class Erasures:
+    """Table ``erasures``."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Work on *connection*."""
+        self._connection = connection
+
+    async def insert(self, erasure: Erasure) -> None:
+        """Add a request."""
+        row = {name: getattr(erasure, name) for name in _ERASURE}
+        await self._connection.execute(insert(t.erasures).values(row))
+
+    async def update(self, erasure: Erasure) -> None:
+        """Write how it stands."""
+        await _change(self._connection, t.erasures, erasure, _ANSWERED)
+
+    async def get(self, hospital_id: HospitalId, erasure_id: str) -> Erasure:
+        """Return one; raises NotFound."""
+        row = (await self._connection.execute(_one(t.erasures, hospital_id, erasure_id))).first()
+        if row is None:
+            raise NotFound("erasure", erasure_id)
+        return _erasure(row)
+
+    async def list(
+        self, hospital_id: HospitalId, states: Collection[ErasureState] = tuple(ErasureState)
+    ) -> Sequence[Erasure]:
+        """Return those in these *states*, the last asked for first."""
+        table = t.erasures
+        where = (table.c.hospital_id == hospital_id) & table.c.state.in_([state.value for state in states])
+        query = select(table).where(where).order_by(table.c.asked_at.desc(), table.c.id)
+        return [_erasure(row) for row in await self._connection.execute(query)]
+
+
+def _erasure(row: object) -> Erasure:
+    values = {name: getattr(row, name) for name in _ERASURE}
+    return Erasure(**{**values, "state": ErasureState(values["state"])})
+
+
+def _one(table: Table, hospital_id: HospitalId, id_: str) -> Select[Any]:
+    return select(table).where((table.c.hospital_id == hospital_id) & (table.c.id == id_))
+
+
+async def _change(
+    connection: AsyncConnection, table: Table, one: RetentionRule | Hold | Erasure, names: Collection[str]
+) -> None:
+    where = (table.c.hospital_id == one.hospital_id) & (table.c.id == one.id)
+    values = {name: getattr(one, name) for name in names}
+    await connection.execute(update(table).where(where).values(values))
