@@ -17,6 +17,7 @@ from admin_api.errors import ApiError
 from admin_api.evidence import journal_logins
 from admin_api.problems import MEDIA_TYPE, Problem, problem_response, refusal_of
 from admin_api.readers import ReaderDesk
+from admin_api.retention.keeper import Keeper
 from admin_api.security.permissions import EVERY_ROLE, GuardedRoute
 from admin_api.settings import ApiSettings
 from admin_api.v1 import ROUTERS
@@ -72,6 +73,7 @@ def create_app(
             ring or ReaderRing(settings.readers, clock.now), services, journal, settings.hospital_id, clock
         ),
         settings=settings,
+        keeper=Keeper(services, trace_store, proofs, journal, settings.hospital_id, clock),
         clock=clock,
         vocabulary=vocabulary,
         search=search,
@@ -154,6 +156,12 @@ async def look_after_readers(app: FastAPI) -> None:
     """Lock the readers' keys of *app* when their time is over, until cancelled."""
     context: Context = app.state.context
     await context.readers.run()
+
+
+async def keep_retention(app: FastAPI) -> None:
+    """Purge, hold and erase what *app* was told to, until cancelled."""
+    context: Context = app.state.context
+    await context.keeper.run()
 
 
 def routes() -> Iterator[tuple[str, str, GuardedRoute]]:

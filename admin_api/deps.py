@@ -11,6 +11,7 @@ from admin_api.console.mailer import Mailer
 from admin_api.console.staff.recordings import Recordings
 from admin_api.errors import BadCursor, BadTimestamp
 from admin_api.readers import ReaderDesk
+from admin_api.retention.keeper import Keeper
 from admin_api.security.permissions import principal_of
 from admin_api.settings import ApiSettings
 from admin_api.wording import preferred
@@ -44,6 +45,7 @@ class Context:
     trace_keys: tuple[PublicKey, ...]
     readers: ReaderDesk
     settings: ApiSettings
+    keeper: Keeper
     clock: Clock
     vocabulary: tuple[SentenceCatalog, ...] = ()
     mailer: Mailer | None = None

@@ -7,8 +7,11 @@ ApiError
 ├── BodyTooLarge        the request body exceeds the limit
 ├── BadCursor           ``after`` is not a cursor that this list gave
 ├── BadTimestamp        a time in the query is not an ISO 8601 instant
+├── TracePurged         the trace was purged: its signed stub is all that is left
 └── TraceUnreadable     the trace cannot be replayed as it lies
 """
+
+from datetime import datetime
 
 
 class ApiError(Exception):
@@ -61,3 +64,12 @@ class TraceUnreadable(ApiError):
         """Keep the reader's sentence *why*."""
         super().__init__(why)
         self.why = why
+
+
+class TracePurged(ApiError):
+    """The trace was purged at ``at``, aware UTC: by its retention, or by two persons."""
+
+    def __init__(self, at: datetime) -> None:
+        """Keep the instant *at*."""
+        super().__init__(f"purged at {at.isoformat()}")
+        self.at = at

@@ -102,7 +102,7 @@ def event_of(change: PolicyEvent) -> SecurityEvent:
         event_id=change.id,
         person_id=change.subject if place == "person_id" else None,
         device_id=device,
-        session_id=change.subject if place == "session_id" else None,
+        session_id=change.subject if place == "session_id" else _text(change.after, "session_id"),
     )
 
 

@@ -134,6 +134,8 @@ def _of_edge(error: mine.ApiError, language: Language) -> Refusal:
             return Refusal("invalid-input", 422, errors=[("after", say("invalid.cursor", language))])
         case mine.BadTimestamp():
             return Refusal("invalid-input", 422, errors=[(error.field, say("invalid.timestamp", language))])
+        case mine.TracePurged():
+            return Refusal("trace-purged", 410, {"at": error.at})
         case mine.TraceUnreadable():
             return Refusal("trace-unreadable", 409, {"why": said(error.why, language)})
         case _:

@@ -94,12 +94,12 @@ def intervention(client: ApiClient, text: str) -> Json:
 def token(client: ApiClient, text: str) -> Json:
     """Return the token of this identifier, or the only one that starts by it; raises NameUnknown."""
     found = list(client.items("/v1/tokens", at_most=2, prefix=text)) if _PREFIX.fullmatch(text) else []
-    return _only(found, "tokens", text)
+    return only(found, "tokens", text)
 
 
 def extension(client: ApiClient, text: str) -> Json:
     """Return the undecided extension of this identifier, or the only one that starts by it; raises NameUnknown."""
-    return _only(
+    return only(
         [item for item in client.items("/v1/extensions") if item["id"].startswith(text)], "extensions", text
     )
 
@@ -109,7 +109,7 @@ def alarm(client: ApiClient, text: str) -> Json:
     if _IDENTIFIER.fullmatch(text):
         return client.get(f"/v1/alarms/{text}")
     every = client.items("/v1/alarms", state="all")
-    found = _only([item for item in every if item["id"].startswith(text)], "alarms", text)
+    found = only([item for item in every if item["id"].startswith(text)], "alarms", text)
     return client.get(f"/v1/alarms/{found['id']}")
 
 
@@ -162,10 +162,11 @@ def _by_prefix(client: ApiClient, noun: str, text: str) -> Json:
     if _IDENTIFIER.fullmatch(text):
         return client.get(f"/v1/{noun}/{text}")
     found = list(client.items(f"/v1/{noun}", at_most=2, prefix=text)) if _DIGITS.fullmatch(text) else []
-    return _only(found, noun, text)
+    return only(found, noun, text)
 
 
-def _only(found: list[Json], noun: str, text: str) -> Json:
+def only(found: list[Json], noun: str, text: str) -> Json:
+    """Return the one that was *found* by the first digits *text*; raises NameUnknown where there is none or another."""
     if not found:
         raise _unknown(noun, text, ())
     if len(found) > 1:

@@ -186,6 +186,12 @@ CAUSES: Final[tuple[Cause, ...]] = (
     # who reads it
     Cause(kind="reader_locked_out", event="alarm.reader_locked_out", severity=_H, key=_fact("name")),
     Cause(kind="readers_changed", event="alarm.readers_changed", severity=_H, key=_fact("added", "gone")),
+    Cause(kind="purge_stopped", event="alarm.purge_stopped", severity=_H, key=_one),
+    Cause(kind="purge_stopped", event="alarm.purge_resumed", severity=_H, key=_one, over=True),
+    Cause(kind="purge_failed", event="alarm.purge_failed", severity=_C, key=_session),
+    Cause(kind="erasure_asked", event="erasure.asked", severity=_H, key=_session),
+    Cause(kind="retention_shortened", event="retention.shortening_asked", severity=_H, key=_one),
+    Cause(kind="hold_lifted", event="hold.lifted", severity=_N, key=_changed("case")),
     # the machines
     Cause(kind="policy_unreadable", event="alarm.policy_unreadable", severity=_C, key=_fact("node")),
     Cause(kind="policy_unreadable", event="alarm.policy_readable", severity=_C, key=_fact("node"), over=True),

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import StreamingResponse
 
 from admin_api.deps import Context, Ctx, Paging, Spoken, Who, instant
-from admin_api.errors import BadCursor, TraceUnreadable
+from admin_api.errors import BadCursor, TracePurged, TraceUnreadable
 from admin_api.evidence import note
 from admin_api.narration import Narrator
 from admin_api.security.permissions import READING, REPLAYING, VERIFYING, GuardedRoute
@@ -57,13 +57,17 @@ async def list_traces(
         found = await context.catalog.sessions(filters, after=page.after, limit=page.limit)
     except TraceNotFound as refused:
         raise BadCursor from refused
-    return TracesPage(items=[TraceOut.of(row) for row in found.sessions], next=found.after)
+    purged = await context.keeper.shelf.purged_at([row.header.session_id for row in found.sessions])
+    items = [TraceOut.of(row, purged.get(row.header.session_id)) for row in found.sessions]
+    return TracesPage(items=items, next=found.after)
 
 
 @router.get("/{trace_id}", openapi_extra=READING)
 async def get_trace(context: Ctx, who: Who, trace_id: str) -> TraceOut:
     """Show what is known of one trace."""
-    return TraceOut.of(await _cataloged(context, who, trace_id))
+    session = await _cataloged(context, who, trace_id)
+    purged = await context.keeper.shelf.purged_at([session.header.session_id])
+    return TraceOut.of(session, purged.get(session.header.session_id))
 
 
 @router.post("/{trace_id}/verify", openapi_extra=VERIFYING)
@@ -132,6 +136,9 @@ async def _rendered(
 ) -> StreamingResponse:
     name, render, media_type = form
     session = await _cataloged(context, who, trace_id)
+    purged = await context.keeper.shelf.purged_at([session.header.session_id])
+    if purged:
+        raise TracePurged(purged[session.header.session_id])
     place = await _place(context, session)
     await _note_reading(context, who, session, reason, name)
     lines = await asyncio.to_thread(_begun, _lines(context, place, render))

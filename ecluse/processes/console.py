@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from admin_api.alarms.watch import AlarmWatch
 from admin_api.alarms.webhook import Webhook
-from admin_api.app import create_app, look_after_readers, send_mails
+from admin_api.app import create_app, keep_retention, look_after_readers, send_mails
 from admin_api.evidence import OutboxIngest
 from admin_api.server import server_config
 from admin_api.settings import ApiSettings
@@ -101,6 +101,7 @@ async def serve(settings: Settings) -> None:
             chores = (
                 send_mails(app),
                 look_after_readers(app),
+                keep_retention(app),
                 keep(settings, proofs, store),
                 *(() if search is None else (search.run(),)),
                 *_watches(settings, told, built, database, journal),

@@ -1,4 +1,4 @@
-"""How long a hospital keeps recordings and journal, and what may be set (rules S13; the retention table)."""
+"""How long a hospital keeps its recordings, and what may be set (rule S13; the journal is never purged, ADR 34)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ SHORTEST: Final = 92
 HALF_YEAR: Final = 183
 """Days below which a written reason is asked for; also how long recordings are kept unless somebody sets it."""
 YEAR: Final = 366
-"""Days above which a reason and who decided are asked for; also how long the journal is kept unless set."""
+"""Days above which a reason and who decided are asked for."""
 LONGEST: Final = 3660
 NOTICE: Final = timedelta(days=7)
 """Between a decision after which something may be destroyed and the first destruction: time to object, and to hold."""
@@ -20,17 +20,16 @@ NOTICE: Final = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionRule:
-    """How long one hospital keeps what it records: asked for by one, and where it is shortened approved by another.
+    """How long one hospital keeps its recordings: asked for by one, and where it is shortened approved by another.
 
-    ``recordings_days`` counts from the end of a session, ``journal_days`` from an entry's date. ``decider`` names who
-    answers for it outside of this program. It is in force from ``effective_at`` on, until a later one is; None: it
+    ``recordings_days`` counts from the end of a session. ``decider`` names who answers for it outside of this program.
+    It is in force from ``effective_at`` on, until a later one is; None: it
     waits for approval. ``ended_at``: it was refused, or overtaken before it was in force. Instants are aware UTC.
     """
 
     id: str
     hospital_id: HospitalId
     recordings_days: int = HALF_YEAR
-    journal_days: int = YEAR
     reason: str = ""
     decider: str = ""
     asked_by: PersonId | None = None
@@ -42,7 +41,7 @@ class RetentionRule:
 
     def shortens(self, other: "RetentionRule") -> bool:
         """Tell whether something would be destroyed earlier than by *other*."""
-        return self.recordings_days < other.recordings_days or self.journal_days < other.journal_days
+        return self.recordings_days < other.recordings_days
 
     def state(self, at: datetime) -> str:
         """Return ``asked``, ``coming``, ``set`` (in force, now or before a later one) or ``ended`` at *at*."""

@@ -1,4 +1,4 @@
-"""How long recordings and journal are kept: set by one, and where it is shortened approved by another."""
+"""How long recordings are kept: set by one, and where it is shortened approved by another."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -51,12 +51,11 @@ class RetentionService:
         actor: PersonId,
         hospital_id: HospitalId,
         *,
-        recordings_days: int | None = None,
-        journal_days: int | None = None,
+        recordings_days: int,
         reason: str = "",
         decider: str = "",
     ) -> RetentionRule:
-        """Set how many days recordings and journal are kept (None: as now).
+        """Set how many days recordings are kept after the end of their session.
 
         Longer holds at once. Shorter waits for another person's approval, and then for `NOTICE`. Either takes the
         place of whatever was asked for and is not in force yet. Raises InvalidInput below three months (S13), below
@@ -70,15 +69,14 @@ class RetentionService:
             asked = RetentionRule(
                 id=new_id(),
                 hospital_id=hospital_id,
-                recordings_days=before.recordings_days if recordings_days is None else recordings_days,
-                journal_days=before.journal_days if journal_days is None else journal_days,
+                recordings_days=recordings_days,
                 reason=inputs.line(reason, "reason", longest=LONGEST_REASON, empty=True),
                 decider=inputs.line(decider, "decider", empty=True),
                 asked_by=actor,
                 asked_at=now,
             )
             _bounded(asked)
-            if (asked.recordings_days, asked.journal_days) == (before.recordings_days, before.journal_days):
+            if asked.recordings_days == before.recordings_days:
                 raise Conflict("this is how long they are kept already")
             if not asked.shortens(before):
                 asked = replace(asked, effective_at=now)
@@ -138,13 +136,12 @@ class RetentionService:
 
 
 def _bounded(rule: RetentionRule) -> None:
-    for field in ("recordings_days", "journal_days"):
-        days = getattr(rule, field)
-        if not SHORTEST <= days <= LONGEST:
-            raise InvalidInput(field, f"write {SHORTEST} days (three months, S13) to {LONGEST}")
-        if days < HALF_YEAR and not rule.reason:
-            raise InvalidInput("reason", f"write why: less than {HALF_YEAR} days (six months) needs a reason")
-        if days > YEAR and not rule.reason:
-            raise InvalidInput("reason", f"write why: more than {YEAR} days (twelve months) needs a reason")
-        if days > YEAR and not rule.decider:
-            raise InvalidInput("decider", f"name who decides: more than {YEAR} days needs it")
+    days = rule.recordings_days
+    if not SHORTEST <= days <= LONGEST:
+        raise InvalidInput("recordings_days", f"write {SHORTEST} days (three months, S13) to {LONGEST}")
+    if days < HALF_YEAR and not rule.reason:
+        raise InvalidInput("reason", f"write why: less than {HALF_YEAR} days (six months) needs a reason")
+    if days > YEAR and not rule.reason:
+        raise InvalidInput("reason", f"write why: more than {YEAR} days (twelve months) needs a reason")
+    if days > YEAR and not rule.decider:
+        raise InvalidInput("decider", f"name who decides: more than {YEAR} days (twelve months) needs it")

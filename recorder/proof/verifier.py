@@ -363,12 +363,18 @@ def verify_purged(folder: Path, keys: Keys, expected: str | None) -> dict[str, A
     except Wrong as wrong:
         raise Wrong("purge", str(wrong)) from wrong
     told = [purge.get(name) for name in ("format", "version", "session_id", "hospital_id", "manifest_sha256")]
-    wanted = ["ecluse-purge", 1, manifest["session_id"], manifest["hospital_id"]]
+    kept, version = {}, 1
+    if purge.get("version") == 2 and purge.get("reason") == "erasure":  # what the store did not let go yet
+        kept, version = {item.get("name"): item.get("bytes") for item in purge.get("kept") or [{}]}, 2
+    wanted = ["ecluse-purge", version, manifest["session_id"], manifest["hospital_id"]]
     if told != [*wanted, sha256(small(folder / "manifest.json"))]:
         raise Wrong("purge", "the purge record belongs to another trace")
-    left = [path.name for pattern in ("*.ecl", "*.wrap") for path in folder.glob(pattern)]
-    if left:
-        raise Wrong("purge", f"{min(left)} is still there, and the record says that it was purged")
+    for path in sorted(path for pattern in ("*.ecl", "*.wrap") for path in folder.glob(pattern)):
+        if path.suffix == ".wrap" or kept.get(path.name) != path.stat().st_size:
+            raise Wrong("purge", f"{path.name} is still there, and the record says that it was purged")
+    for item in manifest.get("segments", []):
+        if (path := folder / item["name"]).is_file() and _digest_of(path) != item["sha256"]:
+            raise Wrong("segment", f"{item['name']} is not the file that was signed")
     return {**manifest, "purge": sha256(text)}
 
 

@@ -55,7 +55,16 @@ def check_stub(directory: Path, manifest: Manifest, text: bytes, keys: Sequence[
     )
     if left:
         raise TraceFormatError(f"{left[0]} is still there, and the record says that it was purged")
+    for item in manifest.segments or ():
+        path = directory / item["name"]
+        if path.is_file() and _digest(path) != item["sha256"]:
+            raise TraceFormatError(f"{path.name} is not the file that was signed")
     return record
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read(path: Path) -> bytes:

@@ -97,15 +97,17 @@ class PurgeShelf:
         """
         closed, opened = sessions_closed.c, sessions_opened.c
         query = self._joined().where(~_exists(sessions_purged))
-        for wanted, condition in (
-            (before, closed.closed_at < before),
-            (since, closed.closed_at >= since),
-            (person_id, opened.person_id == person_id),
-            (device_id, opened.device_id == device_id),
-            (session_id, opened.session_id == session_id),
+        if before is not None:
+            query = query.where(closed.closed_at < before)
+        if since is not None:
+            query = query.where(closed.closed_at >= since)
+        for column, wanted in (
+            (opened.person_id, person_id),
+            (opened.device_id, device_id),
+            (opened.session_id, session_id),
         ):
             if wanted is not None:
-                query = query.where(condition)
+                query = query.where(column == wanted)
         if after is not None:
             query = query.where(tuple_(closed.closed_at, closed.session_id) > after)
         query = query.order_by(closed.closed_at, closed.session_id).limit(limit + 1)
@@ -146,7 +148,9 @@ class PurgeShelf:
         """Every purge of which the store still keeps something. Raises SQLAlchemyError."""
         return await self.begun(datetime.max.replace(tzinfo=self._now().tzinfo))
 
-    async def begin(self, trace: ClosedTrace, content: bytes, signature: bytes, kept_until: datetime | None) -> None:
+    async def begin(
+        self, trace: ClosedTrace, content: bytes, signature: bytes, kept_until: datetime | None
+    ) -> None:
         """Keep a record before anything is destroyed. Raises IntegrityError where there is one."""
         row = {
             **self._ids(trace),
@@ -172,6 +176,19 @@ class PurgeShelf:
             if not (await connection.execute(self._one(purges_finished, trace))).first():
                 await connection.execute(insert(purges_finished), row)
 
+    async def purged_at(self, sessions: Sequence[str]) -> dict[str, datetime]:
+        """Since when the content of some sessions' traces is gone; those that were not purged are left out.
+
+        Raises:
+            SQLAlchemyError: The database refuses.
+        """
+        table = sessions_purged.c
+        query = select(table.session_id, table.purged_at).where(
+            table.hospital_id == self.hospital_id, table.session_id.in_(list(sessions))
+        )
+        async with self.database.read() as connection:
+            return {row.session_id: row.purged_at for row in await connection.execute(query)}
+
     async def held(self) -> dict[str, TracePlace]:
         """Traces that the store was told to hold, by session. Raises SQLAlchemyError."""
         later = holds_stored.alias("later")
@@ -180,9 +197,7 @@ class PurgeShelf:
             later.c.session_id == holds_stored.c.session_id,
             later.c.number > holds_stored.c.number,
         )
-        query = (
-            self._joined().join(holds_stored, _same(holds_stored)).where(holds_stored.c.held, ~newer)
-        )
+        query = self._joined().join(holds_stored, _same(holds_stored)).where(holds_stored.c.held, ~newer)
         async with self.database.read() as connection:
             rows = (await connection.execute(query)).all()
         return {row.session_id: _trace(row).place for row in rows}
@@ -210,7 +225,13 @@ class PurgeShelf:
 
     def _joined(self, *more: Any) -> Select[Any]:
         closed = sessions_closed.c
-        columns = (sessions_opened.c.header, closed.session_id, closed.closed_at, closed.size, closed.manifest_sha256)
+        columns = (
+            sessions_opened.c.header,
+            closed.session_id,
+            closed.closed_at,
+            closed.size,
+            closed.manifest_sha256,
+        )
         return (
             select(*columns, *more)
             .select_from(sessions_closed)

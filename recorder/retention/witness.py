@@ -13,6 +13,7 @@ from typing import Final
 
 from sqlalchemy import func, select, text
 
+from recorder.store.columns import Instant
 from recorder.store.database import Database
 from recorder.store.tables import checkpoint_stamps, checkpoints
 
@@ -54,7 +55,7 @@ async def witness(database: Database, hospital_id: str, now: datetime, *, stampe
         SQLAlchemyError: The database refuses.
     """
     rows = checkpoints.c
-    before = func.lag(rows.at).over(order_by=rows.sequence)
+    before = func.lag(rows.at, type_=Instant()).over(order_by=rows.sequence)
     ordered = select(rows.at.label("at"), before.label("before")).where(rows.hospital_id == hospital_id)
     steps = ordered.subquery()
     limit = UNSEEN // timedelta(microseconds=1)
@@ -70,7 +71,9 @@ async def witness(database: Database, hospital_id: str, now: datetime, *, stampe
             server = (await connection.execute(select(func.clock_timestamp()))).scalar_one().astimezone(UTC)
     if newest is None or now - newest > UNSEEN:
         # without any checkpoint nothing saw the time pass
-        gaps.append((now, now - newest - UNSEEN if newest is not None else now - datetime.min.replace(tzinfo=UTC)))
+        gaps.append(
+            (now, now - newest - UNSEEN if newest is not None else now - datetime.min.replace(tzinfo=UTC))
+        )
     return Witness(now, _doubt(now, server, told, stamped=stamped), gaps)
 
 

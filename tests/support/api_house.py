@@ -19,6 +19,7 @@ from admin_api.alarms.webhook import Webhook
 from admin_api.app import create_app, send_mails
 from admin_api.evidence import OutboxIngest
 from admin_api.readers import ReaderDesk
+from admin_api.retention.keeper import Keeper
 from admin_api.server import server_config
 from admin_api.settings import ApiSettings, MailSettings, WebhookSettings
 from ecluse.certificates import make_authority, make_server_certificate
@@ -71,6 +72,7 @@ class House:
     store: FolderStore
     proofs: Proofs
     search: Indexer
+    keeper: Keeper
     signing_key: SigningKey
     readers: ReaderDesk
     ingest: OutboxIngest
@@ -269,6 +271,7 @@ async def _serve(
             store=store,
             proofs=proofs,
             search=search,
+            keeper=app.state.context.keeper,
             signing_key=signing,
             readers=app.state.context.readers,
             ingest=OutboxIngest(world.services, journal, clock),

@@ -39,10 +39,13 @@ class TraceOut(BaseModel):
     trimmed_bytes: int | None
     manifest_sha256: str | None
     signer: str | None
+    purged_at: datetime | None = Field(
+        description="Since when its content is gone: by its retention, or by two persons."
+    )
 
     @classmethod
-    def of(cls, session: CatalogedSession) -> "TraceOut":
-        """Show *session*."""
+    def of(cls, session: CatalogedSession, purged_at: datetime | None = None) -> "TraceOut":
+        """Show *session*, whose trace was purged at *purged_at* if at all."""
         header, closing = session.header, session.closing
         return cls(
             id=header.session_id,
@@ -72,6 +75,7 @@ class TraceOut(BaseModel):
             trimmed_bytes=closing.trimmed_bytes if closing is not None else None,
             manifest_sha256=closing.manifest_sha256 if closing is not None else None,
             signer=closing.signer if closing is not None else None,
+            purged_at=purged_at,
         )
 
 

@@ -11,7 +11,6 @@ retention_rules = Table(
     hospital(),
     Column("id", ID, nullable=False),
     Column("recordings_days", Integer, nullable=False),
-    Column("journal_days", Integer, nullable=False),
     Column("reason", Text, nullable=False),
     Column("decider", LABEL, nullable=False),
     Column("asked_by", ID, nullable=False),

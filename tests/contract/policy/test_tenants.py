@@ -35,6 +35,7 @@ from policy.services.engagements import accept_in, demand_in
 from policy.store.tables import metadata
 from policy.store.unit_of_work import UnitOfWork, View
 from tests.support.alarm_rows import furnish_alarms
+from tests.support.keeping_rows import furnish_keeping
 from tests.support.policy_world import HALF_AN_HOUR, World, host_key_line, make_world
 
 NOT_A_QUESTION: Final = {"hold", "hold_person"}
@@ -101,6 +102,7 @@ async def furnish(world: World) -> Mapping[str, Any]:
             )
         )
         await furnish_alarms(work, here, now)
+        await furnish_keeping(work, here, dsi, now)
         await work.attempts.insert(
             Attempt(
                 id=new_id(),
@@ -133,6 +135,9 @@ async def furnish(world: World) -> Mapping[str, Any]:
         "anchor_id": anchor_id,
         "key_fingerprint": "SHA256:token",
         "derogation_id": derogation.id,
+        "rule_id": f"{here[:31]}r",
+        "hold_id": f"{here[:31]}h",
+        "erasure_id": f"{here[:31]}e",
         "device": "scan01",
         "source": "192.0.2.1",
         "first": "password",

@@ -36,7 +36,6 @@ def upgrade() -> None:
         "retention_rules",
         ("asked_by", "approved_by"),
         sa.Column("recordings_days", sa.Integer(), nullable=False),
-        sa.Column("journal_days", sa.Integer(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("decider", sa.String(length=200), nullable=False),
         sa.Column("asked_by", ID, nullable=False),

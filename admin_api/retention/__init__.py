@@ -1,0 +1,1 @@
+"""Retention at work: what is to be purged and why not, the purge itself, holds and erasures carried out."""

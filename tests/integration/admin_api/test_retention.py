@@ -1,0 +1,152 @@
+"""Retention through API, command line and keeper: shown before, purged by the rule, held, erased by two persons."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from recorder.audit.journal import JournalFilters
+from tests.support.api_house import House, open_house
+from tests.support.own_machine import Desk
+from tests.support.recorded import record, speak
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A house of its own: its clock is moved by months."""
+    with open_house(tmp_path_factory.mktemp("house")) as opened:
+        yield opened
+
+
+def pass_days(house: House, days: int) -> None:
+    """Let time pass as it does: with a checkpoint every other day."""
+    for _ in range(0, days, 2):
+        house.clock.advance(2 * DAY)
+        house.run(house.proofs.checkpoint("test", force=True))
+
+
+def told(house: House, name: str, session_id: str | None = None) -> list[dict[str, object]]:
+    """What the journal's entries of that name hold."""
+    house.ingest_all()
+    filters = JournalFilters(hospital_id=house.world.id, name=name, session_id=session_id)
+    return [dict(entry.event.details) for entry in house.run(house.journal.entries(filters)).entries]
+
+
+def recording(house: House) -> str:
+    """A session of alice on scan01, closed now."""
+    return record(house, lambda one: speak(one, "bonjour\r\n"))
+
+
+def test_a_purge_is_shown_before_goes_by_itself_and_leaves_what_verifies(
+    house: House, tmp_path: Path
+) -> None:
+    """Planned from the plan's day on, untouched until due, gone after, journalled, verified, and read by nobody."""
+    first, rssi = recording(house), Desk(house, tmp_path, "rssi")
+    house.run(house.proofs.checkpoint("test", force=True))
+    pass_days(house, 160)
+    second = recording(house)
+    plan = rssi.json("retention", "plan", "--days", "30")
+    assert [item["session_id"] for item in plan["items"]] == [first]
+    assert (plan["count"], plan["doubt"], plan["items"][0]["stays"]) == (1, None, None)
+    assert first[:8] in rssi.run("retention", "plan").output
+    assert rssi.json("retention", "run") == {}
+    pass_days(house, 24)
+    assert house.run(house.keeper.purge()) == {"gone": 1}
+    assert house.run(house.keeper.purge()) == {}
+    entry = told(house, "trace.purged", first)
+    assert [(one["reason"], one["decided_by"]) for one in entry] == [("retention", [])]
+    with house.client("rssi") as client:
+        assert client.post(f"/v1/traces/{first}/verify").json()["valid"] is True
+        assert client.post(f"/v1/traces/{second}/verify").json()["valid"] is True
+        refused = client.get(f"/v1/traces/{first}/transcript", params={"reason": "Incident 42"})
+        assert refused.status_code == 410
+        assert refused.json()["type"].endswith("trace-purged")
+        assert client.get(f"/v1/traces/{first}").json()["purged_at"] is not None
+        assert client.get(f"/v1/traces/{second}").json()["purged_at"] is None
+    assert rssi.json("traces", "verify", "--all")["valid"] is True
+
+
+def test_a_clock_put_forward_purges_nothing(house: House) -> None:
+    """A lone administrator of the machine who sets the clock ahead by a year and asks for a purge gets none."""
+    session = recording(house)
+    house.run(house.proofs.checkpoint("test", force=True))
+    house.clock.advance(200 * DAY)
+    with house.client("dsi") as client:
+        plan = client.get("/v1/retention/plan", params={"days": 0}).json()
+        assert [(item["session_id"], item["stays"]) for item in plan["items"]] == [(session, "unseen")]
+        assert '{"fates": {"unseen": 1}}' in client.post("/v1/retention/run").text
+    assert told(house, "retention.run")[0] == {"unseen": 1}
+
+
+def test_a_lone_administrator_shortens_nothing(house: House, tmp_path: Path) -> None:
+    """Asked for, it changes nothing; refused to who asked; approved by another, it waits a week, and is an alarm."""
+    dsi, denis = Desk(house, tmp_path, "dsi"), Desk(house, tmp_path, "denis")
+    session = recording(house)
+    house.run(house.proofs.checkpoint("test", force=True))
+    pass_days(house, 100)
+    assert "--days" in dsi.run("retention", "set", "--days", "80", "--reason", "vite").output
+    asked = dsi.json("retention", "set", "--days", "92", "--reason", "vite")
+    assert dsi.json("retention", "run") == {}
+    alone = dsi.run("retention", "approve", asked["id"][:8])
+    assert (alone.exit_code, "four eyes" in alone.output) == (1, True)
+    assert denis.json("retention", "approve", asked["id"][:8])["state"] == "coming"
+    assert dsi.json("retention", "run") == {}
+    assert told(house, "retention.shortening_asked")
+    pass_days(house, 8)
+    assert dsi.json("retention", "show")["rule"]["recordings_days"] == 92
+    assert dsi.json("retention", "run") == {"gone": 1}
+    assert told(house, "trace.purged", session)
+
+
+def test_a_hold_keeps_what_is_recorded_later_too(house: House, tmp_path: Path) -> None:
+    """Placed on a device, it holds past and coming sessions in the store, no purge or erasure goes past it, lifted it ends."""
+    rssi, denis = Desk(house, tmp_path, "rssi"), Desk(house, tmp_path, "denis")
+    first = recording(house)
+    house.run(house.proofs.checkpoint("test", force=True))
+    asked = rssi.json("erasures", "ask", first, "--reason", "tiers")
+    why = ("--reason", "Parquet")
+    hold = rssi.json("holds", "place", "--case", "Plainte 1", "--device", "scan01", *why)
+    assert house.run(house.keeper.keep_holds()) == (1, 0)
+    second = recording(house)
+    assert house.run(house.keeper.keep_holds()) == (1, 0)
+    assert house.run(house.keeper.keep_holds()) == (0, 0)
+    for session in (first, second):
+        objects = house.store.objects(house.store.find(house.world.id, session))
+        assert [one.held for one in objects if one.name == "manifest.json"] == [True]
+    assert denis.run("erasures", "approve", asked["id"][:8], "--reason", "oui").exit_code == 1
+    assert denis.run("holds", "lift", hold["id"][:8], *why).exit_code == 1
+    pass_days(house, 200)
+    assert house.run(house.keeper.purge()) == {"held": 2}
+    assert {item["case"] for item in rssi.json("retention", "plan")["items"]} == {"Plainte 1"}
+    rssi.json("holds", "lift", hold["id"][:8], "--reason", "classée")
+    assert house.run(house.keeper.purge()) == {"held": 2}
+    pass_days(house, 8)
+    assert house.run(house.keeper.keep_holds()) == (0, 2)
+    assert house.run(house.keeper.purge()) == {"gone": 2}
+    assert "Plainte 1" in rssi.run("holds", "list").output
+
+
+def test_two_persons_erase_and_a_stub_stays(house: House, tmp_path: Path) -> None:
+    """Nobody alone, nobody her own; approved, the recording is gone at the next look, signed with both names."""
+    rssi, denis = Desk(house, tmp_path, "rssi"), Desk(house, tmp_path, "denis")
+    session = recording(house)
+    asked = rssi.json("erasures", "ask", session, "--reason", "tiers filmé")
+    assert asked["state"] == "asked"
+    house.run(house.keeper.erase())
+    own = rssi.run("erasures", "approve", asked["id"][:8], "--reason", "oui")
+    assert (own.exit_code, "four eyes" in own.output) == (1, True)
+    assert house.store.objects(house.store.find(house.world.id, session))
+    denis.json("erasures", "approve", asked["id"][:8], "--reason", "vu avec le DPO")
+    house.run(house.keeper.erase())
+    assert rssi.json("erasures", "list")[0]["state"] == "done"
+    entry = told(house, "trace.purged", session)
+    people = [house.world.who("rssi"), house.world.who("denis")]
+    assert [(one["reason"], one["rule"], one["decided_by"]) for one in entry] == [
+        ("erasure", "tiers filmé", people)
+    ]
+    with house.client("rssi") as client:
+        assert client.post(f"/v1/traces/{session}/verify").json()["valid"] is True
+    assert "effacé" in rssi.run("--lang", "fr", "erasures", "list").output
