@@ -14,6 +14,7 @@ WITHOUT_SCHEMA = {
     "/v1/traces/{trace_id}/events",
     "/v1/traces/{trace_id}/files",
     "/v1/traces/verify",
+    "/v1/retention/run",
     "/v1/proofs/export",
 }
 """Streams: their answer is no JSON document."""
