@@ -103,7 +103,6 @@ def findings(found: Inspection) -> list[tuple[str, str, str]]:
 async def verified(store: ProofStore, tmp_path: Path) -> Inspection:
     """What both verifiers find, which must be the same."""
     await store.checkpoint()
-    await store.close()
     ours = await store.by_product(anchored=True)
     alone = await store.by_verifier(tmp_path / f"export-{ours.newest}", anchored=True)
     assert bool(ours.findings) == bool(alone.findings)
