@@ -26,10 +26,11 @@ log = structlog.get_logger()
 
 READER: Final = "syslog"
 """The name of the bookmarks that the export moves."""
-BATCH: Final = 200
-"""Entries read, sent and noted as sent at a time."""
+BATCH: Final = 64
+"""Entries read, sent and noted as sent at a time: so many may come twice where a console dies."""
 LEAD: Final = timedelta(days=1)
 EVERYTHING: Final = timedelta(days=365 * 100)
+_LOOKED_AT: Final = 200
 LEASE: Final = timedelta(seconds=30)
 NAMES_EVERY: Final = timedelta(minutes=1)
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
@@ -184,7 +185,7 @@ async def lag(services: Services, feed: JournalFeed, hospital_id: HospitalId) ->
     waiting = await feed.behind(known)
     if not waiting:
         return 0, None
-    look = await feed.look(known, limit=BATCH)
+    look = await feed.look(known, limit=_LOOKED_AT)
     return waiting, min((fed.entry.event.at for fed in look.fed if fed.entry is not None), default=None)
 
 
