@@ -19,6 +19,7 @@ from recorder.proof.inspection import Inspection, Progress
 from recorder.proof.ledger import CLOCK_TOLERANCE, Ledger
 from recorder.replay.reader import Verification, read_manifest, verify
 from recorder.seal.signing import PublicKey
+from recorder.seal.wrapping import read_wraps
 from recorder.store.database import Database
 from recorder.store.tables import checkpoint_facts, sessions_closed, sessions_opened
 from recorder.trace import instants
@@ -315,7 +316,11 @@ class _Walk:
                 signer = ""
             # a signer that nobody knows is judged by a key that is known, and fails
             key = self._keys.get(signer) or self._shelf.keys[0]
-            return verify(folder, key, manifest_sha256=manifest_sha256, consoles=self._shelf.consoles)
+            found = verify(folder, key, manifest_sha256=manifest_sha256, consoles=self._shelf.consoles)
+            if found.intact and found.header is not None and found.header.sealing and not read_wraps(folder):
+                detail = "every wrap was destroyed: nobody can read it, and no record says by whose decision"
+                self._inspection.remark("trace", header.session_id, "erased", detail)
+            return found
 
 
 def _committed(row: Row[Any], kind: str) -> str:

@@ -732,6 +732,10 @@ def verify_sessions(
             report.counts["traces"] += 1
             report.counts["records"] += manifest["records"]
             report.counts["purged"] += "purge" in manifest
+            sealed = document(manifest.get("header", b"{}"), "header").get("sealing")
+            if sealed and not any(found[name].glob("*.wrap")):
+                detail = "every wrap was destroyed: nobody can read it, and no record says by whose decision"
+                report.remark("trace", name, "erased", detail)
         except Wrong as wrong:
             report.found("trace", name, wrong)
         if sys.stderr.isatty():

@@ -335,6 +335,18 @@ async def test_a_stepped_clock_is_remarked_by_both(
     assert ("clock", "backwards") in [(one["place"], one["what"]) for one in alone.remarks]
 
 
+async def test_a_trace_that_nobody_can_read_any_more_is_remarked(store: ProofStore, tmp_path: Path) -> None:
+    """Every wrap destroyed, without a record of who decided: its bytes still verify, and both say what became of it."""
+    for wrap in store.trace(1).glob("*.wrap"):
+        wrap.unlink()
+    by_product = await store.by_product(anchored=True)
+    alone = await store.by_verifier(tmp_path / "export", anchored=True)
+    assert (by_product.findings, alone.findings) == ([], [])
+    expected = [("trace", SESSIONS[0], "erased")]
+    assert [(one.place, one.name, one.what) for one in by_product.remarks] == expected
+    assert [(one["place"], one["name"], one["what"]) for one in alone.remarks] == expected
+
+
 async def test_a_trace_purged_by_rule_is_a_stub_that_verifies(store: ProofStore, tmp_path: Path) -> None:
     """Its content is gone and a signed record says why: both verifiers count it, before and after the next checkpoint."""
     await store.purge(1)
