@@ -253,6 +253,8 @@ async def progress(context: Context, who: Principal) -> Progress:
     """Return how far the index of the caller's hospital has come."""
     found = indexer(context)
     counts = await asyncio.to_thread(found.index(who.hospital_id).counts)
+    if found.condemned(who.hospital_id):
+        counts = dict.fromkeys(State, 0)
     total = await found.total(who.hospital_id)
     return Progress(total=total, **{state.value: count for state, count in counts.items()})
 

@@ -87,6 +87,10 @@ class Indexer:
         self._anew.add(hospital_id)
         self._wake.set()
 
+    def condemned(self, hospital_id: str) -> bool:
+        """Tell whether a hospital's index is about to be made anew: what it holds counts no more."""
+        return hospital_id in self._anew
+
     def wake(self) -> None:
         """Look again now: a key was unlocked, or a trace was purged."""
         self._wake.set()
@@ -114,9 +118,9 @@ class Indexer:
         """Remove what is gone and index at most a page of what is new; return how many traces were taken up."""
         index = self.index(hospital_id)
         if hospital_id in self._anew:
-            self._anew.discard(hospital_id)
             self._walks.pop(hospital_id, None)
             await asyncio.to_thread(index.clear)
+            self._anew.discard(hospital_id)
         walk = self._walks.setdefault(hospital_id, _Walk())
         await self._forget(hospital_id, index, walk)
         headers = await self._new(hospital_id, index, walk)
