@@ -152,6 +152,12 @@ async def send_mails(app: FastAPI) -> None:
         await context.mailer.run()
 
 
+async def close(app: FastAPI) -> None:
+    """End what *app* works at for its replays; to be awaited once it serves no more."""
+    context: Context = app.state.context
+    await context.recordings.close()
+
+
 async def look_after_readers(app: FastAPI) -> None:
     """Lock the readers' keys of *app* when their time is over, until cancelled."""
     context: Context = app.state.context

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from admin_api.alarms.watch import AlarmWatch
 from admin_api.alarms.webhook import Webhook
-from admin_api.app import create_app, keep_retention, look_after_readers, send_mails
+from admin_api.app import close, create_app, keep_retention, look_after_readers, send_mails
 from admin_api.evidence import OutboxIngest
 from admin_api.server import server_config
 from admin_api.settings import ApiSettings
@@ -106,7 +106,10 @@ async def serve(settings: Settings) -> None:
                 *(() if search is None else (search.run(),)),
                 *_watches(settings, told, built, database, journal),
             )
-            await _serve(settings, server, bound, built, ingest, pruning, chores)
+            try:
+                await _serve(settings, server, bound, built, ingest, pruning, chores)
+            finally:
+                await close(app)
     finally:
         await database.dispose()
         await built.close()

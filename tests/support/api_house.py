@@ -16,7 +16,7 @@ import uvicorn
 from typing_extensions import override
 
 from admin_api.alarms.webhook import Webhook
-from admin_api.app import create_app, send_mails
+from admin_api.app import close, create_app, send_mails
 from admin_api.evidence import OutboxIngest
 from admin_api.readers import ReaderDesk
 from admin_api.retention.keeper import Keeper
@@ -286,5 +286,6 @@ async def _serve(
         for chore in chores:
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
+        await close(app)
         await world.close()
         await database.dispose()

@@ -33,7 +33,9 @@ from admin_api.console.staff.view import SEE_OTHER, harmless, page, set_menu
 from admin_api.console.staff.words import say
 from admin_api.deps import Context
 from admin_api.errors import TraceUnreadable
+from admin_api.problems import refusal_of
 from admin_api.sayings import said
+from admin_api.wording import say as told
 from policy.authn.passwords import Busy
 from policy.errors import (
     AuthenticationFailed,
@@ -101,8 +103,12 @@ def _served(screen: Screen, again: Screen | None, context: Context) -> Answer:
             )
             return await page(caller, "staff/refused.html", status=status, why=why)
         except (TraceFormatError, TraceSealed, SignatureInvalid, TraceUnreadable) as unreadable:
-            why = said(str(unreadable), caller.language)
-            return await page(caller, "staff/unreadable.html", status=409, why=harmless(why))
+            refusal = refusal_of(unreadable, caller.language, caller.context.clock.now())
+            why, what = (
+                harmless(told(f"problem.{refusal.slug}.{part}", caller.language, **refusal.arguments))
+                for part in ("detail", "next")
+            )
+            return await page(caller, "staff/unreadable.html", status=409, why=why, what=what)
         except (Busy, PolicyUnavailable, VaultError, RecorderError, SQLAlchemyError) as busy:
             log.warning("console.unavailable", error=type(busy).__name__, path=screen.path)
             return await page(caller, "staff/unavailable.html", status=503, headers={"Retry-After": "5"})

@@ -31,10 +31,14 @@ class PictureMissing(Exception):
 
 @dataclass(slots=True)
 class Prepared:
-    """One recording, and the pictures of its pieces as far as they are drawn. ``failed``: no further one comes."""
+    """One recording, and the pictures of its pieces as far as they are drawn.
+
+    ``readers`` are the readers' keys that were open when it was made; ``failed``: no further picture comes.
+    """
 
     recording: Recording
     pictures: list[Picture]
+    readers: frozenset[str]
     drawn: asyncio.Condition = field(default_factory=asyncio.Condition)
     failed: bool = False
 
@@ -69,17 +73,19 @@ class Recordings:
         self._drawing: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Semaphore(1)
 
-    async def get(self, key: str, cut: Callable[[], Recording]) -> Prepared:
+    async def get(self, key: str, cut: Callable[[], Recording], readers: frozenset[str]) -> Prepared:
         """Return the recording of *key*, made by *cut* (which blocks, and runs apart) where it is not at hand.
 
-        However many ask at once, it is made once. Raises what *cut* raises.
+        However many ask at once, it is made once. *readers* are the readers' keys that are open now: what was made when
+        another one was open too, which is locked again since, is let go of. Raises what *cut* raises.
         """
+        self._let_go(readers)
         found = self._kept.get(key)
         if found is not None:
             self._kept.move_to_end(key)
             return found
         if key not in self._cutting:
-            self._cutting[key] = asyncio.create_task(self._make(key, cut))
+            self._cutting[key] = asyncio.create_task(self._make(key, cut, readers))
         return await asyncio.shield(self._cutting[key])
 
     async def close(self) -> None:
@@ -88,10 +94,14 @@ class Recordings:
             task.cancel()
         await asyncio.gather(*self._drawing, return_exceptions=True)
 
-    async def _make(self, key: str, cut: Callable[[], Recording]) -> Prepared:
+    def _let_go(self, readers: frozenset[str]) -> None:
+        for key in [key for key, one in self._kept.items() if not one.readers <= readers]:
+            del self._kept[key]
+
+    async def _make(self, key: str, cut: Callable[[], Recording], readers: frozenset[str]) -> Prepared:
         try:
             recording = await asyncio.to_thread(cut)
-            made = Prepared(recording, [recording.first()])
+            made = Prepared(recording, [recording.first()], readers)
             self._kept[key] = made
             self._make_room()
             if len(recording.segments) > 1:

@@ -17,10 +17,10 @@ from starlette.responses import Response, StreamingResponse
 from admin_api.console.caller import text
 from admin_api.console.staff.caller import StaffCaller
 from admin_api.console.staff.reading import granted
-from admin_api.console.staff.recordings import PictureMissing, Prepared, Recordings
+from admin_api.console.staff.recordings import PictureMissing, Prepared
 from admin_api.console.staff.screens import REPLAYERS, Screens
 from admin_api.console.staff.sessions import of_catalog
-from admin_api.console.staff.trace import cataloged, narrator, note_reading, opened
+from admin_api.console.staff.trace import cataloged, narrator, note_reading, open_readers, opened
 from admin_api.console.staff.view import PLAYER_POLICY, page
 from policy.errors import NotFound
 from policy.services import inputs
@@ -180,12 +180,7 @@ async def _prepared(caller: StaffCaller, found: CatalogedSession) -> Prepared:
             return cut(reader, teller=teller)
 
     key = f"{found.header.session_id} {digest} {caller.language.value}"
-    return await recordings_of(caller).get(key, made)
-
-
-def recordings_of(caller: StaffCaller) -> Recordings:
-    """Return the recordings at hand in this process."""
-    return caller.context.recordings
+    return await context.recordings.get(key, made, await asyncio.to_thread(open_readers, context))
 
 
 def _beside(made: Prepared) -> dict[str, Any]:

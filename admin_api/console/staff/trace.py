@@ -10,6 +10,7 @@ from admin_api.narration import Narrator
 from policy.errors import Conflict, NotFound
 from recorder.errors import TraceNotFound
 from recorder.replay.reader import TraceReader
+from recorder.seal.wrapping import LockedKey
 from recorder.store.catalog import CatalogedSession
 
 
@@ -35,6 +36,11 @@ def opened(context: Context, session: CatalogedSession) -> Iterator[TraceReader]
     with context.traces.opened(place) as folder, TraceReader(folder, context.reader_keys) as reader:
         reader.unseal()
         yield reader
+
+
+def open_readers(context: Context) -> frozenset[str]:
+    """Return which readers' keys open traces now. Blocks."""
+    return frozenset(key.public.key_id for key in context.reader_keys if not isinstance(key, LockedKey))
 
 
 def narrator(caller: StaffCaller) -> Narrator:

@@ -1,0 +1,76 @@
+"""Recordings at hand: made once, bounded, and gone with the key that opened them."""
+
+import asyncio
+
+import pytest
+
+from admin_api.console.staff.recordings import PictureMissing, Prepared, Recordings
+from recorder.replay.outline import Outline
+from recorder.replay.pieces import Recording, Segment
+
+NOBODY: frozenset[str] = frozenset()
+
+
+def made(size: int = 10, pieces: int = 1) -> Recording:
+    """A recording of so many pieces, which are no sound ones, each of that size."""
+    return Recording(Outline(80, 24), [Segment(at, b"x" * size, size, resized=False) for at in range(pieces)])
+
+
+async def test_however_many_ask_it_is_made_once() -> None:
+    """Those who ask while it is made, and afterwards, get the same."""
+    calls: list[int] = []
+
+    def cut() -> Recording:
+        calls.append(1)
+        return made()
+
+    recordings = Recordings()
+    first, second = await asyncio.gather(*(recordings.get("a", cut, NOBODY) for _ in range(2)))
+    assert first is second
+    assert await recordings.get("a", cut, NOBODY) is first
+    assert calls == [1]
+
+
+async def test_a_recording_that_cannot_be_made_is_asked_for_anew() -> None:
+    """What went wrong is told to whoever asked, and the next one tries again."""
+    recordings = Recordings()
+
+    def broken() -> Recording:
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        await recordings.get("a", broken, NOBODY)
+    assert isinstance(await recordings.get("a", made, NOBODY), Prepared)
+
+
+async def test_the_one_used_longest_ago_gives_way() -> None:
+    """No more bytes are kept than allowed, but for the one that is asked for."""
+    recordings = Recordings(most=25)
+    kept = {key: await recordings.get(key, made, NOBODY) for key in ("a", "b")}
+    assert await recordings.get("a", made, NOBODY) is kept["a"]
+    await recordings.get("c", made, NOBODY)
+    assert await recordings.get("a", made, NOBODY) is kept["a"]
+    assert await recordings.get("b", made, NOBODY) is not kept["b"]
+
+
+async def test_what_a_key_opened_goes_when_it_is_locked() -> None:
+    """A reader's key that is locked again takes with it what was made while it was open."""
+    recordings = Recordings()
+    both, one = frozenset({"a", "b"}), frozenset({"a"})
+    first = await recordings.get("x", made, both)
+    assert await recordings.get("x", made, both) is first
+    assert await recordings.get("x", made, one) is not first
+
+
+async def test_pictures_that_cannot_be_drawn_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the program that draws ends, the first piece is there, the others are missed, and nobody waits for ever."""
+    monkeypatch.setattr("admin_api.console.staff.recordings._PROGRAM", "recorder.replay.absent")
+    monkeypatch.setattr("recorder.replay.pieces.CAUGHT_UP", 0)
+    recordings = Recordings()
+    prepared = await recordings.get("x", lambda: made(pieces=3), NOBODY)
+    assert (await prepared.picture(0, 1)).output == ""
+    with pytest.raises(PictureMissing):
+        await prepared.picture(2, 20)
+    with pytest.raises(IndexError):
+        await prepared.picture(3, 1)
+    await recordings.close()
