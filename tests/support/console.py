@@ -10,6 +10,7 @@ import httpx
 from admin_api.console.caller import CONSOLE
 from policy.vault.secret import Secret
 from tests.support.api_house import House
+from tests.support.browser import Browser
 
 
 def session_of(house: House, login: str) -> Secret:
@@ -20,6 +21,20 @@ def session_of(house: House, login: str) -> Secret:
         world.id, login, world.passwords[login], code, "127.0.0.1"
     )
     return house.run(signing)
+
+
+def give_cookie(browser: Browser, house: House, shown: Secret) -> None:
+    """Let *browser* show that session, as if it had signed in."""
+    browser.go(f"{house.url}/static/mark.svg")
+    cookie = {
+        "name": CONSOLE,
+        "value": shown.reveal(),
+        "path": "/",
+        "secure": True,
+        "httpOnly": True,
+        "sameSite": "Strict",
+    }
+    browser.command("POST", "/cookie", {"cookie": cookie})
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from recorder.capture.session import Recording
 from recorder.trace.frames import FrameType, canonical
 from tests.support.api_house import House
 from tests.support.browser import Browser, driver, window
-from tests.support.console import session_of
+from tests.support.console import give_cookie, session_of
 from tests.support.recorded import pass_time, record, speak
 
 pytestmark = pytest.mark.integration
@@ -132,16 +132,7 @@ def test_a_replay_begins_where_it_is_asked_and_nothing_hostile_acts(
     visitor = house.run(house.world.services.console_sessions.authenticate(shown))
     house.run(house.world.services.console_sessions.read(visitor, session_id, "essai"))
     with window(chrome) as browser:
-        browser.go(f"{house.url}/static/mark.svg")
-        cookie = {
-            "name": "__Host-ecluse-console",
-            "value": shown.reveal(),
-            "path": "/",
-            "secure": True,
-            "httpOnly": True,
-            "sameSite": "Strict",
-        }
-        browser.command("POST", "/cookie", {"cookie": cookie})
+        give_cookie(browser, house, shown)
         browser.go(f"{house.url}/console/sessions/{session_id}/replay?t=50")
         browser._wait(lambda: "premier écran" in screen(browser), "first screen")
         assert "</script><img" in screen(browser)
@@ -165,9 +156,7 @@ def test_a_cut_is_confirmed_over_the_screen_and_the_list_follows(house: House, c
     house.clock.advance(timedelta(minutes=2))
     world, shown = house.world, session_of(house, "rssi")
     with window(chrome, language="en") as browser:
-        browser.go(f"{house.url}/static/mark.svg")
-        cookie = {"name": "__Host-ecluse-console", "value": shown.reveal(), "path": "/", "secure": True}
-        browser.command("POST", "/cookie", {"cookie": {**cookie, "httpOnly": True, "sameSite": "Strict"}})
+        give_cookie(browser, house, shown)
         browser.go(f"{house.url}/console/language/en?back=/console/sessions")
         browser.wait_for_text("No session is going on")
         house.run(world.add_window())
