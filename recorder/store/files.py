@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from recorder.errors import StoreForbidden, StoreFull, StoreUnavailable, StoreUnreachable
 from recorder.trace.manifest import StoredFile
+from recorder.trace.place import tail_offset
 
 LIVE_MODE = 0o640
 _CHUNK = 256 << 10
@@ -49,16 +50,12 @@ def fill(growing: Path, segment: StoredFile, source: Path, start: int) -> bool:
     return same
 
 
-def tail(start: int) -> str:
-    """Name of the file of what grows that begins here."""
-    return f"{start:020d}"
-
-
 def tails(folder: Path) -> list[int]:
     """Where in the trace the files of a folder of what grows begin."""
     if not folder.is_dir():
         return []
-    return [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
+    found = (tail_offset(path.name) for path in folder.iterdir())
+    return [start for start in found if start is not None]
 
 
 def size(path: Path) -> int:

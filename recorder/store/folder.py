@@ -31,6 +31,7 @@ from recorder.trace.place import (
     TracePlace,
     check_file_name,
     checkpoint_path,
+    tail_name,
 )
 
 FILE_MODE = 0o440
@@ -93,9 +94,9 @@ class FolderStore:
         with files.told(self.root):
             folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             begin = max((each for each in files.tails(folder) if each <= start), default=start)
-            if begin + files.size(folder / files.tail(begin)) < start:
+            if begin + files.size(folder / tail_name(begin)) < start:
                 begin = start  # what stood before was sealed: a new file begins
-            with files.writing(folder / files.tail(begin)) as file:
+            with files.writing(folder / tail_name(begin)) as file:
                 file.seek(start - begin)
                 files.copy(source, start, end - start, file)
                 file.truncate()
@@ -103,7 +104,7 @@ class FolderStore:
     def seal(self, place: TracePlace, segment: StoredFile, source: Path, start: int) -> None:
         """Bring the growing file to the segment's size, hold it against the digest, and move it into its place."""
         target = self._file(place, segment["name"])
-        growing = self.root / place.live / files.tail(start)
+        growing = self.root / place.live / tail_name(start)
         with files.told(self.root):
             if target.exists():
                 if files.digest(target) != segment["sha256"]:
@@ -181,7 +182,7 @@ class FolderStore:
                     return files.piece(path, offset - start, limit)
                 start += size
             for begin in sorted(files.tails(live)):
-                if begin <= offset and (data := files.piece(live / files.tail(begin), offset - begin, limit)):
+                if begin <= offset and (data := files.piece(live / tail_name(begin), offset - begin, limit)):
                     return data
         if not (folder.is_dir() or files.tails(live)):
             raise TraceNotFound(f"nothing of session {place.session_id} is in the store")

@@ -6,7 +6,7 @@ import hashlib
 import io
 import platform
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, BinaryIO, cast
@@ -32,7 +32,10 @@ from recorder.trace.place import (
     TracePlace,
     check_file_name,
     checkpoint_path,
+    is_file_name,
     is_segment,
+    tail_name,
+    tail_offset,
 )
 
 
@@ -105,12 +108,10 @@ class ObjectStore:
             check_identifier("session_id", session_id)
             if opened_at is None:
                 check_identifier("hospital_id", hospital_id)
-                folder = next(
-                    (each for each in self._closed(hospital_id) if each.endswith(f"/{session_id}")), None
-                )
-                if folder is None:
+                place = next((one for one in self._closed(hospital_id) if one.session_id == session_id), None)
+                if place is None:
                     raise TraceNotFound(missing)
-                return place_of(folder)
+                return place
             place = TracePlace(hospital_id, session_id, opened_at)
         except TraceFormatError as error:
             raise TraceNotFound(str(error)) from error
@@ -178,7 +179,7 @@ class ObjectStore:
     def sessions(self, hospital_id: str) -> list[str]:
         """Go through the hospital's manifests."""
         check_identifier("hospital_id", hospital_id)
-        return [folder.rpartition("/")[2] for folder in self._closed(hospital_id)]
+        return [place.session_id for place in self._closed(hospital_id)]
 
     def objects(self, place: TracePlace) -> list[StoredObject]:
         """Ask each object for its lock."""
@@ -236,11 +237,13 @@ class ObjectStore:
         return f"{self._prefix}{_path(place, name)}"
 
     def _tail(self, place: TracePlace, offset: int) -> str:
-        return f"{self._prefix}{place.live}/{offset:020d}"
+        return f"{self._prefix}{place.live}/{tail_name(offset)}"
 
     def _names(self, place: TracePlace) -> dict[str, Listed]:
-        found = self._bucket.listed(f"{self._prefix}{place.folder}/")
-        return {each.key.rpartition("/")[2]: each for each in found}
+        """The objects of a trace by file name; what somebody put there under other names, or deeper, is none of it."""
+        folder = f"{self._prefix}{place.folder}/"
+        found = ((each.key.removeprefix(folder), each) for each in self._bucket.listed(folder))
+        return {name: each for name, each in found if is_file_name(name)}
 
     def _closed_names(self, place: TracePlace) -> dict[str, Listed]:
         found = self._names(place)
@@ -248,11 +251,13 @@ class ObjectStore:
             raise TraceNotFound(f"no trace of session {place.session_id} is in the store")
         return found
 
-    def _closed(self, hospital_id: str) -> Iterator[str]:
-        """Folders of the hospital's closed traces, without the store's prefix, oldest day first."""
+    def _closed(self, hospital_id: str) -> Iterator[TracePlace]:
+        """The hospital's closed traces, oldest day first."""
         for each in self._bucket.listed(f"{self._prefix}{hospital_id}/"):
-            if each.key.endswith(f"/{MANIFEST}"):
-                yield each.key.removeprefix(self._prefix).removesuffix(f"/{MANIFEST}")
+            folder, _, name = each.key.removeprefix(self._prefix).rpartition("/")
+            if name == MANIFEST:
+                with suppress(TraceFormatError):  # somebody put it where no trace lies
+                    yield place_of(folder)
 
     def _versions(self, place: TracePlace) -> list[tuple[str, str]]:
         self._closed_names(place)
@@ -262,11 +267,7 @@ class ObjectStore:
         """What the tail has from the offset on, and whether there is a tail at all."""
         # the object that holds the offset begins less than TAIL_BYTES before it
         after = self._tail(place, offset - TAIL_BYTES) if offset >= TAIL_BYTES else ""
-        begun = [
-            (int(each.key.rpartition("/")[2]), each)
-            for each in self._bucket.listed(f"{self._prefix}{place.live}/", after=after)
-            if each.key.rpartition("/")[2].isdigit()
-        ]
+        begun = list(self._tails(place, after))
         data = bytearray()
         for start, each in begun:
             at = offset + len(data)
@@ -277,10 +278,16 @@ class ObjectStore:
                     break  # sealed meanwhile
         return bytes(data), bool(begun)
 
+    def _tails(self, place: TracePlace, after: str = "") -> Iterator[tuple[int, Listed]]:
+        folder = f"{self._prefix}{place.live}/"
+        for each in self._bucket.listed(folder, after=after):
+            start = tail_offset(each.key.removeprefix(folder))
+            if start is not None:
+                yield start, each
+
     def _drop(self, place: TracePlace, start: int, end: int | None) -> None:
-        for each in list(self._bucket.listed(f"{self._prefix}{place.live}/")):
-            name = each.key.rpartition("/")[2]
-            if end is None or (name.isdigit() and start <= int(name) < end):
+        for begin, each in list(self._tails(place)):
+            if start <= begin and (end is None or begin < end):
                 self._bucket.remove(each.key)
 
 

@@ -29,6 +29,7 @@ _SEGMENT = re.compile(r"trace-[0-9]{6,}\.ecl")
 CHECKPOINTS = "checkpoints"
 """Folder of a hospital's checkpoints; no year is called so, and no day of traces lies there."""
 _CHECKPOINT = re.compile(r"[0-9]{4}/[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+_TAIL = re.compile(r"[0-9]{20}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -77,13 +78,28 @@ def is_segment(name: str) -> bool:
     return _SEGMENT.fullmatch(name) is not None
 
 
+def tail_name(offset: int) -> str:
+    """Name of the piece of a tail that begins at this offset of the trace."""
+    return f"{offset:020d}"
+
+
+def tail_offset(name: str) -> int | None:
+    """Where in the trace the piece of a tail of this name begins; None where it is no such name."""
+    return int(name) if _TAIL.fullmatch(name) is not None else None
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a file of a trace may be called so."""
+    return _FILE.fullmatch(name) is not None
+
+
 def check_file_name(name: str) -> None:
     """Refuse what can be no file of a trace.
 
     Raises:
         TraceFormatError: The name could leave the trace's folder.
     """
-    if _FILE.fullmatch(name) is None:
+    if not is_file_name(name):
         raise TraceFormatError(f"{name!r} can be no file of a trace")
 
 

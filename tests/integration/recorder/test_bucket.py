@@ -132,6 +132,26 @@ def test_no_policy_lets_a_lock_be_lifted() -> None:
             assert right not in text
 
 
+def test_what_somebody_puts_beside_a_trace_is_none_of_it(gateway: BucketSettings, tmp_path: Path) -> None:
+    """Names that lead out of the folder, or lie deeper in it, hide no segment, make no trace and leave no file."""
+    store = store_of(s3.own().settings(tmp_path / "cache"))
+    place = TracePlace(uuid4().hex, uuid4().hex, wall_clock())
+    store.put(place, "trace-000001.ecl", b"the real one", locked=True)
+    store.put(place, "manifest.json", b"{}", locked=True)
+    hostile = Bucket(gateway)
+    for name in ("zz/trace-000001.ecl", "zz/manifest.json", ".hidden", "²"):
+        hostile.put(f"{place.folder}/{name}", b"put there")
+    hostile.put(f"{place.hospital_id}/not/a/day/at/all/manifest.json", b"{}")
+    for name in ("zz/00000000000000000012", "²", "12"):
+        hostile.put(f"{place.live}/{name}", b"put there")
+    assert store.sessions(place.hospital_id) == [place.session_id]
+    assert store.read(place, 0, 100) == b"the real one"
+    assert store.read(place, 12, 100) == b""
+    with store.opened(store.find(place.hospital_id, place.session_id)) as folder:
+        assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "trace-000001.ecl"]
+        assert (folder / "trace-000001.ecl").read_bytes() == b"the real one"
+
+
 def test_what_is_written_over_is_not_lost(gateway: BucketSettings, console: BucketSettings) -> None:
     """A segment put again under the same name is a second version: the first stays, locked."""
     place = TracePlace(uuid4().hex, uuid4().hex, wall_clock())
