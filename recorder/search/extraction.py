@@ -56,7 +56,9 @@ class _Extraction:
             f"{device['name']} {device['address']}:{device['port']} {header.account}",
             f"{header.intervention['kind']} {header.intervention['purpose']}",
             f"{header.source} {' '.join(header.factors)} {header.client_version or ''}",
-            f"{header.session_id} {header.window['id']} {instants.text(header.started_at)}",
+            # a day is asked for as a word: the letter between day and hour would hide it
+            f"{header.session_id} {header.window['id']} {instants.text(header.started_at).replace('T', ' ')}",
+            _words([header.decision.get(name) for name in ("level", "channels", "held")]),
         )
         for line in lines:
             self._add(Kind.SESSION, 0, 0, line)

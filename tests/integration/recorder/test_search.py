@@ -138,6 +138,7 @@ async def test_what_was_done_is_found_and_says_when(tmp_path: Path) -> None:
         assert [one.kind for one in books.found("C7 kind:finding")] == ["finding"]
         assert [one.kind for one in books.found("martin 192.0.2.7")] == ["session"]
         assert [one.kind for one in books.found("etalonnage")] == ["screen"]
+        assert [one.kind for one in books.found("2026-03-29 shell")] == ["session"]
         assert {one.kind for one in books.found("kind:command")} == {"command"}
         assert books.found("kind:screen c0ffee*") == []
 
