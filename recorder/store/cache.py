@@ -13,6 +13,7 @@ from pathlib import Path
 from weakref import finalize
 
 from recorder.store.bucket import Listed
+from recorder.store.files import told
 from recorder.trace.place import TracePlace
 
 Fetch = Callable[[str, Path], None]
@@ -51,17 +52,16 @@ class TraceCache:
         """A folder with exactly the wanted objects by name, to be read only; what is at hand is not fetched again.
 
         Raises:
-            OSError: The cache cannot be written.
-            RecorderError: As ``fetch`` does; nothing half-fetched stays.
+            StoreUnavailable: The cache cannot be written, or as ``fetch`` does; nothing half-fetched is lent.
         """
-        with self._guard:
+        with self._guard, told(self._root):
             entry = self._entries.pop(place.folder, None)
             if entry is None:
                 entry = _Entry(Path(tempfile.mkdtemp(dir=self._mine())))
             self._entries[place.folder] = entry  # the newest at the end
             entry.readers += 1
         try:
-            with entry.busy:
+            with entry.busy, told(self._root):
                 _bring_up_to_date(entry, wanted, fetch)
             yield entry.folder
         finally:
@@ -73,7 +73,7 @@ class TraceCache:
 
     def forget(self, place: TracePlace) -> None:
         """Remove the trace's folder, or leave it to its last reader to do so."""
-        with self._guard:
+        with self._guard, told(self._root):
             entry = self._entries.pop(place.folder, None)
             if entry is None:
                 return

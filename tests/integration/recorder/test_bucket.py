@@ -248,6 +248,16 @@ async def _relayed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
         writer.transport.abort()
 
 
+def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """A trace that cannot be fetched for want of a place is no trace that is broken."""
+    store = store_of(s3.settings(tmp_path / "cache", f"test/{uuid4().hex}"))
+    place = TracePlace(uuid4().hex, uuid4().hex, wall_clock())
+    store.put(place, "manifest.json", b"{}", locked=True)
+    (tmp_path / "cache").write_bytes(b"in the way")
+    with pytest.raises(StoreUnreachable, match="cache"), store.opened(place):
+        pass
+
+
 def test_a_store_that_is_not_there_or_hangs_is_out_of_reach(gateway: BucketSettings) -> None:
     """A closed port and a server that accepts and never answers are told within the time that was given."""
     with socket.create_server(("127.0.0.1", 0)) as deaf:
