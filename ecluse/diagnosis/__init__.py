@@ -29,6 +29,7 @@ async def examine(settings: Settings, clock: Clock) -> list[Symptom]:
         *keys.host_authority(settings),
         *keys.signing_key(settings),
         *proofs.checkpoints(settings),
+        *await proofs.newest(settings, clock),
         *keys.readers(settings, clock),
         *keys.certificates(settings, clock),
         *await databases.stores(settings),

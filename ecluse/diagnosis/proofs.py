@@ -2,12 +2,20 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from ecluse.diagnosis.symptom import Symptom, look
+from ecluse.errors import SettingsError
 from ecluse.settings import Settings
-from recorder.errors import SignatureInvalid, StampInvalid
+from policy.clock import Clock
+from recorder.errors import RecorderError, SignatureInvalid, StampInvalid
+from recorder.proof.notary import IDLE, newest_at
 from recorder.seal.signing import PublicKey, SigningKey
 from recorder.seal.timestamping import load_roots
+from recorder.store.database import Database
 
 
 def checkpoints(settings: Settings) -> Iterator[Symptom]:
@@ -15,6 +23,29 @@ def checkpoints(settings: Settings) -> Iterator[Symptom]:
     yield from _key(settings)
     yield from _authorities(settings)
     yield from _anchors(settings)
+
+
+async def newest(settings: Settings, clock: Clock) -> list[Symptom]:
+    """Look at how old the newest checkpoint is: a console that runs makes one a day at least."""
+    check = look("checkpoints")
+    try:
+        url = make_url(settings.trace_url())
+    except SettingsError:
+        return []  # as is a database that does not answer: the databases' own checks tell
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        return []
+    database = Database(settings.trace_url())
+    try:
+        await database.check()
+        at = await newest_at(database, settings.hospital_id)
+    except (RecorderError, SQLAlchemyError):
+        return []
+    finally:
+        await database.dispose()
+    if at is None:
+        return [check.good("none")]
+    hours = round((clock.now() - at).total_seconds() / 3600)
+    return [check.failed("old", hours=hours) if clock.now() - at > 2 * IDLE else check.good(hours=hours)]
 
 
 def _key(settings: Settings) -> Iterator[Symptom]:

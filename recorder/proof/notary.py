@@ -277,6 +277,18 @@ async def stored(
     ]
 
 
+async def newest_at(database: Database, hospital_id: str) -> datetime | None:
+    """When the newest checkpoint was made, None where there is none.
+
+    Raises:
+        SQLAlchemyError: The database refuses.
+    """
+    async with database.read() as connection:
+        found = await _last(connection, hospital_id)
+    at: datetime | None = None if found is None else found.at
+    return at
+
+
 def _committed(row: Row[Any], kind: str) -> str:
     if kind == "opened":
         return hashlib.sha256(_bytes(row.header)).hexdigest()

@@ -1,13 +1,18 @@
 """What ``ecluse doctor`` says of checkpoints: their key, who stamps them, who remembers them."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from ecluse import settings
-from ecluse.diagnosis.proofs import checkpoints
+from ecluse.diagnosis.proofs import checkpoints, newest
 from ecluse.sections import CheckpointSection
+from policy.clock import ManualClock
 from policy.i18n import load
+from recorder.proof.notary import Notary
+from recorder.seal.signing import SigningKey
+from recorder.store.database import Database
 
 pytestmark = pytest.mark.integration
 
@@ -57,3 +62,23 @@ def test_a_key_that_is_missing_other_or_exposed_fails(config: Path) -> None:
     assert findings(config)["checkpoint_key"] == ("unusable", "failed")
     key.unlink()
     assert findings(config)["checkpoint_key"] == ("missing", "failed")
+
+
+async def test_checkpoints_that_stopped_are_told(config: Path) -> None:
+    """None yet is well; one of today is; where the newest is days old, the console is down or cannot make them."""
+    values, clock = settings.load(config), ManualClock(datetime(2026, 11, 29, tzinfo=UTC))
+
+    async def found() -> list[str]:
+        return [symptom.finding.key.rpartition(".")[2] for symptom in await newest(values, clock)]
+
+    assert await found() == ["none"]
+    database = Database(values.trace_url())
+    key = SigningKey.load(values.checkpoint_key)
+    notary = Notary(database, key, hospital_id=values.hospital_id, node="console", now=clock.now)
+    await notary.make(force=True)
+    await database.dispose()
+    assert await found() == ["good"]
+    clock.advance(timedelta(days=3))
+    assert await found() == ["old"]
+    (config.parent / "traces.db").unlink()
+    assert await found() == []
