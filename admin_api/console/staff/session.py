@@ -99,6 +99,7 @@ async def show(caller: StaffCaller) -> Response:
         verified=await _verified(caller, known.row.id),
         may_verify=not AUDITORS.isdisjoint(caller.roles),
         reading=reading,
+        purged_at=(await caller.context.keeper.shelf.purged_at([known.row.id])).get(known.row.id),
         may_read=not REPLAYERS.isdisjoint(caller.roles),
         may_stop=not STOPPERS.isdisjoint(caller.roles),
     )

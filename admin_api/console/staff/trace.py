@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from admin_api.console.staff.caller import StaffCaller
 from admin_api.deps import Context
+from admin_api.errors import TraceUnreadable
 from admin_api.evidence import note
 from admin_api.narration import Narrator
 from policy.errors import Conflict, NotFound
@@ -22,6 +23,8 @@ async def cataloged(caller: StaffCaller, session_id: str) -> CatalogedSession:
         raise NotFound("trace", session_id) from missing
     if found.closing is None:
         raise Conflict("the session is not over: its trace is still with the gateway")
+    if await caller.context.keeper.shelf.purged_at([found.header.session_id]):
+        raise TraceUnreadable("this recording was purged: its signed stub is all that is left")
     return found
 
 

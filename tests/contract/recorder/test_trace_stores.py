@@ -13,7 +13,7 @@ from recorder.ports import TraceStore
 from recorder.store.folder import FolderStore, wall_clock
 from recorder.store.objects import ObjectStore
 from recorder.trace.manifest import StoredFile, segment_name
-from recorder.trace.place import TracePlace
+from recorder.trace.place import MAX_DOCUMENT, TracePlace
 from tests.support import s3
 from tests.support.traces import EPOCH
 from tests.support.waiting import until
@@ -279,3 +279,21 @@ def test_a_checkpoints_file_is_kept_beside_the_days_and_is_no_trace(make: Make, 
             store.keep(place.hospital_id, name, b"{}")
     with pytest.raises(TraceFormatError):
         store.keep("live", "2026/0000000001.json", b"{}")
+
+
+def test_a_small_file_is_read_without_the_rest(make: Make, place: TracePlace, spool: Path) -> None:
+    """The manifest comes alone; what is not there, or is too large to be one, is refused; forgetting harms nothing."""
+    store = make()
+    close(store, place, spool)
+    assert store.document(place, "manifest.json") == b"{}"
+    with pytest.raises(TraceNotFound):
+        store.document(place, "purge.json")
+    store.put(place, "large.bin", bytes(MAX_DOCUMENT + 1), locked=False)
+    with pytest.raises(TraceFormatError, match="too large"):
+        store.document(place, "large.bin")
+    with store.opened(place) as folder:
+        store.forget(place)
+        assert (folder / "manifest.json").read_bytes() == b"{}"
+    store.forget(place)
+    with store.opened(place) as folder:
+        assert (folder / "manifest.json").read_bytes() == b"{}"

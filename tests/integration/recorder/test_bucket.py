@@ -15,11 +15,15 @@ from uuid import uuid4
 import pytest
 
 from ecluse.certificates import make_authority, make_server_certificate
-from recorder.errors import StoreForbidden, StoreUnfit, StoreUnreachable, TraceNotFound
+from recorder.errors import StoreForbidden, StoreUnfit, StoreUnreachable, TraceNotFound, TraceSealed
 from recorder.replay.reader import TraceReader, verify
+from recorder.retention.purge import Fate, Order, Purger
+from recorder.retention.shelf import PurgeShelf
+from recorder.seal.signing import generate_key
 from recorder.seal.wrapping import ReaderKey, generate_reader_key
 from recorder.settings import BucketSettings, StoreCredentials
 from recorder.store.bucket import Bucket
+from recorder.store.database import Database
 from recorder.store.folder import wall_clock
 from recorder.store.objects import ObjectStore
 from recorder.trace.frames import FrameType
@@ -291,3 +295,64 @@ def test_what_is_read_leaves_the_cache_when_it_is_full(tmp_path: Path) -> None:
     del store
     with store_of(told).opened(places[2]):
         assert len(list((tmp_path / "cache").iterdir())) == 1
+
+
+async def test_an_erased_trace_that_the_bucket_keeps_is_read_by_nobody(
+    tmp_path: Path, gateway: BucketSettings, console: BucketSettings
+) -> None:
+    """Wraps go in every version, locked segments stay and are read by nobody, the signed record is locked in turn."""
+    generate_reader_key(tmp_path / "reader.pem")
+    key = generate_key(tmp_path / "checkpoint.pem")
+    told = {"bucket": gateway, "retention": 400 * DAY, "reader_keys": (tmp_path / "reader.pem.pub",)}
+    opened = header(hospital_id=uuid4().hex)
+    # the server of the tests asks for a right on the whole bucket where several objects are deleted at once: its owner
+    owner = s3.own().settings(tmp_path / "owners-cache")
+    place, store = TracePlace.of(opened), store_of(owner)
+    other = TracePlace(uuid4().hex, uuid4().hex, wall_clock())
+    store_of(console).put(other, "purge.json", b"{}", locked=True)  # the console's rights suffice for that
+    async with studio(tmp_path / "made", **told) as made:
+        recording = await made.recorder.open(opened, unexpected)
+        await passed(recording, FrameType.OUTPUT, 1, b"at work")
+        await recording.close("client_left")
+        database = Database(made.settings.catalog_url)
+        public = made.public_key
+    try:
+        shelf = PurgeShelf(database, place.hospital_id, wall_clock)
+        trace = (await shelf.closed()).traces[0]
+        with store.opened(place) as cached:
+            assert list(cached.glob("*.wrap"))
+        purger = Purger(shelf, store, key, wall_clock)
+        assert (await purger.purge(trace, Order("retention", "rule"))).fate is Fate.LOCKED
+        store.hold(place, held=True)
+        assert (await purger.purge(trace, Order("erasure", "tiers", ("a", "b")))).fate is Fate.HELD
+        assert len(store.wraps(place)) == 1
+        store.hold(place, held=False)
+        outcome = await purger.purge(trace, Order("erasure", "tiers", ("a", "b")))
+        assert (outcome.fate, store.wraps(place)) == (Fate.UNREADABLE, {})
+        assert not cached.exists()
+        names = {one.name: one.retain_until for one in store.objects(place)}
+        assert sorted(names) == [
+            "manifest.json",
+            "manifest.sig",
+            "purge.json",
+            "purge.sig",
+            "trace-000001.ecl",
+        ]
+        assert all(until is not None for until in names.values())
+        bucket = Bucket(owner)
+        assert not [each for each in bucket.versions(f"{place.folder}/") if each[0].endswith(".wrap")]
+        with store.opened(place) as local:
+            assert verify(local, public, consoles=[key.public]).intact
+            with (
+                pytest.raises(TraceSealed),
+                TraceReader(local, [ReaderKey.load(tmp_path / "reader.pem")]) as reader,
+            ):
+                list(reader.frames())
+        later = ObjectStore(owner, retention=DAY, held=False, now=lambda: wall_clock() + 500 * DAY)
+        ending = Purger(shelf, later, key, lambda: wall_clock() + 500 * DAY)
+        begun = await shelf.begun(wall_clock() + 500 * DAY)
+        with pytest.raises(StoreForbidden, match="keeps"):  # the server has a clock of its own
+            await ending.finish(begun[0])
+        assert [one.trace.header.session_id for one in await shelf.waiting()] == [place.session_id]
+    finally:
+        await database.dispose()
