@@ -205,7 +205,7 @@ async def _serve(
         alarm_calls=None if webhook is None else Severity.NOTICE,
     )
     journal = Journal(database, node="console", now=clock.now)
-    catalog, store = Catalog(database), FolderStore(directory / "store")
+    catalog, store = Catalog(database), FolderStore(directory / "store", now=clock.now)
     settings = ApiSettings(
         hospital_id=world.id,
         readers=ReaderPlaces(directory / "readers"),
