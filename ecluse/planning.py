@@ -27,6 +27,7 @@ OPTIONS: Final[Mapping[str, str]] = {
     "forwards": "--forward",
     "purpose": "--purpose",
     "idle": "--idle",
+    "outage_grace_seconds": "--outage-grace",
     "idle.ceiling": "--output-counts",
     "idle.ceiling_seconds": "--output-counts",
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from policy.domain.alarms import Severity
 from policy.domain.interventions import InterventionKind
+from policy.domain.windows import OUTAGE_GRACE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +16,7 @@ class PolicySettings:
     ``database_url``: ``sqlite:////absolute/path`` or ``postgresql://…``. ``keyring_directory``: the vault's keys.
     ``session_limit``: open sessions a person; ``requests_limit``: windows that
     one person may have asked for and not been answered, ``requests_a_day``: that she may ask for in a day. ``idle_*`` and ``longest_*``: the idle limit proposed for, and the
-    longest occurrence of, a window of each kind. ``report_within``: how long after its last session an intervention is to be reported. ``horizon``: how far recurrences are stored ahead.
+    longest occurrence of, a window of each kind. ``outage_grace``: how long a session outlasts an unreachable trace store where its window does not say longer. ``report_within``: how long after its last session an intervention is to be reported. ``horizon``: how far recurrences are stored ahead.
     ``four_eyes_period``: for how long who
     invited somebody, and whom she invited, don't approve for each other. ``store_timeout``: after it, policy counts as unreadable. ``lease``: a gateway silent for longer has lost its
     sessions. ``lockout_*``: failures of a person from one source before ``lockout_first``, doubling up to
@@ -36,6 +37,7 @@ class PolicySettings:
     idle_monitoring: timedelta = timedelta(minutes=2)
     idle_maintenance: timedelta = timedelta(minutes=10)
     idle_assistance: timedelta = timedelta(minutes=5)
+    outage_grace: timedelta = OUTAGE_GRACE
     longest_monitoring: timedelta = timedelta(days=31)
     longest_maintenance: timedelta = timedelta(hours=24)
     longest_assistance: timedelta = timedelta(hours=24)

@@ -112,6 +112,9 @@ async def plan_window(context: Ctx, who: Who, language: Spoken, body: WindowIn) 
         shift=body.shift,
         recurrence=_recurrence(body, body.recurrence),
         level=body.level,
+        outage_grace=None
+        if body.outage_grace_seconds is None
+        else timedelta(seconds=body.outage_grace_seconds),
     )
     return _planned(planned.window, planned.warnings, hospital, context, language)
 

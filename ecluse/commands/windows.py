@@ -90,6 +90,13 @@ def plan(
         int | None,
         typer.Option(metavar="SECONDS", help="Let the device's output count as activity, up to this long."),
     ] = None,
+    outage_grace: Annotated[
+        int | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="How long a session outlasts an unreachable trace store: 60 where nothing is said, at most 14400.",
+        ),
+    ] = None,
     level: Annotated[
         str | None, typer.Option(metavar="standard|high", help="What a log-in must reach (`factors list`).")
     ] = None,
@@ -119,6 +126,8 @@ def plan(
         body |= {"kind": kind_of(kind), "supplier_id": names.supplier(client, supplier)["id"]}
     if level is not None:
         body["level"] = level
+    if outage_grace is not None:
+        body["outage_grace_seconds"] = outage_grace
     if idle is not None or output_counts is not None:
         body["idle"] = {
             "limit_seconds": idle if idle is not None else 600,
@@ -336,6 +345,7 @@ def _show_window(desk: Desk, item: Json) -> None:
         ("field.account", item["account"]),
         ("field.channels", item["channels"]),
         ("field.forwards", [_port(forward) for forward in item["forwards"]]),
+        ("field.outage_grace", desk.say("windows.grace", seconds=item["outage_grace_seconds"])),
         ("field.purpose", item["purpose"]),
         ("field.rule", item["rule"]),
         ("field.openings", openings[:12]),

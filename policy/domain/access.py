@@ -28,7 +28,19 @@ from policy.domain.interventions import Intervention, InterventionKind
 from policy.domain.people import Language, Person
 from policy.domain.proofs import KeyStanding
 from policy.domain.suppliers import Supplier
-from policy.domain.windows import Channel, Forward, Window
+from policy.domain.windows import OUTAGE_GRACE, Channel, Forward, Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceKeeping:
+    """What the gateway knows of where traces go, at the instant of a request.
+
+    ``unreachable_since`` is since when the central trace store takes nothing (aware UTC), None while it does.
+    ``spool_full``: the traces that wait for it fill what the gateway's own disk may hold.
+    """
+
+    unreachable_since: datetime | None = None
+    spool_full: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +48,7 @@ class AccessRequest:
     """A person, already authenticated, asks for a device by name. ``source`` is an IP literal.
 
     ``proved_key`` is the key or certificate (SSH wire format) that she signed with, None where she signed with none.
+    ``traces`` is None where whoever asks does not know: then T11 and T12 are judged when a session opens.
     """
 
     hospital_id: HospitalId
@@ -45,6 +58,20 @@ class AccessRequest:
     source: str
     factors: frozenset[Factor]
     proved_key: bytes | None = field(default=None, repr=False)
+    traces: TraceKeeping | None = None
+
+    def knowing(self, traces: TraceKeeping) -> "AccessRequest":
+        """Return the same question, from somebody who knows where traces go."""
+        return AccessRequest(
+            hospital_id=self.hospital_id,
+            person_id=self.person_id,
+            device_name=self.device_name,
+            account_name=self.account_name,
+            source=self.source,
+            factors=self.factors,
+            proved_key=self.proved_key,
+            traces=traces,
+        )
 
 
 class RevocationScope(StrEnum):
@@ -128,6 +155,8 @@ class Obligations:
     """What the gateway must hold during the session. ``hard_end`` is an aware UTC instant, exclusive.
 
     ``forwards`` are the ports of the device, and of no other machine, that may be reached through it.
+    ``outage_grace`` is how long the session outlasts an unreachable trace store; None where it goes on in the spool,
+    until that is full (T12).
     """
 
     idle_limit: timedelta
@@ -136,6 +165,7 @@ class Obligations:
     hard_end: datetime
     channels: frozenset[Channel]
     forwards: tuple[Forward, ...] = ()
+    outage_grace: timedelta | None = OUTAGE_GRACE
 
     def forward_to(self, port: int) -> Forward | None:
         """Return the forward that allows *port* of the device, or None."""

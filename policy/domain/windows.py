@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 
 from policy.domain.devices import Device
 from policy.domain.factors import Level
@@ -14,6 +15,9 @@ from policy.domain.ids import (
     PersonId,
     WindowId,
 )
+
+OUTAGE_GRACE: Final = timedelta(seconds=60)
+"""How long a télémaintenance outlasts an unreachable trace store where nobody said longer."""
 
 
 class Channel(StrEnum):
@@ -112,6 +116,8 @@ class Window:
     name of the dedicated account; None is the device's own, and where it has several the person must say
     which. ``occurrences`` are those stored.
     ``forwards`` are ports of the device that may be forwarded, by number; none: no forwarding.
+    ``outage_grace`` is how long a live télémaintenance outlasts an unreachable trace store (T11); the other kinds
+    have the spool instead (T12).
     ``level`` is what a log-in must reach, beside what the device demands.
     ``answer`` is why it was refused, in the words that whoever asked for it reads.
     ``version`` grows with every change: whoever changes or approves says which version she looked at.
@@ -136,6 +142,7 @@ class Window:
     answer: str | None = None
     level: Level = Level.STANDARD
     forwards: tuple[Forward, ...] = ()
+    outage_grace: timedelta = OUTAGE_GRACE
 
     def concerns(self, person: PersonId, device: Device) -> bool:
         """Tell whether this window names *person* and *device*, the latter by id or by one of its groups."""

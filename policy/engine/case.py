@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 
-from policy.domain.access import AccessRequest, Facts, Grant
+from policy.domain.access import AccessRequest, Facts, Grant, TraceKeeping
 from policy.domain.devices import DedicatedAccount
 from policy.domain.factors import Factor, Level
 from policy.domain.ids import AccountId
@@ -37,6 +37,7 @@ class Case:
     factors: frozenset[Factor]
     grant: Grant | None = None
     proved_key: bytes | None = None
+    traces: TraceKeeping | None = None
 
     @classmethod
     def of_request(cls, request: AccessRequest, facts: Facts, at: datetime) -> "Case":
@@ -56,6 +57,7 @@ class Case:
             source=request.source,
             factors=request.factors,
             proved_key=request.proved_key,
+            traces=request.traces,
         )
 
     @classmethod

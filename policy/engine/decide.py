@@ -13,8 +13,10 @@ from policy.domain.access import (
 )
 from policy.domain.derogations import covered_until
 from policy.domain.ids import SessionId, new_id
+from policy.domain.interventions import InterventionKind
 from policy.engine.case import Candidate, Case
 from policy.engine.rules import all_findings
+from policy.engine.rules.traces import CENTRAL_ONLY
 
 
 def decide(request: AccessRequest, facts: Facts, at: datetime) -> Grant | Denial:
@@ -56,7 +58,14 @@ def obligations(case: Case, chosen: Candidate) -> Obligations:
         hard_end=chosen.end,
         channels=channels,
         forwards=forwards,
+        outage_grace=window.outage_grace if _kind(case, chosen) in CENTRAL_ONLY else None,
     )
+
+
+def _kind(case: Case, chosen: Candidate) -> InterventionKind | None:
+    if case.grant is not None:
+        return case.grant.kind
+    return None if chosen.intervention is None else chosen.intervention.kind
 
 
 def ask_again_at(case: Case, chosen: Candidate) -> datetime:

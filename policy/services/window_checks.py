@@ -9,12 +9,14 @@ from policy.domain.ids import DeviceId, HospitalId, PersonId
 from policy.domain.interventions import Intervention
 from policy.domain.people import Role
 from policy.domain.windows import Channel, Forward, IdleRule, Window
+from policy.engine.rules.traces import CENTRAL_ONLY
 from policy.errors import InvalidInput
 from policy.services import inputs
 from policy.store.unit_of_work import View
 
 LONGEST_SILENCE: Final = timedelta(hours=1)
 LONGEST_OUTPUT: Final = timedelta(hours=24)
+LONGEST_GRACE: Final = timedelta(hours=4)
 LONGEST_LABEL: Final = 40
 MOST_FORWARDS: Final = 16
 SSH_PORT: Final = 22
@@ -89,6 +91,22 @@ async def check_forwards(
     if not ports.isdisjoint(own):
         raise InvalidInput("forwards", "leave out the port of SSH: allow a shell or files instead")
     return tuple(found)
+
+
+def check_grace(asked: timedelta | None, least: timedelta, intervention: Intervention) -> timedelta:
+    """Return how long a session outlasts an unreachable trace store (T11): *least*, or longer where it was asked."""
+    if asked is None:
+        return least
+    if intervention.kind not in CENTRAL_ONLY:
+        raise InvalidInput(
+            "outage_grace_seconds", "leave it out: only a télémaintenance ends with the trace store (T12)"
+        )
+    if not least <= asked <= LONGEST_GRACE:
+        raise InvalidInput(
+            "outage_grace_seconds",
+            "write at least the installation's grace and at most 4 hours",
+        )
+    return asked
 
 
 def check_idle(idle: IdleRule) -> IdleRule:

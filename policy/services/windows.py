@@ -64,11 +64,12 @@ class WindowService(WindowChanges):
         recurrence: Recurrence | None = None,
         level: Level = Level.STANDARD,
         forwards: Iterable[Forward] = (),
+        outage_grace: timedelta | None = None,
     ) -> Planned:
         """Ask for a window; it opens nothing before somebody else approves it.
 
         For an intervention there is, or for a new one of that *kind* and supplier. When: see ``Schedule``. Without
-        *idle*, the delay of the kind. Raises InvalidInput, AmbiguousLocalTime, NotFound, and Conflict where the
+        *idle*, the delay of the kind; without an *outage_grace*, the installation's. Raises InvalidInput, AmbiguousLocalTime, NotFound, and Conflict where the
         intervention is over.
         """
         schedule = Schedule(
@@ -111,6 +112,9 @@ class WindowService(WindowChanges):
                 approved_by=None,
                 recurrence=recurrence,
                 level=inputs.choice(Level, level, "level"),
+                outage_grace=window_checks.check_grace(
+                    outage_grace, self._settings.outage_grace, intervention
+                ),
                 occurrences=schedule.occurrences(
                     window_id,
                     hospital.timezone,

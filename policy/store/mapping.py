@@ -258,6 +258,7 @@ def window(
         answer=row.answer,
         level=Level(row.level),
         forwards=tuple(Forward(port=one["port"], label=one["label"]) for one in row.forwards),
+        outage_grace=row.outage_grace,
     )
 
 
@@ -281,6 +282,7 @@ def window_row(value: Window) -> Values:
         "answer": value.answer,
         "level": value.level.value,
         "forwards": [{"port": forward.port, "label": forward.label} for forward in value.forwards],
+        "outage_grace": value.outage_grace,
     }
 
 

@@ -21,7 +21,7 @@ from policy.domain.ids import DeviceId, HospitalId, PersonId, SiteId, new_id
 from policy.domain.interventions import InterventionKind
 from policy.domain.people import Factor, Person, Role
 from policy.domain.suppliers import Site, Supplier
-from policy.domain.windows import Channel, Forward, IdleRule, Recurrence, Window
+from policy.domain.windows import OUTAGE_GRACE, Channel, Forward, IdleRule, Recurrence, Window
 from policy.services import Services, build
 from policy.services.people import Invited
 from policy.settings import PolicySettings
@@ -114,6 +114,7 @@ class World:
         recurrence: Recurrence | None = None,
         approve: bool = True,
         forwards: Iterable[Forward] = (),
+        kind: InterventionKind = InterventionKind.REMOTE_MAINTENANCE,
     ) -> Window:
         """Return a window that dsi asked for and, if *approve*, denis approved; relative to now."""
         start = self.clock.now() + opens_in
@@ -128,7 +129,7 @@ class World:
             forwards=forwards,
             account=account,
             idle=idle,
-            kind=InterventionKind.REMOTE_MAINTENANCE,
+            kind=kind,
             supplier_id=self.supplier.id,
             start=None if recurrence else start,
             end=None if recurrence else start + lasts,
@@ -212,13 +213,15 @@ async def make_world(
     alarm_calls: Severity | None = None,
     session_limit: int = 5,
     forwards: Iterable[Forward] = (),
+    kind: InterventionKind = InterventionKind.REMOTE_MAINTENANCE,
+    outage_grace: timedelta = OUTAGE_GRACE,
 ) -> World:
     """Make the fixture hospital in the database at *database_url*, whose schema is brought up to date.
 
     Staff: dsi and denis (administrators and planners), rssi (security). Imagix: alice and bob, technicians, from
     *networks*. Device scan01, group ``imagerie``, at *address* and *port*, *host_key* pinned (None: some key),
     account of that *method* and *secret*. A window of two hours, open for half an hour, lets alice in by all
-    channels, and to the ports *forwards*. *further*: a second hospital in the same database. *engagements*: the
+    channels, and to the ports *forwards*, for work of that *kind* and with that *outage_grace*. *further*: a second hospital in the same database. *engagements*: the
     texts are demanded of her. *pages_url*, *mails*, *alarm_calls*: as policy's settings. Everybody but bob has enrolled.
     """
     made_here = None
@@ -235,6 +238,7 @@ async def make_world(
         pages_url=pages_url,
         mails=mails,
         alarm_calls=alarm_calls,
+        outage_grace=outage_grace,
     )
     await policy_schema(database_url)
     services = await build(settings, clock, passwords=Passwords(CHEAP))
@@ -293,7 +297,7 @@ async def make_world(
         for invited in begun.invitations:
             await world.enrol(invited)
         await _hire(world)
-        world.window = await world.add_window(forwards=forwards)
+        world.window = await world.add_window(forwards=forwards, kind=kind)
     except BaseException:
         await services.close()
         raise

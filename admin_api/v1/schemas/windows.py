@@ -122,6 +122,9 @@ class WindowOut(BaseModel):
     channels: list[Channel]
     forwards: list[ForwardBody]
     idle: IdleBody
+    outage_grace_seconds: int = Field(
+        description="How long a télémaintenance outlasts an unreachable trace store; the other kinds spool on."
+    )
     purpose: str
     state: WindowState
     requested_by: str
@@ -150,6 +153,7 @@ class WindowOut(BaseModel):
                 output_counts=window.idle.output_counts,
                 ceiling_seconds=int(ceiling.total_seconds()) if ceiling is not None else None,
             ),
+            outage_grace_seconds=int(window.outage_grace.total_seconds()),
             purpose=window.purpose,
             state=window.state,
             requested_by=window.requested_by,
@@ -233,6 +237,12 @@ class WindowIn(LocalTimes):
         description="Ports of the device that may be forwarded, never its SSH port.",
     )
     idle: IdleBody | None = None
+    outage_grace_seconds: int | None = Field(
+        default=None,
+        ge=0,
+        le=14_400,
+        description="How long a télémaintenance outlasts an unreachable trace store, where longer than the installation's.",
+    )
     purpose: Text
     recurrence: RecurrenceBody | None = None
     level: Level = Field(default=Level.STANDARD, description="What a log-in must reach.")

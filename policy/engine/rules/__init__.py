@@ -4,7 +4,7 @@ from typing import Final
 
 from policy.domain.access import Finding
 from policy.engine.case import Case
-from policy.engine.rules import device, engagements, limits, person, supplier, window
+from policy.engine.rules import device, engagements, limits, person, supplier, traces, window
 
 GATES: Final = (
     supplier.findings,
@@ -13,6 +13,7 @@ GATES: Final = (
     device.findings,
     window.findings,
     limits.findings,
+    traces.findings,
 )
 
 

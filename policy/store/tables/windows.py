@@ -53,6 +53,7 @@ windows = Table(
     Column("level", String(16), nullable=False, server_default="standard"),
     Column("answer", String(500)),
     Column("forwards", JSON, nullable=False, server_default="[]"),
+    Column("outage_grace", Microseconds, nullable=False, server_default="60000000"),
     PrimaryKeyConstraint("hospital_id", "id"),
     own("interventions", "intervention_id"),
     own("people", "requested_by"),

@@ -71,7 +71,23 @@ def test_each_grant_is_another_session() -> None:
 def test_findings_come_in_gate_order() -> None:
     """Supplier, person, device, window, limits: the order in which a refusal is read."""
     codes = [finding.code for finding in make_grant().findings]
-    assert codes == ["E4", "C2", "E3", "S35", "T1", "T2", "T5", "T9", "X09", "O3", "E9", "T10", "X35", "X35"]
+    assert codes == [
+        "E4",
+        "C2",
+        "E3",
+        "S35",
+        "T1",
+        "T2",
+        "T5",
+        "T9",
+        "X09",
+        "O3",
+        "E9",
+        "T10",
+        "X35",
+        "X35",
+        "T11",
+    ]
 
 
 def test_every_failure_is_collected() -> None:

@@ -30,7 +30,7 @@ def test_what_only_the_log_in_shows_is_said_to_be_unstated() -> None:
     explanation = explain(replace(REQUEST, source="", factors=frozenset()), FACTS, DURING)
     assert explanation.allowed
     unstated = {finding.key for finding in explanation.findings if finding.key.endswith("unstated")}
-    assert unstated == {"finding.C2.unstated", "finding.S35.unstated"}
+    assert unstated == {"finding.C2.unstated", "finding.S35.unstated", "finding.T11.unstated"}
 
 
 def test_an_unstated_source_is_for_explanations_alone() -> None:

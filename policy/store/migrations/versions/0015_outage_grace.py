@@ -1,0 +1,15 @@
+"""How long a session of a window outlasts an unreachable trace store."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0015"
+down_revision = "0014"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column(
+        "windows", sa.Column("outage_grace", sa.BigInteger(), nullable=False, server_default="60000000")
+    )
