@@ -71,6 +71,11 @@ class RecorderSettings:
         catalog_url: SQLAlchemy URL of the catalogue and journal, with an async driver.
         write_timeout_seconds: How long a frame may wait for the spool before its session ends.
         min_free_bytes: Free room in the spool below which no session opens.
+        spool_quota_bytes: What may wait in the spool while the store takes nothing; then sessions end.
+        probe_seconds: How often the store is asked whether it serves.
+        retry_seconds: The same while it does not.
+        patience_seconds: How long it must refuse to be unreachable.
+        steady_seconds: How long it must serve again to be back.
         max_threads: Threads that may write at once; one stuck disk keeps one a session.
         sync_interval_seconds: How often, at most, a live trace is forced to the platter.
         input_limit_bytes: Input kept of one channel; what comes after is hashed only.
@@ -87,12 +92,24 @@ class RecorderSettings:
     reader_folder: Path | None = None
     write_timeout_seconds: float = 2.0
     min_free_bytes: int = 256 * MIB
+    spool_quota_bytes: int = 10240 * MIB
+    probe_seconds: float = 10.0
+    retry_seconds: float = 2.0
+    patience_seconds: float = 2.0
+    steady_seconds: float = 10.0
     max_threads: int = 256
     sync_interval_seconds: float = 1.0
     input_limit_bytes: int = 64 * MIB
 
     def __post_init__(self) -> None:
-        for name in ("write_timeout_seconds", "sync_interval_seconds", "max_threads"):
+        for name in (
+            "write_timeout_seconds",
+            "sync_interval_seconds",
+            "max_threads",
+            "spool_quota_bytes",
+            "probe_seconds",
+            "retry_seconds",
+        ):
             if getattr(self, name) <= 0:
                 raise ValueError(f"recorder setting {name} must be more than 0")
         for name in ("min_free_bytes", "input_limit_bytes"):

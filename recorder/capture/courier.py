@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 
 from recorder.capture.delivery import Delivery
-from recorder.capture.reach import Reach, StoreState
+from recorder.capture.outage import Outage
+from recorder.capture.reach import PROBE, Reach, StoreState
 from recorder.capture.session import Recording
 from recorder.errors import StoreUnavailable, StoreUnreachable
 from recorder.ports import TraceStore
@@ -25,18 +27,21 @@ RETRY_SECONDS = 2.0
 """How long a store that refused is left alone."""
 CHECK_SECONDS = 2.0
 
+T = TypeVar("T")
 _log = structlog.get_logger()
 
 
 @dataclass(slots=True, eq=False)
 class _Followed:
-    """One live trace."""
+    """One live trace; ``had`` is what the store has of it: bytes, records, segments."""
 
     recording: Recording
     delivery: Delivery
     began: float
+    had: tuple[int, int, int] = (0, 0, 0)
+    started_at: float = 0.0
     behind_since: float | None = None
-    round: asyncio.Future[None] | None = None
+    round: asyncio.Future[tuple[int, int, int]] | None = None
     due_at: float = 0.0
 
     @property
@@ -49,16 +54,17 @@ class _Followed:
         """Whether something of it is in no segment yet."""
         return self.recording.writer.offset > self.delivery.segments.end
 
-    def ship(self, at: float, *, old: bool) -> None:
-        """In a thread: cut what is due, bring it and what grew."""
+    def ship(self, at: float, *, old: bool) -> tuple[int, int, int]:
+        """In a thread: cut what is due, bring it and what grew; what the store has then."""
         writer, segments = self.recording.writer, self.delivery.segments
-        end = writer.offset  # before the borders: those that lie before it are among them then
+        end, sequence = writer.position  # before the borders: those that lie before it are among them then
         borders = [*writer.borders.found, end] if old else list(writer.borders.found)
         if borders and borders[-1] > segments.end:
             writer.sync()  # what is cut must not be lost again
             segments.cut_at(borders)
             self.began = at
         self.delivery.bring(end)
+        return end, sequence, len(segments.cut)
 
 
 class Courier:
@@ -69,15 +75,23 @@ class Courier:
         pool: Threads that may wait for the store, and that nothing else waits for.
         reach: Told how the store does.
         segment_seconds: Age at which a segment is cut.
+        retry_seconds: How long a trace that was refused is left alone.
     """
 
     def __init__(
-        self, store: TraceStore, pool: Executor, reach: Reach, *, segment_seconds: float = SEGMENT_SECONDS
+        self,
+        store: TraceStore,
+        pool: Executor,
+        reach: Reach,
+        *,
+        segment_seconds: float = SEGMENT_SECONDS,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> None:
         self._store = store
         self._pool = pool
         self._reach = reach
         self._segment_seconds = segment_seconds
+        self._retry_seconds = retry_seconds
         self._followed: dict[Recording, _Followed] = {}
         self._turns = 0
         self._probe: asyncio.Future[None] | None = None
@@ -95,12 +109,33 @@ class Courier:
         if followed is not None and followed.round is not None:
             await asyncio.wait({followed.round})
 
-    def state(self) -> StoreState:
+    def lags(self) -> dict[str, int]:
+        """Bytes of each live trace that are not in the store, by session."""
+        return {one.recording.session_id: one.lag for one in self._followed.values()}
+
+    def note(self, outage: Outage) -> None:
+        """Tell an outage which live traces wait, and what the store has of them."""
+        for one in self._followed.values():
+            outage.begin(one.recording.session_id, *one.had)
+
+    def caught_up(self, outage: Outage) -> bool:
+        """Whether all that waited in an outage that is over is in the store."""
+        live = {one.recording.session_id: one for one in self._followed.values()}
+        for session_id, waiting in outage.sessions.items():
+            one = live.get(session_id)
+            if one is None or waiting.done:
+                continue
+            if waiting.mark is None:
+                waiting.mark = one.recording.writer.offset
+            waiting.done = one.had[0] >= waiting.mark
+        return all(waiting.done for waiting in outage.sessions.values())
+
+    def state(self, spool_bytes: int = 0, spool_quota: int = 0) -> StoreState:
         """How the store does, and how far it is behind."""
         at = time.monotonic()
         lags = [followed.lag for followed in self._followed.values()]
         since = [each.behind_since for each in self._followed.values() if each.behind_since is not None]
-        return self._reach.state(sum(lags), at - min(since, default=at))
+        return self._reach.state(sum(lags), at - min(since, default=at), spool_bytes, spool_quota)
 
     async def check(self, timeout: float = CHECK_SECONDS) -> StoreState:
         """Ask the store whether it would take a trace now; answers within about this many seconds.
@@ -108,18 +143,19 @@ class Courier:
         Raises:
             StoreUnavailable: It would not, by its kinds.
         """
+        began = time.monotonic()
         if self._probe is None or self._probe.done():  # one thread at most waits on a store that hangs
             self._probe = self._in_thread(lambda: self._store.check(timeout))
         try:
             await asyncio.wait_for(asyncio.shield(self._probe), 2 * timeout)
         except TimeoutError as late:
             error = StoreUnreachable(f"the trace store did not answer within {2 * timeout:g} s")
-            self._reach.refused(error)
+            self._reach.refused(error, PROBE, began)
             raise error from late
         except StoreUnavailable as error:
-            self._reach.refused(error)
+            self._reach.refused(error, PROBE, began)
             raise
-        self._reach.served()
+        self._reach.served(PROBE)
         return self.state()
 
     async def run(self) -> None:
@@ -138,30 +174,35 @@ class Courier:
             if followed.lag and followed.behind_since is None:
                 followed.behind_since = at
             old = followed.unsealed and at - followed.began >= self._segment_seconds
+            if not self._reach.worth_trying:
+                continue
             if followed.round is None and at >= followed.due_at and (followed.lag or old):
                 followed.due_at = at + ROUND_SECONDS
                 self._begin(followed, at, old=old)
 
     def _begin(self, followed: _Followed, at: float, *, old: bool) -> None:
+        followed.started_at = time.monotonic()
         followed.round = self._in_thread(lambda: followed.ship(at, old=old))
         followed.round.add_done_callback(lambda done: self._shipped(followed, done))
 
-    def _shipped(self, followed: _Followed, done: asyncio.Future[None]) -> None:
+    def _shipped(self, followed: _Followed, done: asyncio.Future[tuple[int, int, int]]) -> None:
+        session_id = followed.recording.session_id
         followed.round = None
         if done.cancelled():
             return
         error = done.exception()
         if error is None:
             followed.behind_since = None
-            self._reach.served()
+            followed.had = done.result()
+            if self._reach.outage is not None:
+                self._reach.outage.came(session_id, *followed.had)
+            self._reach.served(session_id)
             return
-        followed.due_at = time.monotonic() + RETRY_SECONDS
+        followed.due_at = time.monotonic() + self._retry_seconds
         if isinstance(error, StoreUnavailable):
-            self._reach.refused(error)
+            self._reach.refused(error, session_id, followed.started_at)
         else:
-            _log.warning(
-                "a live trace is not shipped", session=followed.recording.session_id, error=str(error)
-            )
+            _log.warning("a live trace is not shipped", session=session_id, error=str(error))
 
-    def _in_thread(self, work: Callable[[], None]) -> asyncio.Future[None]:
+    def _in_thread(self, work: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._pool, work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
@@ -76,12 +77,17 @@ class Shipper:
         """
         await self._catalog.opened(header)
         await self._catalog.closed(manifest, manifest_sha256)
+        began = time.monotonic()
         try:
+            if not self._reach.worth_trying:  # whoever leaves does not wait for what is known not to answer
+                raise StoreUnreachable(f"the trace store does not serve: {self._reach.error}")
             await self._in_thread(lambda: delivery.finish(manifest), self._store_pool)
         except StoreUnavailable as error:
-            self._reach.refused(error)
+            self._reach.refused(error, manifest.session_id, began)
             raise
-        self._reach.served()
+        if self._reach.outage is not None:
+            self._reach.outage.shipped(header.started_at, manifest)
+        self._reach.served(manifest.session_id)
 
     async def sweep(self, reason_of: Callable[[str], str | None] = lambda _: None) -> list[str]:
         """Close and ship every trace in the spool that no living process holds.
@@ -93,7 +99,13 @@ class Shipper:
             Identifiers of the sessions whose traces were shipped.
         """
         shipped: list[str] = []
-        for directory in await self._in_thread(self._spool.left_overs):
+        left = await self._in_thread(self._spool.left_overs)
+        refused = self._reach.refused_traces
+        for directory in sorted(
+            left, key=lambda one: one.name in refused
+        ):  # one that never goes blocks no other
+            if not self._reach.worth_trying:
+                break
             try:
                 if await self._ship_left_over(directory, reason_of(directory.name) or INTERRUPTED):
                     shipped.append(directory.name)
@@ -130,6 +142,8 @@ class Shipper:
         return True
 
     def _tell(self, directory: Path, error: Exception) -> None:
+        if self._reach.outage is not None and isinstance(error, StoreUnavailable):
+            return  # the outage was told, and each of its traces is no news
         if directory not in self._told:  # once: the sweep comes by again
             self._told.add(directory)
             self._alarm("alarm.trace_not_shipped", {"session_id": directory.name, "error": str(error)})

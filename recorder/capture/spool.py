@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,14 +16,15 @@ import structlog
 from recorder.capture.courier import Courier
 from recorder.capture.delivery import Delivery
 from recorder.capture.folder import OpenTrace, SpoolFolder, sign
-from recorder.capture.reach import Reach
+from recorder.capture.lookout import Lookout
+from recorder.capture.reach import Reach, StoreState
 from recorder.capture.recovery import describe
 from recorder.capture.segments import Segments
 from recorder.capture.session import Recording
 from recorder.capture.shipper import Shipper
 from recorder.capture.watch import Watch
 from recorder.capture.writer import TraceWriter
-from recorder.errors import ReaderKeyUnusable, SpoolUnavailable
+from recorder.errors import ReaderKeyUnusable, SpoolUnavailable, StoreUnavailable
 from recorder.ports import Alarm, Now
 from recorder.seal.encryption import suite
 from recorder.seal.places import ReaderPlaces, Recipients
@@ -32,6 +34,7 @@ from recorder.settings import RecorderSettings
 from recorder.store.catalog import Catalog
 from recorder.store.choice import trace_store
 from recorder.store.database import Database
+from recorder.store.mount import MEMO
 from recorder.trace.header import TraceHeader
 from recorder.trace.manifest import Manifest
 from recorder.trace.place import TracePlace
@@ -85,15 +88,31 @@ class Recorder:
         self._on_alarm = on_alarm
         self.database = Database(settings.catalog_url)
         self.catalog = Catalog(self.database)
-        self.store = trace_store(settings, now)
+        self.store = trace_store(settings, now, settings.spool / MEMO)
         self._spool = SpoolFolder(settings.spool, settings.min_free_bytes)
         self._pool = ThreadPoolExecutor(settings.max_threads, thread_name_prefix="spool")
         # apart, so that slow syncs and copies never take the threads that frames wait for
         self._slow_pool = ThreadPoolExecutor(SYNC_THREADS, thread_name_prefix="spool-sync")
         # and apart from both, so that a store that hangs takes nothing from the disk
         self._store_pool = ThreadPoolExecutor(STORE_THREADS, thread_name_prefix="trace-store")
-        self._reach = Reach(node, now, self._alarm)
-        self.courier = Courier(self.store, self._store_pool, self._reach)
+        self._reach = Reach(
+            now, self._alarm, node, patience=settings.patience_seconds, steady=settings.steady_seconds
+        )
+        self.courier = Courier(
+            self.store, self._store_pool, self._reach, retry_seconds=settings.retry_seconds
+        )
+        self._lookout = Lookout(
+            settings,
+            self.courier,
+            self._reach,
+            self.database,
+            self._spool,
+            self._slow_pool,
+            self._sweep_once,
+            node=node,
+            now=now,
+            alarm=self._alarm,
+        )
         self._live: dict[Recording, _Live] = {}
         self._watch = Watch(
             self._slow_pool,
@@ -108,6 +127,7 @@ class Recorder:
         self._watcher: asyncio.Task[None] | None = None
         self._rounds: asyncio.Task[None] | None = None
         self._sweeper: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
 
     async def start(self) -> list[str]:
         """Read the key, make the folders, close what a dead process left.
@@ -136,11 +156,13 @@ class Recorder:
             now=self._now,
             alarm=self._alarm,
         )
-        first = asyncio.create_task(self._shipper.sweep())
+        await self._lookout.start()
+        first = asyncio.create_task(self._first_sweep())
         self._tasks.add(first)
         first.add_done_callback(self._tasks.discard)
         await asyncio.wait({first}, timeout=START_SECONDS)
         recovered = first.result() if first.done() else []
+        self._looking = asyncio.create_task(self._lookout.run())
         self._rounds = asyncio.create_task(self.courier.run())
         self._watcher = asyncio.create_task(self._watch.run())
         self._sweeper = asyncio.create_task(self._sweep(first))
@@ -192,6 +214,10 @@ class Recorder:
         self.courier.follow(recording, delivery)
         return recording
 
+    def state(self) -> StoreState:
+        """How the trace store does, and how much waits for it; never waits."""
+        return self._lookout.state()
+
     async def check_writable(self) -> None:
         """Make sure that a session could be recorded now.
 
@@ -209,7 +235,7 @@ class Recorder:
         await asyncio.gather(*(recording.close("gateway_stopped") for recording in list(self._live)))
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=SHIP_SECONDS)
-        for task in (self._watcher, self._rounds, self._sweeper, *self._tasks):
+        for task in (self._looking, self._watcher, self._rounds, self._sweeper, *self._tasks):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -217,6 +243,15 @@ class Recorder:
         self._slow_pool.shutdown(wait=False, cancel_futures=True)
         self._store_pool.shutdown(wait=False, cancel_futures=True)
         await self.database.dispose()
+
+    async def _first_sweep(self) -> list[str]:
+        """Ask the store, then bring it what was left; one that does not serve keeps nobody from starting."""
+        try:
+            await self.courier.check()
+        except StoreUnavailable as error:
+            _log.warning("the trace store does not serve", error=str(error))
+            self._reach.look(math.inf)  # nobody is patient with what never served
+        return await self._ready_shipper().sweep()
 
     def _make_folder(self) -> None:
         try:
@@ -274,7 +309,8 @@ class Recorder:
             )
         except Exception as error:
             self._reasons[recording.session_id] = reason
-            self._alarm("alarm.trace_not_shipped", _about(live.header, error))
+            if self._reach.outage is None:  # else that is what was told
+                self._alarm("alarm.trace_not_shipped", _about(live.header, error))
         finally:
             await self._run(recording.writer.close)
 

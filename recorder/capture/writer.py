@@ -68,6 +68,7 @@ class TraceWriter:
     Attributes:
         offset: Bytes the file has, all of them whole records.
         borders: Where the trace is to be cut into segments.
+        position: Offset and number of the last whole record, of one and the same instant.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class TraceWriter:
         self.offset = offset
         self.link = link
         self.sequence = sequence
+        self.position = (offset, sequence)
 
     def write(self, batch: Sequence[Frame]) -> None:
         """Append the frames as one record; when this returns they survive the death of the process.
@@ -132,6 +134,7 @@ class TraceWriter:
         )  # before the offset: who sees bytes beyond a border sees the border
         self.offset += size
         self.sequence += 1
+        self.position = (self.offset, self.sequence)
         self.link = link
 
     def sync(self) -> None:

@@ -19,6 +19,7 @@ from recorder.errors import (
 from recorder.ports import Now, StoredObject
 from recorder.seal.wrapping import MAX_WRAP, SUFFIX, check_wrap_name
 from recorder.store import files
+from recorder.store.mount import Mount
 from recorder.trace import instants
 from recorder.trace.header import check_identifier
 from recorder.trace.manifest import StoredFile, segment_name
@@ -69,19 +70,28 @@ class FolderStore:
         retention: How long what is locked is kept, from when it came.
         held: Whether new traces come under a legal hold.
         now: Wall clock.
+        memo: See `Mount`.
     """
 
     def __init__(
-        self, root: Path, *, retention: timedelta = timedelta(), held: bool = False, now: Now = wall_clock
+        self,
+        root: Path,
+        *,
+        retention: timedelta = timedelta(),
+        held: bool = False,
+        now: Now = wall_clock,
+        memo: Path | None = None,
     ) -> None:
         self.root = root
         self._retention = retention
         self._held = held
         self._now = now
+        self._mount = Mount(root, memo)
 
     def check(self, timeout: float) -> None:
         """Write and remove a small file where tails grow."""
         del timeout  # a local disk has none; who asks waits no longer than that
+        self._mount.here()
         probe = self.root / LIVE / f".probe-{os.getpid()}"
         with files.told(self.root):
             probe.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
@@ -91,6 +101,7 @@ class FolderStore:
     def append(self, place: TracePlace, source: Path, start: int, end: int) -> None:
         """Let the file of the growing segment grow; it is called for where in the trace it begins."""
         folder = self.root / place.live
+        self._mount.here()
         with files.told(self.root):
             folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             begin = max((each for each in files.tails(folder) if each <= start), default=start)
@@ -290,6 +301,7 @@ class FolderStore:
 
     def _file(self, place: TracePlace, name: str) -> Path:
         check_file_name(name)
+        self._mount.here()
         folder = self.root / place.folder
         if not folder.is_dir():
             with files.told(self.root):

@@ -29,17 +29,7 @@ class Postgres:
         self._as = _unprivileged(self._directory)
         data = self._directory / "data"
         self._run("initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
-        with (self._directory / "log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [
-                    *self._as,
-                    str(binaries / "postgres"),
-                    *("-D", str(data), "-k", str(self._directory), "-h", ""),
-                    *("-c", "fsync=off", "-c", "max_connections=100", "-c", "shared_buffers=32MB"),
-                ],
-                stdout=log,
-                stderr=log,
-            )
+        self._process = self._start()
         atexit.register(self.stop)
         self._wait()
 
@@ -62,6 +52,16 @@ class Postgres:
         """Let the server go on."""
         self._signal(signal.SIGCONT)
 
+    def halt(self) -> None:
+        """Stop the server as it would be on its machine: connections break, and its files stay."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(20)
+
+    def resume(self) -> None:
+        """Start it again on the same files."""
+        self._process = self._start()
+        self._wait()
+
     def stop(self) -> None:
         """Stop the server at once and remove its files; a second time does nothing."""
         if self._process.poll() is None:
@@ -69,6 +69,19 @@ class Postgres:
             self._process.wait(20)
         atexit.unregister(self.stop)
         shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        with (self._directory / "log").open("ab") as log:
+            return subprocess.Popen(
+                [
+                    *self._as,
+                    str(self._binaries / "postgres"),
+                    *("-D", str(self._directory / "data"), "-k", str(self._directory), "-h", ""),
+                    *("-c", "fsync=off", "-c", "max_connections=100", "-c", "shared_buffers=32MB"),
+                ],
+                stdout=log,
+                stderr=log,
+            )
 
     def _signal(self, number: int) -> None:
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()

@@ -1,0 +1,93 @@
+"""Events that are written behind whatever goes on, in order; while the journal is away they wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Protocol
+
+import structlog
+
+from recorder.audit.events import SecurityEvent
+from recorder.errors import RecorderError
+
+RETRY_SECONDS = 2.0
+MOST_WAITING = 5000
+"""Events that wait for a journal out of reach; of more, the oldest are only in the log."""
+
+_log = structlog.get_logger()
+
+
+class Appending(Protocol):
+    """A journal, as far as it is written."""
+
+    async def append(self, event: SecurityEvent) -> None:
+        """Add an event. Raises JournalBroken."""
+
+
+class Backlog:
+    """Takes events on the event loop, and never blocks or fails.
+
+    What waits is in memory: it is for what tells of something, never for what must be written before it happens.
+
+    Args:
+        journal: Where they go; None: they wait until one is set.
+        retry_seconds: How often it is tried while it is away.
+
+    Attributes:
+        journal: As given.
+    """
+
+    def __init__(self, journal: Appending | None = None, *, retry_seconds: float = RETRY_SECONDS) -> None:
+        self.journal = journal
+        self._retry_seconds = retry_seconds
+        self._waiting: deque[SecurityEvent] = deque()
+        self._writing: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
+
+    def put(self, event: SecurityEvent) -> None:
+        """Write this event soon."""
+        if len(self._waiting) == MOST_WAITING:
+            _lost(self._waiting.popleft())
+        self._waiting.append(event)
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.get_running_loop().create_task(self._write())
+
+    async def close(self) -> None:
+        """Try what waits once more; what the journal does not take then is only in the log."""
+        self._closing.set()
+        if self._writing is not None:
+            await self._writing
+
+    async def _write(self) -> None:
+        while self._waiting:
+            event = self._waiting[0]
+            kept = await self._kept(event)
+            if not kept and not self._closing.is_set():
+                await self._pause()
+                continue
+            if not kept:
+                _lost(event)
+            if self._waiting and self._waiting[0] is event:
+                self._waiting.popleft()
+
+    async def _kept(self, event: SecurityEvent) -> bool:
+        if self.journal is None:
+            return False
+        try:
+            await self.journal.append(event)
+        except RecorderError as error:
+            _log.warning("journal.failed", event_name=event.name, error=str(error))
+            return False
+        return True
+
+    async def _pause(self) -> None:
+        try:
+            await asyncio.wait_for(self._closing.wait(), self._retry_seconds)
+        except TimeoutError:
+            return
+
+
+def _lost(event: SecurityEvent) -> None:
+    about = {} if event.session_id is None else {"session": event.session_id}
+    _log.error("journal.lost", event_name=event.name, details=event.details, **about)
