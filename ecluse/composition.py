@@ -39,6 +39,7 @@ def policy_settings(settings: Settings, part: Part = Part.OWNER) -> PolicySettin
         invitation_validity=timedelta(days=settings.policy.invitation_days),
         four_eyes_period=timedelta(days=settings.policy.four_eyes_days),
         engagements=settings.policy.engagements,
+        outage_grace=timedelta(seconds=settings.policy.outage_grace_seconds),
         pages_url=settings.pages_url,
         mails=settings.mail.host is not None,
         console_longest=timedelta(hours=settings.console.session_hours),
@@ -144,6 +145,7 @@ def recorder_settings(settings: Settings, part: Part = Part.OWNER) -> RecorderSe
         catalog_url=settings.trace_url(part),
         write_timeout_seconds=settings.recorder.write_timeout_seconds,
         min_free_bytes=settings.recorder.min_free_bytes,
+        spool_quota_bytes=settings.recorder.spool_quota_bytes,
         input_limit_bytes=settings.recorder.input_limit_bytes,
     )
 

@@ -109,6 +109,7 @@ class PolicySection(_Section):
 
     ``four_eyes_days``: for how long who invited somebody, or renewed her log-in, may not approve with her.
     ``engagements``: technicians invited from now on accept the charter and the engagements before they connect.
+    ``outage_grace_seconds``: how long a télémaintenance outlasts an unreachable trace store; a window may say longer.
     """
 
     session_limit: Count = 4
@@ -117,6 +118,7 @@ class PolicySection(_Section):
     invitation_days: Count = 7
     token_hours: Count = 12
     engagements: bool = True
+    outage_grace_seconds: Annotated[int, Field(ge=0, le=60)] = 60
 
 
 class GatewaySection(_Section):
@@ -237,6 +239,8 @@ class SyslogSection(_Section):
 class RecorderSection(_Section):
     """Where traces go, and how long a write may take. ``min_free_bytes`` left on the spool, or nothing opens.
 
+    ``spool_quota_bytes`` may wait there while the store takes nothing; then sessions end and none opens.
+
     ``reader_keys`` are the public keys of those for whom traces are sealed; unset, every one in ``keys/readers``.
     """
 
@@ -246,6 +250,7 @@ class RecorderSection(_Section):
     reader_keys: tuple[Path, ...] = ()
     write_timeout_seconds: PositiveSeconds = 2.0
     min_free_bytes: Count = 256 * 1024 * 1024
+    spool_quota_bytes: Annotated[int, Field(ge=1024 * 1024)] = 10 * 1024 * 1024 * 1024
     input_limit_bytes: Count = 64 * 1024 * 1024
 
 

@@ -1,6 +1,5 @@
 """What the gateway writes into the security journal."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
@@ -12,6 +11,7 @@ from policy.clock import Clock
 from policy.domain.access import AccessRequest, Denial, Grant
 from policy.domain.ids import HospitalId, PersonId
 from policy.domain.logins import LoginOutcome, LoginResult
+from recorder.audit.backlog import Backlog
 from recorder.audit.events import SecurityEvent
 from recorder.audit.journal import JournalFilters, JournalPage
 from recorder.errors import RecorderError
@@ -51,7 +51,7 @@ class GatewayJournal:
         self._journal = journal
         self._hospital_id = hospital_id
         self._clock = clock
-        self._alarms: set[asyncio.Task[None]] = set()
+        self._late = Backlog(journal)
 
     async def login(self, outcome: LoginOutcome) -> None:
         """Write how a log-in ended, with its true cause; raises JournalBroken."""
@@ -101,18 +101,19 @@ class GatewayJournal:
 
     async def session(self, name: str, grant: Grant, facts: Mapping[str, object] | None = None) -> None:
         """Write the event *name* about the session of *grant*; raises JournalBroken."""
-        await self._journal.append(
-            SecurityEvent(
-                name=name,
-                hospital_id=grant.hospital_id,
-                at=self._clock.now(),
-                actor=ACTOR,
-                person_id=grant.person_id,
-                device_id=grant.device_id,
-                session_id=grant.session_id,
-                source=grant.source,
-                details={"device": grant.device_name, "account": grant.account_name, **(facts or {})},
-            )
+        await self._journal.append(self._about(name, grant, facts))
+
+    def _about(self, name: str, grant: Grant, facts: Mapping[str, object] | None) -> SecurityEvent:
+        return SecurityEvent(
+            name=name,
+            hospital_id=grant.hospital_id,
+            at=self._clock.now(),
+            actor=ACTOR,
+            person_id=grant.person_id,
+            device_id=grant.device_id,
+            session_id=grant.session_id,
+            source=grant.source,
+            details={"device": grant.device_name, "account": grant.account_name, **(facts or {})},
         )
 
     async def refused(self, request: AccessRequest, denial: Denial, *, jumped: bool) -> None:
@@ -162,28 +163,20 @@ class GatewayJournal:
             session_id=_text(facts.get("session")),
             details=dict(facts),
         )
-        task = asyncio.get_running_loop().create_task(self._quietly(event))
-        self._alarms.add(task)
-        task.add_done_callback(self._alarms.discard)
+        self._late.put(event)
 
     async def quietly(self, name: str, grant: Grant, facts: Mapping[str, object]) -> None:
-        """Write about a session that is over; a journal that refuses is an error in the log, no more."""
-        try:
-            await self.session(name, grant, facts)
-        except RecorderError as error:
-            _log.error("journal.failed", event_name=name, error=str(error))
-
-    async def close(self) -> None:
-        """Wait for the alarms under way."""
-        while self._alarms:
-            await asyncio.wait(set(self._alarms))
-
-    async def _quietly(self, event: SecurityEvent) -> None:
+        """Write about a session that is over; while the journal is away, it is written as soon as it is back."""
+        event = self._about(name, grant, facts)
         try:
             await self._journal.append(event)
         except RecorderError as error:
-            about = {} if event.session_id is None else {"session": event.session_id}
-            _log.error("journal.failed", event_name=event.name, error=str(error), **about)
+            _log.error("journal.failed", event_name=name, error=str(error))
+            self._late.put(event)
+
+    async def close(self) -> None:
+        """Write what waits, once more where the journal is away."""
+        await self._late.close()
 
 
 def _text(value: object) -> str | None:

@@ -11,6 +11,7 @@ from policy.domain.sessions import Earlier
 from policy.domain.tasks import TaskGrant
 from policy.services.login_attempt import LoginAttempt
 from policy.vault.credentials import Credential
+from recorder.capture.reach import StoreState
 from recorder.trace.frames import FrameType
 from recorder.trace.header import TraceHeader
 
@@ -109,6 +110,10 @@ class Recording(Protocol):
 
 class Recorder(Protocol):
     """Opens traces."""
+
+    def state(self) -> StoreState:
+        """How the trace store does and how much waits for it, as it is known: nobody is asked."""
+        ...
 
     async def check_writable(self) -> None:
         """Raise SpoolUnavailable where no trace can be written now."""

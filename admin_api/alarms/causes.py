@@ -161,8 +161,6 @@ CAUSES: Final[tuple[Cause, ...]] = (
     # what is kept
     Cause(kind="recording_failed", event="alarm.recording_failed", severity=_C, key=_one),
     Cause(kind="recording_failed", event="alarm.recording_unavailable", severity=_C, key=_one),
-    Cause(kind="store_down", event="alarm.store_down", severity=_C, key=_fact("node")),
-    Cause(kind="store_down", event="alarm.store_back", severity=_C, key=_fact("node"), over=True),
     Cause(kind="store_down", event="alarm.store_unreachable", severity=_C, key=_fact("node")),
     Cause(kind="store_down", event="store.reachable", severity=_C, key=_fact("node"), over=True),
     Cause(kind="spool_filling", event="alarm.spool_filling", severity=_C, key=_fact("node")),

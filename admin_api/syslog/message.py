@@ -19,7 +19,9 @@ _CRITICAL, _ERROR, _WARNING, _NOTICE, _INFORMATIONAL = 2, 3, 4, 5, 6
 _CEF: Final = {_CRITICAL: 10, _ERROR: 8, _WARNING: 6, _NOTICE: 4, _INFORMATIONAL: 2}
 _SEVERITIES: Final = (
     (
-        re.compile(r"alarm\.(opened|acknowledged|closed|test|policy_readable|clock_right|export_caught_up)"),
+        re.compile(
+            r"alarm\.(opened|acknowledged|closed|test|policy_readable|clock_right|export_caught_up|spool_eased)"
+        ),
         _NOTICE,
     ),
     (re.compile(r"alarm\..*"), _CRITICAL),

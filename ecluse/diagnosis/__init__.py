@@ -25,6 +25,7 @@ async def examine(settings: Settings, clock: Clock) -> list[Symptom]:
         *files.writable(settings),
         *files.disks(settings),
         *files.left_in_spool(settings),
+        *files.outage(settings),
         *keys.host_keys(settings),
         *keys.host_authority(settings),
         *keys.signing_key(settings),

@@ -13,6 +13,7 @@ from ecluse.errors import SettingsError
 from ecluse.presence import port_of
 from ecluse.private_files import GROUP_AND_OTHERS, console_secrets, exposed_mode, gateway_secrets
 from ecluse.settings import Settings
+from recorder.capture.outage import remembered
 
 SQLITE_COMPANIONS = ("", "-wal", "-shm")
 OTHERS = stat.S_IRWXO
@@ -87,6 +88,23 @@ def left_in_spool(settings: Settings) -> Iterator[Symptom]:
         yield check.notice("left", count=waiting)
     else:
         yield check.good("empty")
+
+
+def outage(settings: Settings) -> Iterator[Symptom]:
+    """Look at whether the gateway of this machine has been without the trace store, and what room its spool has."""
+    check = look("outage", path=str(settings.spool))
+    found = remembered(settings.spool)
+    if found is not None:
+        yield check.failed("unreachable", since=f"{found.since:%Y-%m-%d %H:%M} UTC", why=found.error)
+    quota = settings.recorder.spool_quota_bytes
+    try:
+        free = shutil.disk_usage(settings.spool).free - settings.recorder.min_free_bytes
+    except OSError:
+        return  # its disk has been told
+    if free < quota:
+        yield check.notice("small", quota=quota >> 20, free=max(0, free) >> 20)
+    elif found is None:
+        yield check.good(quota=quota >> 20)
 
 
 def trace_folder(settings: Settings) -> tuple[Path, ...]:

@@ -11,6 +11,7 @@ from policy.domain.access import Denial, Grant, Obligations
 from policy.domain.hospitals import Hospital
 from policy.domain.people import Language
 from policy.domain.sessions import Earlier
+from policy.domain.windows import OUTAGE_GRACE
 from policy.i18n import Catalog, finding_lines, load, refusal, rule_label
 
 
@@ -77,6 +78,9 @@ class Wording:
             self.say("welcome.purpose", language, purpose=grant.purpose),
             self.say("welcome.recorded", language, idle=obligations.idle_limit),
         ]
+        grace = obligations.outage_grace
+        if grace is not None and grace > OUTAGE_GRACE:
+            lines.append(self.say("welcome.grace", language, grace=grace))
         if obligations.forwards:
             ports = [forward.shown for forward in obligations.forwards]
             example = obligations.forwards[0].port

@@ -28,6 +28,7 @@ from gateway.server.jump import Jumps
 from gateway.server.standing import KeyLosses, KeyWatch
 from gateway.server.turnstile import Turnstile
 from gateway.session.certificates import CertificateWatch, TokenWatching
+from gateway.session.keeping import TraceWatch
 from gateway.session.lifecycle import Opener
 from gateway.session.reasons import EndReason
 from gateway.session.supervisor import Supervisor
@@ -284,6 +285,7 @@ class Gateway:
         settings, services, clock = self.settings, self._services, self._clock
         hospital = await services.hospitals.get(settings.hospital_id)
         wording = Wording(hospital, self._catalog)
+        keeping = TraceWatch(self._recorder, wording)
         opener = Opener(
             access=services.access,
             recorder=self._recorder,
@@ -292,6 +294,7 @@ class Gateway:
             clock=clock,
             node=settings.node,
             monotonic=self._monotonic,
+            keeping=keeping,
         )
         supervisor = Supervisor(
             access=services.access,
@@ -303,6 +306,7 @@ class Gateway:
             poll_seconds=settings.poll_seconds,
             policy_grace_seconds=settings.policy_grace_seconds,
             on_change=self._door.changed,
+            keeping=keeping,
         )
         return GatewayContext(
             settings=settings,

@@ -25,6 +25,7 @@ from gateway.ports import Access, Recorder
 from gateway.session.bridge import Relay
 from gateway.session.channels import Plan, plan
 from gateway.session.idle import IdleMeter
+from gateway.session.keeping import TraceWatch
 from gateway.session.known import speak_of
 from gateway.session.live import Session
 from gateway.session.port_relay import PortRelay
@@ -77,6 +78,7 @@ class Opener:
         clock: Clock,
         node: str,
         monotonic: Callable[[], float],
+        keeping: TraceWatch,
     ) -> None:
         """Join policy, recorder, device side and journal."""
         self._access = access
@@ -86,6 +88,7 @@ class Opener:
         self._clock = clock
         self._node = node
         self._monotonic = monotonic
+        self._keeping = keeping
 
     async def open_session(
         self,
@@ -100,6 +103,7 @@ class Opener:
         *jumped*: she came by a connection inside her own (ssh -J); trace and journal say so.
         Raises AccessRefused, AccessUnavailable, DeviceError; then nothing is left open.
         """
+        request = request.knowing(self._keeping.facts())
         decision = await self._decide(request, jumped)
         speak_of(decision)
         session = Session(decision, IdleMeter(self._monotonic()), self._monotonic)

@@ -40,6 +40,7 @@ class Session:
         self.ended_by: tuple[Finding, ...] = ()
         self.warned: set[int] = set()
         self.warned_of_silence = False
+        self.told_of_outage = False
         self.to_recheck = True
         self.growing = asyncio.Lock()
         self.asking = asyncio.Lock()

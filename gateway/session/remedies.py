@@ -40,6 +40,8 @@ REMEDIES: Final[Mapping[str, Remedy]] = {
     "end.refused": Remedy("technician", "step.why", "O3"),
     "end.factor": Remedy("technician", "step.factor", "S35"),
     "end.recorder": Remedy("administrator", "step.recorder", "T11"),
+    "end.store": Remedy("administrator", "step.store", "T11"),
+    "end.spool": Remedy("administrator", "step.store", "T12"),
     "end.policy": Remedy("administrator", "step.policy", "O3"),
     "end.drain": Remedy("technician", "step.again", "T1"),
     "end.device": Remedy("technician", "step.while-open", "T1"),

@@ -12,6 +12,7 @@ from gateway.server.banners import Wording
 from gateway.session.bridge import Relay
 from gateway.session.channels import still_allowed
 from gateway.session.ending import HangUp, end_session
+from gateway.session.keeping import TraceWatch
 from gateway.session.known import known_by
 from gateway.session.live import Session
 from gateway.session.notices import is_extension, notice
@@ -52,10 +53,12 @@ class Supervisor:
         poll_seconds: float,
         policy_grace_seconds: float,
         on_change: Callable[[PolicyEvent], None],
+        keeping: TraceWatch,
     ) -> None:
         """Ask *access* about changes every *poll_seconds*; outlive an unreadable policy by the grace.
 
-        *on_change* hears of each change once, before the live grants are asked about.
+        *on_change* hears of each change once, before the live grants are asked about. *keeping* knows whether the
+        traces arrive where they belong.
         """
         self._access = access
         self._journal = journal
@@ -66,6 +69,7 @@ class Supervisor:
         self._poll_seconds = poll_seconds
         self._grace = policy_grace_seconds
         self._on_change = on_change
+        self._keeping = keeping
         self._sessions: dict[Session, HangUp] = {}
         self._alive: dict[Session, Callable[[], Awaitable[bool]]] = {}
         self._ends: set[asyncio.Task[None]] = set()
@@ -191,6 +195,7 @@ class Supervisor:
                 except Exception as error:
                     _log.error("session.tick_failed", error=repr(error), **known_by(session.grant))
                     self.end(session, EndReason.REFUSED)
+            self._keeping.look(self.sessions, self)
 
     def _look(self, session: Session, now: datetime, instant: float) -> None:
         if session.ending is not None or not session.recorded:

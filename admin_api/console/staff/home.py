@@ -13,6 +13,7 @@ from admin_api.console.staff.listing import Registry, registry
 from admin_api.console.staff.screens import AUDITORS, READERS, Screens
 from admin_api.console.staff.sessions import Row, live_rows
 from admin_api.console.staff.view import page
+from admin_api.keeping import FILLING, UNREACHABLE, keepings
 from policy.domain.alarms import Severity
 from policy.domain.windows import WindowState
 from recorder.audit.journal import MAX_PAGE, JournalFilters
@@ -89,7 +90,25 @@ async def _alarms(caller: StaffCaller, _live: list[Row]) -> Card | None:
     return Card(key="alarms", count=len(found), level=level, path="/console/alarms")
 
 
-CARDS: Final[list[Maker]] = [_alarms, _lost, _locked, _denied, _windows, _live]
+async def _store(caller: StaffCaller, _live: list[Row]) -> Card | None:
+    found = await keepings(caller.context.journal, caller.hospital_id)
+    away = sum(one.unreachable_since is not None for one in found)
+    return Card(key="store", count=away, level="alarm", path=_told_of(caller, UNREACHABLE)) if away else None
+
+
+async def _spool(caller: StaffCaller, _live: list[Row]) -> Card | None:
+    found = await keepings(caller.context.journal, caller.hospital_id)
+    fullest = max((one.percent or 0 for one in found), default=0)
+    return (
+        Card(key="spool", count=fullest, level="alarm", path=_told_of(caller, FILLING)) if fullest else None
+    )
+
+
+def _told_of(caller: StaffCaller, name: str) -> str | None:
+    return None if AUDITORS.isdisjoint(caller.roles) else f"/console/journal?name={name}"
+
+
+CARDS: Final[list[Maker]] = [_store, _spool, _alarms, _lost, _locked, _denied, _windows, _live]
 """What the first screen asks; each answers with a card, or with None where there is nothing to say."""
 
 

@@ -16,9 +16,9 @@ async def test_closing_waits_for_the_last_alarm(tmp_path: Path) -> None:
     await migrate(url)
     database = Database(url)
     alarms = JournalAlarms("h1", lambda: NOW)
-    alarms.journal = Journal(database, node="node1", now=lambda: NOW)
+    journal = alarms.journal = Journal(database, node="node1", now=lambda: NOW)
     alarms("alarm.spool_full", {"free_bytes": 0})
     await alarms.close()
-    page = await alarms.journal.entries(JournalFilters(hospital_id="h1"))
+    page = await journal.entries(JournalFilters(hospital_id="h1"))
     assert page.entries[-1].event.name == "alarm.spool_full"
     await database.dispose()
