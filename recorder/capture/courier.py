@@ -64,7 +64,7 @@ class _Followed:
             segments.cut_at(borders)
             self.began = at
         self.delivery.bring(end)
-        return end, sequence, len(segments.cut)
+        return (end, sequence, len(segments.cut)) if self.delivery.end >= end else self.had
 
 
 class Courier:
