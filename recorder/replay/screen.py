@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import resource
 import sys
 from typing import Any, Final
@@ -21,6 +22,8 @@ from typing_extensions import override
 LOWEST_PRIORITY: Final = 15
 MOST_SECONDS: Final = 900
 MOST_MEMORY: Final = 1 << 30
+MOST_COMBINED: Final = 8
+"""Characters of one cell that are drawn: accents may be piled up without end."""
 _COLOURS: Final = {
     "black": 0,
     "red": 1,
@@ -32,7 +35,14 @@ _COLOURS: Final = {
     "white": 7,
 }
 _ALTERNATE: Final = frozenset({47, 1047, 1049})
-_PRIVATE_SHIFT: Final = 5
+_WRAPS: Final = 7 << 5
+"""DECAWM as pyte numbers private modes."""
+_INSERTS: Final = 4
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;:]*m")
+_ACTS: Final = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]|\r(?!\n)|(?<!\r)\n|\x1b(?!\[[0-9;:]*m)"
+)
+"""What does more than write, end a line or change colours."""
 _STYLES: Final = (
     ("bold", "1"),
     ("italics", "3"),
@@ -85,11 +95,31 @@ class Drawing:
         """Take one event of a piece: output, or a size; marks are passed over."""
         try:
             if code == "o":
-                self._stream.feed(data)
+                self._stream.feed(self._without_what_scrolls_away(data))
             elif code == "r":
                 self.screen.resize(int(data["rows"]), int(data["cols"]))
         except Exception:  # a sequence that pyte knows badly: what follows it is shown all the same
             self._stream = pyte.Stream(self.screen)
+
+    def _without_what_scrolls_away(self, data: str) -> str:
+        """Shorten a flood: lines that scroll away are on no picture, but the colours that they set go on."""
+        screen = self.screen
+        plain = screen.margins is None and _WRAPS in screen.mode and _INSERTS not in screen.mode
+        if not plain or len(data) < 4 * screen.columns * screen.lines:
+            return data
+        begin = max((found.end() for found in _ACTS.finditer(data)), default=0)
+        first = data.find("\r\n", begin)
+        if first < 0:
+            rest = data[begin:]
+            kept = 2 * screen.columns * (screen.lines + 1)
+            if begin or not rest.isascii() or "\x1b" in rest or len(rest) <= kept:
+                return data
+            return rest[(len(rest) - kept) // screen.columns * screen.columns :]
+        lines = data[first + 2 :].rsplit("\r\n", 2 * screen.lines + 2)
+        if len(lines) < 2 * screen.lines + 3:
+            return data
+        colours = "".join(_COLOUR.findall(lines[0]))
+        return "".join([data[: first + 2], colours, "\r\n".join(lines[1:])])
 
     def output(self) -> str:
         """What draws the same on an empty screen."""
@@ -104,7 +134,7 @@ class Drawing:
         parts += [_place(screen.cursor), _style(screen.cursor.attrs)]
         if screen.cursor.hidden:
             parts.append("\x1b[?25l")
-        if (7 << _PRIVATE_SHIFT) not in screen.mode:
+        if _WRAPS not in screen.mode:
             parts.append("\x1b[?7l")
         return "".join(parts)
 
@@ -123,7 +153,7 @@ def _page(screen: pyte.Screen, cells: Any) -> str:
             if wanted != style:
                 parts.append(wanted)
                 style = wanted
-            parts.append(cell.data)
+            parts.append(cell.data[:MOST_COMBINED])
         parts.append("\x1b[0m")
     return "".join(parts)
 

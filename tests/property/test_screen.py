@@ -1,0 +1,62 @@
+"""A flood that is shortened draws the same picture as the whole of it."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recorder.replay.screen import Drawing, Terminal
+
+COLUMNS, ROWS = 12, 4
+PIECES = st.sampled_from(
+    ["ligne", "é", "界", "x" * 30, "\x1b[31m", "\x1b[0m", "\x1b[1;4m", "\r\n", "\r\n", "\r\n", "\t", " "]
+)
+ACTING = st.sampled_from(
+    ["\x1b[2J", "\x1b[H", "\x1b[3;7H", "\x07", "\r", "\n", "\x1b]0;t\x07", "\x1b[2;3r", "\x1b[?7l", "\x1b[4h"]
+)
+
+
+def whole(*outputs: str) -> Terminal:
+    """The screen after all of these, none shortened."""
+    drawing = Drawing(COLUMNS, ROWS)
+    for output in outputs:
+        drawing._stream.feed(output)
+    return drawing.screen
+
+
+def shortened(*outputs: str) -> Terminal:
+    """The screen after all of these as a replay follows them."""
+    drawing = Drawing(COLUMNS, ROWS)
+    for output in outputs:
+        drawing.follow("o", output)
+    return drawing.screen
+
+
+def same(first: Terminal, second: Terminal) -> None:
+    """Compare what is shown, where the cursor is, and in which colours it goes on."""
+    assert first.display == second.display
+    assert (first.cursor.x, first.cursor.y, first.cursor.attrs) == (
+        second.cursor.x,
+        second.cursor.y,
+        second.cursor.attrs,
+    )
+    for line in range(ROWS):
+        assert [first.buffer[line][at] for at in range(COLUMNS)] == [
+            second.buffer[line][at] for at in range(COLUMNS)
+        ]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.one_of(PIECES, ACTING), max_size=12), st.lists(PIECES, min_size=60, max_size=160))
+def test_a_flood_of_lines(before: list[str], flood: list[str]) -> None:
+    """Whatever was on the screen and whatever state it is in, a flood leaves the same behind."""
+    start, text = "".join(before), "".join(flood)
+    same(shortened(start, text), whole(start, text))
+    same(shortened(start + text), whole(start + text))
+
+
+@pytest.mark.parametrize("length", [1, 11, 12, 13, 500, 5000, 5003])
+@pytest.mark.parametrize("before", ["", "abc", "x" * 12, "\x1b[2;5H", "\r\n\r\n\r\n\r\nzz"])
+def test_a_line_without_end(before: str, length: int) -> None:
+    """One line of any length, from any column, ends where it would have ended."""
+    text = "".join(chr(33 + at % 90) for at in range(length))
+    same(shortened(before, text), whole(before, text))
