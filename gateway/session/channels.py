@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from gateway.session import open_secrets
 from gateway.session.bridge import Relay
 from gateway.session.evidence import EchoWatch
 from gateway.session.port_relay import PortRelay
@@ -34,6 +35,9 @@ class Plan:
 
         Hidden lines go to *alarm*; a direction that a transfer is denied goes to *tell*, for the person.
         """
+        if relay.request.kind == "exec":
+            for place in open_secrets.places(relay.request.argument, terminal=relay.request.pty is not None):
+                relay.mark({"kind": f"open-secret-{place}"})
         if relay.request.pty is not None:
 
             def unseen(lines: int) -> None:

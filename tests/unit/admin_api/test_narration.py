@@ -76,6 +76,7 @@ TOLD: list[tuple[FrameType, dict[str, Any], str]] = [
     (FrameType.GAP, {"kind": "ended", "input": 1, "output": 2}, "1 bytes from the person, 2 bytes"),
     (FrameType.GAP, {"kind": "interrupted", "torn_bytes": 7}, "(7 bytes of it kept beside)"),
     (FrameType.MARKER, {"kind": "unseen-input", "lines": 3}, "did not show: 3"),
+    (FrameType.MARKER, {"kind": "open-secret-input"}, "in the clear in this command's input"),
     (FrameType.MARKER, {"kind": "protocol", "detail": "odd"}, "outside its protocol: odd"),
     (FrameType.DIGEST, {"stream": "input", "bytes": 12, "sha256": "ab"}, "12 bytes, SHA-256 ab"),
     (FrameType.EOF, {"from": "device"}, "The device sends no more"),
