@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from admin_api.console.caller import CONSOLE
+from admin_api.console.staff.app import all_screens
+from admin_api.console.staff.screens import REPLAYERS
 from tests.support.api_house import House, open_house
 from tests.support.browser import driver, window
 from tests.support.console import session_of, signed_in, token_of
@@ -174,3 +176,20 @@ def test_the_pages_of_retention_fit_telephones_and_screen_readers(old_house: Hou
                         assert wide <= width, (path, language)
                         assert browser.faults() == [], (path, language)
                         browser.shoot(tmp_path / f"{number}-{language}-{width}.png")
+
+
+def test_every_screen_of_a_recording_asks_why_first(old_house: House) -> None:
+    """Each page that only the security role may ask of a session leads to the question why, and shows nothing before."""
+    first = sessions(old_house)[0]
+    asked = {"/console/sessions/{session_id}/read", "/console/sessions/{session_id}/erase"}
+    screens = [
+        screen.path
+        for screen in all_screens()
+        if screen.method == "GET" and screen.roles == REPLAYERS and "{session_id}" in screen.path
+    ]
+    assert len(screens) > 5
+    with signed_in(old_house, "rssi") as client:
+        for path in set(screens) - asked:
+            answer = client.get(path.replace("{session_id}", first).replace("{number:int}", "0"))
+            assert answer.status_code == 303, path
+            assert answer.headers["location"].startswith(f"/console/sessions/{first}/read"), path

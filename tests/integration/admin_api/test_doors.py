@@ -284,3 +284,14 @@ def test_every_answer_carries_the_security_headers(house: House) -> None:
             assert answer.headers["x-frame-options"] == "DENY"
             assert "default-src 'none'" in answer.headers["content-security-policy"]
             assert "server" not in answer.headers
+
+
+def test_whatever_security_alone_reads_asks_for_a_reason(house: House) -> None:
+    """Each GET that only the security role may make is refused without a reason, by that field, before it is looked up."""
+    alone = [path for method, path, route in routes() if method == "GET" and route.wanted == {"security"}]
+    assert len(alone) >= 5
+    with house.client("rssi") as client:
+        for path in alone:
+            refused = client.get(_filled(path), params={"q": "x"})
+            assert refused.status_code == 422, path
+            assert [one["field"] for one in refused.json()["errors"]] == ["reason"], path
