@@ -78,7 +78,8 @@ def new(
     key = "readers.made_here" if secret is None and public_key is None else "readers.made"
     if settings.named_reader_public_keys:
         key = "readers.made_unnamed"
-    desk.done({"name": name, "id": made.key_id, "path": path}, key, name=name, path=path)
+    public = str(directory / f"{name}{PUBLIC}")
+    desk.done({"name": name, "id": made.key_id, "path": path}, key, name=name, path=path, public=public)
 
 
 @app.command("list", epilog="Example: ecluse readers list --json")
