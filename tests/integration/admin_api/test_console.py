@@ -77,7 +77,9 @@ def test_each_role_opens_its_own_screens_and_no_other(house: House, session_id: 
                 assert answer.status_code == 403, screen.path
                 assert "Not with your role" in answer.text
             elif screen.method == "GET":
-                assert answer.status_code in {200, 303}, (screen.path, answer.status_code)
+                # what is no session's has no such identifier: the role was right, and nothing is there
+                other = "{" in screen.path.replace("{session_id}", "").replace("{number:int}", "")
+                assert answer.status_code in {200, 303, *({404} if other else ())}, screen.path
             else:  # without its token
                 assert answer.status_code == 403, screen.path
                 assert "This form was not taken" in answer.text
