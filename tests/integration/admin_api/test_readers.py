@@ -1,5 +1,6 @@
 """Readers' keys through API and command line: locked, unlocked by somebody for a time, and old traces opened to new ones."""
 
+import asyncio
 import json
 import shutil
 from collections.abc import Iterator
@@ -177,6 +178,21 @@ def test_a_console_that_starts_again_says_that_keys_are_locked(house: House) -> 
     house.readers.ring.lock("rssi")
     house.run(house.readers._after_restart())
     assert told(house)[-1] == ("reader.locked", {**told(house)[-1][1], "name": "rssi", "why": "restarted"})
+
+
+def test_a_console_that_stops_locks_and_says_so(house: House) -> None:
+    """At the end of the process every key is locked, and the journal has it before the process is gone."""
+    assert unlock(house).status_code == 200
+
+    async def begin_and_end() -> None:
+        work = asyncio.create_task(house.readers.run())
+        await asyncio.sleep(0)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+    house.run(begin_and_end())
+    assert [facts["why"] for name, facts in told(house) if name == "reader.locked"] == ["stopped"]
+    assert house.readers.ring.unlocked() == []
 
 
 def test_a_reader_that_nobody_announced_is_an_alarm(house: House) -> None:
