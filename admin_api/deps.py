@@ -10,6 +10,8 @@ from fastapi import Depends, Query, Request
 from admin_api.console.mailer import Mailer
 from admin_api.console.staff.recordings import Recordings
 from admin_api.errors import BadCursor, BadTimestamp
+from admin_api.live.tickets import Tickets
+from admin_api.live.viewers import Viewers
 from admin_api.readers import ReaderDesk
 from admin_api.retention.keeper import Keeper
 from admin_api.security.permissions import principal_of
@@ -51,6 +53,8 @@ class Context:
     mailer: Mailer | None = None
     search: Indexer | None = None
     recordings: Recordings = field(default_factory=Recordings)
+    viewers: Viewers = field(default_factory=Viewers)
+    tickets: Tickets = field(default_factory=Tickets)
 
     @property
     def ring(self) -> ReaderRing:

@@ -121,6 +121,10 @@ class Desk:
         """
         return plainer(self.say(key, **arguments), locale.getencoding())
 
+    def fresh_code(self) -> str:
+        """Ask for a code of one's own, for what must not be done by whoever finds this terminal open."""
+        return "".join(str(typer.prompt(self.question("login.code"), err=True)).split())
+
     def tell(self, key: str, **arguments: object) -> None:
         """Write one sentence for people; scripts that asked for JSON don't get it."""
         if not self.as_json:

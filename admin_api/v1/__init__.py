@@ -30,6 +30,7 @@ from admin_api.v1 import (
     tokens,
     traces,
     trust,
+    watch,
     why,
     windows,
 )
@@ -56,6 +57,7 @@ ROUTERS = (
     extensions.router,
     reports.router,
     sessions.router,
+    watch.router,
     presence.router,
     why.router,
     ssh.router,

@@ -165,7 +165,7 @@ def unlock(
         raise typer.BadParameter("write a number of minutes or hours: 30m, 2h", param_hint="--for")
     minutes = int(found[1]) * (60 if found[2] == "h" else 1)
     secret = typer.prompt(desk.question("readers.secret", name=key), hide_input=True, err=True)
-    body = {"secret": secret, "code": _code(desk), "minutes": minutes}
+    body = {"secret": secret, "code": desk.fresh_code(), "minutes": minutes}
     done = desk.client.post(f"/v1/readers/{key}/unlock", body)
     desk.done(done, "readers.unlocked", name=key, until=desk.moment(done["until"]))
 
@@ -214,7 +214,7 @@ def rewrap(
     """Open all old traces to the keys of today. May be stopped; begun again, it passes over what is done."""
     desk = Desk.of(context, as_json)
     why = reason if reason is not None else str(typer.prompt(desk.question("readers.reason"), err=True))
-    body = {"code": _code(desk), "reason": why, "remove_retired": remove_retired}
+    body = {"code": desk.fresh_code(), "reason": why, "remove_retired": remove_retired}
     tally: Json | None = None
     with meter(desk) as show, desk.client.lines("/v1/readers/rewrap", body) as lines:
         for line in lines:
@@ -229,10 +229,6 @@ def rewrap(
         desk.tell("readers.rewrap_locked", names=", ".join(tally["locked"]), name=tally["locked"][0])
     if tally["unreadable"]:
         raise typer.Exit(_UNREADABLE)
-
-
-def _code(desk: Desk) -> str:
-    return "".join(str(typer.prompt(desk.question("login.code"), err=True)).split())
 
 
 def _login(desk: Desk, person_id: str | None) -> str | None:

@@ -1,5 +1,8 @@
 """``ecluse sessions``: who is inside now, who was, and the cut."""
 
+import json
+import sys
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -7,8 +10,11 @@ import typer
 from ecluse import moments, names
 from ecluse.client import Json
 from ecluse.desk import AsJson, Desk
+from ecluse.keyboard import Keyboard
 from ecluse.moments import Since, Until
+from ecluse.playback import RESTORE
 from ecluse.tables import Column, whole
+from ecluse.watching import Window
 
 group = typer.Typer(no_args_is_help=True, help="Sessions, live and past, and the cut.")
 
@@ -17,6 +23,13 @@ AtFold = Annotated[str | None, typer.Option(metavar="WHICH", help=f"Which --at: 
 FromFold = Annotated[str | None, typer.Option(metavar="WHICH", help=f"Which --from: {_Which}")]
 ToFold = Annotated[str | None, typer.Option(metavar="WHICH", help=f"Which --to: {_Which}")]
 Why = Annotated[str, typer.Option("--reason", help="The technician reads it, and the journal keeps it.")]
+
+
+class From(StrEnum):
+    """From when a live session is followed."""
+
+    NOW = "now"
+    START = "start"
 
 
 def register(root: typer.Typer) -> None:
@@ -132,6 +145,57 @@ def who(
             *("field.digits", "field.person", "field.device", "field.started", "field.ended", "field.state")
         )
         desk.show_table(columns, rows, found)
+
+
+@group.command("watch", epilog='Example: ecluse sessions watch 8c1d --reason "Appel du service"')
+def watch(
+    context: typer.Context,
+    session: Annotated[str, typer.Argument(help="Identifier, or its first digits.")],
+    reason: Annotated[str, typer.Option("--reason", help="The journal keeps it.")],
+    since: Annotated[
+        From, typer.Option("--from", help="From now on, or from its start: what came before is played first.")
+    ] = From.NOW,
+    speed: Annotated[
+        float, typer.Option(min=1, max=64, help="How many times faster the past is played.")
+    ] = 8.0,
+    channel: Annotated[
+        int | None, typer.Option(min=1, help="Only this one; unset, the newest terminal.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Follow a live session in this terminal, two seconds behind at most. Ctrl-C leaves; the session goes on."""
+    desk = Desk.of(context, as_json)
+    found = names.session(desk.client, session)
+    body = {
+        "reason": reason,
+        "code": desk.fresh_code(),
+        "since": since.value,
+        "speed": speed,
+        "channel": channel,
+    }
+    window = Window(_paint, desk.say)
+    try:
+        with desk.client.lines(f"/v1/sessions/{found['id']}/watch", body) as lines, Keyboard(sys.stdin):
+            if as_json:
+                for line in lines:
+                    _paint(json.dumps(line) + "\n")
+                return
+            desk.note("watch.begins", person=found["person_login"], device=found["device_name"])
+            window.show(lines)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if not as_json:
+            _paint(RESTORE if sys.stdout.isatty() else "\n")
+    if window.end is None:
+        desk.note("watch.left")
+    else:
+        desk.note_line(window.end["sentence"] or desk.say(f"watch.end.{window.end['why']}"))
+
+
+def _paint(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 @group.command("cut", epilog='Example: ecluse sessions cut 8c1d --reason "Arrêt demandé par le service"')

@@ -94,17 +94,21 @@ def perform(reader: TraceReader, *, channel: int | None = None, teller: Teller |
 
 
 def _events(frames: Iterator[Frame], teller: Teller | None) -> Iterator[Event]:
-    cast = _Cast(teller if teller is not None else Raw())
+    cast = Cast(teller)
     for frame in frames:
         yield from cast.events(frame)
     yield from cast.rest()
 
 
-class _Cast:
-    """Where in the cast we are."""
+class Cast:
+    """Makes events out of frames, one after another.
 
-    def __init__(self, teller: Teller) -> None:
-        self._teller = teller
+    Args:
+        teller: Whose words the markers are in; None: the format's own.
+    """
+
+    def __init__(self, teller: Teller | None = None) -> None:
+        self._teller = teller if teller is not None else Raw()
         self._at_us = 0
         self._decoders: dict[tuple[int, FrameType], codecs.IncrementalDecoder] = {}
         self._terminals: set[int] = set()
@@ -131,7 +135,7 @@ class _Cast:
         if frame.type is FrameType.EXIT and "status" in told:
             self._status = str(told["status"])
         if frame.type is FrameType.RESIZE:
-            size = _size(told)
+            size = size_of(told)
             if size is not None:
                 yield self._event(at_us, "r", f"{size[0]}x{size[1]}", frame)
         elif frame.type in _MARKED:
@@ -168,7 +172,7 @@ def _head(header: TraceHeader, first: list[Frame]) -> dict[str, Any]:
         if frame.type is not FrameType.REQUEST:
             continue
         pty = facts(frame).get("pty")
-        if isinstance(pty, dict) and (size := _size(pty)) is not None:
+        if isinstance(pty, dict) and (size := size_of(pty)) is not None:
             term = {"cols": size[0], "rows": size[1], "type": str(pty.get("term", ""))[:64]}
             break
     return {
@@ -179,7 +183,8 @@ def _head(header: TraceHeader, first: list[Frame]) -> dict[str, Any]:
     }
 
 
-def _size(told: dict[str, Any]) -> tuple[int, int] | None:
+def size_of(told: dict[str, Any]) -> tuple[int, int] | None:
+    """Columns and rows as a client told them; None for a size that no player is given."""
     columns, rows = told.get("columns"), told.get("rows")
     if not isinstance(columns, int) or not isinstance(rows, int):
         return None

@@ -14,7 +14,7 @@ import zstandard
 from recorder.errors import ChainBroken, RecorderError, SignatureInvalid, TraceFormatError, TraceNotFound
 from recorder.replay.segments import open_trace
 from recorder.replay.stub import check_stub, is_stub
-from recorder.seal.encryption import CLEAR, suite
+from recorder.seal.encryption import CLEAR, Suite, suite
 from recorder.seal.signing import PublicKey
 from recorder.seal.wrapping import MAX_WRAP, SUFFIX, ReaderKey, check_wrap, data_key
 from recorder.trace import frames, records
@@ -112,12 +112,24 @@ class TraceReader:
         if key is not None or not self._unsealed:
             self.unseal(key)
         for record in self.records():
-            is_open = bool(record.flags & records.OPEN)
-            content = record.body if is_open else self._suite.open(record.head, record.body)
-            for frame in frames.decode(records.expand(self._decompressor, record.flags, content)):
-                if is_open and frame.type not in frames.BORDERS:
-                    raise TraceFormatError(f"record {record.sequence} holds what should have been sealed")
-                yield frame
+            yield from frames_of(record, self._suite, self._decompressor)
+
+
+def frames_of(
+    record: records.Record, opener: Suite, decompressor: zstandard.ZstdDecompressor
+) -> Iterator[Frame]:
+    """The frames of one record.
+
+    Raises:
+        ChainBroken: The key does not open it.
+        TraceFormatError: No writer of this version made it.
+    """
+    is_open = bool(record.flags & records.OPEN)
+    content = record.body if is_open else opener.open(record.head, record.body)
+    for frame in frames.decode(records.expand(decompressor, record.flags, content)):
+        if is_open and frame.type not in frames.BORDERS:
+            raise TraceFormatError(f"record {record.sequence} holds what should have been sealed")
+        yield frame
 
 
 @dataclass(frozen=True, slots=True)

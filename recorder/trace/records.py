@@ -124,6 +124,35 @@ def record_head(length: int, sequence: int, wall_ns: int, flags: int) -> bytes:
         raise TraceFormatError(f"a field of the record is out of range: {error}") from error
 
 
+def head_size(data: bytes | bytearray) -> int | None:
+    """How many bytes the file head has that ``data`` begins with; None while that cannot be told.
+
+    Raises:
+        ChainBroken: It claims to be longer than any is.
+    """
+    start = len(MAGIC) + _HEADER_LENGTH.size
+    if len(data) < start:
+        return None
+    (length,) = _HEADER_LENGTH.unpack_from(data, len(MAGIC))
+    if length > MAX_HEADER:
+        raise ChainBroken(0, "header", f"the header claims {length} bytes; at most {MAX_HEADER} may be")
+    return int(start + length + chain.DIGEST_BYTES)
+
+
+def record_size(data: bytes | bytearray, at: int, expected: int) -> int | None:
+    """How many bytes the record has that begins at ``at`` in ``data``; None while its head is not whole.
+
+    Raises:
+        ChainBroken: It claims a length that none can have.
+    """
+    if len(data) - at < RECORD_HEAD.size:
+        return None
+    length: int = RECORD_HEAD.unpack_from(data, at)[0]
+    if not 0 < length <= MAX_BODY:
+        raise ChainBroken(expected, "length", f"record {expected} claims {length} bytes, which none can have")
+    return RECORD_HEAD.size + length + chain.DIGEST_BYTES
+
+
 def read_head(file: BinaryIO) -> tuple[TraceHeader, bytes, int]:
     """The header, the chain's first link and the number of bytes read.
 

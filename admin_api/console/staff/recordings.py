@@ -6,23 +6,19 @@ who goes ahead of it waits for the picture that she needs.
 """
 
 import asyncio
-import contextlib
-import json
-import sys
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 
+from admin_api.live.drawing import artist
 from recorder.replay.pieces import Picture, Recording
 
 log = structlog.get_logger()
 MOST_KEPT: Final = 256 * 1024 * 1024
 """Bytes of recordings kept; the one used longest ago goes first."""
-_LONGEST_LINE: Final = 64 * 1024 * 1024
-_PROGRAM: Final = "recorder.replay.screen"
 
 
 class PictureMissing(Exception):
@@ -118,14 +114,13 @@ class Recordings:
 
     async def _draw(self, made: Prepared) -> None:
         try:
-            async with self._turn, _program() as process:
+            async with self._turn, artist() as drawing:
                 outline = made.recording.outline
-                await _say(process, json.dumps({"columns": outline.columns, "rows": outline.rows}).encode())
+                await drawing.begin(outline.columns, outline.rows)
                 for segment in made.recording.segments[:-1]:
-                    await _say(process, segment.text)
-                    told = json.loads(await _line(process))
+                    picture = await drawing.draw(segment.text)
                     async with made.drawn:
-                        made.pictures.append(Picture(told["columns"], told["rows"], told["output"]))
+                        made.pictures.append(picture)
                         made.drawn.notify_all()
         except (OSError, ValueError, KeyError, asyncio.LimitOverrunError, EOFError) as broken:
             log.warning("replay.pictures_failed", error=type(broken).__name__, drawn=len(made.pictures))
@@ -133,40 +128,3 @@ class Recordings:
             made.failed = len(made.pictures) < len(made.recording.segments)
             async with made.drawn:
                 made.drawn.notify_all()
-
-
-@contextlib.asynccontextmanager
-async def _program() -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",
-        "-m",
-        _PROGRAM,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        limit=_LONGEST_LINE,
-        env={"PYTHONPATH": "", "LANG": "C.UTF-8"},
-    )
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-
-
-async def _say(process: asyncio.subprocess.Process, line: bytes) -> None:
-    if process.stdin is None:
-        raise OSError("the program has no input")
-    process.stdin.write(line + b"\n")
-    await process.stdin.drain()
-
-
-async def _line(process: asyncio.subprocess.Process) -> bytes:
-    if process.stdout is None:
-        raise OSError("the program has no output")
-    line = await process.stdout.readline()
-    if not line:
-        raise EOFError
-    return line

@@ -64,7 +64,7 @@ async def test_what_a_key_opened_goes_when_it_is_locked() -> None:
 
 async def test_pictures_that_cannot_be_drawn_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the program that draws ends, the first piece is there, the others are missed, and nobody waits for ever."""
-    monkeypatch.setattr("admin_api.console.staff.recordings._PROGRAM", "recorder.replay.absent")
+    monkeypatch.setattr("admin_api.live.drawing._PROGRAM", "recorder.replay.absent")
     monkeypatch.setattr("recorder.replay.pieces.CAUGHT_UP", 0)
     recordings = Recordings()
     prepared = await recordings.get("x", lambda: made(pieces=3), NOBODY)
