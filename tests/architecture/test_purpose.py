@@ -12,12 +12,13 @@ from tests.architecture.tree import ROOT, python_files, read
 OPENERS = {
     "admin_api/console/staff/trace.py": "every screen of a recording goes by it, after `reading.granted`",
     "admin_api/v1/traces.py": "each rendering notes the reading, with its reason, before the first byte",
+    "admin_api/live/watching.py": "whoever follows a live session is in the journal, with her reason, before it is opened",
     "admin_api/v1/proofs.py": "verifies bytes as stored, and opens no seal",
     "ecluse/commands/traces.py": "a file on the reader's own machine, downloaded with a reason",
     "ecluse/viewing.py": "a file on the reader's own machine, downloaded with a reason",
 }
 """Who may open a recording outside of `recorder`, and why that is journalled or needs no entry."""
-_OPENS = re.compile(r"\bTraceReader\(|\btraces\.(opened|read)\(")
+_OPENS = re.compile(r"\b(?:TraceReader|LiveTrace)\(|\btraces\.(opened|read)\(")
 _LASTING = re.compile(r"lasted|duration|closed_at|started_at|opened_at|hours")
 _SUMS = {"sum", "avg"}
 _HOURS = re.compile(r"\b(total|sum|worked|working|daily|weekly)_?(hours|time|minutes|duration)\b")

@@ -16,6 +16,7 @@ WITHOUT_SCHEMA = {
     "/v1/traces/verify",
     "/v1/retention/run",
     "/v1/proofs/export",
+    "/v1/sessions/{session_id}/watch",
 }
 """Streams: their answer is no JSON document."""
 

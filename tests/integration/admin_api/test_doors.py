@@ -126,6 +126,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/sessions"): _STAFF,
     ("GET", "/v1/sessions/{session_id}"): _STAFF,
     ("POST", "/v1/sessions/{session_id}/cut"): _STAFF,
+    ("POST", "/v1/sessions/{session_id}/watch"): {"security"},
     ("POST", "/v1/cuts"): _STAFF,
     ("GET", "/v1/why"): _STAFF,
     ("GET", "/v1/traces"): _STAFF,
