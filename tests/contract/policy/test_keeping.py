@@ -1,5 +1,6 @@
 """How long recordings are kept, holds and erasures: what one person alone cannot do, on both databases."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -220,3 +221,17 @@ async def test_an_erasure_takes_two_persons_and_not_whose_session_it_is(
     clock.advance(31 * DAY)
     with pytest.raises(Conflict, match="ask again"):
         await services.erasures.decide(denis, world.id, asked.id, recorded(world), approve=True, answer="oui")
+
+
+async def test_what_is_recorded_after_a_hold_was_lifted_is_not_under_it(
+    world: World, clock: ManualClock
+) -> None:
+    """The week after a lift keeps what was covered before; sessions opened since are nobody's case."""
+    hold = await hold_device(world)
+    clock.advance(DAY)
+    await world.services.holds.lift(world.who("rssi"), world.id, hold.id, reason="classée", concerned=nobody)
+    clock.advance(3 * DAY)
+    standing = await world.services.holds.standing(world.id)
+    before = replace(recorded(world), opened_at=clock.now() - 4 * DAY)
+    assert [one.id for one in holding(standing, before, clock.now())] == [hold.id]
+    assert holding(standing, recorded(world), clock.now()) == ()
