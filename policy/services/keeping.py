@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from policy.clock import Clock
+from policy.domain.erasures import ANSWERED_WITHIN, ErasureState
 from policy.domain.ids import HospitalId, PersonId, new_id
 from policy.domain.keeping import (
     HALF_YEAR,
@@ -45,6 +46,16 @@ class RetentionService:
         async with self._database.read() as view:
             await require(view, hospital_id, actor, Duty.READ)
             return await view.retention_rules.list(hospital_id)
+
+    async def waiting(self, actor: PersonId, hospital_id: HospitalId) -> int:
+        """Return how many shortenings and erasures wait for a second person."""
+        now = self._clock.now()
+        async with self._database.read() as view:
+            await require(view, hospital_id, actor, Duty.RESUME)
+            rules = await view.retention_rules.list(hospital_id)
+            asked = await view.erasures.list(hospital_id, (ErasureState.ASKED,))
+        late = [one for one in asked if now >= one.asked_at + ANSWERED_WITHIN]
+        return sum(rule.state(now) == "asked" for rule in rules) + len(asked) - len(late)
 
     async def ask(
         self,
