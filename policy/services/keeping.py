@@ -75,7 +75,7 @@ class RetentionService:
         now = self._clock.now()
         async with self._database.unit_of_work(actor, self._clock) as work:
             await require(work, hospital_id, actor, Duty.RESUME)
-            rules = await work.retention_rules.list(hospital_id)
+            rules = await work.retention_rules.list(hospital_id, hold=True)
             before = in_force(hospital_id, rules, now)
             asked = RetentionRule(
                 id=new_id(),
@@ -121,7 +121,7 @@ class RetentionService:
         why = inputs.line(reason, "reason", longest=LONGEST_REASON)
         async with self._database.unit_of_work(actor, self._clock) as work:
             await require(work, hospital_id, actor, Duty.RESUME)
-            before = await work.retention_rules.get(hospital_id, rule_id)
+            before = await work.retention_rules.get(hospital_id, rule_id, hold=True)
             if before.state(self._clock.now()) not in {"asked", "coming"}:
                 raise Conflict("this rule is in force or over already")
             after = replace(before, ended_at=self._clock.now())
@@ -134,7 +134,7 @@ class RetentionService:
         self, work: UnitOfWork, actor: PersonId, hospital_id: HospitalId, rule_id: str
     ) -> RetentionRule:
         await require(work, hospital_id, actor, Duty.RESUME)
-        found = await work.retention_rules.get(hospital_id, rule_id)
+        found = await work.retention_rules.get(hospital_id, rule_id, hold=True)
         if found.state(self._clock.now()) != "asked":
             raise Conflict("this rule does not wait for approval")
         return found
