@@ -87,9 +87,11 @@ class ApiClient:
                 return
 
     @contextmanager
-    def stream(self, path: str, **query: object) -> Iterator[Iterator[bytes]]:
-        """Open the bytes at *path*, to be read piece by piece."""
-        with _told(self._profile.url), self._http.stream("GET", path, params=_query(query)) as answer:
+    def stream(self, path: str, *, patience: float = 30.0, **query: object) -> Iterator[Iterator[bytes]]:
+        """Open the bytes at *path*, to be read piece by piece; each may take *patience* seconds to come."""
+        timeout = httpx.Timeout(patience, connect=5.0)
+        sent = self._http.stream("GET", path, params=_query(query), timeout=timeout)
+        with _told(self._profile.url), sent as answer:
             if answer.status_code >= _REFUSED_FROM:
                 answer.read()
                 self._refuse(answer)

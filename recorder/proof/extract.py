@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -67,7 +69,7 @@ async def extract(
     for row in await _between(database, hospital_id, first, last):
         write_checkpoint(folder / CHECKPOINTS, row, stamps.get(row.sequence, {}))
     if journal:
-        await _runs(database, hospital_id, sessions, folder / JOURNAL / "journal.log", last)
+        await _runs(database, hospital_id, sessions, folder / JOURNAL / "journal.log", (first, last))
 
 
 async def _span(database: Database, hospital_id: str, sessions: Sequence[str]) -> tuple[int, int]:
@@ -100,20 +102,40 @@ async def _between(database: Database, hospital_id: str, first: int, last: int) 
     return found
 
 
-async def _runs(database: Database, hospital_id: str, sessions: Sequence[str], path: Path, last: int) -> None:
-    """Write each chain from the first entry about one of the sessions to the last head at hand that follows them."""
+async def _runs(
+    database: Database, hospital_id: str, sessions: Sequence[str], path: Path, span: tuple[int, int]
+) -> None:
+    """Write each chain in runs: from an entry about one of the sessions to the first head at hand that follows it."""
     entries, heads = journal_entries.c, checkpoint_heads.c
-    query = (
-        select(entries.writer, func.min(entries.seq).label("first"))
+    about = (
+        select(entries.writer, entries.seq)
         .where(entries.hospital_id == hospital_id, entries.session_id.in_(sessions))
-        .group_by(entries.writer)
+        .order_by(entries.writer, entries.seq)
     )
     async with database.read() as connection:
-        found = (await connection.execute(query)).all()
-        for row in found:
-            ends = select(func.max(heads.seq)).where(
-                heads.hospital_id == hospital_id, heads.writer == row.writer, heads.sequence <= last
+        wanted: dict[str, list[int]] = defaultdict(list)
+        for row in await connection.execute(about):
+            wanted[row.writer].append(row.seq)
+        known: dict[str, list[int]] = {}
+        for writer in wanted:
+            ends = select(heads.seq).where(
+                heads.hospital_id == hospital_id, heads.writer == writer, heads.sequence.between(*span)
             )
-            end = (await connection.execute(ends)).scalar()
-            if end is not None and end >= row.first:
-                await write_entries(database, hospital_id, path, row.writer, (row.first - 1, end))
+            known[writer] = sorted((await connection.execute(ends)).scalars())
+    for writer, seqs in wanted.items():
+        for first, last in _spans(seqs, known[writer]):
+            await write_entries(database, hospital_id, path, writer, (first - 1, last))
+
+
+def _spans(seqs: Sequence[int], heads: Sequence[int]) -> list[tuple[int, int]]:
+    """The runs, first and last number, in which each of these entries is proved by one of these *heads*; both sorted."""
+    found: list[tuple[int, int]] = []
+    for seq in seqs:
+        place = bisect_left(heads, seq)
+        if place == len(heads):
+            break
+        if found and seq <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(found[-1][1], heads[place]))
+        else:
+            found.append((seq, heads[place]))
+    return found

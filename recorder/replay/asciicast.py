@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
@@ -35,7 +35,13 @@ _LARGEST_SIDE = 1000
 """Columns or rows beyond which a size from a client is not believed: a player would allocate them."""
 
 
-def export(reader: TraceReader, *, channel: int | None = None, teller: Teller | None = None) -> Iterator[str]:
+def export(
+    reader: TraceReader,
+    *,
+    channel: int | None = None,
+    teller: Teller | None = None,
+    watch: Callable[[Event], None] | None = None,
+) -> Iterator[str]:
     """The trace as asciicast v3, one line of NDJSON after another, without line ends.
 
     Output is data and stays as it is, so that a player shows what the technician saw; JSON's
@@ -45,6 +51,7 @@ def export(reader: TraceReader, *, channel: int | None = None, teller: Teller | 
         reader: Stands at the trace's start.
         channel: Only this channel; None for all, in the order in which they spoke.
         teller: Whose words the markers are in; None: the format's own.
+        watch: Is given each event before its line.
 
     Raises:
         ChainBroken: A record is not the one that was written; all before it came out.
@@ -54,6 +61,8 @@ def export(reader: TraceReader, *, channel: int | None = None, teller: Teller | 
     yield _json(cast.head)
     before_us = 0
     for event in cast.events:
+        if watch is not None:
+            watch(event)
         yield _json([(event.at_us - before_us) / 1_000_000, event.code, event.data])
         before_us = event.at_us
 

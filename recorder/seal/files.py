@@ -30,7 +30,12 @@ def raw(key: _Public) -> bytes:
 
 def key_id(key: _Public) -> str:
     """First 16 hexadecimal digits of the SHA-256 of the raw public key."""
-    return hashlib.sha256(raw(key)).hexdigest()[:16]
+    return fingerprint(key)[:16]
+
+
+def fingerprint(key: _Public) -> str:
+    """SHA-256 of the raw public key, in hexadecimal."""
+    return hashlib.sha256(raw(key)).hexdigest()
 
 
 def public_pem(key: _Public) -> bytes:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 from typing_extensions import override
 
 from recorder.errors import SignatureInvalid
-from recorder.seal.files import key_id, public_pem, read_private, write_pair
+from recorder.seal.files import fingerprint, key_id, public_pem, read_private, write_pair
 
 
 class PublicKey:
@@ -18,11 +18,13 @@ class PublicKey:
 
     Attributes:
         key_id: First 16 hexadecimal digits of the SHA-256 of the raw public key.
+        fingerprint: All 64 of them, for two persons to compare.
     """
 
     def __init__(self, key: Ed25519PublicKey) -> None:
         self._key = key
         self.key_id = key_id(key)
+        self.fingerprint = fingerprint(key)
 
     @classmethod
     def load(cls, path: Path) -> PublicKey:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from admin_api import chronicle
 from admin_api.console.staff import moments
@@ -12,6 +12,7 @@ from admin_api.console.staff.caller import StaffCaller
 from admin_api.console.staff.listing import Registry
 from admin_api.console.staff.view import harmless
 from policy import i18n
+from policy.domain.people import Language
 from policy.i18n import Catalog, rule_label
 from recorder.audit.entries import JournalEntry
 
@@ -38,6 +39,22 @@ _PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """For whom the journal is told: in which language, by which zone's clock, with whose words besides our own."""
+
+    language: Language
+    timezone: str
+    vocabulary: tuple[Catalog, ...]
+
+    @classmethod
+    def of(cls, caller: StaffCaller) -> Self:
+        """Return the reader who looks at a screen."""
+        return cls(
+            language=caller.language, timezone=caller.here.timezone, vocabulary=caller.context.vocabulary
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
     """One entry in words. ``at`` is aware UTC; ``lines`` are all that it holds, a line each."""
 
@@ -53,8 +70,8 @@ class Told:
     lines: list[str]
 
 
-def tell(entry: JournalEntry, caller: StaffCaller, known: Registry) -> Told:
-    """Put *entry* into the caller's language; what it quotes is harmless."""
+def tell(entry: JournalEntry, reader: Reader, known: Registry) -> Told:
+    """Put *entry* into the reader's language; what it quotes is harmless."""
     event = entry.event
     shown: dict[str, Any] = {
         "writer": entry.writer,
@@ -70,62 +87,62 @@ def tell(entry: JournalEntry, caller: StaffCaller, known: Registry) -> Told:
     return Told(
         at=event.at,
         name=event.name,
-        title=worded(caller, "event", event.name),
+        title=worded(reader, "event", event.name),
         grave=event.name.startswith("alarm.") or event.name.endswith((".locked", ".denied", ".cut")),
         doer=harmless(chronicle.doer(shown) or "", 80),
         about=harmless(chronicle.object_of(shown) or "", 80),
         source=harmless(event.source or "", 64),
-        gist=harmless(_gist(shown, caller, known), _LONGEST_GIST),
+        gist=harmless(_gist(shown, reader, known), _LONGEST_GIST),
         session_id=event.session_id,
         lines=[harmless(line, 600) for line in chronicle.lines(shown)],
     )
 
 
-def _gist(shown: dict[str, Any], caller: StaffCaller, known: Registry) -> str:
+def _gist(shown: dict[str, Any], reader: Reader, known: Registry) -> str:
     """Say the details that have a name in the reader's language; the others are below, with all that is kept."""
     said = {chronicle.doer(shown), chronicle.object_of(shown)}
     parts = []
     for key, kept in chronicle.facts(shown):
-        told = _value(key, kept, caller, known)
+        told = _value(key, kept, reader, known)
         if not told or told in said:
             continue
         if key in _WITHOUT_NAME:
             parts.append(told)
-        elif _catalog(caller, f"fact.{key}") is not None:
-            parts.append(f"{worded(caller, 'fact', key)} {told}")
+        elif _catalog(reader, f"fact.{key}") is not None:
+            parts.append(f"{worded(reader, 'fact', key)} {told}")
     return " · ".join(parts)
 
 
-def _value(key: str, kept: object, caller: StaffCaller, known: Registry) -> str:
+def _value(key: str, kept: object, reader: Reader, known: Registry) -> str:
     if isinstance(kept, (list, tuple)):
-        return ", ".join(filter(None, (_value(key, one, caller, known) for one in kept)))
+        return ", ".join(filter(None, (_value(key, one, reader, known) for one in kept)))
     if isinstance(kept, bool):
-        return worded(caller, "answer", "yes" if kept else "no")
+        return worded(reader, "answer", "yes" if kept else "no")
     if kept is None or isinstance(kept, dict):
         return ""
     text = str(kept)
     if _IDENTIFIER.fullmatch(text):
         return known.name(text) or text[:_SHORT]
     if _INSTANT.match(text):
-        return moments.short(datetime.fromisoformat(text), caller.language, caller.here.timezone)
+        return moments.short(datetime.fromisoformat(text), reader.language, reader.timezone)
     rule = _RULE.fullmatch(text)
     if rule is not None:
         return rule_label(rule[1])
     for prefix in _PREFIXES.get(key, ()):
-        if _catalog(caller, f"{prefix}.{text}") is not None:
-            return worded(caller, prefix, text)
+        if _catalog(reader, f"{prefix}.{text}") is not None:
+            return worded(reader, prefix, text)
     return text
 
 
-def _catalog(caller: StaffCaller, key: str) -> Catalog | None:
-    own = (i18n.load("admin_api.console.staff"), *caller.context.vocabulary, i18n.load("policy"))
+def _catalog(reader: Reader, key: str) -> Catalog | None:
+    own = (i18n.load("admin_api.console.staff"), *reader.vocabulary, i18n.load("policy"))
     return next((one for one in own if one.knows(key)), None)
 
 
-def worded(caller: StaffCaller, prefix: str, value: object) -> str:
+def worded(reader: Reader, prefix: str, value: object) -> str:
     """Return the word for *value* under *prefix* in whichever package's catalogue has one; else the value itself."""
     key = f"{prefix}.{value}"
-    found = _catalog(caller, key)
+    found = _catalog(reader, key)
     if found is None:
         return harmless(value, 120)
-    return found.translate(key, caller.language, timezone=caller.here.timezone)
+    return found.translate(key, reader.language, timezone=reader.timezone)

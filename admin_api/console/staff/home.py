@@ -8,7 +8,7 @@ from typing import Final
 from starlette.responses import Response
 
 from admin_api.console.staff.caller import StaffCaller
-from admin_api.console.staff.chronicle import tell
+from admin_api.console.staff.chronicle import Reader, tell
 from admin_api.console.staff.listing import Registry, registry
 from admin_api.console.staff.screens import AUDITORS, READERS, Screens
 from admin_api.console.staff.sessions import Row, live_rows
@@ -134,4 +134,4 @@ async def _lately(caller: StaffCaller, known: Registry) -> list[object]:
         return []
     filters = JournalFilters(hospital_id=caller.hospital_id, newest_first=True)
     found = await caller.context.journal.entries(filters, limit=_SHOWN)
-    return [tell(entry, caller, known) for entry in found.entries]
+    return [tell(entry, Reader.of(caller), known) for entry in found.entries]

@@ -5,7 +5,7 @@ from typing import Final
 from starlette.responses import Response
 
 from admin_api.console.staff.caller import StaffCaller
-from admin_api.console.staff.chronicle import tell, worded
+from admin_api.console.staff.chronicle import Reader, tell, worded
 from admin_api.console.staff.listing import PAGE, Choice, registry, wanted
 from admin_api.console.staff.screens import AUDITORS, Screens
 from admin_api.console.staff.view import go, page
@@ -64,12 +64,12 @@ async def show(caller: StaffCaller) -> Response:
     return await page(
         caller,
         "staff/journal.html",
-        entries=[tell(entry, caller, known) for entry in found.entries],
+        entries=[tell(entry, Reader.of(caller), known) for entry in found.entries],
         asked=asked,
         known=known,
         people=people,
         kinds=kinds,
-        event=lambda name: worded(caller, "event", name),
+        event=lambda name: worded(Reader.of(caller), "event", name),
         older=None if found.after is None else asked.link("/console/journal", found.after),
         newest=asked.link("/console/journal") if asked.after is not None else None,
     )

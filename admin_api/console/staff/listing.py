@@ -9,8 +9,10 @@ from urllib.parse import urlencode
 from admin_api.console.staff import moments
 from admin_api.console.staff.caller import StaffCaller
 from policy.domain.devices import Device
+from policy.domain.ids import HospitalId, PersonId
 from policy.domain.people import Person, Role
 from policy.domain.suppliers import Supplier
+from policy.services import Services
 
 PAGE: Final = 50
 _LONGEST_CURSOR: Final = 300
@@ -75,7 +77,11 @@ class Registry:
 
 async def registry(caller: StaffCaller) -> Registry:
     """Read who and what the hospital knows, as the caller may."""
-    services, actor, here = caller.context.services, caller.actor, caller.hospital_id
+    return await registered(caller.context.services, caller.actor, caller.hospital_id)
+
+
+async def registered(services: Services, actor: PersonId, here: HospitalId) -> Registry:
+    """Read who and what the hospital *here* knows, as *actor* may."""
     people = await services.people.list(actor, here)
     suppliers = await services.suppliers.list(actor, here)
     devices = await services.devices.list(actor, here)

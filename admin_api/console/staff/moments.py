@@ -30,6 +30,14 @@ def when(at: datetime, now: datetime, language: Language, timezone: str, *, rela
     return told + Markup(' <span class="ago">{}</span>').format(ago(at, now, language))
 
 
+def exact(at: datetime, language: Language, timezone: str) -> Markup:
+    """Return the aware instant *at* as markup that tells it whole, to the second and with its zone: for paper."""
+    whole = format_datetime(
+        at.astimezone(zone_of(timezone)), _LONG[language], tzinfo=zone_of(timezone), locale=_locale(language)
+    )
+    return Markup('<time datetime="{}">{}</time>').format(at.astimezone(UTC).isoformat(), whole)
+
+
 def short(at: datetime, language: Language, timezone: str) -> str:
     """Return the aware instant *at* as day and minute of *timezone*."""
     zone = zone_of(timezone)

@@ -1,32 +1,26 @@
 """One session: who, by which decision, what happened, how it is proved, and the cut."""
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any, Final
+from datetime import datetime
+from typing import Final
 
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from admin_api.console.caller import text
 from admin_api.console.staff.caller import StaffCaller
-from admin_api.console.staff.chronicle import Told, tell
+from admin_api.console.staff.chronicle import Reader, Told, tell
 from admin_api.console.staff.listing import Registry, registry
 from admin_api.console.staff.screens import AUDITORS, READERS, REPLAYERS, STOPPERS, Screens
 from admin_api.console.staff.sessions import Row, of_catalog, of_policy
 from admin_api.console.staff.view import go, page
 from admin_api.sayings import said
 from admin_api.v1.traces import verify_trace
-from policy import i18n
-from policy.domain.access import Finding, RevocationScope
-from policy.domain.factors import Factor, Level
+from admin_api.verdict import rules, texts
+from policy.domain.access import RevocationScope
 from policy.domain.ids import SessionId
-from policy.domain.interventions import InterventionKind
 from policy.domain.sessions import LiveSession
-from policy.domain.windows import Channel
-from policy.errors import MissingMessage, NotFound
+from policy.errors import NotFound
 from recorder.audit.journal import JournalFilters
 from recorder.errors import TraceFormatError, TraceNotFound
 from recorder.store.catalog import CatalogedSession
@@ -34,24 +28,6 @@ from recorder.trace import instants
 
 screens = Screens()
 _ENTRIES: Final = 200
-_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d$")
-_KINDS: Final[Mapping[str, type[StrEnum]]] = {
-    "factors": Factor,
-    "level": Level,
-    "demanded": Level,
-    "kind": InterventionKind,
-    "channels": Channel,
-}
-"""What the arguments of findings are, by their names: a trace keeps their plain form."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """One rule of the decision. ``sentence`` is None where the trace kept only its code."""
-
-    label: str
-    held: bool
-    sentence: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +69,10 @@ async def show(caller: StaffCaller) -> Response:
         header=None if recorded is None else recorded.header,
         closing=None if recorded is None else recorded.closing,
         window=None if recorded is None else _window(recorded),
-        rules=[] if recorded is None else rules(recorded.header.decision, caller),
-        channels=[] if recorded is None else _texts(recorded.header.decision.get("channels")),
+        rules=[]
+        if recorded is None
+        else rules(recorded.header.decision, caller.language, caller.here.timezone),
+        channels=[] if recorded is None else texts(recorded.header.decision.get("channels")),
         entries=entries,
         verified=await _verified(caller, known.row.id),
         may_verify=not AUDITORS.isdisjoint(caller.roles),
@@ -158,63 +136,12 @@ async def look(caller: StaffCaller, names: Registry) -> Known:
     return Known(row=of_policy(live, header, names), live=live, recorded=recorded)
 
 
-def rules(decision: Any, caller: StaffCaller) -> list[Rule]:
-    """Return the rules of a decision, each in the caller's words; only their codes where no more was kept."""
-    findings = decision.get("findings")
-    if not isinstance(findings, list):
-        return [
-            Rule(label=i18n.rule_label(code), held=True, sentence=None)
-            for code in _texts(decision.get("held"))
-        ]
-    return [_rule(one, caller) for one in findings if isinstance(one, dict)]
-
-
-def _rule(told: dict[str, Any], caller: StaffCaller) -> Rule:
-    arguments = told.get("arguments")
-    finding = Finding(
-        code=str(told.get("code")),
-        held=bool(told.get("held")),
-        key=str(told.get("key")),
-        arguments={str(name): _argument(str(name), value) for name, value in arguments.items()}
-        if isinstance(arguments, dict)
-        else {},
-    )
-    try:
-        sentence = i18n.sentence(finding, caller.language, caller.here.timezone)
-    except (MissingMessage, KeyError, TypeError, ValueError):  # of another version
-        sentence = None
-    return Rule(label=i18n.rule_label(finding.code), held=finding.held, sentence=sentence)
-
-
-def _argument(name: str, value: object) -> object:
-    """Read an instant, a factor or a level back as what it was; everything else stands as it was kept."""
-    kind = _KINDS.get(name)
-    try:
-        if isinstance(value, list):
-            return frozenset(kind(str(one)) for one in value) if kind else tuple(str(one) for one in value)
-        if name == "limit" and isinstance(
-            value, float
-        ):  # a length of time; a number of sessions is a whole one
-            return timedelta(seconds=value)
-        if isinstance(value, str) and kind is not None:
-            return kind(value)
-        if isinstance(value, str) and _INSTANT.match(value):
-            return datetime.fromisoformat(value)
-    except ValueError:
-        return value
-    return value
-
-
 def _window(recorded: CatalogedSession) -> tuple[datetime, datetime] | None:
     window = recorded.header.window
     try:
         return instants.parse(window["start"]), instants.parse(window["end"])
     except TraceFormatError:
         return None
-
-
-def _texts(value: object) -> list[str]:
-    return [str(one) for one in value] if isinstance(value, list) else []
 
 
 async def _verified(caller: StaffCaller, session_id: str) -> Verified | None:
@@ -238,4 +165,4 @@ async def _verified(caller: StaffCaller, session_id: str) -> Verified | None:
 async def _entries(caller: StaffCaller, names: Registry, session_id: str) -> list[Told]:
     filters = JournalFilters(hospital_id=caller.hospital_id, session_id=session_id)
     found = await caller.context.journal.entries(filters, limit=_ENTRIES)
-    return [tell(entry, caller, names) for entry in found.entries]
+    return [tell(entry, Reader.of(caller), names) for entry in found.entries]

@@ -15,6 +15,7 @@ WITHOUT_SCHEMA = {
     "/v1/traces/{trace_id}/files",
     "/v1/traces/verify",
     "/v1/retention/run",
+    "/v1/evidence",
     "/v1/proofs/export",
     "/v1/sessions/{session_id}/watch",
 }

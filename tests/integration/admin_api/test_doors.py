@@ -154,6 +154,9 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/checkpoints"): {"security", "administrator"},
     ("POST", "/v1/checkpoints"): {"security", "administrator"},
     ("POST", "/v1/traces/verify"): {"security", "administrator"},
+    ("GET", "/v1/evidence"): {"security"},
+    ("GET", "/v1/evidence/plan"): {"security", "administrator"},
+    ("GET", "/v1/evidence/keys"): {"security", "administrator"},
     ("GET", "/v1/proofs/export"): {"security", "administrator"},
 }
 """Written by hand from the duties of each role, not read from the code: who may call what."""
