@@ -17,6 +17,7 @@ WITHOUT_SCHEMA = {
     "/v1/retention/run",
     "/v1/evidence",
     "/v1/proofs/export",
+    "/v1/readers/rewrap",
     "/v1/sessions/{session_id}/watch",
 }
 """Streams: their answer is no JSON document."""
