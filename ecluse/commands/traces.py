@@ -13,6 +13,7 @@ from ecluse import moments, names
 from ecluse.client import Json
 from ecluse.desk import AsJson, Desk
 from ecluse.errors import FileUnusable, RecordingUnusable
+from ecluse.escrow import reader_key as reader_key_of
 from ecluse.keyboard import Keyboard
 from ecluse.moments import Since, Until
 from ecluse.pieces import Pieces, unpack
@@ -24,7 +25,6 @@ from recorder.errors import RecorderError
 from recorder.replay import asciicast, events, transcript
 from recorder.replay.reader import TraceReader, read_manifest, verify
 from recorder.seal.signing import PublicKey
-from recorder.seal.wrapping import ReaderKey
 
 group = typer.Typer(no_args_is_help=True, help="Traces of sessions: list, replay, export, verify.")
 
@@ -33,7 +33,10 @@ Trace = Annotated[
 ]
 ReaderKeyFile = Annotated[
     Path | None,
-    typer.Option("--reader-key", help="Open sealed files at hand by this private key; the API has its own."),
+    typer.Option(
+        "--reader-key",
+        help="Open sealed files at hand by this private key, whose passphrase is asked for; the API has its own.",
+    ),
 ]
 Why = Annotated[str | None, typer.Option("--reason", help="Why you read it: the journal keeps it.")]
 _BROKEN = 1
@@ -294,7 +297,7 @@ def _rendered(
     path = Path(trace)
     if path.exists():
         try:
-            readers = [ReaderKey.load(reader_key)] if reader_key is not None else []
+            readers = [reader_key_of(desk, reader_key)] if reader_key is not None else []
             with TraceReader(path, readers) as reader:
                 yield _render(desk, reader, form)
         except RecorderError as broken:
