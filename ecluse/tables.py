@@ -12,6 +12,8 @@ WIDE = 100
 """From this many columns of the screen on, tables show their wide columns too."""
 PIPE = 4096
 """The width where nobody looks: each row stays on one line, for ``grep``."""
+_STEP = 1000
+_TENTHS_BELOW = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +68,14 @@ def draw(screen: Console, headings: Sequence[tuple[Column, str]], rows: Sequence
 
 def _cell(column: Column, text: str) -> Text:
     return Text(text, no_wrap=True, overflow="ellipsis") if column.cut else Text(text)
+
+
+def data_size(count: int | None) -> str | None:
+    """Return *count* bytes in the largest unit that leaves a digit before the point; None for none."""
+    if count is None:
+        return None
+    size, units = float(count), iter(("kB", "MB", "GB", "TB"))
+    unit = "B"
+    while size >= _STEP and (larger := next(units, None)) is not None:
+        size, unit = size / _STEP, larger
+    return f"{size:.0f} {unit}" if unit == "B" or size >= _TENTHS_BELOW else f"{size:.1f} {unit}"

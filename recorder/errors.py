@@ -24,6 +24,7 @@ RecorderError
 ├── QueryRefused          words that ask for nothing, or ask for too much
 ├── IndexUnavailable      the search's index cannot be used: it can be made anew
 └── JournalBroken         the security journal could not take an event
+    └── JournalHasIt      it has taken this very event before
 """
 
 from __future__ import annotations
@@ -159,3 +160,7 @@ class QueryRefused(RecorderError):
 
 class IndexUnavailable(RecorderError):
     """The search's index cannot be read or written; nothing is lost, for it can be made anew."""
+
+
+class JournalHasIt(JournalBroken):
+    """The journal holds this very event already: an answer was lost, not the event."""

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
+from policy.authn.lockout import origin_of
 from policy.domain.alarms import Severity, Sighting, Tally
+from policy.errors import InvalidInput
 from recorder.audit.events import SecurityEvent
 
 MIB: Final = 1 << 20
@@ -73,9 +75,18 @@ def _one(_event: SecurityEvent) -> str:
     return ""
 
 
+def _source(event: SecurityEvent) -> str:
+    """Return the address; of an IPv6 one its network, as the lock-out counts: one stranger has all of that."""
+    source = str(event.source)
+    try:
+        return origin_of(source)
+    except InvalidInput:
+        return source
+
+
 def _who(event: SecurityEvent) -> str:
     """Return the person where it is one of the hospital's, else the address: names that are tried are many."""
-    return event.person_id or str(event.source)
+    return event.person_id or _source(event)
 
 
 def _changed(name: str) -> Key:
@@ -104,7 +115,7 @@ def _secret(event: SecurityEvent) -> bool:
 
 
 def _failures(event: SecurityEvent, set_by: Thresholds) -> Sequence[Tally]:
-    return (Tally(name=f"failures/{event.source}", amount=1, limit=set_by.failed_logins, period=HOUR),)
+    return (Tally(name=f"failures/{_source(event)}", amount=1, limit=set_by.failed_logins, period=HOUR),)
 
 
 def _unseen(event: SecurityEvent, set_by: Thresholds) -> Sequence[Tally]:
@@ -146,7 +157,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         kind="failed_logins",
         event="authentication.failed",
         severity=_H,
-        key=lambda event: str(event.source),
+        key=_source,
         counts=_failures,
     ),
     Cause(kind="unknown_source", event="access.denied", severity=_H, key=_who, when=_undeclared),

@@ -9,7 +9,7 @@ from ecluse.client import Json
 from ecluse.desk import AsJson, Desk
 from ecluse.errors import RecordingUnusable
 from ecluse.proving import meter
-from ecluse.tables import Column, whole
+from ecluse.tables import Column, data_size, whole
 
 group = typer.Typer(no_args_is_help=True, help="How long recordings are kept, and what is purged.")
 
@@ -101,14 +101,14 @@ def plan(
     found = desk.client.get("/v1/retention/plan", days=days)
     if found["doubt"] is not None:
         desk.tell(f"retention.doubt.{found['doubt']}")
-    desk.tell("retention.planned", count=found["count"], size=mib(found["size"]), days=days)
+    desk.tell("retention.planned", count=found["count"], size=data_size(found["size"]), days=days)
     rows = [
         (
             item["session_id"][:8],
             desk.moment(item["closed_at"]),
             item["person_login"],
             item["device_name"],
-            mib(item["size"]),
+            data_size(item["size"]),
             desk.moment(item["due_at"]),
             _stays(desk, item),
         )
@@ -117,7 +117,7 @@ def plan(
     columns = (
         *whole("field.digits", "field.ended", "field.person", "field.device"),
         Column("field.size", whole=True, number=True),
-        *whole("field.due"),
+        *whole("field.due_at"),
         Column("field.stays", wide=True),
     )
     desk.show_table(columns, rows, found, empty="retention.nothing")
@@ -142,11 +142,6 @@ def run(context: typer.Context, as_json: AsJson = False) -> None:
     desk.done(fates, "retention.ran", count=gone)
     for fate, count in sorted(rest.items()):
         desk.tell(f"retention.fate.{fate}", count=count)
-
-
-def mib(size: int) -> str:
-    """Return bytes as mebibytes, to one digit."""
-    return f"{size / (1 << 20):.1f}"
 
 
 def _rule(desk: Desk, text: str) -> Json:

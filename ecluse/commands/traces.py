@@ -19,7 +19,7 @@ from ecluse.moments import Since, Until
 from ecluse.pieces import Pieces, unpack
 from ecluse.playback import RESTORE, Pace, Quit, play
 from ecluse.proving import Anchors, verify_store
-from ecluse.tables import Column, whole
+from ecluse.tables import Column, data_size, whole
 from ecluse.viewing import Viewing, narrator
 from recorder.errors import RecorderError
 from recorder.replay import asciicast, events, transcript
@@ -40,8 +40,6 @@ ReaderKeyFile = Annotated[
 ]
 Why = Annotated[str | None, typer.Option("--reason", help="Why you read it: the journal keeps it.")]
 _BROKEN = 1
-_STEP = 1000
-_TENTHS_BELOW = 10
 
 
 def register(root: typer.Typer) -> None:
@@ -77,7 +75,7 @@ def list_(
             item["device_name"],
             item["account_name"],
             item["purpose"],
-            _size(item["size"]),
+            data_size(item["size"]),
             desk.word("ended", item["end_reason"]),
         )
         for item in found
@@ -117,7 +115,7 @@ def show(
         ("field.kind", desk.word("kind", found["kind"])),
         ("field.purpose", found["purpose"]),
         ("field.window", found["window_id"][:8]),
-        ("field.size", _size(found["size"])),
+        ("field.size", data_size(found["size"])),
         ("field.records", found["records"]),
         ("field.manifest", found["manifest_sha256"]),
     ]
@@ -277,16 +275,6 @@ def _export_files(desk: Desk, trace: str, target: Path, reason: str | None) -> N
     identifier = names.trace(desk.client, trace)["id"]
     with desk.client.stream(f"/v1/traces/{identifier}/files", reason=_reason(desk, reason)) as pieces:
         unpack(pieces, target)
-
-
-def _size(count: int | None) -> str | None:
-    if count is None:
-        return None
-    size, units = float(count), iter(("kB", "MB", "GB", "TB"))
-    unit = "B"
-    while size >= _STEP and (larger := next(units, None)) is not None:
-        size, unit = size / _STEP, larger
-    return f"{size:.0f} {unit}" if unit == "B" or size >= _TENTHS_BELOW else f"{size:.1f} {unit}"
 
 
 @contextmanager

@@ -25,7 +25,7 @@ class Hold:
     """One hold, for the ``case`` (*affaire*) that it is placed for.
 
     It covers the sessions that meet every criterion that is not None: of this session, person, device or
-    intervention, and open at some time in ``[since, until)``; sessions to come too. Instants are aware UTC.
+    intervention, and open at some time in ``[since, until)``; sessions to come too, until it is lifted. Instants are aware UTC.
     """
 
     id: str
@@ -54,7 +54,8 @@ class Hold:
         )
         begun = self.until is None or one.opened_at < self.until
         not_over = self.since is None or one.closed_at is None or one.closed_at >= self.since
-        return same and begun and not_over
+        recorded_under = self.lifted_at is None or one.opened_at < self.lifted_at
+        return same and begun and not_over and recorded_under
 
     def suspends(self, at: datetime) -> bool:
         """Tell whether it keeps what it covers at *at*: also for `NOTICE` after it was lifted, so that others see it."""

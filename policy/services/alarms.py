@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from policy.clock import Clock
-from policy.domain.alarms import Alarm, AlarmState, Answer, Bookmark, Call, Sighting, Tally
+from policy.domain.alarms import Alarm, AlarmState, Answer, Bookmark, Call, Severity, Sighting, Tally
 from policy.domain.ids import DeviceId, HospitalId, PersonId, new_id
 from policy.errors import Conflict, NotFound
 from policy.services import inputs
@@ -23,6 +23,8 @@ READER: Final = "alarms"
 LONGEST_NOTE: Final = 2000
 _LONGEST_FACT: Final = 300
 _MOST_FACTS: Final = 24
+_MAILED_AN_HOUR: Final = 10
+"""Of one kind below critical: who can raise many of them by strangers' addresses shall not drown the others."""
 _LONGEST_KEY: Final = 200
 
 _KEPT: Final = timedelta(days=2)
@@ -64,8 +66,10 @@ class AlarmService:
             counted = _Counting(work, hospital_id)
             for sighting in sightings:
                 await counted.take(sighting)
-            for alarm in await counted.write():
-                await self._tell(work, alarm)
+            opened = await counted.write()
+            worth = await self._worth_a_mail(work, opened)
+            for alarm in opened:
+                await self._tell(work, alarm, mailed=alarm.id in worth)
             await work.bookmarks.put(hospital_id, READER, moved)
         return counted.opened
 
@@ -138,13 +142,25 @@ class AlarmService:
         await work.emit(name, after.hospital_id, after.id, {"state": before.state}, facts)
         await self._calls.tell(work, name.partition(".")[2], after)
 
-    async def _tell(self, work: UnitOfWork, alarm: Alarm) -> None:
+    async def _tell(self, work: UnitOfWork, alarm: Alarm, *, mailed: bool) -> None:
         facts = {"kind": alarm.kind, "severity": alarm.severity, "key": alarm.key, "facts": alarm.facts}
         await work.emit("alarm.opened", alarm.hospital_id, alarm.id, {}, facts)
-        least = self._settings.alarm_mails
-        if least is not None and alarm.severity.reaches(least):
+        if mailed:
             await self._mails.alarm(work, alarm)
         await self._calls.tell(work, "opened", alarm)
+
+    async def _worth_a_mail(self, work: UnitOfWork, opened: Sequence[Alarm]) -> set[str]:
+        """Return which of the alarms just *opened*, and written already, are mailed."""
+        least, since = self._settings.alarm_mails, self._clock.now() - timedelta(hours=1)
+        if least is None:
+            return set()
+        severe = [one for one in opened if one.severity.reaches(least)]
+        worth = {one.id for one in severe if one.severity is Severity.CRITICAL}
+        for kind in {one.kind for one in severe}:
+            of_kind = [one for one in opened if one.kind == kind]
+            before = await work.alarms.opened_since(of_kind[0].hospital_id, kind, since) - len(of_kind)
+            worth.update(one.id for one in of_kind[: max(0, _MAILED_AN_HOUR - before)] if one in severe)
+        return worth
 
 
 class _Counting:

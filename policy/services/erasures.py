@@ -82,7 +82,7 @@ class ErasureService:
         now = self._clock.now()
         async with self._database.unit_of_work(actor, self._clock) as work:
             await require(work, hospital_id, actor, Duty.RESUME)
-            before = await work.erasures.get(hospital_id, erasure_id)
+            before = await work.erasures.get(hospital_id, erasure_id, hold=True)
             if before.state is not ErasureState.ASKED:
                 raise Conflict("this erasure does not wait for a decision")
             if approve:
@@ -104,7 +104,7 @@ class ErasureService:
     async def done(self, hospital_id: HospitalId, erasure_id: str) -> Erasure:
         """Note that an approved erasure was carried out. Raises NotFound, Conflict where nobody approved it."""
         async with self._database.unit_of_work(None, self._clock) as work:
-            before = await work.erasures.get(hospital_id, erasure_id)
+            before = await work.erasures.get(hospital_id, erasure_id, hold=True)
             if before.state is ErasureState.DONE:
                 return before
             if before.state is not ErasureState.APPROVED:

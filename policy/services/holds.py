@@ -96,7 +96,7 @@ class HoldService:
             )
         async with self._database.unit_of_work(actor, self._clock) as work:
             await require(work, hospital_id, actor, Duty.HOLD)
-            before = await work.holds.get(hospital_id, hold_id)
+            before = await work.holds.get(hospital_id, hold_id, hold=True)
             if before.lifted_at is not None:
                 raise Conflict("this hold was lifted already")
             after = replace(before, lifted_by=actor, lifted_at=self._clock.now(), lift_reason=why)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from policy.clock import Clock
+from policy.domain.erasures import ANSWERED_WITHIN, ErasureState
 from policy.domain.ids import HospitalId, PersonId, new_id
 from policy.domain.keeping import (
     HALF_YEAR,
@@ -46,6 +47,16 @@ class RetentionService:
             await require(view, hospital_id, actor, Duty.READ)
             return await view.retention_rules.list(hospital_id)
 
+    async def waiting(self, actor: PersonId, hospital_id: HospitalId) -> int:
+        """Return how many shortenings and erasures wait for a second person."""
+        now = self._clock.now()
+        async with self._database.read() as view:
+            await require(view, hospital_id, actor, Duty.RESUME)
+            rules = await view.retention_rules.list(hospital_id)
+            asked = await view.erasures.list(hospital_id, (ErasureState.ASKED,))
+        late = [one for one in asked if now >= one.asked_at + ANSWERED_WITHIN]
+        return sum(rule.state(now) == "asked" for rule in rules) + len(asked) - len(late)
+
     async def ask(
         self,
         actor: PersonId,
@@ -64,7 +75,7 @@ class RetentionService:
         now = self._clock.now()
         async with self._database.unit_of_work(actor, self._clock) as work:
             await require(work, hospital_id, actor, Duty.RESUME)
-            rules = await work.retention_rules.list(hospital_id)
+            rules = await work.retention_rules.list(hospital_id, hold=True)
             before = in_force(hospital_id, rules, now)
             asked = RetentionRule(
                 id=new_id(),
@@ -110,7 +121,7 @@ class RetentionService:
         why = inputs.line(reason, "reason", longest=LONGEST_REASON)
         async with self._database.unit_of_work(actor, self._clock) as work:
             await require(work, hospital_id, actor, Duty.RESUME)
-            before = await work.retention_rules.get(hospital_id, rule_id)
+            before = await work.retention_rules.get(hospital_id, rule_id, hold=True)
             if before.state(self._clock.now()) not in {"asked", "coming"}:
                 raise Conflict("this rule is in force or over already")
             after = replace(before, ended_at=self._clock.now())
@@ -123,7 +134,7 @@ class RetentionService:
         self, work: UnitOfWork, actor: PersonId, hospital_id: HospitalId, rule_id: str
     ) -> RetentionRule:
         await require(work, hospital_id, actor, Duty.RESUME)
-        found = await work.retention_rules.get(hospital_id, rule_id)
+        found = await work.retention_rules.get(hospital_id, rule_id, hold=True)
         if found.state(self._clock.now()) != "asked":
             raise Conflict("this rule does not wait for approval")
         return found

@@ -9,7 +9,7 @@ from typing import Protocol
 import structlog
 
 from recorder.audit.events import SecurityEvent
-from recorder.errors import RecorderError
+from recorder.errors import JournalHasIt, RecorderError
 
 RETRY_SECONDS = 2.0
 MOST_WAITING = 5000
@@ -76,6 +76,8 @@ class Backlog:
             return False
         try:
             await self.journal.append(event)
+        except JournalHasIt:
+            return True  # the answer to an earlier try was lost
         except RecorderError as error:
             _log.warning("journal.failed", event_name=event.name, error=str(error))
             return False

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from recorder.audit.entries import GENESIS, JournalEntry, columns_of, parse
 from recorder.audit.events import SecurityEvent, new_event_id
 from recorder.audit.verify import JournalVerification, verify_chains
-from recorder.errors import JournalBroken, TraceFormatError
+from recorder.errors import JournalBroken, JournalHasIt, TraceFormatError
 from recorder.ports import Now
 from recorder.store.database import Database
 from recorder.store.tables import journal_entries
@@ -24,6 +24,8 @@ from recorder.trace import instants
 MAX_PAGE = 500
 MAX_BATCH = 500
 """Events that travel in one transaction."""
+ANSWER_SECONDS = 10.0
+"""How long a caller waits: a database that hangs must not keep people hanging."""
 
 _Heads = dict[str, tuple[int, str]]
 _Item = tuple[SecurityEvent, str | None, "asyncio.Future[None]"]
@@ -167,7 +169,12 @@ class Journal:
         self._queue.append((event, outbox_id, done))
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush())
-        await done
+        try:
+            await asyncio.wait_for(done, ANSWER_SECONDS)
+        except TimeoutError as late:
+            # under way, it may be kept yet; still in the queue, it is not
+            self._queue = [item for item in self._queue if item[2] is not done]
+            raise JournalBroken(f"the journal does not answer within {ANSWER_SECONDS:g} s") from late
 
     async def _flush(self) -> None:
         while self._queue:
@@ -185,7 +192,7 @@ class Journal:
             try:
                 await self._keep([item])  # another writer ingested the same change meanwhile: now we see it
             except IntegrityError:
-                _settle([item], JournalBroken(f"event {item[0].event_id} is in the journal already"))
+                _settle([item], JournalHasIt(f"event {item[0].event_id} is in the journal already"))
 
     async def _keep(self, batch: list[_Item]) -> None:
         """Write a batch and tell its callers.

@@ -14,6 +14,7 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -59,6 +60,7 @@ class Report:
         self.remarks: list[Finding] = []
         self.counts: Counter[str] = Counter()
         self.newest: tuple[int, str] | None = None
+        self.extract: list[str] | None = None
 
     def found(self, place: str, name: object, wrong: Wrong) -> None:
         """Note what was touched."""
@@ -392,6 +394,7 @@ class Ledger:
         self.facts: dict[str, dict[str, tuple[str, int]]] = {kind: {} for kind in FACTS}
         self.hospital = ""
         self.whole = True
+        self.last = 0
         self.covered: dict[str, dict[int, int]] = defaultdict(dict)
 
     def digest(self, sequence: int) -> str | None:
@@ -407,7 +410,7 @@ def verify_checkpoints(folder: Path, keys: Keys, report: Report, *, whole: bool)
     paths = sorted(path for path in folder.rglob("*.json") if path.stem.isdecimal())
     for path in paths:
         sequence = int(path.stem)
-        expected = max(ledger.contents, default=0) + 1
+        expected = ledger.last + 1
         if whole and sequence != expected:
             report.found("checkpoint", expected, Wrong("missing", f"checkpoint {expected} is missing"))
         try:
@@ -418,7 +421,7 @@ def verify_checkpoints(folder: Path, keys: Keys, report: Report, *, whole: bool)
             report.found("checkpoint", sequence, wrong)
             continue
         before = ledger.digest(sequence - 1) if sequence > 1 else "0" * 64
-        ledger.contents[sequence] = content
+        ledger.contents[sequence], ledger.last = content, max(ledger.last, sequence)
         try:
             _take(ledger, checkpoint, sequence, before, report)
             for head in checkpoint["journal"]:
@@ -519,9 +522,9 @@ def _stamped_at(path: Path, authorities: Path | None, content: bytes) -> datetim
             raise Wrong("invalid", "its time stamp is not one of that authority over this checkpoint")
         return done.stdout.decode("utf-8", "replace")
 
-    told = re.search(
-        r"Time stamp: (\w+ +\d+ [\d:]+)(?:\.\d+)? (\d+) GMT", openssl("-reply", "-in", str(path), "-text")
-    )
+    # what is said before the token is signed by nobody, and may look like a time
+    _, _, token = openssl("-reply", "-in", str(path), "-text").rpartition("TST info:")
+    told = re.search(r"Time stamp: (\w+ +\d+ [\d:]+)(?:\.\d+)? (\d+) GMT", token)
     if told is None:
         raise Wrong("invalid", "its time stamp tells no time")
     at = datetime.strptime(" ".join(told.groups()), "%b %d %H:%M:%S %Y").replace(tzinfo=timezone.utc)
@@ -545,9 +548,8 @@ def verify_anchors(paths: Iterable[Path], ledger: Ledger, report: Report, *, who
             if hospital != (ledger.hospital or hospital):
                 continue
             report.counts["anchors"] += 1
-            newest = max(ledger.contents, default=0)
             if sequence not in ledger.contents and whole:
-                first = min(newest + 1, sequence)
+                first = min(ledger.last + 1, sequence)
                 detail = (
                     f"checkpoint {first} is missing: number {sequence} was anchored at {anchor.get('at')}"
                 )
@@ -571,12 +573,13 @@ def verify_journal(folder: Path, ledger: Ledger, report: Report, *, whole: bool)
             for number, line in enumerate(file, 1):
                 digest, _, content = line.rstrip(b"\n").partition(b" ")
                 try:
-                    entry = document(content, "entry")
-                    chains[entry["writer"]][entry["seq"]] = (digest.decode("ascii", "replace"), content)
-                except (Wrong, KeyError, TypeError):
-                    report.found(
-                        "journal", f"{path.name}:{number}", Wrong("content", "this line is no entry")
-                    )
+                    entry = document(content, "entry", "content")
+                    told = (digest.decode("ascii", "replace"), content)
+                    if chains[entry["writer"]].setdefault(entry["seq"], told) != told:
+                        raise Wrong("twice", "this line and another one say to be the same entry")
+                except (Wrong, KeyError, TypeError) as error:
+                    wrong = error if isinstance(error, Wrong) else Wrong("content", "this line is no entry")
+                    report.found("journal", f"{path.name}:{number}", wrong)
     for writer in sorted({*chains, *(ledger.heads if whole else ())}):
         runs = [chains.get(writer, {})] if whole else _runs(chains[writer])
         for run in runs:
@@ -641,7 +644,7 @@ def _look(
         opened.add(event["session_id"])
     if event["name"] == "checkpoint.made" and ledger.contents:
         sequence, told = event["details"].get("sequence"), event["details"].get("digest")
-        if sequence > max(ledger.contents) and ledger.whole:
+        if sequence > ledger.last and ledger.whole:
             report.found(
                 "checkpoint", sequence, Wrong("missing", "the journal tells of it, and it is not there")
             )
@@ -678,9 +681,13 @@ def read_catalogue(path: Path, report: Report) -> dict[str, dict[str, Any]]:
         for number, line in enumerate(file, 1):
             try:
                 row = document(line, "row")
-                rows[row["session_id"]] = row
-            except (Wrong, KeyError):
-                report.found("catalogue", f"{path.name}:{number}", Wrong("format", "this line is no row"))
+                if canonical(row) != line.rstrip(b"\n"):
+                    raise Wrong("format", "this line is not in the one form that a row has")
+                if rows.setdefault(row["session_id"], row) != row:
+                    raise Wrong("twice", "this line and another one say to be the row of one session")
+            except (Wrong, KeyError, ValueError) as error:
+                wrong = error if isinstance(error, Wrong) else Wrong("format", "this line is no row")
+                report.found("catalogue", f"{path.name}:{number}", wrong)
     return rows
 
 
@@ -725,7 +732,11 @@ def verify_sessions(
     store: Path, ledger: Ledger, rows: dict[str, dict[str, Any]], keys: Keys, report: Report, *, whole: bool
 ) -> None:
     """Hold each trace to its checkpoint; name those that are gone, never came, or were put in."""
-    found = {path.parent.name: path.parent for path in sorted(store.rglob("manifest.json"))}
+    found: dict[str, Path] = {}
+    for folder in sorted(path.parent for path in store.rglob("manifest.json")):
+        if found.setdefault(folder.name, folder) != folder:  # which of them is shown, nobody here can tell
+            detail = f"there are two of it: {found[folder.name]} and {folder}"
+            report.found("trace", folder.name, Wrong("twice", detail))
     closed = {name: digest for name, (digest, _) in ledger.facts["closed"].items()}
     closed.update(
         {
@@ -777,6 +788,18 @@ def _held(name: str, manifest: dict[str, Any], ledger: Ledger, row: dict[str, An
 # --- the command ------------------------------------------------------------------------------------------------
 
 
+def unpack(package: zipfile.ZipFile, folder: Path) -> None:
+    """Unpack an evidence package; raises Wrong where two programs may unpack it to two things."""
+    names = [one.filename.casefold() for one in package.infolist()]
+    if len(set(names)) < len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise Wrong("twice", f"the package holds {twice} more than once")
+    size, room = sum(one.file_size for one in package.infolist()), shutil.disk_usage(folder).free
+    if size > room:
+        raise SystemExit(f"the package unpacks to {size} bytes, and {folder} has room for {room}")
+    package.extractall(folder)
+
+
 def verify_path(path: Path, options: argparse.Namespace, report: Report) -> None:
     """Verify what lies at *path*: one trace, an export of everything, or an evidence package."""
     own = path / "keys"
@@ -803,9 +826,11 @@ def verify_path(path: Path, options: argparse.Namespace, report: Report) -> None
         raise SystemExit(f"{path} is neither a trace, nor an export, nor an evidence package")
     whole = not (path / "extract.json").exists()
     ledger = verify_checkpoints(path / "checkpoints", keys, report, whole=whole)
-    verify_stamps(
-        path / "checkpoints", options.ca or _there(path / "keys" / "authorities.pem"), ledger, report
-    )
+    ca = options.ca or _there(own / "authorities.pem")
+    verify_stamps(path / "checkpoints", ca, ledger, report)
+    if ca != options.ca and report.counts["stamps"]:
+        detail = "the authorities' CA came with what it proves: compare it, or name your own by --ca"
+        report.remark("keys", "authorities.pem", "own", detail)
     verify_anchors(options.anchors or [], ledger, report, whole=whole)
     opened = verify_journal(path / "journal", ledger, report, whole=whole)
     catalogue = path / "catalogue.jsonl"
@@ -894,6 +919,9 @@ def _hold_extract(path: Path, store: Path | None, ledger: Ledger, report: Report
         extract = document(small(path / "extract.json"), "extract")
         if extract.get("format") != "ecluse-extract" or extract["hospital_id"] != ledger.hospital:
             raise Wrong("format", "it is no extract of these checkpoints")
+        report.extract = [str(name) for name in extract["sessions"]]
+        if not report.extract:
+            raise Wrong("format", "it names no session: then it proves nothing")
         there = {one.parent.name for one in store.rglob("manifest.json")} if store is not None else set()
         for name in extract["sessions"]:
             if name not in there or name not in ledger.facts["closed"]:
@@ -915,6 +943,11 @@ def show(report: Report) -> None:
     """Say what was found, for people."""
     counts = ", ".join(f"{count} {name}" for name, count in sorted(report.counts.items()) if count)
     print(f"INTACT: {counts}" if not report.findings else f"TOUCHED ({counts or 'nothing'} held)")
+    if report.extract is not None:
+        names = ", ".join(report.extract[:5]) + (" and others" if len(report.extract) > 5 else "")
+        print(
+            f"AN EXTRACT: it proves {len(report.extract)} sessions ({names}), and says nothing of any other."
+        )
     for mark, entries in (("✗", report.findings), ("?", report.remarks)):
         for one in entries[:50]:
             print(f"  {mark} {one['place']} {one['name']}: {one['detail']} [{one['what']}]")
@@ -946,13 +979,12 @@ def main() -> int:
     try:
         if options.path.is_file() and zipfile.is_zipfile(options.path):
             with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(options.path) as package:
-                for name, count in Counter(name.casefold() for name in package.namelist()).items():
-                    if count > 1:  # one program shows the first of them, another one the last
-                        report.found("package", name, Wrong("twice", "the zip has it more than once"))
-                package.extractall(folder)
+                unpack(package, Path(folder))
                 verify_path(Path(folder), options, report)
         else:
             verify_path(options.path, options, report)
+    except Wrong as twice:
+        report.found("files", options.path.name, twice)
     except (OSError, SystemExit, RecursionError) as error:
         print(f"could not verify: {error}", file=sys.stderr)
         return 2
@@ -961,7 +993,8 @@ def main() -> int:
         report.found("files", options.path.name, wrong)
     if options.json:
         told = {"valid": not report.findings, "findings": report.findings, "remarks": report.remarks}
-        print(json.dumps({**told, "counts": report.counts, "newest": report.newest}, indent=2))
+        more = {"extract": report.extract, "counts": report.counts, "newest": report.newest}
+        print(json.dumps({**told, **more}, indent=2))
     else:
         show(report)
     return 1 if report.findings else 3 if report.remarks else 0

@@ -138,8 +138,8 @@ class Bucket:
                 Bucket=self.name, Key=key, VersionId=version, LegalHold={"Status": "ON" if held else "OFF"}
             )
 
-    def versions(self, prefix: str) -> Iterator[tuple[str, str]]:
-        """Key and version of everything whose key begins with the prefix, marks of deletion too."""
+    def versions(self, prefix: str, *, marks: bool = True) -> Iterator[tuple[str, str]]:
+        """Key and version of everything whose key begins with the prefix, by default marks of deletion too."""
         with told(self.where):
             pages = self._client.get_paginator("list_object_versions").paginate(
                 Bucket=self.name, Prefix=prefix
@@ -147,7 +147,7 @@ class Bucket:
             for page in pages:
                 for version in page.get("Versions", ()):
                     yield version["Key"], version["VersionId"]
-                for mark in page.get("DeleteMarkers", ()):
+                for mark in page.get("DeleteMarkers", ()) if marks else ():
                     yield mark["Key"], mark["VersionId"]
 
     def delete(self, versions: Iterable[tuple[str, str]]) -> None:

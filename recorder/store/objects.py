@@ -195,7 +195,7 @@ class ObjectStore:
 
     def hold(self, place: TracePlace, *, held: bool) -> None:
         """Set or lift the hold on every version of every locked object."""
-        for key, version in self._versions(place):
+        for key, version in self._versions(place, marks=False):
             if not key.endswith(SUFFIX):
                 self._bucket.hold(key, version, held=held)
 
@@ -215,7 +215,9 @@ class ObjectStore:
         """Delete every version, once each has been asked whether it may go, and what is left of its tail."""
         spared = {self._key(place, name) for name in (STUB if keep_stub else ())}
         versions = [each for each in self._versions(place) if each[0] not in spared]
-        for key, version in versions:
+        for key, version in self._versions(place, marks=False):
+            if key in spared:
+                continue
             lock = self._bucket.lock(key, version)
             if lock.held:
                 raise TraceLocked(f"{key} is under a legal hold")
@@ -259,9 +261,9 @@ class ObjectStore:
                 with suppress(TraceFormatError):  # somebody put it where no trace lies
                     yield place_of(folder)
 
-    def _versions(self, place: TracePlace) -> list[tuple[str, str]]:
+    def _versions(self, place: TracePlace, *, marks: bool = True) -> list[tuple[str, str]]:
         self._closed_names(place)
-        return list(self._bucket.versions(f"{self._prefix}{place.folder}/"))
+        return list(self._bucket.versions(f"{self._prefix}{place.folder}/", marks=marks))
 
     def _grown(self, place: TracePlace, offset: int, limit: int) -> tuple[bytes, bool]:
         """What the tail has from the offset on, and whether there is a tail at all."""

@@ -173,7 +173,7 @@ def test_it_is_one_file_that_old_pythons_read_and_imports_nothing_of_the_product
     assert not {name.split(".")[0] for name in modules} & ours
     assert {name.split(".")[0] for name in modules} <= {
         *("__future__", "argparse", "base64", "hashlib", "json", "re", "struct", "subprocess", "sys"),
-        *("tempfile", "zipfile", "collections", "datetime", "pathlib", "typing", "cryptography"),
+        *("shutil", "tempfile", "zipfile", "collections", "datetime", "pathlib", "typing", "cryptography"),
     }
 
 

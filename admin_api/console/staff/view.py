@@ -136,8 +136,12 @@ async def _badges(caller: StaffCaller) -> Mapping[str, int]:
     """Return how many things wait behind a line of the menu; nothing where nobody can tell just now."""
     if caller.visitor is None or AUDITORS.isdisjoint(caller.roles):
         return {}
+    services, actor, here = caller.context.services, caller.actor, caller.hospital_id
     with suppress(PolicyError):
-        return {"menu.alarms": await caller.context.services.alarms.waiting(caller.actor, caller.hospital_id)}
+        return {
+            "menu.alarms": await services.alarms.waiting(actor, here),
+            "menu.retention": await services.retention.waiting(actor, here),
+        }
     return {}
 
 

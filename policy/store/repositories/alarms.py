@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, case, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.alarms import Alarm, AlarmState, Answer, Call, Severity
@@ -63,10 +63,25 @@ class Alarms:
     async def list(
         self, hospital_id: HospitalId, states: Collection[AlarmState], limit: int
     ) -> Sequence[Alarm]:
-        """Return at most *limit* alarms in these *states*, the one seen last first."""
+        """Return at most *limit* alarms in these *states*, the one seen last first.
+
+        Where there are more, what is not closed is kept, and of that the gravest: a stranger who raises many small ones
+        hides no other.
+        """
         wanted = (_c.hospital_id == hospital_id) & _c.state.in_([state.value for state in states])
-        query = select(t.alarms).where(wanted).order_by(_c.last_at.desc(), _c.id).limit(limit)
-        return [_alarm(row) for row in await self._connection.execute(query)]
+        ranks = {severity.value: rank for rank, severity in enumerate(Severity)}
+        closed = len(ranks)
+        weight = case((_c.state == AlarmState.CLOSED.value, closed), else_=case(ranks, value=_c.severity))
+        query = select(t.alarms).where(wanted).order_by(weight, _c.last_at.desc(), _c.id).limit(limit)
+        found = [_alarm(row) for row in await self._connection.execute(query)]
+        return sorted(sorted(found, key=lambda one: one.id), key=lambda one: one.last_at, reverse=True)
+
+    async def opened_since(self, hospital_id: HospitalId, kind: str, since: datetime) -> int:
+        """Return how many alarms of that kind were first seen at *since* or later."""
+        where = (_c.hospital_id == hospital_id) & (_c.kind == kind) & (_c.first_at >= since)
+        return (
+            await self._connection.execute(select(func.count()).select_from(t.alarms).where(where))
+        ).scalar_one()
 
     async def count(self, hospital_id: HospitalId, state: AlarmState) -> int:
         """Return how many alarms are in that *state*."""

@@ -37,23 +37,24 @@ class RetentionRules:
         """Write who approved it, from when on it holds, and whether it was overtaken."""
         await _change(self._connection, t.retention_rules, rule, _ASKED)
 
-    async def get(self, hospital_id: HospitalId, rule_id: str) -> RetentionRule:
-        """Return one; raises NotFound."""
-        query = _one(t.retention_rules, hospital_id, rule_id)
-        row = (await self._connection.execute(query)).first()
+    async def get(self, hospital_id: HospitalId, rule_id: str, *, hold: bool = False) -> RetentionRule:
+        """Return one, kept from other writers until the end of the unit of work if *hold*; raises NotFound."""
+        row = (
+            await self._connection.execute(_one(t.retention_rules, hospital_id, rule_id, hold=hold))
+        ).first()
         if row is None:
             raise NotFound("retention rule", rule_id)
         return RetentionRule(**{name: getattr(row, name) for name in _RULE})
 
-    async def list(self, hospital_id: HospitalId) -> Sequence[RetentionRule]:
-        """Return all that there ever were, the last asked for first."""
+    async def list(self, hospital_id: HospitalId, *, hold: bool = False) -> Sequence[RetentionRule]:
+        """Return all that there ever were, the last asked for first; *hold* as in ``get``."""
         table = t.retention_rules
         query = (
             select(table)
             .where(table.c.hospital_id == hospital_id)
             .order_by(table.c.asked_at.desc(), table.c.id)
         )
-        rows = await self._connection.execute(query)
+        rows = await self._connection.execute(query.with_for_update() if hold else query)
         return [RetentionRule(**{name: getattr(row, name) for name in _RULE}) for row in rows]
 
 
@@ -72,9 +73,9 @@ class Holds:
         """Write that it was lifted."""
         await _change(self._connection, t.holds, hold, _LIFTED)
 
-    async def get(self, hospital_id: HospitalId, hold_id: str) -> Hold:
-        """Return one; raises NotFound."""
-        row = (await self._connection.execute(_one(t.holds, hospital_id, hold_id))).first()
+    async def get(self, hospital_id: HospitalId, hold_id: str, *, hold: bool = False) -> Hold:
+        """Return one, kept from other writers until the end of the unit of work if *hold*; raises NotFound."""
+        row = (await self._connection.execute(_one(t.holds, hospital_id, hold_id, hold=hold))).first()
         if row is None:
             raise NotFound("hold", hold_id)
         return Hold(**{name: getattr(row, name) for name in _HOLD})
@@ -104,9 +105,9 @@ class Erasures:
         """Write how it stands."""
         await _change(self._connection, t.erasures, erasure, _ANSWERED)
 
-    async def get(self, hospital_id: HospitalId, erasure_id: str) -> Erasure:
-        """Return one; raises NotFound."""
-        row = (await self._connection.execute(_one(t.erasures, hospital_id, erasure_id))).first()
+    async def get(self, hospital_id: HospitalId, erasure_id: str, *, hold: bool = False) -> Erasure:
+        """Return one, kept from other writers until the end of the unit of work if *hold*; raises NotFound."""
+        row = (await self._connection.execute(_one(t.erasures, hospital_id, erasure_id, hold=hold))).first()
         if row is None:
             raise NotFound("erasure", erasure_id)
         return _erasure(row)
@@ -126,8 +127,9 @@ def _erasure(row: object) -> Erasure:
     return Erasure(**{**values, "state": ErasureState(values["state"])})
 
 
-def _one(table: Table, hospital_id: HospitalId, id_: str) -> Select[Any]:
-    return select(table).where((table.c.hospital_id == hospital_id) & (table.c.id == id_))
+def _one(table: Table, hospital_id: HospitalId, id_: str, *, hold: bool) -> Select[Any]:
+    query = select(table).where((table.c.hospital_id == hospital_id) & (table.c.id == id_))
+    return query.with_for_update() if hold else query
 
 
 async def _change(

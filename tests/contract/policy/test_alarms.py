@@ -1,5 +1,6 @@
 """Alarms: one a cause, counted once, told once, and closed by people."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
@@ -128,6 +129,34 @@ async def test_a_new_alarm_is_mailed_and_called_once_by_its_severity(
         ("opened", "host_key_changed"),
         ("opened", "lockout"),
     ]
+
+
+async def test_a_stranger_who_raises_many_alarms_hides_and_drowns_no_other(
+    world: World, clock: ManualClock, alarms: AlarmService
+) -> None:
+    """Of one kind ten an hour are mailed; what is grave is mailed always, and stands on a list that is cut off."""
+    sent: list[str] = []
+
+    async def keep(letter: Letter) -> None:
+        sent.append(letter.arguments["alarm_kind"])
+
+    await alarms.take(world.id, [seen(world)], {}, place(1))
+    clock.advance(timedelta(minutes=1))
+    flood = [seen(world, "failed_logins", f"192.0.2.{end}", severity=Severity.HIGH) for end in range(30)]
+    await alarms.take(world.id, flood[:8], place(1), place(2))
+    await alarms.take(world.id, flood[8:], place(2), place(3))
+    await alarms.take(world.id, [seen(world, key="ris02")], place(3), place(4))
+    while await world.services.mails.deliver(world.id, keep):
+        pass
+    assert Counter(sent) == {"host_key_changed": 2, "failed_logins": 10}
+    found = await alarms.list(world.who("dsi"), world.id, limit=5)
+    assert Counter(one.kind for one in found) == {"host_key_changed": 2, "failed_logins": 3}
+    clock.advance(timedelta(minutes=61))
+    late = seen(world, "failed_logins", "192.0.2.99", severity=Severity.HIGH)
+    await alarms.take(world.id, [late], place(4), place(5))
+    await world.services.mails.deliver(world.id, keep)
+    assert sent[-1] == "failed_logins"
+    assert len(sent) == 13
 
 
 async def heard(world: World) -> list[Call]:

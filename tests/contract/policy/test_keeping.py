@@ -1,11 +1,14 @@
 """How long recordings are kept, holds and erasures: what one person alone cannot do, on both databases."""
 
+import asyncio
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from policy.clock import ManualClock
-from policy.domain.erasures import Erasure
+from policy.domain.erasures import Erasure, ErasureState
 from policy.domain.holds import Hold, Recorded, holding
 from policy.domain.ids import PersonId
 from policy.domain.people import Role
@@ -220,3 +223,47 @@ async def test_an_erasure_takes_two_persons_and_not_whose_session_it_is(
     clock.advance(31 * DAY)
     with pytest.raises(Conflict, match="ask again"):
         await services.erasures.decide(denis, world.id, asked.id, recorded(world), approve=True, answer="oui")
+
+
+async def test_of_two_who_decide_at_once_one_decides(world: World) -> None:
+    """Whoever comes second waits for the first one's word, and is told: no refusal is written over, none is lost."""
+    services, denis, dsi = world.services, world.who("denis"), world.who("dsi")
+    asked = await ask(world)
+    rule = await services.retention.ask(
+        world.who("rssi"), world.id, recordings_days=100, reason="place", decider=""
+    )
+    decide = partial(
+        services.erasures.decide, hospital_id=world.id, erasure_id=asked.id, recorded=recorded(world)
+    )
+    async with services.database.unit_of_work(dsi, world.clock) as work:
+        # what a refusal does between its reading and its end
+        one = await work.erasures.get(world.id, asked.id, hold=True)
+        other = await work.retention_rules.get(world.id, rule.id, hold=True)
+        late = [
+            asyncio.create_task(decide(denis, approve=True, answer="oui")),
+            asyncio.create_task(services.retention.approve(denis, world.id, rule.id)),
+        ]
+        done, _ = await asyncio.wait(late, timeout=0.3)
+        assert not done
+        refused = replace(one, state=ErasureState.REFUSED, decided_by=dsi, decided_at=world.clock.now())
+        await work.erasures.update(refused)
+        await work.retention_rules.update(replace(other, ended_at=world.clock.now()))
+    ends = await asyncio.gather(*late, return_exceptions=True)
+    assert [type(end) for end in ends] == [Conflict, Conflict]
+    assert await services.erasures.approved(world.id) == []
+    [left] = [one for one in await services.retention.history(dsi, world.id) if one.id == rule.id]
+    assert left.state(world.clock.now()) == "ended"
+
+
+async def test_what_is_recorded_after_a_hold_was_lifted_is_not_under_it(
+    world: World, clock: ManualClock
+) -> None:
+    """The week after a lift keeps what was covered before; sessions opened since are nobody's case."""
+    hold = await hold_device(world)
+    clock.advance(DAY)
+    await world.services.holds.lift(world.who("rssi"), world.id, hold.id, reason="classée", concerned=nobody)
+    clock.advance(3 * DAY)
+    standing = await world.services.holds.standing(world.id)
+    before = replace(recorded(world), opened_at=clock.now() - 4 * DAY)
+    assert [one.id for one in holding(standing, before, clock.now())] == [hold.id]
+    assert holding(standing, recorded(world), clock.now()) == ()

@@ -57,6 +57,7 @@ def test_the_rule_is_changed_by_two_persons(old_house: House) -> None:
         assert taken.status_code == 303
         waits = client.get("/console/retention").text
         assert "asks for a shorter time, of 100 days" in waits
+        assert "1 to decide" in waits
         rule = waits.partition("/console/retention/rules/")[2][:32]
         own = client.get(f"/console/retention/rules/{rule}").text
         assert "Another person approves" in own

@@ -182,12 +182,14 @@ def test_what_is_put_in_is_named(package: bytes, verifier: Path, tmp_path: Path,
     """A file more, a name twice, and a package passed off as a mere export are all told."""
     made = io.BytesIO(package)
     with zipfile.ZipFile(made, "a") as file:
-        file.writestr("sessions/aveux.txt", "J'ai tout fait.")
         file.writestr(f"SESSIONS/{session_id}/transcript.fr.txt", "J'ai tout fait.")
     (tmp_path / "more.zip").write_bytes(made.getvalue())
     status, found = judged(tmp_path / "more.zip", verifier)
-    assert status == 1
-    assert {"stranger", "twice"} <= {one["what"] for one in found["findings"]}
+    assert (status, {one["what"] for one in found["findings"]}) == (1, {"twice"})
+    folder = unpacked(package, tmp_path / "open")
+    (folder / "sessions" / "aveux.txt").write_text("J'ai tout fait.")
+    status, found = judged(folder, verifier)
+    assert (status, {one["what"] for one in found["findings"]}) == (1, {"stranger"})
     (tmp_path / "export.zip").write_bytes(repacked(package, _without_proof_of_the_rest))
     status, found = judged(tmp_path / "export.zip", verifier)
     assert status in {1, 3}

@@ -147,25 +147,27 @@ def server() -> Iterator[postgres.Postgres]:
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("hangs", [False, True], ids=["stopped", "hanging"])
 async def test_without_the_database_of_traces_nothing_opens_and_nothing_is_lost(
-    tmp_path: Path, server: postgres.Postgres
+    tmp_path: Path, server: postgres.Postgres, hangs: bool
 ) -> None:
-    """PostgreSQL is stopped: no session opens unjournalled, the live one has her grace; started, all of it is written."""
+    """PostgreSQL is stopped, or stands still: none opens unjournalled, the live one has her grace, all is written later."""
+    strike, mend = (server.pause, server.go_on) if hangs else (server.halt, server.resume)
     url = server.url(server.create())
     await migrate(url)
     settings, world = {**SHORT, "catalog_url": url}, {"outage_grace": GRACE}
     async with running_bastion(tmp_path, recorder_settings=settings, world_settings=world) as bastion:
         async with shell(bastion) as terminal:
-            server.halt()
+            strike()
             await terminal.expect(AWAY, 10)
             await echoes(terminal)
             assert await terminal.wait(20) == 255
             assert "PGSSIS-T11" in terminal.seen.decode()
-        await bastion.closed()
         refused = await bastion.client.ssh("alice+scan01", "id", answers=bastion.answers())
         assert refused.rc != 0
         assert refused.stdout == b""
-        server.resume()
+        mend()
+        await bastion.closed()
         (gap,) = await bastion.written("store.gap", 20)
         assert gap.event.details["kind"] == "CatalogUnavailable"
         await bastion.written("session.closed")

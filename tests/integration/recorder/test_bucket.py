@@ -323,6 +323,7 @@ async def test_an_erased_trace_that_the_bucket_keeps_is_read_by_nobody(
             assert list(cached.glob("*.wrap"))
         purger = Purger(shelf, store, key, wall_clock)
         assert (await purger.purge(trace, Order("retention", "rule"))).fate is Fate.LOCKED
+        Bucket(owner).remove(f"{place.folder}/put-here.bin")  # a mark of deletion, that somebody left there
         store.hold(place, held=True)
         assert (await purger.purge(trace, Order("erasure", "tiers", ("a", "b")))).fate is Fate.HELD
         assert len(store.wraps(place)) == 1

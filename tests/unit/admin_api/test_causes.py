@@ -182,3 +182,15 @@ def test_the_page_for_the_security_staff_has_every_alarm_in_both_languages() -> 
     """An alarm that comes by mail at night is found in the page."""
     page = (Path(__file__).resolve().parents[3] / "docs/security-staff.md").read_text(encoding="utf-8")
     assert [kind for kind in KINDS if page.count(f"| `{kind}` |") != 2] == []
+
+
+@pytest.mark.parametrize("name", ["authentication.failed", "authentication.locked"])
+def test_a_stranger_with_a_network_of_addresses_is_one_cause(name: str) -> None:
+    """Of IPv6 one machine has 2^64 addresses: she raises one alarm by them, and is counted as one."""
+    found = [
+        next(sightings(event(name, source=source), DEFAULTS)) for source in ("2001:db8::1", "2001:db8::2:3")
+    ]
+    assert len({one.key for one in found}) == 1
+    assert len({tally.name for one in found for tally in one.tallies}) <= 1
+    [other] = sightings(event(name, source="2001:db8:0:1::1"), DEFAULTS)
+    assert other.key != found[0].key
