@@ -895,21 +895,18 @@ def _package_files(path: Path) -> dict[str, Path]:
 
 
 def _proves_itself(name: str) -> bool:
-    return name.split("/", maxsplit=1)[0] in {
-        "checkpoints",
-        "journal",
-        "keys",
-        "traces",
-        "catalogue.jsonl",
-        "extract.json",
-    }
+    """Whether something else than an index judges the file, or it shows nothing: keys, anchors, a program."""
+    parts = {"checkpoints", "journal", "keys", "traces", "catalogue.jsonl", "extract.json"}
+    return name.split("/", 1)[0] in parts or (
+        "/" not in name and name.endswith((".pem", ".pub", ".jsonl", ".py"))
+    )
 
 
 def _strangers(path: Path, known: set[str], report: Report) -> None:
     """Remark on files that nothing here proves: they may lie beside what is proven, and look like it."""
-    ends = (".ecl", ".wrap", ".pem", ".pub", ".jsonl", ".py")
-    for name in sorted(set(_package_files(path)) - known - {"manifest.json", "manifest.sig"}):
-        if not _proves_itself(name) and not name.endswith((*ends, "purge.json", "purge.sig")):
+    known = known | {f"{name}.{end}" for name in ("manifest", "purge") for end in ("json", "sig")}
+    for name in sorted(set(_package_files(path)) - known):
+        if not _proves_itself(name) and not name.endswith((".ecl", ".wrap")):
             report.remark("package", name, "unlisted", "nothing here proves it")
 
 
