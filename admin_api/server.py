@@ -7,6 +7,8 @@ import uvicorn
 from fastapi import FastAPI
 
 _LARGEST_HEADERS = 16 * 1024
+_LARGEST_MESSAGE = 4 * 1024
+"""Of what a browser says on a WebSocket: nothing that it could say is listened to."""
 
 
 def server_config(app: FastAPI, *, host: str, port: int, certificate: Path, key: Path) -> uvicorn.Config:
@@ -23,7 +25,11 @@ def server_config(app: FastAPI, *, host: str, port: int, certificate: Path, key:
         ssl_version=ssl.PROTOCOL_TLS_SERVER,
         ssl_ciphers="ECDHE+AESGCM:ECDHE+CHACHA20",
         http="h11",
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=_LARGEST_MESSAGE,
+        ws_per_message_deflate=False,
+        ws_ping_interval=15.0,
+        ws_ping_timeout=15.0,
         lifespan="off",
         proxy_headers=False,
         server_header=False,

@@ -8,7 +8,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from admin_api.console import account, enrolment
@@ -17,6 +17,7 @@ from admin_api.console.errors import FormRefused, StepAhead, VisitOver
 from admin_api.console.guard import Guard, is_page, known_hosts
 from admin_api.console.screen import page
 from admin_api.console.staff import app as staff
+from admin_api.console.staff import live
 from admin_api.console.steps import Step
 from admin_api.deps import Context
 from admin_api.edge import BodyLimit
@@ -47,11 +48,14 @@ class Pages:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request (ASGI)."""
-        ours = scope["type"] == "http" and is_page(scope["path"])
+        if scope["type"] == "websocket" and not is_page(scope["path"]):
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        ours = scope["type"] in {"http", "websocket"} and is_page(scope["path"])
         await (self._pages if ours else self._app)(scope, receive, send)
 
-    def _routes(self) -> list[Route]:
-        found = [
+    def _routes(self) -> list[BaseRoute]:
+        found: list[BaseRoute] = [
             self._route("/", _home),
             self._route("/i/{token}", lambda caller: enrolment.follow_link(caller, _named(caller, "token"))),
             self._route("/enrol", enrolment.resume),
@@ -70,6 +74,7 @@ class Pages:
             found.append(self._route(f"/account/{way}", _way_taken(way), "POST"))
         found += [self._asset(name) for name in ASSETS]
         found += staff.routes(self._context)
+        found.append(live.stream_route(self._context))
         found += [self._route("/{rest:path}", _nowhere), self._route("/{rest:path}", _nowhere, "POST")]
         return found
 

@@ -65,20 +65,24 @@ class Guard:
             await send(message)
 
         refused = self._refusal(scope)
+        if refused is not None and scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if refused is not None:
             await refused(scope, receive, dressed)
             return
         await self._app(scope, receive, dressed)
 
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
-        if scope["method"] not in _METHODS:
+        method = scope.get("method", "GET")  # a WebSocket begins with a GET
+        if method not in _METHODS:
             return PlainTextResponse("405\n", 405, headers={"Allow": "GET, HEAD, POST"})
         if len(scope["path"]) > _LONGEST_PATH:
             return PlainTextResponse("414\n", 414)
         if _host(Headers(scope=scope).get("host", "")) not in self._hosts:
             return PlainTextResponse("421\n", 421)
         source, at = _source(scope), self._clock.now()
-        pace = self._posted if scope["method"] == "POST" else self._asked
+        pace = self._posted if method == "POST" else self._asked
         wait = pace.wait(source, at)
         if wait is not None:
             seconds = str(int(wait.total_seconds()) + 1)

@@ -118,6 +118,10 @@ class Browser:
         """Wait until the page shows *says*; raises BrowserError where it never does."""
         self._wait(lambda: says in self.text, says)
 
+    def wait_until(self, there: Callable[[], bool], what: str) -> None:
+        """Wait until *there* holds; raises BrowserError naming *what* where it never does."""
+        self._wait(there, what)
+
     def _wait(self, there: Callable[[], bool], what: str) -> None:
         end = time.monotonic() + _PATIENCE
         while True:

@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 _KINDS: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
-OWN: Final = ("staff.css", "staff.js", "theme.js", "replay.js", "icons.svg", "gate.svg")
+OWN: Final = ("staff.css", "staff.js", "theme.js", "replay.js", "live.js", "icons.svg", "gate.svg")
 VENDOR: Final = ("bootstrap.css", "htmx.js", "asciinema-player.css", "asciinema-player.js")
 _FOREVER: Final = "public, max-age=31536000, immutable"
 

@@ -10,7 +10,7 @@ from admin_api.console.errors import ReasonWanted
 from admin_api.console.staff.caller import StaffCaller
 from admin_api.console.staff.screens import REPLAYERS, Screens
 from admin_api.console.staff.sessions import of_catalog
-from admin_api.console.staff.trace import cataloged, note_reading
+from admin_api.console.staff.trace import note_reading, recorded
 from admin_api.console.staff.view import go, page
 from policy.domain.console_sessions import Reading
 from policy.services import inputs
@@ -21,7 +21,7 @@ screens = Screens()
 @screens.get("/console/sessions/{session_id}/read", roles=REPLAYERS)
 async def ask(caller: StaffCaller) -> Response:
     """Ask why the trace is to be read."""
-    found = await cataloged(caller, caller.path("session_id"))
+    found = await recorded(caller, caller.path("session_id"))
     moment = caller.kept.get("t") or caller.query("t", longest=16)
     return await page(caller, "staff/read.html", row=of_catalog(found), moment=moment)
 
@@ -31,8 +31,11 @@ async def begin(caller: StaffCaller, form: FormData) -> Response:
     """Let the trace be read in this session of the console, and say so in the journal first."""
     session_id = caller.path("session_id")
     reason = inputs.line(text(form, "reason"), "reason", longest=500)
-    await note_reading(caller, await cataloged(caller, session_id), reason, "replay")
+    found = await recorded(caller, session_id)
+    await note_reading(caller, found, reason, "replay" if found.closing is not None else "live")
     await caller.context.services.console_sessions.read(caller.who, session_id, reason)
+    if found.closing is None:
+        return go(f"/console/sessions/{session_id}/live")
     moment = text(form, "t", longest=16)
     return go(f"/console/sessions/{session_id}/replay{f'?t={quote(moment)}' if moment else ''}")
 
