@@ -79,8 +79,14 @@ class _Ward:
         self._may = may
         self._readers: frozenset[str] | None = None
         self._ended: datetime | None = None
+        self._asking: asyncio.Future[str | None] | None = None
 
     async def standing(self) -> str | None:
+        """Why the viewer must go; a question to the database goes on where she leaves, or it costs its connection."""
+        self._asking = asyncio.ensure_future(self._standing())
+        return await asyncio.shield(self._asking)
+
+    async def _standing(self) -> str | None:
         try:
             why = await self._may()
             return why if why is not None else await self._there()

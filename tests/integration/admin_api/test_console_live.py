@@ -71,7 +71,7 @@ class Staff:
             origin=Origin(self.house.url if origin is None else origin),
             additional_headers=headers,
             subprotocols=[Subprotocol("v1.alis")],
-            open_timeout=10,
+            open_timeout=40,
         )
 
 
