@@ -25,6 +25,7 @@ help:
 	@echo "make test    lint, types and every test"
 	@echo "make lint    ruff, mypy, import contracts"
 	@echo "make bench   one table: direct, ssh -J, Écluse"
+	@echo "             (make bench ARGS=--help names the other measurements: sealing, store, proofs, search, …)"
 	@echo "make clients  docs/clients.md, from the results of the tests that drive clients"
 	@echo "make setup   the environment alone, from the locks (setup-run: without the tests' tools)"
 	@echo "make lock    resolve the dependencies again and write the locks"

@@ -142,7 +142,7 @@ async def _traces(folder: Path) -> dict[str, str]:
     key, keys = PublicKey.load(folder / "key.pem.pub"), verifier.Keys([folder / "key.pem.pub"])
     for name, payload, count in (("keystrokes", TEXT[:64], 50_000), ("listings", TEXT, 16_384)):
         recording = await recorder.open(header(), _failed)
-        await bulk(recording, payload, count)
+        await bulk(recording, [payload], count)
         await recording.close("measured")
         place = recorder.store.find(HOSPITAL, recording.session_id)
         trace = settings.store / place.folder

@@ -107,6 +107,11 @@ QUICK = {
 }  # fmt: skip
 
 PAGE_WIDTH = 120
+FURTHER = """Measured apart, each by `.venv/bin/python -m bench.NAME`:
+
+sealing (sealed against clear, bytes of trace an hour), recorder (records and keystrokes), store (shipping),
+proofs (checkpoints, verifying), search (indexing, questions), presence (who was there), replay (first picture, seek),
+hotspots (where the time goes)."""
 
 
 async def run(plan: Plan, results: Results, progress: Progress) -> None:
@@ -204,5 +209,5 @@ def _show(plan: Plan, results: Results, facts: dict[str, str]) -> None:
 def main() -> None:
     """Run the command."""
     command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    command.command()(bench)
+    command.command(epilog=FURTHER)(bench)
     command()
