@@ -9,6 +9,34 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from recorder.capture.session import Recording
+from recorder.trace.frames import FrameType, canonical
+from tests.support.recorded import speak
+
+HOSTILE = "\x1b]0;pris\x07\x1b]52;c;cHJpcw==\x07\x1b]8;;javascript:x\x07lien\x1b]8;;\x07</script><img src=x onerror=x>\r\n"
+DECISION = {
+    "channels": ["shell", "sftp"],
+    "findings": [
+        {"code": "S21", "held": True, "key": "finding.S21.accepted", "arguments": {}},
+        {"code": "Z9", "held": True, "key": "finding.of.another.version", "arguments": {}},
+    ],
+}
+
+
+def fill(recording: Recording) -> None:
+    """Hostile output, a formula for a file name, something typed unseen, a command."""
+    speak(recording, "premier écran\r\n", HOSTILE)
+    recording.record(FrameType.REQUEST, 2, canonical({"request": "exec", "command": "reboot <i>tube</i>"}))
+    recording.record(FrameType.MARKER, 1, canonical({"kind": "unseen-input", "lines": 1}))
+    told = {
+        "op": "upload",
+        "path": '=HYPERLINK("http://x")\n../../x',
+        "phase": "done",
+        "size": 9,
+        "sha256": "ab" * 32,
+    }
+    recording.record(FrameType.FILE, 3, canonical(told))
+
 
 def unpacked(package: bytes, target: Path) -> Path:
     """Unpack it into the new folder *target*."""

@@ -11,40 +11,15 @@ import pytest
 
 from recorder.audit.events import SecurityEvent
 from recorder.audit.journal import JournalFilters
-from recorder.capture.session import Recording
 from recorder.replay.neutral import neutralise
-from recorder.trace.frames import FrameType, canonical
 from tests.support.api_house import House
-from tests.support.evidence_package import content, judged, names, repacked, unpacked
+from tests.support.evidence_package import DECISION, content, fill, judged, names, repacked, unpacked
 from tests.support.own_machine import Desk
 from tests.support.recorded import record, speak
 
 pytestmark = pytest.mark.integration
 
 WHY = {"reason": "Plainte <b>2026-114</b>"}
-HOSTILE = "\x1b]0;pris\x07\x1b]52;c;cHJpcw==\x07\x1b]8;;javascript:x\x07lien\x1b]8;;\x07</script><img src=x onerror=x>\r\n"
-DECISION = {
-    "channels": ["shell", "sftp"],
-    "findings": [
-        {"code": "S21", "held": True, "key": "finding.S21.accepted", "arguments": {}},
-        {"code": "Z9", "held": True, "key": "finding.of.another.version", "arguments": {}},
-    ],
-}
-
-
-def fill(recording: Recording) -> None:
-    """Hostile output, a formula for a file name, something typed unseen, a command."""
-    speak(recording, "premier écran\r\n", HOSTILE)
-    recording.record(FrameType.REQUEST, 2, canonical({"request": "exec", "command": "reboot <i>tube</i>"}))
-    recording.record(FrameType.MARKER, 1, canonical({"kind": "unseen-input", "lines": 1}))
-    told = {
-        "op": "upload",
-        "path": '=HYPERLINK("http://x")\n../../x',
-        "phase": "done",
-        "size": 9,
-        "sha256": "ab" * 32,
-    }
-    recording.record(FrameType.FILE, 3, canonical(told))
 
 
 @pytest.fixture(scope="module")
