@@ -21,6 +21,7 @@ from admin_api.deps import Context
 from admin_api.dossier.account import Account
 from admin_api.dossier.scope import Scope
 from admin_api.verdict import rules, texts
+from admin_api.wording import templates
 from policy import i18n
 from policy.domain.hospitals import Hospital
 from policy.domain.people import Language, Person
@@ -82,6 +83,7 @@ class Pages:
                 made_at=self.made_at,
                 when=_clock(language, zone),
                 word=lambda prefix, value: worded(reader, prefix, value),
+                act=lambda op: templates("trace.file.", language).get(f"trace.file.{op}", op or ""),
                 scope=self.scope,
                 person=known.person(self.scope.asked.person_id),
                 rules=lambda account: rules(account.session.header.decision, language, zone),

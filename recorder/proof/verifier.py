@@ -110,6 +110,21 @@ def _read_key(path: Path) -> tuple[str, bytes] | None:
     return (sha256(raw)[:16], raw) if len(der) == 44 and der.startswith(SPKI) else None
 
 
+def able() -> None:
+    """Raise SystemExit where signatures cannot be checked here: that must not look like a signature that is wrong."""
+    raw = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"  # RFC 8032, 7.1, test 2
+    signature = (
+        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"
+        "085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
+    )
+    try:
+        done = _signed(bytes.fromhex(raw), bytes.fromhex(signature), b"r")
+    except OSError:
+        done = False
+    if not done:
+        raise SystemExit("install the Python package cryptography, or OpenSSL 3: Ed25519 is unknown here")
+
+
 def _signed(raw: bytes, signature: bytes, data: bytes) -> bool:
     if Ed25519PublicKey is not None:
         try:
@@ -802,6 +817,7 @@ def unpack(package: zipfile.ZipFile, folder: Path) -> None:
 
 def verify_path(path: Path, options: argparse.Namespace, report: Report) -> None:
     """Verify what lies at *path*: one trace, an export of everything, or an evidence package."""
+    able()
     own = path / "keys"
     gateways, consoles = options.key or [own / "gateways"], options.checkpoint_key or [own / "checkpoints"]
     keys = Keys(_files(gateways, "*.pub"), _files(consoles, "*.pub"))

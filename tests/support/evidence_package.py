@@ -45,14 +45,19 @@ def unpacked(package: bytes, target: Path) -> Path:
     return target
 
 
-def judged(path: Path, verifier: Path, *options: str) -> tuple[int, dict[str, Any]]:
-    """Run the verifier as a plain process that has nothing of the product; return its exit status, and what it found."""
+def judged(
+    file: Path, verifier: Path, *options: str, path: str = "/usr/bin:/bin"
+) -> tuple[int, dict[str, Any]]:
+    """Run the verifier as a plain process that has nothing of the product; return its exit status, and what it found.
+
+    *path* is where it finds programs.
+    """
     done = subprocess.run(
-        [sys.executable, "-I", "-S", str(verifier), str(path), "--json", *options],
+        [sys.executable, "-I", "-S", str(verifier), str(file), "--json", *options],
         capture_output=True,
         check=False,
         cwd=verifier.parent,
-        env={"PATH": "/usr/bin:/bin"},
+        env={"PATH": path},
     )
     if done.returncode == 2:
         return 2, {"error": done.stderr.decode()}

@@ -80,6 +80,18 @@ def test_a_stranger_with_python_alone_finds_it_intact(
     assert session_id in content(package, "extract.json")
 
 
+def test_a_machine_that_cannot_check_signatures_says_so(
+    package: bytes, verifier: Path, tmp_path: Path
+) -> None:
+    """Where openssl is missing or knows no Ed25519, the answer is neither intact nor touched."""
+    file = tmp_path / "evidence.zip"
+    file.write_bytes(package)
+    assert "Ed25519" in judged(file, verifier, path=str(tmp_path))[1]["error"]
+    (tmp_path / "openssl").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "openssl").chmod(0o755)
+    assert judged(file, verifier, path=f"{tmp_path}:/bin")[0] == 2
+
+
 def _flip(data: bytes) -> bytes:
     return data[:-1] + bytes([data[-1] ^ 1])
 
