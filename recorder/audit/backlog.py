@@ -33,31 +33,44 @@ class Backlog:
     Args:
         journal: Where they go; None: they wait until one is set.
         retry_seconds: How often it is tried while it is away.
-
-    Attributes:
-        journal: As given.
     """
 
     def __init__(self, journal: Appending | None = None, *, retry_seconds: float = RETRY_SECONDS) -> None:
-        self.journal = journal
+        self._journal = journal
         self._retry_seconds = retry_seconds
         self._waiting: deque[SecurityEvent] = deque()
         self._writing: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
+
+    @property
+    def journal(self) -> Appending | None:
+        """Where events go; once it is set, those that waited for one go there at once."""
+        return self._journal
+
+    @journal.setter
+    def journal(self, journal: Appending) -> None:
+        self._journal = journal
+        if self._waiting:
+            self._begin()
 
     def put(self, event: SecurityEvent) -> None:
         """Write this event soon."""
         if len(self._waiting) == MOST_WAITING:
             _lost(self._waiting.popleft())
         self._waiting.append(event)
-        if self._writing is None or self._writing.done():
-            self._writing = asyncio.get_running_loop().create_task(self._write())
+        if self._journal is not None:
+            self._begin()
 
     async def close(self) -> None:
         """Try what waits once more; what the journal does not take then is only in the log."""
         self._closing.set()
+        self._begin()
         if self._writing is not None:
             await self._writing
+
+    def _begin(self) -> None:
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.get_running_loop().create_task(self._write())
 
     async def _write(self) -> None:
         while self._waiting:
@@ -72,10 +85,10 @@ class Backlog:
                 self._waiting.popleft()
 
     async def _kept(self, event: SecurityEvent) -> bool:
-        if self.journal is None:
+        if self._journal is None:
             return False
         try:
-            await self.journal.append(event)
+            await self._journal.append(event)
         except JournalHasIt:
             return True  # the answer to an earlier try was lost
         except RecorderError as error:

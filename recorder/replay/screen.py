@@ -112,7 +112,7 @@ class Drawing:
         if first < 0:
             rest = data[begin:]
             kept = 2 * screen.columns * (screen.lines + 1)
-            if begin or not rest.isascii() or "\x1b" in rest or len(rest) <= kept:
+            if begin or not rest.isascii() or "\x1b" in rest or "\t" in rest or len(rest) <= kept:
                 return data
             return rest[(len(rest) - kept) // screen.columns * screen.columns :]
         lines = data[first + 2 :].rsplit("\r\n", 2 * screen.lines + 2)

@@ -12,6 +12,7 @@ from policy.domain.access import RevocationScope
 from policy.domain.devices import AccountMethod
 from policy.domain.engagements import EngagementKind
 from policy.domain.factors import DEFAULT_TABLE
+from policy.domain.holds import Recorded
 from policy.domain.ids import PersonId
 from policy.domain.interventions import InterventionKind
 from policy.domain.people import Language, Role
@@ -27,6 +28,7 @@ from tests.support.policy_world import HALF_AN_HOUR, World, host_key_line
 MANAGE, PLAN, STOP, RESUME = "administrator", "planner", "planner security", "security"
 READ = STOP
 ASK = "technician alone"
+HOLD = "security alone"
 Call = Callable[[World, PersonId], Awaitable[object]]
 _TOKENS: Final[dict[str, str]] = {}
 
@@ -40,6 +42,23 @@ _EMPTY_KRL: Final = b"SSHKRL\n\0" + (1).to_bytes(4, "big") + bytes(32)
 
 def _anchor(world: World) -> str:
     return Authority("IGC", world.clock.now()).pem
+
+
+def _recorded(world: World) -> Recorded:
+    now = world.clock.now()
+    return Recorded(
+        session_id="0" * 32,
+        person_id=world.who("alice"),
+        device_id="0" * 32,
+        intervention_id="0" * 32,
+        opened_at=now,
+        closed_at=now,
+    )
+
+
+async def _nobody(*_: object) -> bool:
+    """Tell that nobody is concerned by a hold."""
+    return False
 
 
 def calls() -> dict[str, tuple[str, Call]]:
@@ -261,6 +280,18 @@ def calls() -> dict[str, tuple[str, Call]]:
         ),
         ("engagements.accepted", READ, ask("engagements", "accepted", alice)),
         ("mails.of_person", READ, ask("mails", "of_person", alice)),
+        ("holds.place", HOLD, ask("holds", "place", case="A-1", session_id=none, **why)),
+        ("holds.lift", HOLD, ask("holds", "lift", none, concerned=lambda _: _nobody, **why)),
+        ("holds.list", RESUME, ask("holds", "list")),
+        ("erasures.ask", HOLD, ask("erasures", "ask", _recorded, **why)),
+        ("erasures.decide", RESUME, ask("erasures", "decide", none, _recorded, approve=False, answer="essai")),
+        ("erasures.get", RESUME, ask("erasures", "get", none)),
+        ("erasures.list", RESUME, ask("erasures", "list")),
+        ("retention.ask", RESUME, ask("retention", "ask", recordings_days=200)),
+        ("retention.approve", RESUME, ask("retention", "approve", none)),
+        ("retention.refuse", RESUME, ask("retention", "refuse", none, **why)),
+        ("retention.history", READ, ask("retention", "history")),
+        ("retention.waiting", RESUME, ask("retention", "waiting")),
         ("alarms.list", RESUME, ask("alarms", "list")),
         ("alarms.waiting", RESUME, ask("alarms", "waiting")),
         ("alarms.get", RESUME, ask("alarms", "get", none)),
