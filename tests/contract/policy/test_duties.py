@@ -284,7 +284,11 @@ def calls() -> dict[str, tuple[str, Call]]:
         ("holds.lift", HOLD, ask("holds", "lift", none, concerned=lambda _: _nobody, **why)),
         ("holds.list", RESUME, ask("holds", "list")),
         ("erasures.ask", HOLD, ask("erasures", "ask", _recorded, **why)),
-        ("erasures.decide", RESUME, ask("erasures", "decide", none, _recorded, approve=False, answer="essai")),
+        (
+            "erasures.decide",
+            RESUME,
+            ask("erasures", "decide", none, _recorded, approve=False, answer="essai"),
+        ),
         ("erasures.get", RESUME, ask("erasures", "get", none)),
         ("erasures.list", RESUME, ask("erasures", "list")),
         ("retention.ask", RESUME, ask("retention", "ask", recordings_days=200)),
