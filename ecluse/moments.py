@@ -1,5 +1,6 @@
 """Instants on the screen and from the command line: the hospital's own wall clock, as on its planner's desk."""
 
+import re
 from datetime import datetime, timedelta, tzinfo
 from typing import Annotated
 
@@ -10,6 +11,7 @@ Until = Annotated[str | None, typer.Option("--to", metavar="INSTANT", help="On t
 
 _MINUTE = "%Y-%m-%d %H:%M"
 _SECOND = "%Y-%m-%d %H:%M:%S"
+_TO_THE_MINUTE = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d")
 
 
 def wall(text: object, zone: tzinfo, *, seconds: bool = False) -> str | None:
@@ -44,6 +46,16 @@ def lasted(start: object, end: object) -> str | None:
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"
+
+
+def whole_minute(text: str) -> tuple[str, str] | None:
+    """Return the first and the last instant of the minute that *text* names; None where it tells seconds or an offset.
+
+    Lists show minutes: whoever copies one of them means all of it, not its first instant.
+    """
+    if not _TO_THE_MINUTE.fullmatch(text.strip()):
+        return None
+    return f"{text.strip()}:00", f"{text.strip()}:59.999"
 
 
 def read(text: str, option: str) -> datetime:

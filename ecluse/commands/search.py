@@ -53,7 +53,7 @@ def search(
         _show_state(desk, desk.client.get("/v1/search/standing"))
         return
     if reason is None:
-        raise typer.BadParameter("say why: the journal keeps it", param_hint="--reason")
+        raise typer.BadParameter(desk.say("search.why"), param_hint="--reason")
     desk.options = {"q": "QUERY", "from": "--since", "to": "--until", "reason": "--reason", "kind": "--kind"}
     whom = {"device": device, "person": person, "supplier": supplier, "kind": kind}
     asked = {"q": " ".join(query), "reason": reason, **whom, "from": since, "to": until}

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -118,6 +119,13 @@ def who(
     """Say who was on a device at an instant, or within a period (--from, --to)."""
     desk = Desk.of(context, as_json)
     desk.options = {name: f"--{name}" for name in ("at", "from", "to")}
+    if at == "now":
+        at = None
+    elif at is not None and (minute := moments.whole_minute(at)) is not None and since is None and until is None:
+        at, since, until, from_fold, to_fold, at_fold = None, *minute, at_fold, at_fold, None
+        desk.options = dict.fromkeys(("from", "to"), "--at")
+        if datetime.fromisoformat(str(desk.instant(until, "--at"))) > datetime.now(UTC):
+            until, to_fold = None, None  # the minute that goes on: until now
     folds = {"at_fold": at_fold, "from_fold": from_fold, "to_fold": to_fold}
     asked = {"device": device, "person": person, "supplier": supplier, "at": at, "from": since, "to": until}
     given = {name: value for name, value in {**asked, **folds}.items() if value is not None}

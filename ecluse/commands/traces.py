@@ -236,6 +236,8 @@ def verify_(
     if anchors is not None:
         raise typer.BadParameter("anchors go with --all", param_hint="--anchors")
     trace = str(trace)
+    if not public_key and Path(trace).is_dir():
+        raise RecordingUnusable("traces.key_wanted", path=trace)
     found = _verify_files(Path(trace), public_key) if public_key else _verify_stored(desk, trace)
     if found["valid"]:
         desk.done(found, "traces.valid", id=trace, records=found["records"])

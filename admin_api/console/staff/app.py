@@ -33,7 +33,7 @@ from admin_api.console.staff import (
     sessions,
 )
 from admin_api.console.staff.caller import StaffCaller
-from admin_api.console.staff.screens import Screen
+from admin_api.console.staff.screens import PREFIX, Screen
 from admin_api.console.staff.view import SEE_OTHER, harmless, page, set_menu
 from admin_api.console.staff.words import say
 from admin_api.deps import Context
@@ -86,10 +86,15 @@ def routes(context: Context) -> list[Route]:
     set_menu(list(chain.from_iterable(one.entries for one in SCREENS)))
     screens = all_screens()
     shown = {screen.path: screen for screen in screens if screen.method == "GET"}
-    return assets.routes() + [
+    return [*assets.routes(), Route(f"{PREFIX}/", _without_slash)] + [
         Route(screen.path, _served(screen, shown.get(screen.path), context), methods=[screen.method])
         for screen in screens
     ]
+
+
+async def _without_slash(_request: Request) -> Response:
+    """Lead whoever typed a slash too many to the console."""
+    return RedirectResponse(PREFIX, SEE_OTHER)
 
 
 def _served(screen: Screen, again: Screen | None, context: Context) -> Answer:

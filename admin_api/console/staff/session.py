@@ -66,6 +66,8 @@ async def show(caller: StaffCaller) -> Response:
         "staff/session.html",
         known=known,
         row=known.row,
+        cutting=known.open and caller.query("cut") == "1",
+        was_cut=not known.open and caller.query("cut") == "1",
         header=None if recorded is None else recorded.header,
         closing=None if recorded is None else recorded.closing,
         window=None if recorded is None else _window(recorded),

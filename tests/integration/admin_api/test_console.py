@@ -228,7 +228,20 @@ def test_a_cut_needs_a_reason_and_ends_the_session(house: House) -> None:
         assert [(one.target, one.reason, one.by) for one in made] == [
             (grant.session_id, "Écran figé", world.who("rssi"))
         ]
-    house.run(world.services.access.session_closed(grant.session_id, "cut"))
+        asked_for = client.get(f"{path}?cut=1").text
+        assert "The cut is asked for" in asked_for
+        assert f'href="{path}/cut"' not in asked_for
+        house.run(world.services.access.session_closed(grant.session_id, "cut"))
+        over = client.get(f"{path}?cut=1").text
+        assert "Its window stays open" in over
+        assert "The cut is asked for" not in over
+
+
+def test_a_slash_too_many_leads_to_the_console(house: House) -> None:
+    """Whoever types the address with a slash at its end is not told that nothing is there."""
+    with house.client() as client:
+        answer = client.get("/console/")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console")
 
 
 def test_missing_files_are_told(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -135,6 +135,8 @@ def test_the_command_line_answers(house: House, tmp_path: Path, sessions: dict[s
     assert told.exit_code == 0, told.output
     assert "Alice Martin (alice, Imagix) was on scan01" in told.output
     assert sessions["evening"][:8] in told.output
+    present = desk.run("sessions", "who", "scan01", "--at", "now")
+    assert present.exit_code == 0, present.output
     twice = desk.run("sessions", "who", "scan01", "--at", "2026-10-25 02:30")
     assert twice.exit_code == 1
     assert "--at-fold first" in twice.output

@@ -8,7 +8,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecluse.moments import lasted, read, span, wall
+from ecluse.moments import lasted, read, span, wall, whole_minute
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -19,6 +19,13 @@ def test_instants_are_shown_on_the_hospital_s_clock() -> None:
     assert wall("2026-11-22T19:45:12.345678+00:00", PARIS, seconds=True) == "2026-11-22 20:45:12"
     assert wall(None, PARIS) is None
     assert wall("bientôt", PARIS) == "bientôt"
+
+
+def test_a_minute_copied_from_a_list_means_all_of_it() -> None:
+    """A wall time to the minute is that whole minute; with seconds or an offset, or a day alone, it is none."""
+    assert whole_minute("2026-11-22 21:14 ") == ("2026-11-22 21:14:00", "2026-11-22 21:14:59.999")
+    for exact in ("2026-11-22 21:14:00", "2026-11-22T21:14+01:00", "2026-11-22", "now"):
+        assert whole_minute(exact) is None
 
 
 def test_the_hour_that_comes_twice_says_which_one_it_is() -> None:
