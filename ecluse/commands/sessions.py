@@ -121,7 +121,12 @@ def who(
     desk.options = {name: f"--{name}" for name in ("at", "from", "to")}
     if at == "now":
         at = None
-    elif at is not None and (minute := moments.whole_minute(at)) is not None and since is None and until is None:
+    elif (
+        at is not None
+        and (minute := moments.whole_minute(at)) is not None
+        and since is None
+        and until is None
+    ):
         at, since, until, from_fold, to_fold, at_fold = None, *minute, at_fold, at_fold, None
         desk.options = dict.fromkeys(("from", "to"), "--at")
         if datetime.fromisoformat(str(desk.instant(until, "--at"))) > datetime.now(UTC):

@@ -10,6 +10,7 @@ import pytest
 
 from admin_api.alarms.causes import CAUSES, KINDS, MUTABLE, OTHER, Thresholds, sightings
 from admin_api.alarms.words import words
+from policy import i18n
 from policy.domain.alarms import Severity, Sighting
 from policy.domain.people import Language
 from recorder.audit.events import SecurityEvent
@@ -194,3 +195,9 @@ def test_a_stranger_with_a_network_of_addresses_is_one_cause(name: str) -> None:
     assert len({tally.name for one in found for tally in one.tallies}) <= 1
     [other] = sightings(event(name, source="2001:db8:0:1::1"), DEFAULTS)
     assert other.key != found[0].key
+
+
+def test_whatever_is_an_alarm_has_words_in_the_journal() -> None:
+    """No list of the journal shows the bare name of an entry that is an alarm."""
+    words = i18n.load("ecluse")
+    assert [cause.event for cause in CAUSES if not words.knows(f"event.{cause.event}")] == []
