@@ -20,7 +20,7 @@ from policy.domain.hospitals import Hospital
 from policy.domain.people import Language, Person
 from recorder.audit.entries import JournalEntry
 from recorder.errors import RecorderError, StoreUnavailable, TraceNotFound, TraceSealed
-from recorder.proof.package import Package
+from recorder.proof.package import UNKNOWN, Package
 from recorder.replay import asciicast, transcript
 from recorder.replay.reader import TraceReader
 from recorder.replay.stub import is_stub
@@ -128,14 +128,11 @@ class Dossier:
 
     def _derived(self, package: Package, account: Account, folder: Path) -> Iterator[bytes]:
         base = f"sessions/{account.session.header.session_id}"
-        size = account.session.closing.size if account.session.closing is not None else 0
         account.read = True
         for language in (Language.FRENCH, Language.ENGLISH):
             lines = self._transcript(account, folder, language)
-            yield from package.add(
-                f"{base}/transcript.{language.value}.txt", _bytes(lines), expected=size * 8
-            )
-        yield from package.add(f"{base}/session.cast", _bytes(self._cast(account, folder)), expected=size * 8)
+            yield from package.add(f"{base}/transcript.{language.value}.txt", _bytes(lines), expected=UNKNOWN)
+        yield from package.add(f"{base}/session.cast", _bytes(self._cast(account, folder)), expected=UNKNOWN)
         yield from package.add(f"{base}/files.csv", _files(account))
 
     def _teller(self, language: Language) -> Narrator:

@@ -23,6 +23,8 @@ VERSION: Final = 1
 _PIECE: Final = 256 * 1024
 _LARGE: Final = 1 << 30
 """Bytes from which on a file's place in the zip is written in 64 bits, before it is known how long it gets."""
+UNKNOWN: Final = 1 << 62
+"""For a file of which nobody knows how long it gets: what is compressed in a trace may be thousands of times as long."""
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,127}){0,5}")
 _TIME: Final = (1980, 1, 1, 0, 0, 0)
 
@@ -47,7 +49,7 @@ class Package:
         Args:
             name: Path in the package, of plain letters.
             pieces: What it holds.
-            expected: About how many bytes those are.
+            expected: About how many bytes those are; `UNKNOWN` where they may be many.
             packed: It is compressed or sealed already: no time is spent on making it smaller.
 
         Raises:
