@@ -35,8 +35,15 @@ async def unlock_reader(request: Request, context: Ctx, who: Who, name: Name, bo
     context.ring.lockable(name)
     await context.readers.prove(who, body.code, source_of(request))
     lasting = timedelta(minutes=body.minutes)
-    await context.readers.unlock(who, name, body.secret.get_secret_value(), lasting)
+    await unlocked(context, who, name, body.secret.get_secret_value(), lasting)
     return await _one(context, name)
+
+
+async def unlocked(context: Context, who: Principal, name: str, secret: str, lasting: timedelta) -> None:
+    """Unlock the key *name* for *lasting*, and let what waits for it into the search; raises what the desk raises."""
+    await context.readers.unlock(who, name, secret, lasting)
+    if context.search is not None:
+        context.search.wake()
 
 
 @router.post("/{name}/lock", openapi_extra=VERIFYING)

@@ -77,6 +77,7 @@ class Indexer:
         self._walks: dict[str, _Walk] = {}
         self._anew: set[str] = set()
         self._wake = asyncio.Event()
+        self._woken: datetime | None = None
 
     def index(self, hospital_id: str) -> SearchIndex:
         """Return a hospital's index. Raises IndexUnavailable."""
@@ -92,7 +93,8 @@ class Indexer:
         return hospital_id in self._anew
 
     def wake(self) -> None:
-        """Look again now: a key was unlocked, or a trace was purged."""
+        """Look again now, also at what waits and was looked at a moment ago: a key was unlocked."""
+        self._woken = self._now()
         self._wake.set()
 
     async def run(self) -> None:
@@ -201,7 +203,10 @@ class Indexer:
             walk.closed = max(walk.closed, page[-1].closed_at)
 
     async def _waiting(self, hospital_id: str, index: SearchIndex) -> list[tuple[str, str]]:
-        due = await asyncio.to_thread(index.standing, State.WAITING, PAGE, self._now() - RETRY)
+        before = self._now() - RETRY
+        if self._woken is not None:
+            before = max(before, self._woken)
+        due = await asyncio.to_thread(index.standing, State.WAITING, PAGE, before)
         if not due:
             return []
         opened = sessions_opened.c

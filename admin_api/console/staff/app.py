@@ -25,6 +25,7 @@ from admin_api.console.staff import (
     journal,
     live,
     nowhere,
+    readers,
     reading,
     replay,
     retention,
@@ -52,7 +53,14 @@ from policy.errors import (
     PolicyUnavailable,
     VaultError,
 )
-from recorder.errors import RecorderError, SignatureInvalid, TraceFormatError, TraceNotFound, TraceSealed
+from recorder.errors import (
+    ReaderKeyLocked,
+    RecorderError,
+    SignatureInvalid,
+    TraceFormatError,
+    TraceNotFound,
+    TraceSealed,
+)
 
 # `nowhere` comes last: it answers for whatever no other screen does
 SCREENS: Final = (
@@ -70,6 +78,7 @@ SCREENS: Final = (
     retention.screens,
     holds.screens,
     erasures.screens,
+    readers.screens,
     nowhere.screens,
 )
 Answer = Callable[[Request], Awaitable[Response]]
@@ -123,7 +132,8 @@ def _served(screen: Screen, again: Screen | None, context: Context) -> Answer:
                 harmless(told(f"problem.{refusal.slug}.{part}", caller.language, **refusal.arguments))
                 for part in ("detail", "next")
             )
-            return await page(caller, "staff/unreadable.html", status=409, why=why, what=what)
+            locked = isinstance(unreadable, ReaderKeyLocked)
+            return await page(caller, "staff/unreadable.html", status=409, why=why, what=what, locked=locked)
         except (Busy, PolicyUnavailable, VaultError, RecorderError, SQLAlchemyError) as busy:
             log.warning("console.unavailable", error=type(busy).__name__, path=screen.path)
             return await page(caller, "staff/unavailable.html", status=503, headers={"Retry-After": "5"})

@@ -1,0 +1,134 @@
+"""The console's pages of readers' keys: who sees and unlocks them, what waits for them, and how they look."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from admin_api.console.caller import CONSOLE
+from ecluse.readers import make_reader
+from recorder.seal import passphrase
+from recorder.search.rendering import State
+from tests.support.api_house import House, open_house
+from tests.support.browser import driver, window
+from tests.support.console import session_of, signed_in, token_of
+from tests.support.recorded import record, speak
+
+pytestmark = pytest.mark.integration
+PHRASE = "cheval agrafe pile correct"
+REASON = {"reason": "Incident 42"}
+UNLOCK = "/console/readers/rssi/unlock"
+
+
+@pytest.fixture(scope="module")
+def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A hospital behind its real console."""
+    with open_house(tmp_path_factory.mktemp("house")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def house(hospital: House, monkeypatch: pytest.MonkeyPatch) -> House:
+    """That hospital, sealing for one key behind a passphrase cheap to guess, which is locked."""
+    monkeypatch.setattr(passphrase, "COST", 1 << 10)
+    folder, ring = hospital.directory / "readers", hospital.readers.ring
+    shutil.rmtree(folder, ignore_errors=True)
+    make_reader(folder, "rssi", PHRASE)
+    for unlocked in ring.unlocked():
+        ring.lock(unlocked.name)
+    # the house's own indexer has no keys; the product's has those of the ring
+    monkeypatch.setattr(hospital.search, "_keys", ring.readers)
+    hospital.clock.advance(timedelta(minutes=2))
+    return hospital
+
+
+def test_a_locked_key_is_found_where_it_is_missed_and_unlocked(house: House) -> None:
+    """Replay and search lead to the key; wrong, it says so; unlocked, both go on at once, and the list says by whom."""
+    session = record(house, lambda recording: speak(recording, "bonjour\r\n"))
+    index = house.search.index(house.world.id)
+    house.run(house.search.step(house.world.id))
+    assert index.counts().get(State.WAITING) == 1
+    house.clock.advance(timedelta(seconds=1))
+    with signed_in(house, "rssi") as client:
+        assert 'href="/console/readers"' in client.get("/console/search").text.partition("<main")[2]
+        form = {"form_token": token_of(client.get(f"/console/sessions/{session}/read").text), **REASON}
+        assert client.post(f"/console/sessions/{session}/read", data=form).status_code == 303
+        refused = client.get(f"/console/sessions/{session}/replay")
+        assert refused.status_code == 409
+        assert "See the keys and unlock" in refused.text.partition("<main")[2]
+        listed = client.get("/console/readers").text
+        assert "Locked" in listed
+        assert UNLOCK in listed
+        form = {"form_token": token_of(client.get(UNLOCK).text), "password": "faux", "minutes": "60"}
+        wrong = client.post(UNLOCK, data=form)
+        assert (wrong.status_code, "does not unlock the key" in wrong.text) == (403, True)
+        assert "faux" not in wrong.text
+        for broken in ({"minutes": "9999"}, {"password": ""}):
+            assert client.post(UNLOCK, data={**form, "password": PHRASE, **broken}).status_code == 422
+        assert client.post(UNLOCK, data={**form, "form_token": "x"}).status_code == 403
+        assert house.readers.ring.unlocked() == []
+        assert client.post(UNLOCK, data={**form, "password": PHRASE}).status_code == 303
+        listed = client.get("/console/readers").text
+        assert "Unlocked" in listed
+        assert house.readers.ring.unlocked()[0].by == house.world.who("rssi")
+        assert client.get(f"/console/sessions/{session}/replay").status_code == 200
+        house.run(house.search.step(house.world.id))
+        assert index.counts().get(State.WAITING, 0) == 0
+        lock = {"form_token": form["form_token"]}
+        assert client.post("/console/readers/rssi/lock", data=lock).status_code == 303
+        assert house.readers.ring.unlocked() == []
+        assert client.get("/console/readers/nobody/unlock").status_code == 404
+
+
+def test_an_administrator_sees_and_locks_and_does_not_unlock(house: House) -> None:
+    """What stands open can be shut by both roles; opened by the security role alone."""
+    until = house.clock.now() + timedelta(minutes=30)
+    house.readers.ring.unlock("rssi", PHRASE, until, house.world.who("rssi"))
+    with signed_in(house, "dsi") as client:
+        page = client.get("/console/readers").text
+        token = token_of(page)
+        assert client.post("/console/readers/rssi/lock", data={"form_token": token}).status_code == 303
+        assert house.readers.ring.unlocked() == []
+        assert UNLOCK not in client.get("/console/readers").text
+        assert client.get(UNLOCK).status_code == 403
+        form = {"form_token": token, "password": PHRASE, "minutes": "30"}
+        assert client.post(UNLOCK, data=form).status_code == 403
+    assert house.readers.ring.unlocked() == []
+
+
+def test_an_unlocking_needs_a_fresh_code(house: House) -> None:
+    """A session that gave its code long ago is asked for another, and the passphrase is not shown again."""
+    with signed_in(house, "rssi") as client:
+        form = {"form_token": token_of(client.get(UNLOCK).text), "password": PHRASE, "minutes": "30"}
+        house.clock.advance(timedelta(minutes=14))
+        asked = client.post(UNLOCK, data=form)
+        assert (asked.status_code, 'name="code"' in asked.text) == (401, True)
+        assert PHRASE not in asked.text
+        assert house.readers.ring.unlocked() == []
+        again = client.post(UNLOCK, data={**form, "code": house.next_code("rssi")})
+        assert again.status_code == 303
+
+
+def test_the_pages_fit_telephones_and_screen_readers(house: House, tmp_path: Path) -> None:
+    """In a real browser, in both languages, at both widths: nothing is wider than the page, axe-core finds nothing."""
+    make_reader(house.directory / "readers", "escrow-2027", PHRASE)
+    until = house.clock.now() + timedelta(minutes=30)
+    house.readers.ring.unlock("escrow-2027", PHRASE, until, house.world.who("rssi"))
+    secret = session_of(house, "rssi").reveal()
+    with driver() as chrome:
+        for language in ("fr", "en"):
+            with window(chrome, language=language) as browser:
+                browser.go(f"{house.url}/static/mark.svg")
+                for name, value in ((CONSOLE, secret), ("__Host-ecluse-language", language)):
+                    cookie = {"name": name, "value": value, "path": "/", "secure": True}
+                    browser.command("POST", "/cookie", {"cookie": cookie})
+                for width in (1280, 390):
+                    browser.resize(width, 900)
+                    for number, path in enumerate(("/console/readers", UNLOCK)):
+                        browser.go(f"{house.url}{path}")
+                        browser.find("h1")
+                        assert browser.run("return document.documentElement.scrollWidth") <= width, path
+                        assert browser.faults() == [], (path, language)
+                        browser.shoot(tmp_path / f"{number}-{language}-{width}.png")
