@@ -68,7 +68,7 @@ def judged(trace: ClosedTrace, rule: RetentionRule, holds: Sequence[Hold], seen:
     found = holding(holds, recorded(trace), seen.now)
     if found:
         return Planned(trace=trace, due_at=due_at, stays="held", case=found[0].case)
-    if due_at <= seen.now and seen.age(trace.closed_at) < keep:
+    if due_at <= seen.now and seen.age_of(trace.closed_at, trace.noted_at) < keep:
         return Planned(trace=trace, due_at=due_at, stays="unseen")
     return Planned(trace=trace, due_at=due_at)
 

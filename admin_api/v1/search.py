@@ -30,6 +30,8 @@ from recorder.search.rendering import State
 
 router = APIRouter(prefix="/search", tags=["search"], route_class=GuardedRoute)
 
+LONGEST_CURSOR = 18
+"""Digits of a number that a database takes."""
 TROUBLED = 100
 """How many traces that are not wholly indexed are listed, of each state."""
 
@@ -274,6 +276,6 @@ def _told(asked: Asked, whom: Mapping[str, str], hits: list[Hit]) -> dict[str, o
 def _cursor(after: str | None) -> int | None:
     if after is None:
         return None
-    if not (after.isascii() and after.isdigit()):
+    if not (after.isascii() and after.isdigit() and len(after) <= LONGEST_CURSOR):
         raise BadCursor
     return int(after)

@@ -94,8 +94,11 @@ class ConsoleSessionService:
             await work.emit("console.signed_in", hospital_id, person.id, {}, facts)
         return secret
 
-    async def authenticate(self, shown: Secret) -> Visitor:
-        """Return who shows that secret; raises AuthenticationFailed where it, or she, may not go on."""
+    async def authenticate(self, shown: Secret, *, by_itself: bool = False) -> Visitor:
+        """Return who shows that secret; raises AuthenticationFailed where it, or she, may not go on.
+
+        *by_itself*: a page that lies open asks, and nobody did anything; that keeps no session from ending by rest.
+        """
         at = self._clock.now()
         async with self._database.read() as view:
             session = await self._found(view, shown)
@@ -104,7 +107,7 @@ class ConsoleSessionService:
             )
         if session is None or person is None or not person.active or not session.open_at(at, self._idle):
             raise AuthenticationFailed("authentication failed")
-        if at >= session.seen_at + _NOTED_EVERY:
+        if not by_itself and at >= session.seen_at + _NOTED_EVERY:
             async with self._database.unit_of_work(person.id, self._clock) as work:
                 await work.console_sessions.seen(session.hospital_id, session.id, at)
         return Visitor(person=person, session=session, fresh=session.fresh_at(at, self._fresh))

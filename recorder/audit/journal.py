@@ -27,6 +27,8 @@ MAX_BATCH = 500
 ANSWER_SECONDS = 10.0
 """How long a caller waits: a database that hangs must not keep people hanging."""
 
+_LONGEST_NUMBER = 18
+"""Digits of a number that a database takes."""
 _Heads = dict[str, tuple[int, str]]
 _Item = tuple[SecurityEvent, str | None, "asyncio.Future[None]"]
 
@@ -297,6 +299,8 @@ def _place(after: str) -> tuple[datetime, str, int]:
     seq, _, rest = after.partition("@")
     at, _, writer = rest.partition("@")
     try:
+        if len(seq) > _LONGEST_NUMBER:
+            raise ValueError("no such number")
         return instants.parse(at), writer, int(seq)
     except (TraceFormatError, ValueError) as error:
         raise JournalBroken("this cursor was not given by the list") from error

@@ -12,6 +12,8 @@ from sqlalchemy import Row, Select, and_, exists, func, insert, or_, select, tup
 from recorder.ports import Now
 from recorder.store.database import Database
 from recorder.store.tables import (
+    checkpoint_facts,
+    checkpoints,
     holds_stored,
     purge_records,
     purges_finished,
@@ -25,12 +27,17 @@ from recorder.trace.place import TracePlace
 
 @dataclass(frozen=True, slots=True)
 class ClosedTrace:
-    """One closed session of the catalogue. ``size`` is in bytes, ``closed_at`` aware UTC."""
+    """One closed session of the catalogue. ``size`` is in bytes, instants are aware UTC.
+
+    ``closed_at`` is the gateway's word. ``noted_at`` is when a checkpoint, the console's, first told of the end; None
+    where none does yet.
+    """
 
     header: TraceHeader
     closed_at: datetime
     size: int
     manifest_sha256: str
+    noted_at: datetime | None = None
 
     @property
     def place(self) -> TracePlace:
@@ -231,11 +238,19 @@ class PurgeShelf:
             closed.closed_at,
             closed.size,
             closed.manifest_sha256,
+            checkpoints.c.at.label("noted_at"),
+        )
+        told = and_(_same(checkpoint_facts), checkpoint_facts.c.fact == "closed")
+        by = and_(
+            checkpoints.c.hospital_id == checkpoint_facts.c.hospital_id,
+            checkpoints.c.sequence == checkpoint_facts.c.sequence,
         )
         return (
             select(*columns, *more)
             .select_from(sessions_closed)
             .join(sessions_opened, _same(sessions_opened))
+            .outerjoin(checkpoint_facts, told)
+            .outerjoin(checkpoints, by)
             .where(closed.hospital_id == self.hospital_id)
         )
 
@@ -250,7 +265,7 @@ class PurgeShelf:
 
 def _trace(row: Row[Any]) -> ClosedTrace:
     header = TraceHeader.from_json(row.header.encode("utf-8", "surrogatepass"))
-    return ClosedTrace(header, row.closed_at, row.size, row.manifest_sha256)
+    return ClosedTrace(header, row.closed_at, row.size, row.manifest_sha256, row.noted_at)
 
 
 def _same(table: Any) -> Any:

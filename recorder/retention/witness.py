@@ -41,6 +41,16 @@ class Witness:
         unseen = sum((min(gap, end - since) for end, gap in self.gaps if end > since), timedelta())
         return self.now - since - unseen
 
+    def age_of(self, closed_at: datetime, noted_at: datetime | None) -> timedelta:
+        """Age of what a gateway says ended at one instant, and a checkpoint first told of at another (None: none yet).
+
+        The gateway's word counts where the checkpoint came soon after. Else its clock was wrong, or somebody has it:
+        what is said to have ended long before anybody here knew of it is as old as that knowledge.
+        """
+        if noted_at is None:
+            return timedelta()
+        return self.age(closed_at if noted_at - closed_at <= UNSEEN else noted_at)
+
 
 async def witness(database: Database, hospital_id: str, now: datetime, *, stamped: bool) -> Witness:
     """Ask everything that saw time pass.

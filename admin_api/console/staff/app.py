@@ -110,7 +110,7 @@ def _served(screen: Screen, again: Screen | None, context: Context) -> Answer:
     """Answer for *screen*; *again* is what shows its form once more, where a code is missing or wrong."""
 
     async def served(request: Request) -> Response:
-        caller = await StaffCaller.arrive(request, context)
+        caller = await StaffCaller.arrive(request, context, by_itself=screen.by_itself)
         try:
             return await _judged(screen, again, caller)
         except FormRefused:

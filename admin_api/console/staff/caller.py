@@ -30,14 +30,17 @@ class StaffCaller(Caller):
     kept: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    async def arrive(cls, request: Request, context: Context) -> Self:
-        """Read the request and look who it is; somebody unknown is nobody. Raises PolicyUnavailable."""
+    async def arrive(cls, request: Request, context: Context, *, by_itself: bool = False) -> Self:
+        """Read the request and look who it is; somebody unknown is nobody. Raises PolicyUnavailable.
+
+        *by_itself*: a page that lies open asks, and nobody did anything.
+        """
         caller = cls.of(request, context, CONSOLE)
         caller.hospital = await context.services.hospitals.get(context.settings.hospital_id)
         if caller.visit is None:
             return caller
         try:
-            visitor = await context.services.console_sessions.authenticate(caller.visit)
+            visitor = await context.services.console_sessions.authenticate(caller.visit, by_itself=by_itself)
         except AuthenticationFailed:
             return caller
         if visitor.person.hospital_id == context.settings.hospital_id:

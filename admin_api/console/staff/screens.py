@@ -27,13 +27,15 @@ PREFIX: Final = "/console"
 class Screen:
     """One way in: *method* and *path* (as Starlette writes one), the *roles* of which any one may ask for it.
 
-    ``fresh``: only with a code that was given a short time ago. ``show`` answers a GET, ``take`` a form.
+    ``fresh``: only with a code that was given a short time ago. ``by_itself``: a page that lies open asks for it again and
+    again, which is no activity of anybody's. ``show`` answers a GET, ``take`` a form.
     """
 
     method: str
     path: str
     roles: frozenset[Role]
     fresh: bool
+    by_itself: bool = False
     show: Shown | None
     take: Taken | None
 
@@ -66,12 +68,22 @@ class Screens:
         self.found: list[Screen] = []
         self.entries: list[Entry] = []
 
-    def get(self, path: str, *, roles: frozenset[Role] | None = None) -> Callable[[Shown], Shown]:
+    def get(
+        self, path: str, *, roles: frozenset[Role] | None = None, by_itself: bool = False
+    ) -> Callable[[Shown], Shown]:
         """Let a GET of *path* be answered by what is decorated; raises ValueError for one that names no *roles*."""
 
         def added(show: Shown) -> Shown:
             self._add(
-                Screen(method="GET", path=path, roles=_named(path, roles), fresh=False, show=show, take=None)
+                Screen(
+                    method="GET",
+                    path=path,
+                    roles=_named(path, roles),
+                    fresh=False,
+                    by_itself=by_itself,
+                    show=show,
+                    take=None,
+                )
             )
             return show
 

@@ -13,7 +13,7 @@ from admin_api.console.staff.listing import registry
 from admin_api.console.staff.screens import REPLAYERS, Screens
 from admin_api.console.staff.view import page
 from admin_api.sayings import said
-from admin_api.v1.search import Asked, progress, searched
+from admin_api.v1.search import LONGEST_CURSOR, Asked, progress, searched
 from admin_api.wording import say as sentence
 from policy.errors import InvalidInput, NotFound
 from policy.services import inputs
@@ -54,7 +54,9 @@ async def search(caller: StaffCaller, form: FormData) -> Response:
             since=moments.day_start(asked["from"], zone),
             until=moments.day_end(asked["to"], zone),
             limit=PAGE,
-            after=int(after) if (after := text(form, "after", longest=20)).isdecimal() else None,
+            after=int(after)
+            if (after := text(form, "after", longest=20)).isdecimal() and len(after) <= LONGEST_CURSOR
+            else None,
         )
         found = await searched(caller.context, caller.principal, wanted)
     except InvalidInput as refused:

@@ -67,7 +67,7 @@ async def show(caller: StaffCaller) -> Response:
     )
 
 
-@screens.get("/console/sessions/live", roles=READERS)
+@screens.get("/console/sessions/live", roles=READERS, by_itself=True)
 async def live(caller: StaffCaller) -> Response:
     """Give the part of the list that refreshes itself."""
     if not caller.partial:

@@ -56,6 +56,16 @@ async def test_a_session_rests_and_ends(world: World) -> None:
     assert await is_out(world, other)
 
 
+async def test_a_page_that_lies_open_keeps_nobody_in(world: World) -> None:
+    """What a page asks by itself is answered, and is no sign of anybody: the session rests meanwhile."""
+    shown = await signed_in(world)
+    for _ in range(2):
+        later(world, timedelta(minutes=14))
+        await world.services.console_sessions.authenticate(shown, by_itself=True)
+    later(world, timedelta(minutes=3))
+    assert await is_out(world, shown)
+
+
 async def test_a_log_in_rotates_what_the_browser_shows(world: World) -> None:
     """Whatever the browser held before opens nothing after a log-in; a made-up secret never did."""
     planted = await signed_in(world)

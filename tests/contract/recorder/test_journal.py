@@ -183,8 +183,9 @@ async def test_pages_follow_one_another_both_ways(journal: Journal) -> None:
                 break
         assert len(seen) == 23
         assert seen == sorted(set(seen), reverse=newest_first)
-    with pytest.raises(JournalBroken, match="cursor"):
-        await journal.entries(JournalFilters(hospital_id=HOSPITAL), after="1@nonsense@x")
+    for cursor in ("1@nonsense@x", f"{10**19}@2026-11-29T00:00:00.000000Z@x"):
+        with pytest.raises(JournalBroken, match="cursor"):
+            await journal.entries(JournalFilters(hospital_id=HOSPITAL), after=cursor)
 
 
 async def test_filters_narrow_and_hospitals_are_apart(journal: Journal) -> None:

@@ -102,3 +102,23 @@ async def test_without_any_checkpoint_nothing_is_old(database: Database) -> None
     """Where nothing ever saw time pass, no age counts."""
     seen = await witness(database, HOSPITAL, EPOCH + 1000 * DAY, stamped=False)
     assert seen.age(EPOCH) <= timedelta()
+
+
+async def test_what_a_gateway_says_to_be_old_is_as_old_as_it_is_known(
+    database: Database, tmp_path: Path
+) -> None:
+    """A gateway whose clock is years behind, or who holds it, makes nothing due: its day counts if a checkpoint was near."""
+    clock = SteppingClock()
+    notary = Notary(database, generate_key(tmp_path / "k.pem"), hospital_id=HOSPITAL, node="c", now=clock)
+    shelf = PurgeShelf(database, HOSPITAL, clock)
+    await closed(database, "a", -1000)
+    await closed(database, "b", -1)
+    untold = (await shelf.closed()).traces
+    for _ in range(12):
+        await notary.make(force=True)
+        clock.at += DAY
+    known = {one.header.session_id[0]: one for one in (await shelf.closed()).traces}
+    seen = await witness(database, HOSPITAL, clock.at, stamped=False)
+    ages = {name: seen.age_of(one.closed_at, one.noted_at) for name, one in known.items()}
+    assert [round(ages[name] / DAY) for name in "ab"] == [12, 13]
+    assert [seen.age_of(one.closed_at, one.noted_at) for one in untold] == [timedelta()] * 2

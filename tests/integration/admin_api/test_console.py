@@ -182,6 +182,16 @@ def test_a_link_from_a_mail_is_asked_once_more_from_here(house: House) -> None:
         assert again.status_code == 303
 
 
+def test_the_list_that_refreshes_itself_keeps_nobody_in(house: House) -> None:
+    """A browser left on the list of sessions is signed out by rest like any other."""
+    with signed_in(house, "rssi") as client:
+        for _ in range(4):
+            house.clock.advance(timedelta(minutes=8))
+            last = client.get("/console/sessions/live", headers={"HX-Request": "true"})
+        assert (last.status_code, last.headers["hx-refresh"]) == (401, "true")
+        assert client.get("/console").status_code == 303
+
+
 def test_every_answer_keeps_scripts_and_frames_out(house: House, session_id: str) -> None:
     """Each screen has a policy without inline script or style, and is kept by no cache."""
     with signed_in(house, "rssi") as client:
