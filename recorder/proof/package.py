@@ -61,7 +61,7 @@ class Package:
         digest, size = hashlib.sha256(), 0
         entry = zipfile.ZipInfo(name, _TIME)
         entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o100644 << 16
-        entry._compresslevel = 1 if packed else 6  # type: ignore[attr-defined]  # noqa: SLF001 - public from Python 3.13 on
+        entry._compresslevel = 0 if packed else 6  # type: ignore[attr-defined]  # noqa: SLF001 - public from Python 3.13 on
         with self._zip.open(entry, "w", force_zip64=expected >= _LARGE) as file:
             for piece in pieces:
                 digest.update(piece)
