@@ -82,13 +82,23 @@ async def _play(desk: Desk, directory: Path, port: int, *, once: bool) -> int:
 
 async def _rehearse(desk: Desk, scene: "Scene") -> int:
     from ecluse.demo.errors import DemoError
+    from ecluse.demo.inquiry import Inquiry
     from ecluse.demo.rehearsal import Rehearsal, StepFailed
+    from ecluse.errors import EcluseError
+    from recorder.errors import RecorderError
 
-    rehearsal = Rehearsal(scene, desk.say)
-    for key, step in rehearsal.steps:
+    for key, step in (*Rehearsal(scene, desk.say).steps, *Inquiry(scene, desk.say).steps):
         try:
             seen = await step()
-        except (StepFailed, DemoError, OSError, TimeoutError, LookupError) as failure:
+        except (
+            StepFailed,
+            DemoError,
+            EcluseError,
+            RecorderError,
+            OSError,
+            TimeoutError,
+            LookupError,
+        ) as failure:
             desk.tell("demo.step.failed", promise=desk.say(key))
             said = failure.said(desk.language) if isinstance(failure, DemoError) else str(failure)
             typer.echo(said or type(failure).__name__)
@@ -124,6 +134,12 @@ def _explain(desk: Desk, scene: "Scene") -> None:
         ("demo.say.cut", f"{sys.argv[0]} sessions cut SESSION --reason exercice"),
         ("demo.say.traces", f"{sys.argv[0]} traces list"),
         ("demo.say.replay", f"{sys.argv[0]} traces replay SESSION --idle-cut 1 --reason exercice"),
+        ("demo.say.watch", f"{sys.argv[0]} sessions watch SESSION --reason exercice"),
+        ("demo.say.search", f"{sys.argv[0]} search 'whoami' --reason exercice"),
+        ("demo.say.alarms", f"{sys.argv[0]} alarms test; {sys.argv[0]} alarms list"),
+        ("demo.say.verify", f"{sys.argv[0]} traces verify --all"),
+        ("demo.say.evidence", f"{sys.argv[0]} evidence make SESSION --reason exercice --output evidence.zip"),
+        ("demo.say.verifier", f"{sys.argv[0]} audit verifier > verify.py; python3 verify.py evidence.zip"),
         ("demo.say.document", str(scene.data / "demo.json")),
     ]
     for key, value in lines:

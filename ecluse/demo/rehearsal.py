@@ -67,7 +67,7 @@ class Rehearsal:
     async def _four_eyes(self) -> str:
         window = self._scene.windows[OPEN_DEVICE]
         answer = await asyncio.to_thread(self._window, window["id"])
-        _hold(answer["requested_by"] != answer["approved_by"], "the window was approved by who asked for it")
+        hold(answer["requested_by"] != answer["approved_by"], "the window was approved by who asked for it")
         return f"{window['id'][:8]}"
 
     def _window(self, window_id: str) -> dict[str, Any]:
@@ -84,15 +84,15 @@ class Rehearsal:
         place = self._ssh.place(f"alice+{OPEN_DEVICE}")
         typed = f"echo {MARKER[:7]}''{MARKER[7:]}; whoami; exit {EXEC_STATUS}\n".encode()
         done = await self._ssh.run("ssh", ["-tt", place], answers, typed)
-        _hold(done.status == EXEC_STATUS, f"the shell ended with {done.status}, not {EXEC_STATUS}", done)
-        _hold(MARKER in done.text, "the device's answer did not come back", done)
+        hold(done.status == EXEC_STATUS, f"the shell ended with {done.status}, not {EXEC_STATUS}", done)
+        hold(MARKER in done.text, "the device's answer did not come back", done)
         return self._say("demo.seen.exit", status=done.status)
 
     async def _replayed_code(self) -> str:
         alice = self._scene.troupe.alice
         place = self._ssh.place(f"alice+{OPEN_DEVICE}")
         done = await self._ssh.run("ssh", [place, "true"], [alice.password, self._spent_code])
-        _hold(done.status == SSH_FAILED, "a code served twice", done)
+        hold(done.status == SSH_FAILED, "a code served twice", done)
         return "Permission denied"
 
     async def _wrong_code(self) -> str:
@@ -101,7 +101,7 @@ class Rehearsal:
         wrong = f"{(int(right) + 1) % 1_000_000:06d}"
         place = self._ssh.place(f"bob+{OPEN_DEVICE}")
         done = await self._ssh.run("ssh", [place, "true"], [bob.password, wrong])
-        _hold(done.status == SSH_FAILED, "a wrong code opened", done)
+        hold(done.status == SSH_FAILED, "a wrong code opened", done)
         return "Permission denied"
 
     async def _master(self, login: str, name: str) -> asyncio.subprocess.Process:
@@ -121,8 +121,8 @@ class Rehearsal:
         place = self._ssh.place(f"alice+{OPEN_DEVICE}")
         command = f"echo to-out; echo to-err >&2; exit {EXEC_STATUS}"
         done = await self._ssh.run("ssh", [*self._ssh.control("a"), place, command])
-        _hold(done.status == EXEC_STATUS, f"the command ended with {done.status}", done)
-        _hold(done.out == b"to-out\n" and b"to-err\n" in done.err, "output and error output were mixed", done)
+        hold(done.status == EXEC_STATUS, f"the command ended with {done.status}", done)
+        hold(done.out == b"to-out\n" and b"to-err\n" in done.err, "output and error output were mixed", done)
         return self._say("demo.seen.exit", status=done.status)
 
     async def _files(self) -> str:
@@ -131,17 +131,17 @@ class Rehearsal:
         remote = f"{self._ssh.place(f'alice+{OPEN_DEVICE}')}:update.bin"
         for pair in ((str(source), remote), (remote, str(back))):
             done = await self._ssh.run("scp", [*self._ssh.control("a"), *pair])
-            _hold(done.status == 0, "scp failed", done)
+            hold(done.status == 0, "scp failed", done)
         digest = _digest(source)
         stored = self._scene.devices[OPEN_DEVICE].home / "update.bin"
-        _hold(digest == _digest(stored) == _digest(back), "the file changed on its way")
+        hold(digest == _digest(stored) == _digest(back), "the file changed on its way")
         return f"sha256 {digest[:16]}…"
 
     async def _jump(self) -> str:
         road = self._ssh.road("a", f"alice+{OPEN_DEVICE}", f"{OPEN_DEVICE}:22")
         place = f"{ACCOUNT}@{OPEN_DEVICE}"
         done = await self._ssh.run("ssh", [*road, place, f"exit {EXEC_STATUS}"])
-        _hold(done.status == EXEC_STATUS, f"the command by a jump ended with {done.status}", done)
+        hold(done.status == EXEC_STATUS, f"the command by a jump ended with {done.status}", done)
         return self._say("demo.seen.exit", status=done.status)
 
     async def _closed_window(self) -> str:
@@ -149,10 +149,10 @@ class Rehearsal:
         before = device.log().count("Connection from")
         place = self._ssh.place(f"bob+{CLOSED_DEVICE}")
         done = await self._ssh.run("ssh", [place, "true"], self._answers("bob"))
-        _hold(done.status != 0, "a closed window opened", done)
-        _hold("O3" in done.text, "the refusal does not name its rule", done)
-        _hold("20:00" in done.text, "the refusal does not say the next opening", done)
-        _hold(device.log().count("Connection from") == before, "the device was contacted all the same")
+        hold(done.status != 0, "a closed window opened", done)
+        hold("O3" in done.text, "the refusal does not name its rule", done)
+        hold("20:00" in done.text, "the refusal does not say the next opening", done)
+        hold(device.log().count("Connection from") == before, "the device was contacted all the same")
         return next(line.strip() for line in done.text.splitlines() if "O3" in line)
 
     async def _cut(self) -> str:
@@ -168,8 +168,8 @@ class Rehearsal:
         rest = await asyncio.wait_for(victim.stdout.read(), SETTLE_SECONDS)
         took = time.monotonic() - started
         await victim.wait()
-        _hold(took <= CUT_SECONDS, f"the cut took {took:.2f} s")
-        _hold(CUT_REASON in rest.decode(errors="replace"), f"the terminal does not say why: {rest!r}")
+        hold(took <= CUT_SECONDS, f"the cut took {took:.2f} s")
+        hold(CUT_REASON in rest.decode(errors="replace"), f"the terminal does not say why: {rest!r}")
         await _until(lambda: not device.processes(), "the device's processes outlived the cut")
         return f"{took:.2f} s"
 
@@ -185,7 +185,7 @@ class Rehearsal:
     async def _transcript(self) -> str:
         text = await asyncio.to_thread(self._fetch_transcripts)
         for expected in (MARKER, "to-out", "update.bin"):
-            _hold(expected in text, f"the transcripts do not show {expected!r}")
+            hold(expected in text, f"the transcripts do not show {expected!r}")
         return self._say("demo.seen.characters", count=len(text))
 
     def _fetch_transcripts(self) -> str:
@@ -210,7 +210,7 @@ class Rehearsal:
             if path.is_file() and not any(path.is_relative_to(folder) for folder in theirs):
                 looked += 1
                 content = path.read_bytes()
-                _hold(
+                hold(
                     not any(secret in content for secret in secrets), f"the device's secret stands in {path}"
                 )
         return self._say("demo.seen.files", count=looked)
@@ -224,7 +224,7 @@ class Rehearsal:
     async def _verify(self) -> str:
         public = self._scene.data / "keys/trace-signing.pem.pub"
         result = await asyncio.to_thread(verify, self._trace(), public.read_bytes())
-        _hold(result.intact, f"a fresh trace does not verify: {result}")
+        hold(result.intact, f"a fresh trace does not verify: {result}")
         return self._say("demo.seen.records", count=result.records)
 
     async def _tampered(self) -> str:
@@ -237,7 +237,7 @@ class Rehearsal:
         trace.write_bytes(content)
         public = self._scene.data / "keys/trace-signing.pem.pub"
         result = await asyncio.to_thread(verify, copy, public.read_bytes())
-        _hold(not result.intact, "a flipped bit was not found")
+        hold(not result.intact, "a flipped bit was not found")
         return str(result.what)
 
     async def _journal(self) -> str:
@@ -260,12 +260,13 @@ class Rehearsal:
                     break
                 time.sleep(POLL_SECONDS)
             outcome = api.post("/v1/journal/verify")
-        _hold(names >= expected, f"the journal lacks {sorted(expected - names)}")
-        _hold(bool(outcome["valid"]), f"the journal does not verify: {outcome}")
+        hold(names >= expected, f"the journal lacks {sorted(expected - names)}")
+        hold(bool(outcome["valid"]), f"the journal does not verify: {outcome}")
         return self._say("demo.seen.kinds", count=len(names))
 
 
-def _hold(kept: bool, what: str, done: Finished | None = None) -> None:
+def hold(kept: bool, what: str, done: Finished | None = None) -> None:
+    """Raise StepFailed with *what*, and what the client *done* wrote, unless the promise was *kept*."""
     if not kept:
         seen = "" if done is None else f"\n{re.sub(chr(27), '^[', done.text.strip())}"
         raise StepFailed(what + seen)
