@@ -140,7 +140,8 @@ def _facts(frame: Frame) -> Mapping[str, Any]:
 
 
 def _whole(value: object, default: int) -> int:
-    return value if type(value) is int else default
+    # zero says nothing of a terminal's size (RFC 4254 §6.2), as who has none sends it: `ssh -tt` from a program
+    return value if type(value) is int and value > 0 else default
 
 
 def _words(values: list[Any]) -> str:
