@@ -35,6 +35,8 @@ def fill(recording: Recording) -> None:
         "size": 9,
         "sha256": "ab" * 32,
     }
+    # an operation that moves no bytes tells no size and no digest
+    recording.record(FrameType.FILE, 3, canonical({"op": "mkdir", "path": "/opt/new", "result": "ok"}))
     recording.record(FrameType.FILE, 3, canonical(told))
 
 
