@@ -96,6 +96,7 @@ GATEWAY_POLICY: Final[Mapping[str, Allowance]] = {
     "sessions": Allowance(select=ALL, insert=True, update=("closed_at", "end_reason")),
     "tasks": Allowance(select=ALL, update=("state", "node", "claimed_at", "finished_at", "result")),
     "outbox": _ONLY_ADDED,
+    "exercise_answers": Allowance(insert=True),
     # what technicians ask for over SSH waits for the hospital's answer
     "interventions": Allowance(
         select=ALL,

@@ -46,6 +46,12 @@ class Access(Protocol):
         """Renew the leases of *node*."""
         ...
 
+    async def exercise_heard(
+        self, hospital_id: HospitalId, exercise_id: str, node: str, sessions: int
+    ) -> None:
+        """Say that an exercise of the general cut was heard of here, and how many sessions it would have ended."""
+        ...
+
     async def changes_since(self, cursor: int | None) -> tuple[int, list[PolicyEvent]]:
         """Return the changes committed after *cursor* (None: from now on) and the next cursor."""
         ...

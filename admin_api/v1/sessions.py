@@ -4,17 +4,18 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from admin_api.deps import Context, Ctx, Paging, Who, cut_page
+from admin_api.deps import Context, Ctx, Paging, Who, cut_page, source_of
 from admin_api.errors import BadCursor
-from admin_api.security.permissions import READING, STOPPING, GuardedRoute
+from admin_api.security.permissions import READING, RESUMING, STOPPING, GuardedRoute
 from admin_api.v1.schemas.base import Input, Reason, Text, example
 from policy.domain.access import Revocation, RevocationScope
 from policy.domain.ids import HospitalId, SessionId
 from policy.domain.sessions import LiveSession
 from policy.domain.sessions import SessionState as State
+from policy.errors import InvalidInput
 from recorder.errors import TraceNotFound
 from recorder.store.catalog import CatalogedSession, SessionFilters, SessionState
 
@@ -107,6 +108,7 @@ class CutIn(Input):
     scope: RevocationScope
     target: str = Field(default="", max_length=64)
     reason: Text
+    code: str | None = Field(default=None, max_length=32, description="A fresh code of one's own: for `all`.")
 
 
 class CutOut(BaseModel):
@@ -116,6 +118,14 @@ class CutOut(BaseModel):
     target: str
     at: datetime
     reason: str
+
+
+class Gates(BaseModel):
+    """Whether a general cut keeps everybody out: since when, by whom, why; nulls while people get in as usual."""
+
+    closed_at: datetime | None
+    closed_by: str | None
+    reason: str | None
 
 
 @router.get("/sessions", openapi_extra=READING)
@@ -158,12 +168,37 @@ async def cut_session(context: Ctx, who: Who, session_id: str, body: Reason) -> 
 
 
 @router.post("/cuts", status_code=201, openapi_extra=STOPPING)
-async def cut(context: Ctx, who: Who, body: CutIn) -> CutOut:
-    """Cut every session of a person, a supplier, a device, or of the hospital."""
+async def cut(request: Request, context: Ctx, who: Who, body: CutIn) -> CutOut:
+    """Cut every session of a person, a supplier or a device; or everything, after which nobody gets in until it is reopened."""
+    if body.scope is RevocationScope.ALL:
+        if body.target:
+            raise InvalidInput("target", "leave it empty to cut all sessions")
+        if not body.code:
+            raise InvalidInput("code", "a fresh code is asked for to cut everything")
+        await context.readers.prove(who, body.code, source_of(request))
+        return _cut(
+            await context.services.revocations.cut_everything(who.person.id, who.hospital_id, body.reason)
+        )
     revocation = await context.services.revocations.cut(
         who.person.id, who.hospital_id, body.scope, body.target, body.reason
     )
     return _cut(revocation)
+
+
+@router.post("/reopen", openapi_extra=RESUMING)
+async def reopen(context: Ctx, who: Who, body: Reason) -> Gates:
+    """Let people in again after a general cut, as their windows say."""
+    await context.services.revocations.reopen(who.person.id, who.hospital_id, body.reason)
+    return Gates(closed_at=None, closed_by=None, reason=None)
+
+
+@router.get("/gates", openapi_extra=READING)
+async def gates(context: Ctx, who: Who) -> Gates:
+    """Tell whether a general cut keeps everybody out."""
+    closure = (await context.services.hospitals.get(who.hospital_id)).closure
+    if closure is None:
+        return Gates(closed_at=None, closed_by=None, reason=None)
+    return Gates(closed_at=closure.at, closed_by=closure.by, reason=closure.reason)
 
 
 async def _past(context: Context, hospital_id: HospitalId, after: str | None, limit: int) -> SessionsPage:

@@ -235,8 +235,21 @@ def cut(
         found = names.session(desk.client, session)
         done = desk.client.post(f"/v1/sessions/{found['id']}/cut", {"reason": reason})
     else:
-        done = desk.client.post("/v1/cuts", {**_scope(desk, person, supplier, device), "reason": reason})
-    desk.done(done, "sessions.cut")
+        proof = {"code": desk.fresh_code()} if everything else {}
+        scope = _scope(desk, person, supplier, device)
+        done = desk.client.post("/v1/cuts", {**scope, **proof, "reason": reason})
+    desk.done(done, "sessions.cut_everything" if everything else "sessions.cut")
+
+
+@group.command("reopen", epilog='Example: ecluse sessions reopen --reason "Fin de la crise"')
+def reopen(
+    context: typer.Context,
+    reason: Annotated[str, typer.Option("--reason", help="The journal keeps it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Let people in again after a general cut, as their windows say."""
+    desk = Desk.of(context, as_json)
+    desk.done(desk.client.post("/v1/reopen", {"reason": reason}), "sessions.reopened")
 
 
 def _scope(desk: Desk, person: str | None, supplier: str | None, device: str | None) -> Json:

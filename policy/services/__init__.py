@@ -17,6 +17,7 @@ from policy.services.device_tasks import DeviceTaskService
 from policy.services.devices import DeviceService
 from policy.services.engagements import EngagementService
 from policy.services.erasures import ErasureService
+from policy.services.exercises import ExerciseService
 from policy.services.factors import FactorService
 from policy.services.holds import HoldService
 from policy.services.hospitals import HospitalService
@@ -87,6 +88,7 @@ class Services:
     retention: RetentionService
     holds: HoldService
     erasures: ErasureService
+    exercises: ExerciseService
     names: NameService
 
     async def close(self) -> None:
@@ -157,5 +159,6 @@ async def build(
         retention=RetentionService(database, clock, settings),
         holds=HoldService(database, clock),
         erasures=ErasureService(database, clock, settings),
+        exercises=ExerciseService(database, clock, settings),
         names=NameService(database),
     )

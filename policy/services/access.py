@@ -191,6 +191,13 @@ class AccessService:
             raise NotFound("session", session_id)
         return found[0]
 
+    async def exercise_heard(
+        self, hospital_id: HospitalId, exercise_id: str, node: str, sessions: int
+    ) -> None:
+        """Note that gateway *node* heard of an exercise, and how many *sessions* a cut would have ended there."""
+        async with self._deadline(), self._database.unit_of_work(None, self._clock) as work:
+            await work.exercises.answer(hospital_id, exercise_id, node, sessions)
+
     async def changes_since(self, cursor: int | None) -> tuple[int, list[PolicyEvent]]:
         """Return the changes committed after *cursor*, oldest first, and the next cursor.
 

@@ -1,12 +1,14 @@
 """The cut: what is open ends now."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from policy.clock import Clock
 from policy.domain.access import Revocation, RevocationScope
+from policy.domain.hospitals import Closure, Hospital
 from policy.domain.ids import DeviceId, HospitalId, PersonId, SessionId, SupplierId
-from policy.errors import InvalidInput, NotFound
+from policy.errors import Conflict, InvalidInput, NotFound
 from policy.services import inputs
 from policy.services.duties import Duty, require
 from policy.store.database import Database
@@ -43,6 +45,41 @@ class RevocationService:
             await _exists(work, hospital_id, scope, target)
             return await cut_in(work, actor, hospital_id, scope, target, reason=why, now=self._clock.now())
 
+    async def cut_everything(self, actor: PersonId, hospital_id: HospitalId, reason: str) -> Revocation:
+        """End every session and let nobody in any more, until somebody reopens. A second time cuts again.
+
+        The caller has asked for a fresh code. Raises InvalidInput, Forbidden.
+        """
+        why = inputs.line(reason, "reason", longest=500)
+        async with self._database.unit_of_work(actor, self._clock) as work:
+            await require(work, hospital_id, actor, Duty.STOP)
+            now = self._clock.now()
+            made = await cut_in(work, actor, hospital_id, RevocationScope.ALL, "", reason=why, now=now)
+            before = await work.hospitals.get(hospital_id)
+            after = replace(before, closure=Closure(at=now, by=actor, reason=why))
+            await work.hospitals.update(after)
+            await work.emit("hospital.closed", hospital_id, hospital_id, _state(before), _state(after))
+        return made
+
+    async def reopen(self, actor: PersonId, hospital_id: HospitalId, reason: str) -> Hospital:
+        """Let people in again after a general cut, as their windows say. Raises Conflict where nothing is closed."""
+        why = inputs.line(reason, "reason", longest=500)
+        async with self._database.unit_of_work(actor, self._clock) as work:
+            await require(work, hospital_id, actor, Duty.RESUME)
+            before = await work.hospitals.get(hospital_id)
+            if before.closure is None:
+                raise Conflict("no general cut keeps anybody out")
+            after = replace(before, closure=None)
+            await work.hospitals.update(after)
+            await work.emit(
+                "hospital.reopened",
+                hospital_id,
+                hospital_id,
+                _state(before),
+                {**_state(after), "reason": why},
+            )
+        return after
+
     async def list(self, actor: PersonId, hospital_id: HospitalId, since: datetime) -> Sequence[Revocation]:
         """Return the cuts made at the aware instant *since* or later, oldest first."""
         async with self._database.read() as view:
@@ -73,6 +110,10 @@ async def cut_in(
     await work.revocations.insert(revocation)
     await work.emit(f"{scope.value}.cut", hospital_id, target or hospital_id, {}, described(revocation))
     return revocation
+
+
+def _state(hospital: Hospital) -> Mapping[str, object]:
+    return {"closed": None if hospital.closure is None else described(hospital.closure)}
 
 
 async def _exists(view: View, hospital_id: HospitalId, scope: RevocationScope, target: str) -> None:

@@ -9,7 +9,7 @@ from policy.domain.continuations import ContinuationRule
 from policy.domain.devices import AccountMethod, Algorithms, DedicatedAccount, Device, Quirk, Zone
 from policy.domain.events import PolicyEvent
 from policy.domain.factors import DEFAULT_TABLE, Factor, FactorRow, FactorTable, Level
-from policy.domain.hospitals import Hospital
+from policy.domain.hospitals import Closure, Hospital
 from policy.domain.ids import SiteId
 from policy.domain.interventions import Intervention, InterventionKind, InterventionState
 from policy.domain.people import Language, Person, Role
@@ -31,6 +31,9 @@ def hospital(row: Stored) -> Hospital:
         continuation=ContinuationRule(
             life=timedelta(seconds=row.continuation_seconds), most=row.continuation_connections
         ),
+        closure=None
+        if row.closed_at is None
+        else Closure(at=row.closed_at, by=row.closed_by, reason=row.closed_reason),
     )
 
 
@@ -44,6 +47,9 @@ def hospital_row(value: Hospital) -> Values:
         "factors": None if value.factors == DEFAULT_TABLE else _factors_row(value.factors),
         "continuation_seconds": int(value.continuation.life.total_seconds()),
         "continuation_connections": value.continuation.most,
+        "closed_at": None if value.closure is None else value.closure.at,
+        "closed_by": None if value.closure is None else value.closure.by,
+        "closed_reason": None if value.closure is None else value.closure.reason,
     }
 
 

@@ -20,6 +20,7 @@ from policy.store.repositories.credentials import Credentials
 from policy.store.repositories.derogations import Derogations
 from policy.store.repositories.devices import Devices, Zones
 from policy.store.repositories.engagements import Engagements
+from policy.store.repositories.exercises import Exercises
 from policy.store.repositories.extensions import Extensions
 from policy.store.repositories.facts import FactReader
 from policy.store.repositories.hospitals import Hospitals
@@ -80,6 +81,7 @@ class View:
         self.retention_rules = RetentionRules(connection)
         self.holds = Holds(connection)
         self.erasures = Erasures(connection)
+        self.exercises = Exercises(connection)
         self.facts = FactReader(connection)
 
 

@@ -7,7 +7,19 @@ from policy.engine.rules.findings import failed, held
 
 def findings(case: Case) -> tuple[Finding, ...]:
     """Return the findings of this family; a live session is not counted against its own limit."""
-    return (not_cut(case),) if case.grant is not None else (not_cut(case), room_left(case))
+    if case.grant is not None:
+        return (gates_open(case), not_cut(case))
+    return (gates_open(case), not_cut(case), room_left(case))
+
+
+def gates_open(case: Case) -> Finding:
+    """X35: no general cut keeps everybody out; only a person opens again, never time."""
+    closure = case.facts.hospital.closure
+    if closure is not None:
+        return failed(
+            "X35", "finding.X35.closed", "next.X35.closed", "security", at=closure.at, reason=closure.reason
+        )
+    return held("X35", "finding.X35.open")
 
 
 def not_cut(case: Case) -> Finding:

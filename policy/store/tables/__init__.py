@@ -37,6 +37,7 @@ from policy.store.tables.enrolment import (
     recovery_codes,
     visits,
 )
+from policy.store.tables.exercises import exercise_answers, exercises
 from policy.store.tables.keeping import erasures, holds, retention_rules
 from policy.store.tables.people import (
     attempts,
@@ -81,6 +82,8 @@ __all__ = [
     "engagement_texts",
     "engagements",
     "erasures",
+    "exercise_answers",
+    "exercises",
     "extensions",
     "holds",
     "hospitals",

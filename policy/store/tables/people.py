@@ -29,6 +29,9 @@ hospitals = Table(
     Column("factors", JSON(none_as_null=True)),
     Column("continuation_seconds", Integer, nullable=False, server_default="0"),
     Column("continuation_connections", Integer, nullable=False, server_default="0"),
+    Column("closed_at", UtcDateTime),
+    Column("closed_by", ID),
+    Column("closed_reason", String(500)),
 )
 
 suppliers = Table(

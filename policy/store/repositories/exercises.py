@@ -1,0 +1,64 @@
+"""Rehearsals of the general cut."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from policy.domain.exercises import Exercise
+from policy.domain.ids import HospitalId
+from policy.store import tables as t
+
+_FIELDS = tuple(Exercise.__dataclass_fields__)
+
+
+class Exercises:
+    """Tables ``exercises`` and ``exercise_answers``: rows are added, and an exercise is told once how it went."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Work on *connection*."""
+        self._connection = connection
+
+    async def insert(self, exercise: Exercise) -> None:
+        """Add one that begins."""
+        row = {name: getattr(exercise, name) for name in _FIELDS}
+        await self._connection.execute(insert(t.exercises).values(row))
+
+    async def finish(self, exercise: Exercise) -> None:
+        """Write how it went."""
+        c = t.exercises.c
+        mine = (c.hospital_id == exercise.hospital_id) & (c.id == exercise.id)
+        values = {"finished_at": exercise.finished_at, "result": exercise.result}
+        await self._connection.execute(update(t.exercises).where(mine).values(values))
+
+    async def list(self, hospital_id: HospitalId) -> Sequence[Exercise]:
+        """Return all that there ever were, the last one first."""
+        c = t.exercises.c
+        query = select(t.exercises).where(c.hospital_id == hospital_id).order_by(c.begun_at.desc(), c.id)
+        rows = await self._connection.execute(query)
+        return [Exercise(**{name: getattr(row, name) for name in _FIELDS}) for row in rows]
+
+    async def answer(self, hospital_id: HospitalId, exercise_id: str, node: str, sessions: int) -> None:
+        """Note that gateway *node* heard, and would have ended so many *sessions*."""
+        row = {
+            "hospital_id": hospital_id,
+            "exercise_id": exercise_id,
+            "node": node,
+            "sessions": sessions,
+        }
+        await self._connection.execute(insert(t.exercise_answers).values(row))
+
+    async def answers(self, hospital_id: HospitalId, exercise_id: str) -> Mapping[str, int]:
+        """Return how many sessions each gateway that heard would have ended."""
+        c = t.exercise_answers.c
+        query = select(c.node, c.sessions).where(
+            (c.hospital_id == hospital_id) & (c.exercise_id == exercise_id)
+        )
+        return {row.node: row.sessions for row in await self._connection.execute(query)}
+
+    async def gateways(self, beat_since: datetime) -> Sequence[str]:
+        """Return the gateways that gave a sign of life at *beat_since* or later."""
+        c = t.nodes.c
+        query = select(c.node).where(c.beat_at >= beat_since).order_by(c.node)
+        return list((await self._connection.execute(query)).scalars())

@@ -1,0 +1,77 @@
+"""The general cut and its rehearsal, by the command line: a fresh code, nobody in until a person reopens, times kept."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from policy.domain.access import Denial
+from policy.domain.exercises import DUE
+from tests.support.api_house import House
+from tests.support.own_machine import Desk
+
+WHY = "Attaque en cours"
+
+
+def failed(house: House) -> set[str]:
+    """The rules that keep alice out now."""
+    answer = house.run(house.world.services.access.decide(house.world.request("alice", "scan01")))
+    return {finding.key for finding in answer.failed} if isinstance(answer, Denial) else set()
+
+
+def test_everything_is_cut_until_somebody_reopens(house: House, desks: tuple[Desk, Desk, Desk]) -> None:
+    """A code is asked for; then every session is over and nobody gets in, until access is opened again with a reason."""
+    *_, rssi = desks
+    services = house.world.services
+    house.run(house.world.add_window())
+    grant = house.run(house.world.grant())
+    house.run(services.access.session_opened(grant, "gw1"))
+    assert rssi.run("sessions", "cut", "--all", "--reason", WHY, typed="000000\n").exit_code != 0
+    assert failed(house) == set()
+    code = house.next_code("rssi")
+    done = rssi.run("sessions", "cut", "--all", "--reason", WHY, typed=f"{code}\n")
+    assert done.exit_code == 0, done.output
+    assert "Nothing reopens by itself" in done.output
+    assert isinstance(house.run(services.access.recheck([grant]))[grant.session_id], Denial)
+    house.clock.advance(timedelta(minutes=5))
+    assert failed(house) == {"finding.X35.closed"}
+    with house.client("rssi") as client:
+        gates = client.get("/v1/gates").json()
+        assert (gates["closed_by"], gates["reason"]) == (house.world.who("rssi"), WHY)
+        assert client.post("/v1/cuts", json={"scope": "all", "reason": WHY}).status_code == 422
+    assert rssi.run("sessions", "reopen", "--reason", "Fin de la crise").exit_code == 0
+    assert failed(house) == set()
+    assert rssi.run("sessions", "reopen", "--reason", "encore").exit_code != 0
+    house.run(services.access.session_closed(grant.session_id, "cut"))
+
+
+def test_an_exercise_times_each_gateway_and_is_kept(house: House, desks: tuple[Desk, Desk, Desk]) -> None:
+    """A gateway that answers has its seconds, one that is silent is named; nothing is cut, and the next one is due later."""
+    *_, rssi = desks
+    services, world = house.world.services, house.world
+    assert rssi.json("exercises", "list") == {"items": [], "due": True}
+    for node in ("gw1", "gw2"):
+        house.run(services.access.heartbeat(node))
+    cursor, _ = house.run(services.access.changes_since(None))
+
+    async def gateway() -> None:
+        """Answer as the supervisor of gw1 does."""
+        position, begun = cursor, ""
+        while not begun:
+            position, events = await services.access.changes_since(position)
+            begun = next((one.subject for one in events if one.name == "exercise.begun"), "")
+            await asyncio.sleep(0.01)
+        await services.access.exercise_heard(world.id, begun, "gw1", 3)
+
+    async def both() -> Any:
+        run = services.exercises.run(world.who("rssi"), world.id, "Plan blanc", within=1.0)
+        return (await asyncio.gather(run, gateway()))[0]
+
+    done = house.run(both())
+    heard, silent = done.result["gateways"]
+    assert (heard["node"], heard["sessions"], silent["node"], silent["seconds"]) == ("gw1", 3, "gw2", None)
+    assert heard["seconds"] < 1.0
+    listed = rssi.json("exercises", "list")
+    assert ([one["reason"] for one in listed["items"]], listed["due"]) == (["Plan blanc"], False)
+    assert "gw2" in rssi.run("exercises", "list").output
+    house.clock.advance(DUE)
+    assert rssi.json("exercises", "list")["due"] is True
