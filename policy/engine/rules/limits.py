@@ -7,27 +7,21 @@ from policy.engine.rules.findings import failed, held
 
 def findings(case: Case) -> tuple[Finding, ...]:
     """Return the findings of this family; a live session is not counted against its own limit."""
-    if case.grant is not None:
-        return (gates_open(case), not_cut(case))
-    return (gates_open(case), not_cut(case), room_left(case))
-
-
-def gates_open(case: Case) -> Finding:
-    """X35: no general cut keeps everybody out; only a person opens again, never time."""
-    closure = case.facts.hospital.closure
-    if closure is not None:
-        return failed(
-            "X35", "finding.X35.closed", "next.X35.closed", "security", at=closure.at, reason=closure.reason
-        )
-    return held("X35", "finding.X35.open")
+    return (not_cut(case),) if case.grant is not None else (not_cut(case), room_left(case))
 
 
 def not_cut(case: Case) -> Finding:
     """X35: no revocation reaches the session.
 
     A cut reaches every grant issued at its instant or before. A node whose clock is behind may ask for a new
-    grant dated before a cut that is already known: that grant would be cut too, so it is refused.
+    grant dated before a cut that is already known: that grant would be cut too, so it is refused. After a general
+    cut nobody gets in before a person opens again: time alone never does.
     """
+    closure = case.facts.hospital.closure
+    if closure is not None:
+        return failed(
+            "X35", "finding.X35.closed", "next.X35.closed", "security", at=closure.at, reason=closure.reason
+        )
     since = case.at if case.grant is None else case.grant.issued_at
     cuts = [cut for cut in case.facts.revocations if cut.at >= since and _reaches(cut, case)]
     if cuts:
