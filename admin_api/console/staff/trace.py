@@ -16,21 +16,22 @@ from recorder.store.catalog import CatalogedSession
 
 
 async def cataloged(caller: StaffCaller, session_id: str) -> CatalogedSession:
-    """Return what the catalogue knows of a session; raises NotFound, and Conflict while it is not over."""
+    """Return what the catalogue knows of a session; raises as ``recorded``, and Conflict while it is not over."""
     found = await recorded(caller, session_id)
     if found.closing is None:
         raise Conflict("the session is not over: its trace is still with the gateway")
-    if await caller.context.keeper.shelf.purged_at([found.header.session_id]):
-        raise TraceUnreadable("this recording was purged: its signed stub is all that is left")
     return found
 
 
 async def recorded(caller: StaffCaller, session_id: str) -> CatalogedSession:
-    """Return what the catalogue knows of a session, over or not; raises NotFound."""
+    """Return what the catalogue knows of a session, over or not; raises NotFound, TraceUnreadable where it was purged."""
     try:
-        return await caller.context.catalog.session(caller.hospital_id, session_id)
+        found = await caller.context.catalog.session(caller.hospital_id, session_id)
     except TraceNotFound as missing:
         raise NotFound("trace", session_id) from missing
+    if await caller.context.keeper.shelf.purged_at([found.header.session_id]):
+        raise TraceUnreadable("this recording was purged: its signed stub is all that is left")
+    return found
 
 
 @contextmanager

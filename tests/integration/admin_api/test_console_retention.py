@@ -182,7 +182,7 @@ def test_the_pages_of_retention_fit_telephones_and_screen_readers(old_house: Hou
 def test_every_screen_of_a_recording_asks_why_first(old_house: House) -> None:
     """Each page that only the security role may ask of a session leads to the question why, and shows nothing before."""
     first = sessions(old_house)[0]
-    asked = {"/console/sessions/{session_id}/read", "/console/sessions/{session_id}/erase"}
+    asking = {f"/console/sessions/{{session_id}}/{form}" for form in ("read", "erase", "evidence")}
     screens = [
         screen.path
         for screen in all_screens()
@@ -190,7 +190,7 @@ def test_every_screen_of_a_recording_asks_why_first(old_house: House) -> None:
     ]
     assert len(screens) > 5
     with signed_in(old_house, "rssi") as client:
-        for path in set(screens) - asked:
+        for path in set(screens) - asking:
             answer = client.get(path.replace("{session_id}", first).replace("{number:int}", "0"))
             assert answer.status_code == 303, path
             assert answer.headers["location"].startswith(f"/console/sessions/{first}/read"), path
