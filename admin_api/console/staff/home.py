@@ -15,6 +15,7 @@ from admin_api.console.staff.sessions import Row, live_rows
 from admin_api.console.staff.view import page
 from admin_api.keeping import FILLING, UNREACHABLE, keepings
 from policy.domain.alarms import Severity
+from policy.domain.exercises import due
 from policy.domain.windows import WindowState
 from recorder.audit.journal import MAX_PAGE, JournalFilters
 
@@ -108,7 +109,34 @@ def _told_of(caller: StaffCaller, name: str) -> str | None:
     return None if AUDITORS.isdisjoint(caller.roles) else f"/console/journal?name={name}"
 
 
-CARDS: Final[list[Maker]] = [_store, _spool, _alarms, _lost, _locked, _denied, _windows, _live]
+async def _exercise(caller: StaffCaller, _live: list[Row]) -> Card | None:
+    now = caller.context.clock.now()
+    found = await caller.context.services.exercises.list(caller.actor, caller.hospital_id)
+    last = next((one for one in found if one.result is not None), None)
+    if last is None:
+        return Card(key="exercise_none", count=0, level="calm", path="/console/general-cut")
+    wanted = due(last, now)
+    key, level = ("exercise_due", "warning") if wanted else ("exercise", "calm")
+    return Card(key=key, count=(now - last.begun_at).days, level=level, path="/console/general-cut")
+
+
+async def _closed(caller: StaffCaller, _live: list[Row]) -> Card | None:
+    closed = caller.here.closure is not None
+    return Card(key="closed", count=1, level="alarm", path="/console/general-cut") if closed else None
+
+
+CARDS: Final[list[Maker]] = [
+    _closed,
+    _exercise,
+    _store,
+    _spool,
+    _alarms,
+    _lost,
+    _locked,
+    _denied,
+    _windows,
+    _live,
+]
 """What the first screen asks; each answers with a card, or with None where there is nothing to say."""
 
 

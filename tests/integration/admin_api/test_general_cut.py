@@ -7,6 +7,7 @@ from typing import Any
 from policy.domain.access import Denial
 from policy.domain.exercises import DUE
 from tests.support.api_house import House
+from tests.support.console import signed_in, token_of
 from tests.support.own_machine import Desk
 
 WHY = "Attaque en cours"
@@ -75,3 +76,16 @@ def test_an_exercise_times_each_gateway_and_is_kept(house: House, desks: tuple[D
     assert "gw2" in rssi.run("exercises", "list").output
     house.clock.advance(DUE)
     assert rssi.json("exercises", "list")["due"] is True
+
+
+def test_the_console_cuts_everything_reopens_and_rehearses(house: House) -> None:
+    """The screen says whether everything is cut; cutting takes the form's reason, lifting too, and exercises are listed."""
+    with signed_in(house, "rssi") as client:
+        page = client.get("/console/general-cut").text
+        assert "Cut everything" in page
+        form = {"form_token": token_of(page), "reason": WHY}
+        assert client.post("/console/general-cut", data=form).status_code == 303
+        assert "nobody gets in" in client.get("/console/general-cut").text
+        assert "general cut in force" in client.get("/console").text
+        assert client.post("/console/general-cut/lift", data=form).status_code == 303
+        assert "Cut everything" in client.get("/console/general-cut").text
