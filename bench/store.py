@@ -16,6 +16,7 @@ from uuid import uuid4
 from rich.console import Console
 from rich.table import Table
 
+from bench.recorder import header
 from recorder.capture.courier import Courier
 from recorder.capture.session import Recording
 from recorder.capture.spool import Recorder
@@ -23,7 +24,6 @@ from recorder.seal.signing import generate_key
 from recorder.settings import RecorderSettings
 from recorder.store.database import migrate
 from recorder.trace.frames import FrameType
-from recorder.trace.header import TraceHeader
 from recorder.trace.place import TracePlace
 from tests.support import s3
 
@@ -65,7 +65,7 @@ async def _measured(settings: RecorderSettings, *, shipped: bool) -> dict[str, s
     try:
         found = {"keystroke to durable, alone": _quantiles(await _typing(recorder, 1, 2000))}
         found["keystroke to durable, 40 sessions type"] = _quantiles(await _typing(recorder, 40, 100))
-        recording = await recorder.open(_header(), _failed)
+        recording = await recorder.open(header(), _failed)
         started, cpu = time.perf_counter(), time.process_time()
         await _bulk(recording)
         found["bulk, recorded"] = f"{MEBIBYTES / (time.perf_counter() - started):.0f} MiB/s"
@@ -85,7 +85,7 @@ async def _measured(settings: RecorderSettings, *, shipped: bool) -> dict[str, s
 
 
 async def _typing(recorder: Recorder, people: int, count: int) -> list[float]:
-    recordings = [await recorder.open(_header(), _failed) for _ in range(people)]
+    recordings = [await recorder.open(header(), _failed) for _ in range(people)]
     waited = await asyncio.gather(*(_keystrokes(each, count, people) for each in recordings))
     for each in recordings:
         await each.close("measured")
@@ -113,9 +113,9 @@ async def _bulk(recording: Recording) -> None:
 
 async def _delays(recorder: Recorder, count: int) -> list[float]:
     """Seconds from a keystroke until its record can be read in the store."""
-    header = _header()
-    place = TracePlace.of(header)
-    recording = await recorder.open(header, _failed)
+    head = header()
+    place = TracePlace.of(head)
+    recording = await recorder.open(head, _failed)
     await _keystrokes(recording, 1, 1)
     await _caught_up(recorder.courier)
     waited = []
@@ -143,24 +143,6 @@ def _a_gibibyte(cpu: float) -> str:
 def _quantiles(seconds: list[float]) -> str:
     cuts = statistics.quantiles(seconds, n=100)
     return f"p50 {cuts[49] * 1e3:,.2f} ms, p99 {cuts[98] * 1e3:,.2f} ms"
-
-
-def _header() -> TraceHeader:
-    return TraceHeader(
-        session_id=uuid4().hex,
-        hospital_id="bench",
-        node="bench",
-        started_at=datetime.now(UTC),
-        person={"id": "p", "login": "bench", "full_name": "Bench"},
-        supplier={"id": "s", "name": "Bench"},
-        device={"id": "d", "name": "bench", "address": "127.0.0.1", "port": 22},
-        account="bench",
-        intervention={"id": "i", "kind": "maintenance", "purpose": "measure"},
-        window={"id": "w", "start": "", "end": ""},
-        factors=[],
-        source="127.0.0.1",
-        decision={},
-    )
 
 
 def _failed(error: Exception) -> None:

@@ -53,6 +53,8 @@ def make(
     """Make an evidence package: traces, transcripts, journal, proofs, keys, verifier, and a page that explains it."""
     desk = Desk.of(context, as_json)
     desk.options = {"session": "SESSION", "from": "--from", "to": "--to"}
+    if not session and person is None:
+        raise typer.BadParameter("give one session, or one of these options", param_hint="SESSION, --person")
     asked = {
         "session": [str(names.trace(desk.client, one)["id"]) for one in session or ()] or None,
         "person": person,
