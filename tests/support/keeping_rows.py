@@ -1,8 +1,9 @@
-"""A row in each table of retention, holds and erasures, for tests that look at all tables."""
+"""A row in each table of retention, holds, erasures and exercises, for tests that look at all tables."""
 
 from datetime import datetime
 
 from policy.domain.erasures import Erasure, ErasureState
+from policy.domain.exercises import Exercise
 from policy.domain.holds import Hold
 from policy.domain.ids import HospitalId, PersonId
 from policy.domain.keeping import RetentionRule
@@ -42,3 +43,6 @@ async def furnish_keeping(work: UnitOfWork, here: HospitalId, person: PersonId, 
         asked_at=at,
     )
     await work.erasures.insert(erasure)
+    exercise = Exercise(id=f"{here[:31]}x", hospital_id=here, begun_at=at, begun_by=person, reason="essai")
+    await work.exercises.insert(exercise)
+    await work.exercises.answer(here, exercise.id, "gw1", 0)
