@@ -55,7 +55,7 @@ async def test_what_a_killed_demonstration_left_is_cleared_away(
     (directory / "policy.db").write_text("")
     assert await make_room(directory)
     assert not directory.exists()
-    assert not is_alive(orphan.pid)
+    assert orphan.wait(10) != 0
     assert is_alive(bystander.pid)
 
 
