@@ -100,7 +100,7 @@ async def test_an_ending_session_tells_its_processes(
     await bastion.closed()
     await eventually(lambda: not bastion.device.processes())
     signals = told.read_text().split()
-    # HUP is sent first and then TERM, but a shell that is just starting a child may run no trap for one of them
+    # now and then one of the two is not noted: whether the shell or the gateway loses it is not known
     assert signals == sorted(signals)
     assert set(signals) <= {"HUP", "TERM"}
     assert await bastion.events("session.process_survived") == []
