@@ -162,6 +162,7 @@ def gateway_settings(settings: Settings) -> GatewaySettings:
         node=settings.node,
         host=chosen.host,
         port=chosen.port,
+        proxy_sources=chosen.proxy_sources,
         login_grace_seconds=chosen.login_grace_seconds,
         menu_seconds=chosen.menu_seconds,
         max_unauthenticated=chosen.max_unauthenticated,

@@ -1,10 +1,11 @@
 """The sections of the settings file: one frozen model each, every wrong value refused by its key."""
 
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -23,6 +24,18 @@ PositiveMinutes = Annotated[float, Field(gt=0, le=24 * 60)]
 HostName = Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9.:-]{0,252}$")]
 
 
+def _balancers(value: object) -> IPv4Network | IPv6Network:
+    """Return *value*, an address or a network, as a network; one that holds every address there is is refused."""
+    try:
+        network = ip_network(str(value))
+    except ValueError as error:
+        raise PydanticCustomError("network", "write an address or a network") from error
+    if network.prefixlen == 0:
+        raise PydanticCustomError("network_all", "would believe everybody")
+    return network
+
+
+Balancers = Annotated[IPv4Network | IPv6Network, BeforeValidator(_balancers)]
 RoleName = Annotated[str, Field(pattern="^[a-z_][a-z0-9_]{0,62}$")]
 
 
@@ -124,6 +137,8 @@ class PolicySection(_Section):
 class GatewaySection(_Section):
     """The SSH side. Times are seconds.
 
+    ``proxy_sources`` are the balancers' addresses or networks: what they send begins with a header of the PROXY protocol
+    (version 2), and the client's address is the one in it. Nobody else's is believed.
     ``names`` are the DNS names and addresses that technicians type; unset, ``host`` and the machine's own name.
     ``host_authority`` is the private key that certifies the host keys; unset, the one made by ``init``.
     ``menu_seconds`` is how long the menu of a log-in without a device stays open, whatever is typed.
@@ -131,6 +146,7 @@ class GatewaySection(_Section):
 
     host: str = "127.0.0.1"
     port: Port = 2222
+    proxy_sources: tuple[Balancers, ...] = ()
     names: tuple[HostName, ...] = ()
     host_keys: tuple[Path, ...] = ()
     host_authority: Path | None = None

@@ -297,6 +297,8 @@ _FAULTS: Final = {
     "database_url": "settings.database_url",
     "database_password": "settings.database_password",
     "database_kind": "settings.database_kind",
+    "network": "settings.network",
+    "network_all": "settings.network_all",
 }
 _KINDS: Final = (
     ("int", "settings.whole_number"),

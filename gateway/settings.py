@@ -1,6 +1,7 @@
 """What a gateway is told once, at its start."""
 
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from policy.domain.ids import HospitalId
@@ -13,6 +14,8 @@ class GatewaySettings:
     ``host_keys`` are files of OpenSSH private keys, ed25519 first. ``node`` names this process in leases
     and in the journal. ``max_channels`` counts the open channels of one client connection.
     ``max_inner_connections`` counts the connections to devices inside one client connection (ssh -J).
+    ``proxy_sources`` are the networks of the balancers, whose connections begin with a header of the PROXY protocol that
+    is believed, and no others: from elsewhere such a header is no SSH.
     ``host_authority`` is the file of the host CA's private key, if there is one, and ``names`` are those under
     which clients reach the gateway: it certifies its host keys for them, and for the devices that people jump to.
     ``idle_connection_seconds`` ends a connection that is logged in and opens nothing.
@@ -27,6 +30,7 @@ class GatewaySettings:
     host: str = "127.0.0.1"
     port: int = 2222
     reuse_port: bool = False
+    proxy_sources: tuple[IPv4Network | IPv6Network, ...] = ()
     login_grace_seconds: float = 60.0
     max_unauthenticated: int = 200
     max_unauthenticated_per_source: int = 20

@@ -5,12 +5,15 @@ then, would otherwise take the places of those who want to log in, and hold up t
 """
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import structlog
 from typing_extensions import override
 
+from gateway.server import proxy_header
+from gateway.server.proxy_header import BadHeader, Network
 from gateway.server.turnstile import Turnstile
 from gateway.sshfix import ServerConnection
 from policy.domain.posts import post_of
@@ -19,6 +22,8 @@ VERSION = "Ecluse"
 GREETING = f"SSH-2.0-{VERSION}\r\n".encode()
 GREETING_SECONDS = 10.0
 """How long a client may take for its own line. All say it at once, or when they have read ours."""
+HEADER_SECONDS = 3.0
+"""How long a balancer may take for its header, which it sends before anything else."""
 LONGEST_LINE = 255
 """RFC 4253 section 4.2. What follows the line in the same packet is not counted."""
 PLACES = 1000
@@ -36,6 +41,7 @@ class Porch:
         make: Callable[[], ServerConnection],
         turnstile: Turnstile,
         *,
+        balancers: Sequence[Network] = (),
         places: int,
         places_a_source: int,
         grace_seconds: float,
@@ -43,32 +49,43 @@ class Porch:
     ) -> None:
         """Ask *has_room* about the source address of whoever has greeted; *make* her SSH connection where it says yes.
 
-        *grace_seconds* is what a log-in may take in all.
+        *grace_seconds* is what a log-in may take in all. Who comes from one of *balancers* is believed when she says
+        from where she brings a client, and has to say it.
         """
         self.has_room = has_room
         self.make = make
         self.turnstile = turnstile
+        self._balancers = balancers
         self._places = places
         self._places_a_source = places_a_source
         self._patience = min(GREETING_SECONDS, grace_seconds)
         self._monotonic = monotonic
-        self._standing: dict[Doorkeeper, float] = {}  # the longest first
+        self._standing: dict[Doorkeeper, float] = {}  # until when; who came first is first
         self._sources: dict[str, dict[Doorkeeper, None]] = {}
         self._closed = False
         self._sent_away = 0
+        self._unbelieved: Counter[str] = Counter()
+
+    def is_balancer(self, address: str) -> bool:
+        """Tell whether who comes from *address* brings others, and says whom."""
+        return proxy_header.is_listed(address, self._balancers)
 
     def came(self, keeper: "Doorkeeper") -> None:
-        """Give *keeper* a place; where all are taken, who has stood longest of the same or the largest crowd leaves."""
+        """Give *keeper* a place; where all are taken, who has stood longest of the same or the largest crowd leaves.
+
+        One who has not said yet from where she comes counts among those of her balancer, as many as there are places.
+        """
         if self._closed:
             keeper.send_away()
             return
         same = self._sources.get(keeper.origin, {})
-        if len(same) >= self._places_a_source:
+        if len(same) >= self._places_a_source and not keeper.awaits_header:
             self._send_away(next(iter(same)))
         elif len(self._standing) >= self._places:
             largest = max(self._sources.values(), key=len)
             self._send_away(next(iter(largest)))
-        self._standing[keeper] = self._monotonic()
+        patience = min(HEADER_SECONDS, self._patience) if keeper.awaits_header else self._patience
+        self._standing[keeper] = self._monotonic() + patience
         self._sources.setdefault(keeper.origin, {})[keeper] = None
 
     def went(self, keeper: "Doorkeeper") -> None:
@@ -83,15 +100,24 @@ class Porch:
 
     def sweep(self) -> None:
         """Send away those who have been here for too long; log how many were since the last time."""
-        late = self._monotonic() - self._patience
-        while self._standing:
-            keeper, since = next(iter(self._standing.items()))
-            if since > late:
-                break
-            self._send_away(keeper)
+        now = self._monotonic()
+        for keeper in [each for each, until in self._standing.items() if until <= now]:
+            if keeper.awaits_header:
+                self.refuse(keeper, "late")
+            else:
+                self._send_away(keeper)
+        if self._unbelieved:
+            _log.warning("connections.proxy_header_refused", **self._unbelieved)
+            self._unbelieved.clear()
         if self._sent_away:
             _log.warning("connections.not_begun", count=self._sent_away, waiting=len(self._standing))
             self._sent_away = 0
+
+    def refuse(self, keeper: "Doorkeeper", why: str) -> None:
+        """Send *keeper* away, whose balancer's header is not believed for the reason *why*, a word."""
+        self._unbelieved[why] += 1
+        self.went(keeper)
+        keeper.send_away()
 
     def close(self) -> None:
         """Send everybody away, and whoever comes."""
@@ -106,7 +132,12 @@ class Porch:
 
 
 class Doorkeeper(asyncio.Protocol):
-    """Takes a connection just accepted, says our version line, and hands it to SSH when it has heard the other's."""
+    """Takes a connection just accepted, says our version line, and hands it to SSH when it has heard the other's.
+
+    One from a balancer begins with the header that says whom it brings: nothing is said before it is believed, and the
+    address in it is the client's from then on. What a balancer opens for itself, to see whether the gateway lives, is
+    greeted and never let in.
+    """
 
     def __init__(self, porch: Porch) -> None:
         """Wait on *porch*."""
@@ -114,15 +145,22 @@ class Doorkeeper(asyncio.Protocol):
         self._heard = b""
         self._transport: asyncio.Transport | None = None
         self.origin = ""
+        self.awaits_header = False
         self._source = ""
+        self._client: tuple[str, int] | None = None
+        self._is_check = False
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = stream = cast(asyncio.Transport, transport)
         peer = stream.get_extra_info("peername") or ("",)
         self._source = str(peer[0])
-        self.origin = post_of(self._source)
-        stream.write(GREETING)
+        self.awaits_header = self._porch.is_balancer(self._source)
+        if self.awaits_header:
+            self.origin = f"balancer {self._source}"
+        else:
+            self.origin = post_of(self._source)
+            stream.write(GREETING)
         self._porch.came(self)
 
     @override
@@ -130,12 +168,40 @@ class Doorkeeper(asyncio.Protocol):
         self._heard += data
         if self._transport is None or self._transport.is_closing():
             return
-        if b"\n" in self._heard[: LONGEST_LINE + 1]:
+        if self.awaits_header and not self._believe(self._transport):
+            return
+        if self._is_check:
+            if self._heard:
+                self._porch.refuse(self, "local_spoke")
+        elif b"\n" in self._heard[: LONGEST_LINE + 1]:
             self._transport.pause_reading()
             self._porch.turnstile.begin(self.origin, self, self._begin)
         elif len(self._heard) > LONGEST_LINE:
             self._porch.went(self)
             self.send_away()
+
+    def _believe(self, stream: asyncio.Transport) -> bool:
+        """Read the header; tell whether it is whole and whoever it brings has a place."""
+        try:
+            header = proxy_header.read(self._heard)
+        except BadHeader as bad:
+            self._porch.refuse(self, str(bad))
+            return False
+        if header is None:
+            return False
+        self._porch.went(self)
+        self._heard = self._heard[header.length :]
+        self.awaits_header = False
+        if header.source is None:
+            self._is_check = True
+        else:
+            self._source, self._client = header.source, (header.source, header.port)
+            self.origin = post_of(self._source)
+        self._porch.came(self)
+        if stream.is_closing():
+            return False
+        stream.write(GREETING)
+        return True
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
@@ -155,6 +221,8 @@ class Doorkeeper(asyncio.Protocol):
             self.send_away()
             return
         connection = self._porch.make()
+        if self._client is not None:
+            connection.comes_from(*self._client)
         stream.set_protocol(connection)
         connection.connection_made(stream)
         connection.data_received(self._heard)  # goes on reading

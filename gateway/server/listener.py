@@ -178,6 +178,7 @@ class Gateway:
             self._door.has_room,
             connection,
             turnstile,
+            balancers=settings.proxy_sources,
             places=_places(),
             places_a_source=settings.max_unauthenticated_per_source,
             grace_seconds=settings.login_grace_seconds,

@@ -52,6 +52,18 @@ class ServerConnection(FlowControl, SSHServerConnection):
 
     _proved_key: SignedKey | None = None
     _pace: Callable[[Callable[[], None]], bool] | None = None
+    _brought_from: tuple[str, int] | None = None
+
+    def comes_from(self, address: str, port: int) -> None:
+        """Take *address* and *port* as the client's, whom a balancer brings; to be called before it is connected."""
+        self._brought_from = address, port
+        self.set_extra_info(peername=self._brought_from)
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if self._brought_from is not None:
+            self._peer_addr, self._peer_port = self._brought_from
 
     def follow(self, pace: Callable[[Callable[[], None]], bool]) -> None:
         """Before log-in, do every step by *pace*; to be called before it is connected.
