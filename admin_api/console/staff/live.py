@@ -1,7 +1,8 @@
 """A live session in the browser: the page, its tickets, and the WebSocket that the player reads.
 
 The WebSocket is opened by the console's cookie, from the console's own page (Origin), with a ticket of that page that is
-good once. It is asked again every second whether it may go on.
+good once; it is offered as a subprotocol, since addresses are written into logs. It is asked again every second whether it
+may go on.
 """
 
 import asyncio
@@ -34,6 +35,7 @@ from recorder.errors import JournalBroken
 screens = Screens()
 PATH: Final = "/console/sessions/{session_id}/live/stream"
 SPEED: Final = 8.0
+_TICKET: Final = "ticket."
 _SENDING_SECONDS: Final = 10.0
 """How long a viewer may take for one message before she counts as gone."""
 _OVER: Final = 4000
@@ -96,7 +98,7 @@ async def _serve(websocket: WebSocket, context: Context) -> None:
         return
     await websocket.accept(subprotocol=alis.PROTOCOL)
     now = context.clock.now()
-    if not context.tickets.take(caller.query("ticket"), caller.who.session.id, session_id, now):
+    if not context.tickets.take(_ticket(websocket), caller.who.session.id, session_id, now):
         await _close(websocket, _REFUSED, say("live.ticket", caller.language))
         return
     try:
@@ -108,6 +110,12 @@ async def _serve(websocket: WebSocket, context: Context) -> None:
     except (PolicyError, JournalBroken) as refused:
         log.warning("live.refused", error=type(refused).__name__)
         await _close(websocket, _REFUSED, say("live.end.unavailable", caller.language))
+
+
+def _ticket(websocket: WebSocket) -> str:
+    """Return the ticket that the page shows, or nothing."""
+    offered = websocket.scope.get("subprotocols", [])
+    return next((one.removeprefix(_TICKET) for one in offered if one.startswith(_TICKET)), "")
 
 
 async def _reading(websocket: WebSocket, caller: StaffCaller, session_id: str) -> Reading | None:

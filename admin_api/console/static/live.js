@@ -37,8 +37,12 @@ const said = (told) => {
   }
 };
 
-// The player takes binary messages; those in words are for this page.
+// The player takes binary messages; those in words are for this page. The ticket goes with the protocols: no log has those.
+let ticket = "";
 class Line extends WebSocket {
+  constructor(url, protocols) {
+    super(url, [...[protocols ?? []].flat(), `ticket.${ticket}`]);
+  }
   set onmessage(heard) {
     super.onmessage = (event) => {
       if (typeof event.data === "string") said(JSON.parse(event.data)); else heard(event);
@@ -66,9 +70,10 @@ const follow = async () => {
     method: "POST", redirect: "error", body: new URLSearchParams({ form_token: place.dataset.token }),
   });
   if (!answer.ok) throw new Error(String(answer.status));
-  const { ticket } = await answer.json();
+  const given = (await answer.json()).ticket;
   if (mine !== turn) return;
-  const asked = new URLSearchParams({ ticket, from: from.value });
+  ticket = given;
+  const asked = new URLSearchParams({ from: from.value });
   if (wanted) asked.set("channel", wanted);
   if (from.value === "start") tell("past");
   player = AsciinemaPlayer.create(
