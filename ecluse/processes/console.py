@@ -31,6 +31,7 @@ from ecluse.proofs import keep, proofs_of
 from ecluse.revocations import REFRESH_EVERY, Revocations
 from ecluse.searching import search_of
 from ecluse.sections import Part
+from ecluse.service_manager import ServiceManager, handed_over
 from ecluse.settings import Settings
 from ecluse.stopping import stop_requested
 from policy import i18n, services
@@ -65,6 +66,7 @@ class Server(uvicorn.Server):
 
 async def serve(settings: Settings) -> None:
     """Serve the hospital's side until SIGTERM or SIGINT. Raises EcluseError and the packages' errors."""
+    manager, sockets = ServiceManager(), handed_over()
     if not settings.checkpoint_key.exists():
         raise StartError("start.no_checkpoint_key", path=str(settings.checkpoint_key))
     check_secrets(console_secrets(settings))
@@ -94,7 +96,7 @@ async def serve(settings: Settings) -> None:
             ring=ring,
         )
         server = Server(_configuration(settings, app))
-        with _bound(settings.console.host, settings.console.port) as bound:
+        with _bound(settings.console.host, settings.console.port, sockets) as bound:
             policy = composition.policy_settings(settings, Part.CONSOLE)
             pruning = PruningService(built.database, clock, policy, composition.retention(settings))
             ingest = OutboxIngest(built, journal, clock)
@@ -107,7 +109,7 @@ async def serve(settings: Settings) -> None:
                 *_watches(settings, told, built, database, journal),
             )
             try:
-                await _serve(settings, server, bound, built, ingest, pruning, chores)
+                await _serve(settings, server, bound, built, ingest, pruning, chores, manager)
             finally:
                 await close(app)
     finally:
@@ -118,27 +120,31 @@ async def serve(settings: Settings) -> None:
 async def _serve(
     settings: Settings,
     server: Server,
-    bound: socket.socket,
+    bound: Sequence[socket.socket],
     built: Services,
     ingest: OutboxIngest,
     pruning: PruningService,
     others: Sequence[Coroutine[None, None, None]],
+    manager: ServiceManager,
 ) -> None:
     async with asyncio.TaskGroup() as group:
-        serving = group.create_task(server.serve(sockets=[bound]))
+        serving = group.create_task(server.serve(sockets=list(bound)))
         chores = [
             group.create_task(ingest.run()),
             group.create_task(_top_up(built)),
             group.create_task(_refresh_lists(built)),
             group.create_task(_prune(pruning, ingest)),
+            group.create_task(manager.signs_of_life()),
             *(group.create_task(chore) for chore in others),
         ]
         while not (server.started or serving.done()):  # noqa: ASYNC110 - uvicorn offers no event to wait for
             await asyncio.sleep(START_POLL_SECONDS)
-        port = bound.getsockname()[1]
+        port = bound[0].getsockname()[1]
         log.info("console.ready", host=settings.console.host, port=port)
         with announced(settings.run_directory, "console", port):
+            manager.tell("READY=1", f"STATUS=listening on port {port}")
             await stop_requested()
+        manager.tell("STOPPING=1")
         server.should_exit = True
         await serving
         for chore in chores:
@@ -183,13 +189,19 @@ def _configuration(settings: Settings, app: FastAPI) -> uvicorn.Config:
 
 
 @contextlib.contextmanager
-def _bound(host: str, port: int) -> Iterator[socket.socket]:
-    """Hold the port before anything is served: uvicorn would end the process where it is taken."""
+def _bound(host: str, port: int, handed: Sequence[socket.socket]) -> Iterator[Sequence[socket.socket]]:
+    """Hold the port before anything is served: uvicorn would end the process where it is taken.
+
+    What was *handed* over by the service manager is listened on, and nothing else.
+    """
+    if handed:
+        yield handed
+        return
     with listening("console", host, port):
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         bound = socket.create_server((host, port), family=family, backlog=BACKLOG)
     try:
-        yield bound
+        yield [bound]
     finally:
         bound.close()
 

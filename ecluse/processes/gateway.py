@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import socket
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
@@ -16,6 +18,7 @@ from ecluse.private_files import gateway_secrets
 from ecluse.processes.start import check_secrets, listening
 from ecluse.revocations import Revocations
 from ecluse.sections import Part
+from ecluse.service_manager import ServiceManager, handed_over
 from ecluse.settings import Settings
 from ecluse.stopping import stop_requested
 from gateway.server.listener import Gateway
@@ -31,7 +34,12 @@ log = structlog.get_logger()
 
 
 async def serve(settings: Settings) -> None:
-    """Serve technicians' connections until SIGTERM or SIGINT, then drain. Raises EcluseError and the packages' errors."""
+    """Serve technicians' connections until SIGTERM or SIGINT, then drain. Raises EcluseError and the packages' errors.
+
+    It listens where the settings say, or on the sockets that the service manager hands over, and tells that one how
+    it does (`ecluse.service_manager`).
+    """
+    manager, sockets = ServiceManager(), handed_over()
     check_secrets(gateway_secrets(settings))
     if not settings.reader_public_keys:
         raise StartError("start.no_reader", directory=str(settings.readers))
@@ -63,7 +71,7 @@ async def serve(settings: Settings) -> None:
     try:
         await recorder.database.check()
         await recorder.start()
-        await _serve(settings, built, recorder, alarms, clock)
+        await _serve(settings, built, recorder, alarms, clock, manager, sockets)
     finally:
         await alarms.close()
         await recorder.stop()
@@ -72,7 +80,13 @@ async def serve(settings: Settings) -> None:
 
 
 async def _serve(
-    settings: Settings, built: Services, recorder: Recorder, alarms: JournalAlarms, clock: Clock
+    settings: Settings,
+    built: Services,
+    recorder: Recorder,
+    alarms: JournalAlarms,
+    clock: Clock,
+    manager: ServiceManager,
+    sockets: Sequence[socket.socket],
 ) -> None:
     journal = alarms.journal = Journal(recorder.database, node=settings.node, now=clock.now)
     told = composition.gateway_settings(settings)
@@ -91,20 +105,25 @@ async def _serve(
     watch = ClockWatch(settings.node, built.database, clock, bound, machine)
     try:
         with listening("gateway", told.host, told.port):
-            await running.start()
+            await running.start(sockets)
         tasks.start()
         # What was loaded until now stays: looking through it again and again holds up every session, 80 ms a time.
         gc.collect()
         gc.freeze()
         clocks = asyncio.create_task(watch.run())
+        signs = asyncio.create_task(manager.signs_of_life(lambda: running.supervised))
         log.info("gateway.ready", host=told.host, port=running.port)
         with announced(settings.run_directory, "gateway", running.port):
+            manager.tell("READY=1", f"STATUS=listening on port {running.port}")
             await stop_requested()
             log.info("gateway.draining", sessions=running.sessions, within_seconds=told.drain_seconds)
+            stopping = asyncio.create_task(manager.draining(lambda: running.sessions))
             clocks.cancel()
             await machine.close()
             await tasks.stop()
             await running.drain()
+            stopping.cancel()
+            signs.cancel()
     except BaseException:
         await running.stop()
         raise

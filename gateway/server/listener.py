@@ -5,7 +5,7 @@ import os
 import resource
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -129,7 +129,7 @@ class Gateway:
         self._monotonic = monotonic
         self._door = Door(settings, monotonic)
         self._porch: Porch | None = None
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._supervisor: Supervisor | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._watches: list[tuple[KeyWatch | CertificateWatch, asyncio.Task[None]]] = []
@@ -138,9 +138,10 @@ class Gateway:
     @property
     def port(self) -> int:
         """The port listened on; raises RuntimeError before the start."""
-        if self._server is None or not self._server.sockets:
+        listening = [each for server in self._servers for each in server.sockets]
+        if not listening:
             raise RuntimeError("the gateway does not listen")
-        return int(self._server.sockets[0].getsockname()[1])
+        return int(listening[0].getsockname()[1])
 
     @property
     def connections(self) -> int:
@@ -152,8 +153,15 @@ class Gateway:
         """How many sessions are open, opening or ending."""
         return len(self._supervisor.sessions) if self._supervisor is not None else 0
 
-    async def start(self) -> None:
+    @property
+    def supervised(self) -> bool:
+        """Whether what holds sessions to their ends still works; where it does not, none opens, and a start mends it."""
+        return self._supervisor is not None and not self._supervisor.failed
+
+    async def start(self, listening: Sequence[socket.socket] = ()) -> None:
         """Check the library, read the host keys, begin to supervise, then listen.
+
+        Where *listening* sockets are given, which somebody else holds too, those are listened on and no other.
 
         Raises UnsupportedLibrary, PolicyError, OSError, asyncssh.KeyImportError.
         """
@@ -186,20 +194,30 @@ class Gateway:
         )
         self._services.login.journal_to(self._journal.login)
         await context.supervisor.start()
-        self._server = await loop.create_server(
-            lambda: Doorkeeper(porch),
-            settings.host,
-            settings.port,
-            reuse_port=settings.reuse_port or None,
-            backlog=ACCEPTED_A_TURN,
-            family=socket.AF_UNSPEC,
-        )
-        for each in self._server.sockets:
+        await self._listen(lambda: Doorkeeper(porch), listening)
+        self._sweeper = asyncio.create_task(self._sweep())
+        self._watch(context.supervisor)
+
+    async def _listen(
+        self, keeper: Callable[[], asyncio.Protocol], listening: Sequence[socket.socket]
+    ) -> None:
+        loop, settings = asyncio.get_running_loop(), self.settings
+        for one in listening:
+            self._servers.append(await loop.create_server(keeper, sock=one, backlog=ACCEPTED_A_TURN))
+        if not listening:
+            own = await loop.create_server(
+                keeper,
+                settings.host,
+                settings.port,
+                reuse_port=settings.reuse_port or None,
+                backlog=ACCEPTED_A_TURN,
+                family=socket.AF_UNSPEC,
+            )
+            self._servers.append(own)
+        for each in [each for server in self._servers for each in server.sockets]:
             # asyncio has one number for both; the system takes another one for the same socket
             with socket.socket(fileno=os.dup(each.fileno())) as same:
                 same.listen(BACKLOG)
-        self._sweeper = asyncio.create_task(self._sweep())
-        self._watch(context.supervisor)
 
     def _watch(self, supervisor: Supervisor) -> None:
         """Look after the keys that log-ins here were proved with."""
@@ -256,8 +274,8 @@ class Gateway:
 
     def _close_door(self) -> None:
         self._door.draining = True
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         if self._porch is not None:
             self._porch.close()
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +17,6 @@ import pytest
 from ecluse import settings
 from ecluse.presence import port_of
 from tests.support.installed import change, ecluse
-from tests.support.waiting import eventually
 
 
 def expose(name: str) -> Callable[[Path], None]:
@@ -148,23 +149,47 @@ def test_a_user_who_is_not_there_keeps_both_from_starting(config: Path) -> None:
     assert (done.exit_code, "no user no-such-user" in done.stderr) == (1, True)
 
 
+HANDING_OVER = 'exec 3<&"$0"; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"'
+"""What a service manager does for a service with sockets (sd_listen_fds(3)), in a shell's words."""
+
+
+async def heard(manager: socket.socket, fact: str) -> None:
+    """Wait until the manager is told *fact*."""
+    async with asyncio.timeout(30):
+        while fact not in (await asyncio.get_running_loop().sock_recv(manager, 4096)).decode().splitlines():
+            pass
+
+
 @pytest.mark.parametrize("program", ["gateway", "console"])
-async def test_sigterm_ends_a_server_and_every_line_it_logged_names_the_hospital(
-    config: Path, program: str
+async def test_sigterm_ends_a_service_and_every_line_it_logged_names_the_hospital(
+    config: Path, program: str, tmp_path: Path
 ) -> None:
-    """It announces its port, and at SIGTERM ends with exit code 0; each log line has hospital, node and program."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "ecluse", program, "--config", str(config)),
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        await eventually(lambda: port_of(config.parent / "run", program) is not None, 30)
-        process.send_signal(signal.SIGTERM)
-        _, stderr = await asyncio.wait_for(process.communicate(), 30)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    """It takes the manager's socket, says ready, lives, stopping, and ends with 0; each log line has hospital and node."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as handed,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+    ):
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        process = await asyncio.create_subprocess_exec(
+            *("bash", "-c", HANDING_OVER, str(handed.fileno())),
+            *(sys.executable, "-m", "ecluse", program, "--config", str(config)),
+            stderr=asyncio.subprocess.PIPE,
+            pass_fds=(handed.fileno(),),
+            env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"},
+        )
+        try:
+            await heard(manager, "READY=1")
+            assert port_of(config.parent / "run", program) == handed.getsockname()[1]
+            socket.create_connection(handed.getsockname()).close()
+            await heard(manager, "WATCHDOG=1")
+            process.send_signal(signal.SIGTERM)
+            await heard(manager, "STOPPING=1")
+            _, stderr = await asyncio.wait_for(process.communicate(), 30)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
     logged, sentences = told(stderr.decode())
     assert process.returncode == 0
     assert sentences == []
@@ -172,3 +197,17 @@ async def test_sigterm_ends_a_server_and_every_line_it_logged_names_the_hospital
     expected = {"hospital": settings.load(config).hospital_id, "node": "node1", "program": program}
     assert [line for line in logged if not expected.items() <= line.items()] == []
     assert port_of(config.parent / "run", program) is None
+
+
+def test_a_socket_that_does_not_listen_keeps_a_server_from_starting(config: Path) -> None:
+    """Handed something else, the gateway says which unit's line to look at, and does not listen where it likes."""
+    with socket.socket() as other:
+        done = subprocess.run(
+            ["bash", "-c", HANDING_OVER, str(other.fileno()),
+             sys.executable, "-m", "ecluse", "gateway", "--config", str(config)],
+            check=False, capture_output=True, text=True, pass_fds=(other.fileno(),), timeout=60,
+        )  # fmt: skip
+    _, sentences = told(done.stderr)
+    assert done.returncode == 1
+    assert "descriptor 3" in sentences[0]
+    assert ".socket" in sentences[0]
