@@ -21,7 +21,7 @@ from ecluse.errors import EcluseError, Refused
 from ecluse.profile import Profile, load
 from ecluse.tables import Column
 from policy import i18n
-from recorder.replay.transcript import neutralise
+from recorder.replay.neutral import neutralise
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 

@@ -5,16 +5,18 @@ Exit codes: 0 done, 1 refused or failed with one clear sentence, 2 wrong usage.
 
 import os
 import sys
+from collections.abc import MutableMapping
 from importlib.metadata import version as installed_version
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
+from typer._click.core import Command
 from typer._click.exceptions import NoArgsIsHelpError, UsageError
 from typer.core import TyperGroup
 from typing_extensions import override
 
 from ecluse import logs
-from ecluse.commands import NOUNS
+from ecluse.commands import Nouns
 from ecluse.desk import Desk, desk_for
 from ecluse.errors import EcluseError
 from gateway.errors import GatewayError
@@ -26,6 +28,12 @@ _FAILED = 1
 
 class Root(TyperGroup):
     """The root command: an error of ours is a sentence and exit code 1, never a stack trace."""
+
+    @override
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        # nothing adds to them
+        self.commands = cast("MutableMapping[str, Command]", Nouns())
 
     @override
     def invoke(self, ctx: Any) -> Any:
@@ -99,10 +107,6 @@ def root(
     if lang is not None and lang not in ("fr", "en"):
         raise typer.BadParameter("write fr or en", param_hint="--lang")
     context.obj = desk_for(lang)
-
-
-for _noun in NOUNS:
-    _noun.register(app)
 
 
 def run() -> None:

@@ -10,11 +10,17 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from structlog.dev import ConsoleRenderer, plain_traceback
 
 from ecluse.demo.leftovers import collect, temporary_folder
 
 pytest_plugins = ["tests.support.matrix", "tests.support.reader_token"]
+
+# how long a case takes to draw tells how busy the machine is, and of a fresh clone that Unicode's tables are made first
+hypothesis_settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("suite")
 
 for _processor in structlog.get_config()["processors"]:
     if isinstance(_processor, ConsoleRenderer):

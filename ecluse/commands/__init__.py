@@ -1,96 +1,88 @@
-"""The command tree, one module a noun: each registers itself on the root command."""
+"""The command tree, one module a noun: a module is loaded when its noun is asked for.
 
-from ecluse.commands import (
-    accounts,
-    alarms,
-    audit,
-    authorities,
-    config,
-    console,
-    db,
-    demo,
-    derogations,
-    devices,
-    doctor,
-    engagements,
-    enrol,
-    erasures,
-    evidence,
-    exercises,
-    extensions,
-    factors,
-    gaps,
-    gateway,
-    holds,
-    hospitals,
-    host_ca,
-    hostkeys,
-    init,
-    interventions,
-    login,
-    people,
-    readers,
-    reports,
-    retention,
-    search,
-    serve,
-    sessions,
-    ssh_config,
-    suppliers,
-    tasks,
-    tokens,
-    traces,
-    trust,
-    vault,
-    why,
-    windows,
-    zones,
-)
+So that one command does not wait for what all the others import.
+"""
 
-NOUNS = (
-    login,
-    enrol,
-    hospitals,
-    factors,
-    trust,
-    suppliers,
-    people,
-    engagements,
-    zones,
-    devices,
-    derogations,
-    accounts,
-    authorities,
-    hostkeys,
-    interventions,
-    windows,
-    extensions,
-    reports,
-    sessions,
-    traces,
-    evidence,
-    gaps,
-    search,
-    retention,
-    holds,
-    erasures,
-    exercises,
-    audit,
-    alarms,
-    why,
-    ssh_config,
-    tasks,
-    tokens,
-    init,
-    serve,
-    gateway,
-    console,
-    config,
-    doctor,
-    host_ca,
-    vault,
-    readers,
-    db,
-    demo,
-)
-"""Modules with ``register(root: typer.Typer) -> None``, in the order the help lists them."""
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import import_module
+from typing import Final
+
+import typer
+from typer._click.core import Command
+from typing_extensions import override
+
+MODULES: Final[Mapping[str, tuple[str, ...]]] = {
+    "login": ("login",),
+    "logout": ("login",),
+    "whoami": ("login",),
+    "enrol": ("enrol",),
+    "search": ("search",),
+    "why": ("why",),
+    "ssh-config": ("ssh_config",),
+    "init": ("init",),
+    "serve": ("serve",),
+    "gateway": ("gateway",),
+    "console": ("console",),
+    "doctor": ("doctor",),
+    "host-ca": ("host_ca",),
+    "demo": ("demo",),
+    "hospitals": ("hospitals",),
+    "factors": ("factors",),
+    "anchors": ("trust",),
+    "login-ca": ("trust",),
+    "suppliers": ("suppliers",),
+    "people": ("people", "trust"),
+    "engagements": ("engagements",),
+    "zones": ("zones",),
+    "devices": ("devices", "derogations"),
+    "accounts": ("accounts", "authorities"),
+    "hostkeys": ("hostkeys",),
+    "interventions": ("interventions",),
+    "windows": ("windows",),
+    "extensions": ("extensions",),
+    "reports": ("reports",),
+    "sessions": ("sessions",),
+    "traces": ("traces", "gaps"),
+    "evidence": ("evidence",),
+    "retention": ("retention",),
+    "holds": ("holds",),
+    "erasures": ("erasures",),
+    "exercises": ("exercises",),
+    "audit": ("audit",),
+    "alarms": ("alarms",),
+    "tasks": ("tasks",),
+    "tokens": ("tokens",),
+    "config": ("config",),
+    "vault": ("vault",),
+    "readers": ("readers",),
+    "db": ("db",),
+}
+"""Each noun's modules, with ``register(root: typer.Typer) -> None``, in the order the help lists the nouns.
+
+The second of two only adds commands to the first one's group.
+"""
+
+
+class Nouns(Mapping[str, Command]):
+    """The commands by noun, each made when it is first asked for."""
+
+    @override
+    def __getitem__(self, noun: str) -> Command:
+        return _made(noun)
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(MODULES)
+
+    @override
+    def __len__(self) -> int:
+        return len(MODULES)
+
+
+@cache
+def _made(noun: str) -> Command:
+    root = typer.Typer()
+    for module in MODULES[noun]:
+        import_module(f"{__name__}.{module}").register(root)
+    return typer.main.get_group(root).commands[noun]

@@ -14,6 +14,7 @@ from ecluse.tables import Column, whole
 
 group = typer.Typer(no_args_is_help=True, help="Technicians and staff.")
 keys = typer.Typer(no_args_is_help=True, help="Public keys of a person.")
+group.add_typer(keys, name="keys")
 
 
 class OneOrMany(StrEnum):
@@ -29,7 +30,6 @@ Why = Annotated[str, typer.Option("--reason", help="Kept in the journal.")]
 
 def register(root: typer.Typer) -> None:
     """Add the noun to *root*."""
-    group.add_typer(keys, name="keys")
     root.add_typer(group, name="people")
 
 

@@ -17,6 +17,7 @@ from ecluse.tables import Column, whole
 anchors = typer.Typer(no_args_is_help=True, help="Authorities that are believed about tokens.")
 authorities = typer.Typer(no_args_is_help=True, help="SSH authorities whose certificates let technicians in.")
 certificates = typer.Typer(no_args_is_help=True, help="Certificates of a person's token.")
+people.add_typer(certificates, name="certificates")
 
 Name = Annotated[str, typer.Argument(help="Its name.")]
 Why = Annotated[str, typer.Option("--reason", help="Kept in the journal.")]
@@ -36,10 +37,9 @@ _AUTHORITIES = "/v1/login-authorities"
 
 
 def register(root: typer.Typer) -> None:
-    """Add the nouns to *root*, and certificates to people."""
+    """Add the nouns to *root*."""
     root.add_typer(anchors, name="anchors")
     root.add_typer(authorities, name="login-ca")
-    people.add_typer(certificates, name="certificates")
 
 
 @anchors.command(

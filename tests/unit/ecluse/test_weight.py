@@ -1,9 +1,13 @@
 """What a command loads before it runs: the servers' parts are for the commands that run a server."""
 
+import pkgutil
 import subprocess
 import sys
+from functools import cache
 
 import pytest
+
+from ecluse import commands
 
 HEAVY = (  # pydantic itself is loaded by Typer
     "fastapi",
@@ -15,14 +19,12 @@ HEAVY = (  # pydantic itself is loaded by Typer
     "asyncpg",
     "argon2",
 )
-LOADED = "import sys; sys.argv = {arguments!r}\ntry:\n    from ecluse.main import run; run()\nexcept SystemExit:\n    pass\nprint('LOADED', *sorted(sys.modules))"
+LOADED = "import sys; sys.argv = list({arguments!r})\ntry:\n    from ecluse.main import run; run()\nexcept SystemExit:\n    pass\nprint('LOADED', *sorted(sys.modules))"
 
 
-@pytest.mark.parametrize(
-    "arguments", [["ecluse", "--help"], ["ecluse", "why", "alice", "scan01"], ["ecluse", "serve", "--help"]]
-)
-def test_a_client_of_the_api_loads_no_server(arguments: list[str]) -> None:
-    """Help and the API's commands start without a web framework, a database, migrations or an SSH library."""
+@cache
+def loaded(*arguments: str) -> frozenset[str]:
+    """Return the modules that are loaded once the command with these *arguments* has run."""
     done = subprocess.run(
         [sys.executable, "-c", LOADED.format(arguments=arguments)],
         env={"ECLUSE_STATE": "/nonexistent", "PATH": "/usr/bin:/bin"},
@@ -31,6 +33,28 @@ def test_a_client_of_the_api_loads_no_server(arguments: list[str]) -> None:
         timeout=60,
         check=True,
     )
-    loaded = set(done.stdout.splitlines()[-1].split())
-    assert "ecluse.main" in loaded
-    assert loaded.intersection(HEAVY) == set()
+    found = frozenset(done.stdout.splitlines()[-1].split())
+    assert "ecluse.main" in found
+    return found
+
+
+@pytest.mark.parametrize(
+    "arguments", [["ecluse", "--help"], ["ecluse", "why", "alice", "scan01"], ["ecluse", "serve", "--help"]]
+)
+def test_a_client_of_the_api_loads_no_server(arguments: list[str]) -> None:
+    """Help and the API's commands start without a web framework, a database, migrations or an SSH library."""
+    assert loaded(*arguments).intersection(HEAVY) == set()
+
+
+def test_a_command_loads_no_other_noun() -> None:
+    """Who asks one thing does not wait for the imports of all the rest, which the help of the root alone lists."""
+    done = loaded("ecluse", "why", "alice", "scan01")
+    assert {name for name in done if name.startswith("ecluse.commands.")} == {"ecluse.commands.why"}
+    assert not done.intersection({"cryptography", "asn1crypto", "babel.messages.extract"})
+
+
+def test_every_module_is_a_noun_s() -> None:
+    """No module of commands is left out of the table, and each noun there is registered by its modules."""
+    there = {module.name for module in pkgutil.iter_modules(commands.__path__)}
+    assert {module for modules in commands.MODULES.values() for module in modules} == there
+    assert [noun for noun, command in commands.Nouns().items() if command.name != noun] == []
