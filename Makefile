@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lint-types lint-style lint-format lint-imports bench clients setup setup-run lock clean prerequisites-run prerequisites-test
+.PHONY: help demo test lint lint-types lint-style lint-format lint-imports bench clients audit wheel sbom licences setup \
+	setup-run lock clean prerequisites-run prerequisites-test
 
 PYTHON ?= python3
 VENV := .venv
@@ -27,6 +28,9 @@ help:
 	@echo "make bench   one table: direct, ssh -J, Écluse"
 	@echo "             (make bench ARGS=--help names the other measurements: sealing, store, proofs, search, …)"
 	@echo "make clients  docs/clients.md, from the results of the tests that drive clients"
+	@echo "make wheel   dist/ecluse-*.whl, the same bytes from the same commit"
+	@echo "make sbom    dist/ecluse.cdx.json, what a release holds (CycloneDX); make licences: the same as a page, docs/licences.md"
+	@echo "make audit   known vulnerabilities of what is pinned, where the advisories can be had (ARGS=--required: or else fail)"
 	@echo "make setup   the environment alone, from the locks (setup-run: without the tests' tools)"
 	@echo "make lock    resolve the dependencies again and write the locks"
 	@echo "make clean   remove what these commands made"
@@ -58,6 +62,22 @@ clients: setup
 
 bench: setup
 	@$(BIN)/python bench/run.py $(ARGS)
+
+audit: setup
+	@$(BIN)/python tools/audit $(ARGS)
+
+# The time of the commit stands for the time of the building, and nothing of an earlier one is taken along.
+wheel: setup
+	rm -rf build
+	umask 022; SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
+		$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist .
+	@sha256sum dist/ecluse-*.whl
+
+sbom: setup
+	@$(BIN)/python tools/bom write dist/ecluse.cdx.json
+
+licences: setup
+	@$(BIN)/python tools/bom page
 
 setup: prerequisites-test $(VENV)/.locked-dev $(VENV)/.locked-browser $(VENV)/.locked-assets
 
