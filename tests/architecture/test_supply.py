@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.architecture.test_locks import pins
-from tests.architecture.tree import ROOT, read
+from tests.architecture.tree import ROOT
 
 ROW = re.compile(r"^\| (\S+) \| (\S+) \| ([^|]+) \| (Python|console’s pages) \|$", re.MULTILINE)
 FAULT = {"id": "PYSEC-2026-1", "fix_versions": ["2.24.2"], "aliases": []}
@@ -33,7 +33,7 @@ def test_the_page_of_licences_is_of_these_locks() -> None:
     }
     pinned = {
         name: version
-        for name, version in pins(read(ROOT / "requirements.txt")).items()
+        for name, version in pins((ROOT / "requirements.txt").read_text(encoding="utf-8")).items()
         if name != "setuptools"
     }
     assert listed == pinned
