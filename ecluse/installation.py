@@ -15,6 +15,7 @@ from ecluse import composition
 from ecluse.certificates import local_names, make_authority, make_server_certificate, write_private
 from ecluse.errors import InstallationError
 from ecluse.host_keys import make_host_authority, make_host_keys
+from ecluse.ownership import DATABASE_FOLDER, Owners
 from ecluse.readers import make_reader
 from ecluse.settings import CONFIG_NAME, build
 from ecluse.stopping import to_its_end
@@ -23,13 +24,14 @@ from policy.clock import Clock
 from policy.domain.ids import is_name, new_id
 from policy.errors import InvalidInput
 from policy.services import inputs
+from policy.services.hospitals import Initialised
 from policy.vault.keyring import Keyring
 from policy.vault.secret import Secret
 from recorder.seal.signing import generate_key
 from recorder.store import database as trace_database
 
 PRIVATE = 0o700
-DATABASES = ("policy.db", "traces.db")
+DATABASES = {"policy_database": "policy.db", "trace_database": "traces.db"}
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 DNS_NAME = re.compile(
     r"(?=.{1,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?",
@@ -65,6 +67,24 @@ class Administrator:
         return cls(login=login, full_name=full_name, email=email)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Users:
+    """The users that the two programs run under, by name, and what the files are handed to."""
+
+    gateway: str
+    console: str
+    owners: Owners
+
+    @classmethod
+    def named(cls, gateway: str | None, console: str | None, group: str) -> "Users | None":
+        """Look them and the *group* of both up; None where none is named. Raises InstallationError."""
+        if gateway is None and console is None:
+            return None
+        if gateway is None or console is None:
+            raise InstallationError("init.two_users")
+        return cls(gateway=gateway, console=console, owners=Owners.named(gateway, console, group))
+
+
 def check(
     directory: Path, timezone: str, administrators: Sequence[Administrator], names: Sequence[str]
 ) -> None:
@@ -92,20 +112,29 @@ async def initialise(
     administrators: Sequence[Administrator],
     clock: Clock,
     names: Sequence[str] = (),
+    users: Users | None = None,
 ) -> Mapping[str, Secret]:
     """Make a new installation in *directory* and return its administrators' invitations by login.
 
-    *names* are further DNS names or addresses that the certificates of API and gateway shall carry. What was written is
-    removed again whatever stops it. Raises InstallationError, PolicyError for a value that policy refuses,
+    *names* are further DNS names or addresses that the certificates of API and gateway shall carry; *users* those that
+    the two programs run under, to whom the files are handed (None: all stay the caller's). What was written is removed
+    again whatever stops it. Raises InstallationError, PolicyError for a value that policy refuses,
     RecorderError.
     """
     check(directory, timezone, administrators, names)
     with _all_or_nothing(directory):
         try:
             _make_files(directory, hospital, clock, names)
+            databases = _make_databases(directory, apart=users is not None)
+            made = await _populate(
+                databases, directory, hospital, timezone, security_contact, administrators, clock
+            )
+            _write_settings(directory / CONFIG_NAME, made.hospital.id, names, users, databases)
+            if users is not None:
+                users.owners.take(directory)
         except OSError as error:
             raise InstallationError("init.unusable", directory=str(directory), why=error.strerror) from error
-        return await _populate(directory, hospital, timezone, security_contact, administrators, names, clock)
+        return {invited.person.login: invited.token for invited in made.invitations}
 
 
 @contextmanager
@@ -148,29 +177,39 @@ def _make_files(directory: Path, hospital_name: str, clock: Clock, names: Sequen
     generate_key(directory / "keys/trace-signing.pem")
     generate_key(directory / "keys/checkpoint-signing.pem")
     make_reader(directory / "keys/readers", "hospital")
-    # made here, empty and its owner's alone: the driver would go by the umask, and its journals go by this file
-    for name in DATABASES:
-        write_private(directory / name, b"")
     make_authority(directory / "tls", hospital_name, clock.now())
     own = [name for name in local_names() if _is_dns_name_or_address(name)]
     make_server_certificate(directory / "tls", [*own, *names], clock.now())
 
 
+def _make_databases(directory: Path, *, apart: bool) -> Mapping[str, str]:
+    """Make the files of the embedded databases; return, where they lie apart, the URLs that the settings must name."""
+    folder = directory.resolve()
+    if apart:
+        folder /= DATABASE_FOLDER
+        folder.mkdir(mode=PRIVATE)
+    # made here, empty and its owner's alone: the driver would go by the umask, and its journals go by this file
+    for name in DATABASES.values():
+        write_private(folder / name, b"")
+    return {section: f"sqlite:///{folder / name}" for section, name in DATABASES.items()} if apart else {}
+
+
 async def _populate(
+    databases: Mapping[str, str],
     directory: Path,
     hospital: str,
     timezone: str,
     security_contact: str,
     administrators: Sequence[Administrator],
-    names: Sequence[str],
     clock: Clock,
-) -> Mapping[str, Secret]:
+) -> Initialised:
     # the hospital gets its id from policy, and the settings need it: a provisional one opens the databases
-    draft = build({"data_dir": str(directory.resolve()), "hospital_id": new_id()}, CONFIG_NAME)
+    urls = {section: {"url": url} for section, url in databases.items()}
+    draft = build({"data_dir": str(directory.resolve()), "hospital_id": new_id(), **urls}, CONFIG_NAME)
     await to_its_end(trace_database.migrate(composition.recorder_settings(draft).catalog_url))
     built = await services.build(composition.policy_settings(draft), clock, migrate=True)
     try:
-        made = await built.hospitals.initialise(
+        return await built.hospitals.initialise(
             name=hospital,
             timezone=timezone,
             security_contact=security_contact,
@@ -178,11 +217,11 @@ async def _populate(
         )
     finally:
         await built.close()
-    _write_settings(directory / CONFIG_NAME, made.hospital.id, names)
-    return {invited.person.login: invited.token for invited in made.invitations}
 
 
-def _write_settings(path: Path, hospital_id: str, names: Sequence[str]) -> None:
+def _write_settings(
+    path: Path, hospital_id: str, names: Sequence[str], users: Users | None, databases: Mapping[str, str]
+) -> None:
     known_as = json.dumps(list(names)) if names else '["bastion.hospital.example"]'
     text = f"""\
 # Écluse: the settings of this installation. 'ecluse config check' reads it as the programs will;
@@ -191,12 +230,12 @@ hospital_id = "{hospital_id}"
 node = "node1"
 
 [gateway]
-host = "127.0.0.1"      # 0.0.0.0 to be reached from the suppliers' side
+{"" if users is None else _user(users.gateway)}host = "127.0.0.1"      # 0.0.0.0 to be reached from the suppliers' side
 port = 2222
 {"" if names else "# "}names = {known_as}      # what technicians type: the host keys are certified for it
 
 [console]
-host = "127.0.0.1"
+{"" if users is None else _user(users.console)}host = "127.0.0.1"
 port = 8443
 
 # A hospital's size asks for PostgreSQL; the password stays in a file of its own:
@@ -212,6 +251,12 @@ port = 8443
 # console_credentials = "keys/console-store-credentials"
 # ca = "tls/s3-ca.pem"
 """
+    for section, url in databases.items():
+        text += f"\n[{section}]          # shared by the two users\nurl = {json.dumps(url)}\n"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
+
+
+def _user(name: str) -> str:
+    return f"user = {json.dumps(name)}\n"

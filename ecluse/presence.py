@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -14,6 +14,7 @@ def announced(directory: Path, program: str, port: int) -> Iterator[None]:
     path = directory / f"{program}.json"
     draft = path.with_suffix(".draft")
     draft.write_text(json.dumps({"pid": os.getpid(), "port": port}))
+    draft.chmod(0o640)  # no secret; where the programs have users of their own, each may ask after the other
     draft.replace(path)
     try:
         yield
@@ -26,7 +27,8 @@ def port_of(directory: Path, program: str) -> int | None:
     try:
         said = json.loads((directory / f"{program}.json").read_text())
         # a process killed with SIGKILL leaves its announcement behind
-        os.kill(int(said["pid"]), 0)
+        with suppress(PermissionError):  # it lives, and is another user's
+            os.kill(int(said["pid"]), 0)
         return int(said["port"])
     except (OSError, ValueError, KeyError):
         return None

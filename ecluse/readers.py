@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Final
 
+from ecluse.ownership import follow
 from recorder.seal.files import write_new
 from recorder.seal.places import PUBLIC, RETIRED, ReaderPlaces, name_of
 from recorder.seal.token import TokenPlace, generate_token_key
@@ -22,10 +23,18 @@ def make_reader(
 ) -> ReaderPublicKey:
     """Make the key *name* in *directory*: in the clear, behind the passphrase *secret*, or in a token with that PIN.
 
-    With *public_key* none is made: its private half is elsewhere. Raises ReaderKeyUnusable where it is there already,
-    ReaderKeyRefused for a wrong PIN, OSError.
+    With *public_key* none is made: its private half is elsewhere. Where root makes it, it is the folder's owner's. Raises
+    ReaderKeyUnusable where it is there already, ReaderKeyRefused for a wrong PIN, OSError.
     """
     directory.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    made = _make(directory, name, secret, place, public_key)
+    follow(directory)
+    return made
+
+
+def _make(
+    directory: Path, name: str, secret: str | None, place: TokenPlace | None, public_key: Path | None
+) -> ReaderPublicKey:
     if public_key is not None:
         found = ReaderPublicKey.load(public_key)
         write_new(directory / f"{name}{PUBLIC}", found.to_pem(), 0o644)

@@ -36,6 +36,15 @@ def init(
             "--name", help="DNS name or address of the API and the gateway, for their certificates."
         ),
     ] = None,
+    gateway_user: Annotated[
+        str | None,
+        typer.Option("--gateway-user", help="System user of the gateway; with --console-user, as root."),
+    ] = None,
+    console_user: Annotated[
+        str | None,
+        typer.Option("--console-user", help="System user of the console, which alone reads traces."),
+    ] = None,
+    group: Annotated[str, typer.Option("--group", help="System group that both users are in.")] = "ecluse",
     as_json: AsJson = False,
 ) -> None:
     """Make a data directory, its keys, databases and CA, and invite the first two administrators.
@@ -43,12 +52,13 @@ def init(
     Example: ecluse init /var/lib/ecluse --hospital "CH de Brive" --contact "RSSI, poste 4242"
     --administrator "dsi:Denise Martin:denise.martin@hospital.example" --administrator "denis:Denis Leroy:denis.leroy@hospital.example"
     """
-    from ecluse.installation import Administrator, initialise
+    from ecluse.installation import Administrator, Users, initialise
     from ecluse.settings import CONFIG_NAME, load
     from policy.clock import SystemClock
 
     desk = Desk.of(context, as_json)
     administrators = [Administrator.parse(text) for text in administrator]
+    users = Users.named(gateway_user, console_user, group)
     invitations = asyncio.run(
         initialise(
             directory,
@@ -58,6 +68,7 @@ def init(
             administrators=administrators,
             clock=SystemClock(),
             names=tuple(name or ()),
+            users=users,
         )
     )
     tokens = {login: token.reveal() for login, token in invitations.items()}

@@ -1,7 +1,7 @@
-"""The users the two programs run under, and whether each can reach what it needs.
+"""The users the two programs run under: whether each can reach what it needs, and none what is the other's.
 
-``ecluse init`` gives every file to the user who runs it. Where two users are wanted, somebody must hand the files
-over: this says which ones are missing, and to whom.
+``ecluse init`` hands the files over where it is told two users. Whatever was made, moved or restored since may be
+somebody else's: this says what, and to whom it is missing.
 """
 
 import os
@@ -37,8 +37,7 @@ def accounts(settings: Settings) -> Iterator[Symptom]:
         yield check.notice("one")
     else:
         yield check.good(gateway=gateway, console=console)
-        if settings.search.enabled and settings.search_folder.exists():
-            yield _search(settings, gateway)
+        yield from _apart(settings, gateway)
     for user, needs in ((gateway, _gateway(settings)), (console, _console(settings))):
         if user is not None:
             yield _reach(user, needs)
@@ -69,17 +68,24 @@ def _console(settings: Settings) -> _Needs:
     )
 
 
-def _search(settings: Settings, gateway: str) -> Symptom:
-    """Look at whether the gateway's user could read what was on screens: where its index is, it has no business."""
-    check = look("search", path=str(settings.search_folder))
+def _apart(settings: Settings, gateway: str) -> Iterator[Symptom]:
+    """Look at whether the gateway's user could read what opens traces, or what was on screens: it has no business there."""
     try:
         account = pwd.getpwnam(gateway)
     except KeyError:
-        return check.good()  # told by what it needs
+        return  # told by what it needs
     groups = frozenset(os.getgrouplist(gateway, account.pw_gid))
-    if account.pw_uid != 0 and not _can(account.pw_uid, groups, settings.search_folder, READ):
-        return check.good()
-    return check.failed("open", user=gateway)
+    own = set(console_secrets(settings)) - set(gateway_secrets(settings))
+    if settings.search.enabled:
+        own.add(settings.search_folder)
+    for path in sorted(own):
+        if path.exists():
+            check = look("apart", path=str(path))
+            yield (
+                check.failed("open", user=gateway)
+                if _can(account.pw_uid, groups, path, READ)
+                else check.good()
+            )
 
 
 def _reach(user: str, needs: _Needs) -> Symptom:

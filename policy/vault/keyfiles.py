@@ -156,8 +156,9 @@ def _check_file(path: Path, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise VaultError(f"{path} is not a plain file")
     mine = os.geteuid()
-    # systemd hands a credential over as a file of root's whose group bits show the mask of an ACL for this user.
-    exposed = 0o037 if status.st_uid == 0 and mine != 0 else 0o077
+    # systemd hands a credential over as a file of root's whose group bits show the mask of an ACL for this user. Two users
+    # share a keyring through the group of its folder.
+    exposed = 0o037 if status.st_uid == 0 and (mine != 0 or _shared(path.parent)) else 0o077
     if status.st_uid not in {0, mine}:
         raise VaultError(f"{path} belongs to another user; chown it to the user this runs as")
     if status.st_mode & exposed:
@@ -169,9 +170,17 @@ def _check_file(path: Path, status: os.stat_result) -> None:
 def _write(path: Path, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
+        if _shared(path.parent):
+            os.fchmod(descriptor, 0o640)
         file.write(content)
         file.flush()
         os.fsync(descriptor)
+
+
+def _shared(directory: Path) -> bool:
+    """Whether root shares what lies there with its group: the folder has the setgid bit."""
+    status = directory.stat()
+    return status.st_uid == 0 and bool(status.st_mode & stat.S_ISGID)
 
 
 def _sync(directory: Path) -> None:

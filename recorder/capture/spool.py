@@ -34,6 +34,7 @@ from recorder.settings import RecorderSettings
 from recorder.store.catalog import Catalog
 from recorder.store.choice import trace_store
 from recorder.store.database import Database
+from recorder.store.files import make_folders
 from recorder.store.mount import MEMO
 from recorder.trace.header import TraceHeader
 from recorder.trace.manifest import Manifest
@@ -255,7 +256,7 @@ class Recorder:
 
     def _make_folder(self) -> None:
         try:
-            self.settings.store.mkdir(mode=0o750, parents=True, exist_ok=True)
+            make_folders(self.settings.store)
         except OSError as error:
             raise SpoolUnavailable(
                 f"the trace store {self.settings.store} cannot be made: {error}"

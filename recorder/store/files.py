@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,9 @@ from recorder.trace.manifest import StoredFile
 from recorder.trace.place import tail_offset
 
 LIVE_MODE = 0o640
+FOLDER_MODE = 0o750
+SHARED_MODE = 0o2770
+"""Of folders below one that has the setgid bit: gateway and console are two users, and the console's removes what is due."""
 _CHUNK = 256 << 10
 
 
@@ -81,7 +85,24 @@ def writing(path: Path) -> Iterator[BinaryIO]:
     """A file to write in, made where there is none, and never cut by being opened."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, LIVE_MODE)
     with os.fdopen(descriptor, "r+b") as file:
+        found = os.fstat(descriptor)
+        if not found.st_size and found.st_uid == os.geteuid():
+            os.fchmod(descriptor, LIVE_MODE)  # who reads as another user does not go by this one's umask
         yield file
+
+
+def make_folders(path: Path) -> None:
+    """Make a folder, and those above it that are missing; in one that is shared with its group, shared alike."""
+    try:
+        path.mkdir(mode=FOLDER_MODE)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        make_folders(path.parent)
+        make_folders(path)
+        return
+    if path.parent.stat().st_mode & stat.S_ISGID:
+        path.chmod(SHARED_MODE)
 
 
 def copy(source: Path, offset: int, size: int, target: BinaryIO) -> None:
@@ -112,7 +133,8 @@ def digest(path: Path) -> str:
 
 def write_whole(path: Path, data: bytes, mode: int) -> None:
     """Write a file so that a crash leaves nothing or all of it, and force it to the platter."""
-    temporary = path.with_name(f".{path.name}.part")
+    # of this process's own: what another user's left behind when it was killed cannot be written
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     with writing(temporary) as file:
         file.write(data)
         file.truncate()

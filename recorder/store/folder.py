@@ -36,7 +36,6 @@ from recorder.trace.place import (
 )
 
 FILE_MODE = 0o440
-FOLDER_MODE = 0o750
 _NOTE = ".lock.json"
 
 
@@ -94,7 +93,7 @@ class FolderStore:
         self._mount.here()
         probe = self.root / LIVE / f".probe-{os.getpid()}"
         with files.told(self.root):
-            probe.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            files.make_folders(probe.parent)
             probe.write_bytes(b"probe")
             probe.unlink()
 
@@ -103,7 +102,7 @@ class FolderStore:
         folder = self.root / place.live
         self._mount.here()
         with files.told(self.root):
-            folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            files.make_folders(folder)
             begin = max((each for each in files.tails(folder) if each <= start), default=start)
             if begin + files.size(folder / tail_name(begin)) < start:
                 begin = start  # what stood before was sealed: a new file begins
@@ -125,7 +124,7 @@ class FolderStore:
                 growing.unlink(missing_ok=True)
                 return
             self._lock(place, target.name)
-            growing.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            files.make_folders(growing.parent)
             if not (
                 files.fill(growing, segment, source, start) or files.fill(growing, segment, source, start)
             ):
@@ -256,7 +255,7 @@ class FolderStore:
                 if target.read_bytes() != data:
                     raise TraceFormatError(f"the store holds other bytes as {name}")
                 return
-            target.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            files.make_folders(target.parent)
             files.write_whole(target, data, FILE_MODE)
 
     def hold(self, place: TracePlace, *, held: bool) -> None:
@@ -305,7 +304,7 @@ class FolderStore:
         folder = self.root / place.folder
         if not folder.is_dir():
             with files.told(self.root):
-                folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+                files.make_folders(folder)
                 for parent in folder.relative_to(self.root).parents:
                     files.sync(self.root / parent)
         return folder / name

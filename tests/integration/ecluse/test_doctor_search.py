@@ -13,8 +13,12 @@ from tests.support.installed import change, doctor, install
 
 def findings(config: Path) -> list[tuple[str, str]]:
     """What the doctor finds of it, and how bad that is."""
-    found = [one for one in doctor(config).values() if one["check"] == "doctor.search"]
-    return [(one["finding"].removeprefix("doctor.search."), one["level"]) for one in found]
+    found = [
+        one
+        for one in doctor(config).values()
+        if one["check"] == "doctor.apart" and "search" in one["subject"]
+    ]
+    return [(one["finding"].removeprefix("doctor.apart."), one["level"]) for one in found]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
