@@ -95,11 +95,12 @@ class Narrator(Teller):
 
     def _end(self, told: Mapping[str, Any]) -> str:
         """Why the session ended, and what each rule that ended it found."""
-        said = [self._say("end", reason=self._word("end", str(told["reason"])))]
+        said = self._say("end", reason=self._word("end", str(told["reason"])))
+        found = []
         for failed in told.get("failed", ()):
-            facts = {name: _cut(value) for name, value in failed.items() if name not in {"rule", "key"}}
-            said.append(f"{rule_label(str(failed['rule']))} - {self._reason(str(failed['key']), **facts)}")
-        return " ".join(said)
+            facts = {name: _fact(value) for name, value in failed.items() if name not in {"rule", "key"}}
+            found.append(f"{rule_label(str(failed['rule']))} - {self._reason(str(failed['key']), **facts)}")
+        return f"{said} ({' ; '.join(found)})" if found else said
 
     def _request(self, told: Mapping[str, Any]) -> str | None:
         asked = self._known(f"request.{told['request']}", told)
@@ -116,10 +117,12 @@ class Narrator(Teller):
         reason = self._reason(key)
         return self._say("refused", rule=rule_label(str(told.get("rule", "C7"))), what=what, reason=reason)
 
-    def _reason(self, key: str, **facts: str) -> str:
+    def _reason(self, key: str, **facts: object) -> str:
         known = next((catalog for catalog in self._reasons if catalog.knows(key)), None)
         try:
-            return key if known is None else known.translate(key, self._language, **facts)
+            if known is None:
+                return key
+            return known.translate(key, self._language, timezone=self._zone.key, **facts)
         except MissingMessage:  # a sentence that needs more than a trace holds
             return key
 
@@ -171,6 +174,14 @@ def _details(told: Mapping[str, Any]) -> Iterator[str]:
     for name in ("command", "subsystem", "host", "port", "path"):
         if told.get(name) is not None:
             yield _cut(told[name])
+
+
+def _fact(value: object) -> object:
+    """Return an instant for what is written as one, to be told on the hospital's clock; else the text."""
+    try:
+        return instants.parse(value)
+    except TraceFormatError:
+        return _cut(value)
 
 
 def _cut(value: object) -> str:

@@ -201,6 +201,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(kind="erasure_asked", event="erasure.asked", severity=_H, key=_session),
     Cause(kind="retention_shortened", event="retention.shortening_asked", severity=_H, key=_one),
     Cause(kind="hold_lifted", event="hold.lifted", severity=_N, key=_changed("case")),
+    Cause(kind="general_cut", event="hospital.closed", severity=_C, key=_one),
+    Cause(kind="general_cut", event="hospital.reopened", severity=_C, key=_one, over=True),
     # the machines
     Cause(kind="policy_unreadable", event="alarm.policy_unreadable", severity=_C, key=_fact("node")),
     Cause(kind="policy_unreadable", event="alarm.policy_readable", severity=_C, key=_fact("node"), over=True),

@@ -58,7 +58,9 @@ class RevocationService:
             before = await work.hospitals.get(hospital_id)
             after = replace(before, closure=Closure(at=now, by=actor, reason=why))
             await work.hospitals.update(after)
-            await work.emit("hospital.closed", hospital_id, hospital_id, _state(before), _state(after))
+            by = (await work.people.get(hospital_id, actor)).full_name
+            told = {**_state(after), "reason": why, "by": by}
+            await work.emit("hospital.closed", hospital_id, hospital_id, _state(before), told)
         return made
 
     async def reopen(self, actor: PersonId, hospital_id: HospitalId, reason: str) -> Hospital:

@@ -40,7 +40,7 @@ async def test_a_person_at_a_terminal_logs_in_and_works(bastion: Bastion) -> Non
             "Un code ne sert qu'une fois. Pour une autre connexion, ou en cas de refus, attendez le suivant."
             in asked
         )
-        assert "Tout ce qui passe ici est enregistré et contrôlé." in asked
+        assert "Tout ce qui passe ici est enregistré, contrôlé, et peut être suivi en direct." in asked
         assert "\\303" not in asked  # what ssh makes of an accent where it does not expect one
         await terminal.expect(b"scan01")
         await terminal.expect(PROMPT)

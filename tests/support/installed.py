@@ -68,6 +68,15 @@ def doctor(config: Path) -> dict[str, dict[str, Any]]:
     return {f"{symptom['finding']} {symptom['subject']}": symptom for symptom in found}
 
 
+def findings(config: Path, check: str) -> list[tuple[str, str]]:
+    """What the doctor finds of *check*: the last part of the finding's key, and its level."""
+    return [
+        (symptom["finding"].removeprefix(f"doctor.{check}."), symptom["level"])
+        for symptom in doctor(config).values()
+        if symptom["check"] == f"doctor.{check}"
+    ]
+
+
 def free_port() -> int:
     """Return a port of 127.0.0.1 that nobody listened on a moment ago."""
     with socket.socket() as probe:

@@ -191,7 +191,8 @@ async def _send(websocket: WebSocket, caller: StaffCaller, follower: Follower) -
                     await websocket.send_bytes(alis.END)
                     why = one.sentence or say(f"live.end.{one.why}", caller.language)
                     await websocket.send_text(json.dumps({"type": "end", "why": one.why, "sentence": why}))
-                    await _close(websocket, _OVER, why)
+                    # the player writes this over the picture in capitals; the page has the whole sentence below it
+                    await _close(websocket, _OVER, say("live.ended", caller.language))
                     return
                 if isinstance(one, Happened):
                     await websocket.send_bytes(stream.happened(one, at_us))

@@ -4,6 +4,8 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+from admin_api.alarms.causes import Thresholds
+from admin_api.alarms.watch import AlarmWatch
 from policy.domain.access import Denial
 from policy.domain.exercises import DUE
 from tests.support.api_house import House
@@ -19,8 +21,21 @@ def failed(house: House) -> set[str]:
     return {finding.key for finding in answer.failed} if isinstance(answer, Denial) else set()
 
 
+def alarms(house: House, rssi: Desk) -> dict[str, dict[str, Any]]:
+    """The open alarms by kind, once the journal has been read."""
+    house.ingest_all()
+    watch = AlarmWatch(house.world.services, house.feed, house.world.id, Thresholds(), house.clock)
+
+    async def work() -> None:
+        while await watch.step():
+            pass
+
+    house.run(work())
+    return {one["kind"]: one for one in rssi.json("alarms", "list")}
+
+
 def test_everything_is_cut_until_somebody_reopens(house: House, desks: tuple[Desk, Desk, Desk]) -> None:
-    """A code is asked for; then every session is over and nobody gets in, until access is opened again with a reason."""
+    """After a code every session is over and nobody gets in, by an urgent window of two persons neither, until somebody reopens; an alarm says who."""
     *_, rssi = desks
     services = house.world.services
     house.run(house.world.add_window())
@@ -34,14 +49,21 @@ def test_everything_is_cut_until_somebody_reopens(house: House, desks: tuple[Des
     assert "Nothing reopens by itself" in done.output
     assert isinstance(house.run(services.access.recheck([grant]))[grant.session_id], Denial)
     house.clock.advance(timedelta(minutes=5))
+    urgent = house.run(house.world.add_window())
     assert failed(house) == {"finding.X35.closed"}
+    alarm = alarms(house, rssi)["general_cut"]
+    assert (alarm["severity"], alarm["over_at"]) == ("critical", None)
+    assert house.world.people["rssi"].full_name in alarm["sentence"]
+    assert WHY in alarm["sentence"]
     with house.client("rssi") as client:
         gates = client.get("/v1/gates").json()
         assert (gates["closed_by"], gates["reason"]) == (house.world.who("rssi"), WHY)
         assert client.post("/v1/cuts", json={"scope": "all", "reason": WHY}).status_code == 422
     assert rssi.run("sessions", "reopen", "--reason", "Fin de la crise").exit_code == 0
     assert failed(house) == set()
+    assert alarms(house, rssi)["general_cut"]["over_at"] is not None
     assert rssi.run("sessions", "reopen", "--reason", "encore").exit_code != 0
+    house.run(services.windows.cancel(house.world.who("dsi"), house.world.id, urgent.id, reason="fini"))
     house.run(services.access.session_closed(grant.session_id, "cut"))
 
 

@@ -1,6 +1,5 @@
 """``ecluse doctor`` on an installation that is really ill: each symptom is provoked on a real file or port."""
 
-import asyncio
 import os
 import pwd
 import resource
@@ -9,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,14 +21,9 @@ from ecluse.diagnosis.machine import ASYNCSSH_VERSION
 from ecluse.presence import announced
 from policy import i18n
 from policy.clock import SystemClock
-from policy.domain.derogations import Derogation
-from policy.domain.devices import Algorithms, Zone
-from policy.domain.ids import DerogationId, HospitalId, ZoneId, new_id
 from policy.domain.people import Language
-from policy.store.database import Database
 from policy.vault.keyring import Keyring
-from tests.support.facts import DEVICE
-from tests.support.installed import change, doctor, ecluse, init
+from tests.support.installed import change, doctor, ecluse, findings, init
 
 NOT_ABOUT_THE_FILES = {
     "doctor.clock",
@@ -41,15 +34,6 @@ NOT_ABOUT_THE_FILES = {
     "doctor.checkpoint_anchors",
 }
 """Of a fresh evaluation on this machine, these may be less than good."""
-
-
-def findings(config: Path, check: str) -> list[tuple[str, str]]:
-    """What the doctor finds of *check*: the last part of the finding's key, and its level."""
-    return [
-        (symptom["finding"].removeprefix(f"doctor.{check}."), symptom["level"])
-        for symptom in doctor(config).values()
-        if symptom["check"] == f"doctor.{check}"
-    ]
 
 
 def data(config: Path) -> Path:
@@ -347,51 +331,3 @@ def test_a_spool_that_cannot_be_written_fails(config: Path) -> None:
         assert ("refused", "failed") in findings(config, "writable")
     finally:
         (data(config) / "spool").chmod(0o700)
-
-
-@pytest.mark.parametrize(
-    ("days", "finding", "level"),
-    [(60, "good", "good"), (10, "ending", "notice"), (-1, "over", "notice"), (None, "undecided", "notice")],
-)
-def test_derogations_are_told_in_force_ending_and_over(
-    config: Path, days: int | None, finding: str, level: str
-) -> None:
-    """An old device is listed with what is accepted of it and until when, and with the way out in time."""
-    asyncio.run(_old_device(config, days))
-    assert findings(config, "derogations") == [(finding, level)]
-    (symptom,) = (one for one in doctor(config).values() if one["check"] == "doctor.derogations")
-    assert "kex=diffie-hellman-group1-sha1" in symptom["sentence"]
-    assert ("devices derogate irm01" in (symptom["remedy"] or "")) is (level == "notice")
-
-
-async def _old_device(config: Path, days: int | None) -> None:
-    """Write an old device into the installation's database, accepted until so many *days* from now."""
-    values = settings.load(config)
-    database = await Database.open(values.policy_url())
-    now, hospital = datetime.now(UTC), HospitalId(values.hospital_id)
-    zone = Zone(id=ZoneId(new_id()), hospital_id=hospital, name="vieux", source_address=None)
-    device = replace(
-        DEVICE,
-        hospital_id=hospital,
-        name="irm01",
-        zone_id=zone.id,
-        algorithms=Algorithms(kex=("diffie-hellman-group1-sha1",)),
-    )
-    async with database.unit_of_work(None, SystemClock()) as work:
-        await work.zones.insert(zone)
-        await work.devices.insert(device)
-        (dsi,) = (one for one in await work.people.list(hospital) if one.login == "dsi")
-        if days is not None:
-            await work.derogations.insert(
-                Derogation(
-                    id=DerogationId(new_id()),
-                    hospital_id=hospital,
-                    device_id=device.id,
-                    weakness=device.algorithms.weaknesses[0],
-                    reason="essai",
-                    decided_by=dsi.id,
-                    decided_at=now - timedelta(days=30),
-                    expires_at=now + timedelta(days=days),
-                )
-            )
-    await database.close()

@@ -63,6 +63,8 @@ def undeclared(*failed: str) -> dict[str, Any]:
         (event("mail.abandoned", {"after": {"kind": "alarm", "reason": "refused"}}), "mail_undelivered"),
         (event("session.opened"), None),
         (event("alarm.spool_filling", {"node": "gw-1", "percent": 83}), "spool_filling"),
+        (event("hospital.closed", {"after": {"by": "Rosa Simon", "reason": "Attaque"}}), "general_cut"),
+        (event("hospital.updated", {"after": {"reason": "Attaque"}}), None),
         (event("alarm.store_unreachable", {"node": "gw-1"}), "store_down"),
     ],
 )

@@ -99,6 +99,21 @@ TOLD: list[tuple[FrameType, dict[str, Any], str]] = [
         },
         "S35 - The key SHA256:x, which this log-in was made with, has been taken away (by dsi).",
     ),
+    (
+        FrameType.END,
+        {
+            "reason": "cut",
+            "failed": [
+                {
+                    "rule": "X35",
+                    "key": "finding.X35.cut",
+                    "at": "2026-11-29T10:38:07.521930Z",
+                    "reason": "Frozen screen",
+                }
+            ],
+        },
+        "(X35 - Cut by the hospital on Sunday 29 November 2026 at 11:38 (UTC+1): Frozen screen)",
+    ),
     (FrameType.END, {"reason": "left"}, "End of the session: the person closed her connection"),
 ]
 
