@@ -3,8 +3,8 @@
 import asyncio
 import ssl
 import threading
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -184,17 +184,12 @@ async def _serve(
     mail: MailSettings | None,
     webhook: WebhookSettings | None,
 ) -> None:
-    port = free_port()
     clock = ManualClock(START)
-    tls = directory / "tls"
-    tls.mkdir()
-    # the certificate is judged by the machine's clock, whatever the hospital's says
-    make_authority(tls, "CH de Test", datetime.now(UTC))
-    make_server_certificate(tls, ["127.0.0.1", "localhost"], datetime.now(UTC))
-    signing = generate_key(directory / "trace-signing.pem")
+    generate_key(directory / "trace-signing.pem")
     traces = f"sqlite:///{directory}/traces.db"
     await trace_schema(traces)
     database = Database(traces)
+    port = free_port()
     world = await make_world(
         f"sqlite:///{directory}/policy.db",
         clock,
@@ -204,12 +199,55 @@ async def _serve(
         mails=mail is not None,
         alarm_calls=None if webhook is None else Severity.NOTICE,
     )
+    try:
+        async with console_of(
+            world,
+            clock,
+            database,
+            FolderStore(directory / "store", now=clock.now),
+            directory / "trace-signing.pem",
+            directory=directory,
+            port=port,
+            mail=mail,
+            webhook=webhook,
+        ) as house:
+            kept["house"] = house
+            ready.set()
+            await kept["stop"].wait()
+    finally:
+        await world.close()
+        await database.dispose()
+
+
+@asynccontextmanager
+async def console_of(
+    world: World,
+    clock: ManualClock,
+    database: Database,
+    store: FolderStore,
+    signing: Path,
+    *,
+    directory: Path,
+    port: int | None = None,
+    mail: MailSettings | None = None,
+    webhook: WebhookSettings | None = None,
+) -> AsyncIterator[House]:
+    """Serve the real console of *world* in this loop, over its trace *database* and *store*; keep files in *directory*.
+
+    *signing*: the gateways' key, its public half beside it.
+    """
+    port = free_port() if port is None else port
+    tls = directory / "tls"
+    tls.mkdir()
+    # the certificate is judged by the machine's clock, whatever the hospital's says
+    make_authority(tls, "CH de Test", datetime.now(UTC))
+    make_server_certificate(tls, ["127.0.0.1", "localhost"], datetime.now(UTC))
     journal = Journal(database, node="console", now=clock.now)
-    catalog, store = Catalog(database), FolderStore(directory / "store", now=clock.now)
+    catalog = Catalog(database)
     settings = ApiSettings(
         hospital_id=world.id,
         readers=ReaderPlaces(directory / "readers"),
-        trace_public_keys=(directory / "trace-signing.pem.pub",),
+        trace_public_keys=(signing.with_name(f"{signing.name}.pub"),),
         body_limit=64 * 1024,
         gateway=Place(
             names=("bastion.example",),
@@ -260,7 +298,7 @@ async def _serve(
             if serving.done():
                 await serving
             await asyncio.sleep(0.01)
-        kept["house"] = House(
+        yield House(
             url=f"https://127.0.0.1:{port}",
             ca=tls / "ca.pem",
             directory=directory,
@@ -272,14 +310,12 @@ async def _serve(
             proofs=proofs,
             search=search,
             keeper=app.state.context.keeper,
-            signing_key=signing,
+            signing_key=SigningKey.load(signing),
             readers=app.state.context.readers,
             ingest=OutboxIngest(world.services, journal, clock),
             feed=JournalFeed(database, world.id),
             loop=asyncio.get_running_loop(),
         )
-        ready.set()
-        await kept["stop"].wait()
     finally:
         server.should_exit = True
         await serving
@@ -287,5 +323,3 @@ async def _serve(
             chore.cancel()
         await asyncio.gather(*chores, return_exceptions=True)
         await close(app)
-        await world.close()
-        await database.dispose()
