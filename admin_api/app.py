@@ -15,6 +15,7 @@ from admin_api.deps import Context, language_of
 from admin_api.edge import BodyLimit, Envelope, Gate
 from admin_api.errors import ApiError
 from admin_api.evidence import journal_logins
+from admin_api.health import Health, Probe
 from admin_api.problems import MEDIA_TYPE, Problem, problem_response, refusal_of
 from admin_api.readers import ReaderDesk
 from admin_api.retention.keeper import Keeper
@@ -54,11 +55,13 @@ def create_app(
     vocabulary: tuple[SentenceCatalog, ...] = (),
     search: Indexer | None = None,
     ring: ReaderRing | None = None,
+    probe: Probe | None = None,
 ) -> FastAPI:
     """Build the application. The caller owns what it is given, and closes it after the server has stopped.
 
     *search* is None where the settings turn the search off. *vocabulary* holds the reasons that traces name by key and
-    another package words. *ring* holds the readers' keys, where something else opens traces by them too.
+    another package words. *ring* holds the readers' keys, where something else opens traces by them too. *probe* tells
+    whether the console can serve: without one, nobody can ask.
     Raises SignatureInvalid where a public key of the settings cannot be read, OSError or ssl.SSLError where the mail
     server's CA cannot.
     """
@@ -101,6 +104,8 @@ def create_app(
     app.add_middleware(BodyLimit, context=context, public=public)
     app.add_middleware(Gate, context=context, public=public)
     app.add_middleware(Pages, context=context)
+    if probe is not None:
+        app.add_middleware(Health, probe=probe)
     app.add_middleware(Envelope)
     for kind in (
         ApiError,

@@ -56,6 +56,11 @@ class OutboxIngest:
         """The position up to which the journal is known to hold the outbox."""
         return self._cursor
 
+    @property
+    def failing(self) -> bool:
+        """Whether the last look at the outbox failed."""
+        return self._failing_since is not None
+
     async def run(self) -> None:
         """Ingest until cancelled. A failure is logged, and tried again from where it was."""
         while True:

@@ -50,6 +50,13 @@ class ClockWatch:
         self._ticks = ticks
         self._last: tuple[datetime, float] | None = None
         self._wrong = False
+        self.drift: timedelta | None = None
+        """How far this clock was ahead of the database server's when they were last compared; None where never."""
+
+    @property
+    def believable(self) -> bool:
+        """Whether the last comparison, if there was one, found no more than is allowed."""
+        return not self._wrong
 
     async def run(self) -> None:
         """Look once a minute until cancelled."""
@@ -68,7 +75,7 @@ class ClockWatch:
         waited = timedelta(seconds=self._ticks() - asked)
         if theirs is None or waited > self._bound:
             return  # an answer that came so late says nothing about who is wrong
-        drift = self._clock.now() - waited / 2 - theirs
+        self.drift = drift = self._clock.now() - waited / 2 - theirs
         wrong = abs(drift) > self._bound
         if wrong != self._wrong:
             facts = {"node": self._node, "seconds": round(drift.total_seconds(), 1), "against": _SERVER}

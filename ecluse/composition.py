@@ -1,6 +1,7 @@
 """Hands each package its own settings type, out of the installation's settings."""
 
 import configparser
+import ipaddress
 import ssl
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +14,8 @@ from admin_api.syslog.senders import trust
 from admin_api.syslog.settings import SyslogSettings
 from ecluse.errors import SettingsError
 from ecluse.host_keys import host_authority_line, host_fingerprints
-from ecluse.sections import BucketSection, Part
+from ecluse.observation.settings import ObservationSettings
+from ecluse.sections import BucketSection, ConsoleSection, GatewaySection, Part
 from ecluse.settings import Settings
 from gateway.settings import GatewaySettings
 from policy.domain.alarms import Severity
@@ -257,6 +259,36 @@ def syslog_settings(settings: Settings) -> SyslogSettings | None:
             "settings.syslog_key", path=str(certificate), private_key=str(key), why=why
         ) from error
     return found
+
+
+def observation_settings(settings: Settings, section: str) -> ObservationSettings | None:
+    """Return where the process of *section* (``gateway``, ``console``) is watched, None where nowhere.
+
+    Raises SettingsError where strangers could read its metrics, or the token is missing, unreadable or short.
+    """
+    chosen: GatewaySection | ConsoleSection = getattr(settings, section)
+    if chosen.metrics_port is None:
+        return None
+    token = None
+    if chosen.metrics_token_file is not None:
+        path = settings.data_dir / chosen.metrics_token_file
+        token = _secret(path)
+        if len(token.reveal()) < _SHORTEST_SECRET:
+            raise SettingsError(
+                "settings.metrics_short", section=section, path=str(path), least=_SHORTEST_SECRET
+            )
+    elif not _this_machine(chosen.metrics_host):
+        raise SettingsError("settings.metrics_open", section=section, host=chosen.metrics_host)
+    return ObservationSettings(
+        section=section, host=chosen.metrics_host, port=chosen.metrics_port, token=token
+    )
+
+
+def _this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def thresholds(settings: Settings) -> Thresholds:

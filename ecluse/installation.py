@@ -234,9 +234,12 @@ node = "node1"
 port = 2222
 {"" if names else "# "}names = {known_as}      # what technicians type: the host keys are certified for it
 
+# metrics_port = 9464     # /healthz, /readyz and /metrics, for this machine alone: docs/operator.md
+
 [console]
 {"" if users is None else _user(users.console)}host = "127.0.0.1"
 port = 8443
+# metrics_port = 9465
 
 # A hospital's size asks for PostgreSQL; the password stays in a file of its own:
 # [policy_database]

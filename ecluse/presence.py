@@ -8,12 +8,15 @@ from pathlib import Path
 
 
 @contextmanager
-def announced(directory: Path, program: str, port: int) -> Iterator[None]:
-    """Keep ``<program>.json`` (pid, port) in *directory* while the block runs; written whole or not at all."""
+def announced(directory: Path, program: str, port: int, *, watched: int | None = None) -> Iterator[None]:
+    """Keep ``<program>.json`` (pid, port, watched) in *directory* while the block runs; whole or not at all.
+
+    *watched* is the port of its health and metrics, None where it has none.
+    """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / f"{program}.json"
     draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps({"pid": os.getpid(), "port": port}))
+    draft.write_text(json.dumps({"pid": os.getpid(), "port": port, "watched": watched}))
     draft.chmod(0o640)  # no secret; where the programs have users of their own, each may ask after the other
     draft.replace(path)
     try:
@@ -22,13 +25,16 @@ def announced(directory: Path, program: str, port: int) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-def port_of(directory: Path, program: str) -> int | None:
-    """Return the port that *program* announced in *directory*, or None while no living process has."""
+def port_of(directory: Path, program: str, kind: str = "port") -> int | None:
+    """Return the port that *program* announced in *directory*, or None while no living process has.
+
+    *kind* ``watched`` asks for the one of its health and metrics.
+    """
     try:
         said = json.loads((directory / f"{program}.json").read_text())
         # a process killed with SIGKILL leaves its announcement behind
         with suppress(PermissionError):  # it lives, and is another user's
             os.kill(int(said["pid"]), 0)
-        return int(said["port"])
-    except (OSError, ValueError, KeyError):
+        return int(said[kind])
+    except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -15,12 +15,19 @@ def gateway_secrets(settings: Settings) -> list[Path]:
     """Return the secret files that the gateway reads itself; the keyring looks after its own."""
     authority = [settings.host_authority] if settings.host_authority.exists() else []
     store = [settings.store_credentials] if settings.store.bucket is not None else []
+    if settings.gateway.metrics_token_file is not None:
+        store.append(settings.data_dir / settings.gateway.metrics_token_file)
     return [*settings.host_keys, *authority, settings.signing_key, *store, *database_passwords(settings)]
 
 
 def console_secrets(settings: Settings) -> list[Path]:
     """Return the secret files that the console reads itself; the keyring looks after its own."""
-    chosen = (settings.mail.password_file, settings.alarms.webhook_secret_file, settings.syslog.key)
+    chosen = (
+        settings.mail.password_file,
+        settings.alarms.webhook_secret_file,
+        settings.syslog.key,
+        settings.console.metrics_token_file,
+    )
     passwords = [settings.data_dir / path for path in chosen if path is not None]
     keys = [settings.certificate_key, settings.checkpoint_key, *settings.reader_keys]
     if settings.store.bucket is not None:

@@ -134,8 +134,20 @@ class PolicySection(_Section):
     outage_grace_seconds: Annotated[int, Field(ge=0, le=60)] = 60
 
 
-class GatewaySection(_Section):
-    """The SSH side. Times are seconds.
+class _Watched(_Section):
+    """Where a process answers ``/healthz``, ``/readyz`` and ``/metrics``, in plain HTTP: without a port, nowhere.
+
+    ``metrics_token_file`` holds what who reads metrics must show, 32 characters or more; needed where
+    ``metrics_host`` is not this machine alone, and asked of this machine too where it is set.
+    """
+
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Port | None = None
+    metrics_token_file: Path | None = None
+
+
+class GatewaySection(_Watched):
+    """The SSH side. Times are seconds. ``metrics_…``: where a balancer and a monitoring look.
 
     ``proxy_sources`` are the balancers' addresses or networks: what they send begins with a header of the PROXY protocol
     (version 2), and the client's address is the one in it. Nobody else's is believed.
@@ -161,8 +173,8 @@ class GatewaySection(_Section):
     user: str | None = None
 
 
-class ConsoleSection(_Section):
-    """The API's side. ``certificate`` and ``key`` are PEM files; unset, those made by ``init`` serve.
+class ConsoleSection(_Watched):
+    """The API's side. ``metrics_…``: where a monitoring looks. ``certificate`` and ``key`` are PEM files; unset, those made by ``init`` serve.
 
     ``trace_public_keys`` are PEM files of the gateways' public keys; unset, that of this node. ``public_url`` is where
     people find the pages, ``https://name:port``; unset, the console's own address under the gateway's first name.

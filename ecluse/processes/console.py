@@ -1,7 +1,6 @@
 """The console's process: the API, the journal's ingestion and the daily work on windows."""
 
 import asyncio
-import contextlib
 import os
 import socket
 import ssl
@@ -11,7 +10,6 @@ from datetime import timedelta
 import structlog
 import uvicorn
 from fastapi import FastAPI
-from typing_extensions import override
 
 from admin_api.alarms.watch import AlarmWatch
 from admin_api.alarms.webhook import Webhook
@@ -24,9 +22,13 @@ from ecluse import composition
 from ecluse.alarms import JournalAlarms
 from ecluse.clocks import ClockWatch
 from ecluse.errors import StartError
+from ecluse.observation.console import ConsoleMetrics, Timed
+from ecluse.observation.listener import watched
+from ecluse.observation.metrics import ObservedJournal
 from ecluse.presence import announced
 from ecluse.private_files import console_secrets
-from ecluse.processes.start import check_secrets, listening
+from ecluse.processes.http import Server, bound
+from ecluse.processes.start import check_secrets
 from ecluse.proofs import keep, proofs_of
 from ecluse.revocations import REFRESH_EVERY, Revocations
 from ecluse.searching import search_of
@@ -40,7 +42,6 @@ from policy.errors import PolicyError
 from policy.services import Services
 from policy.services.pruning import PruningService
 from recorder.audit.feed import JournalFeed
-from recorder.audit.journal import Journal
 from recorder.seal.ring import ReaderRing
 from recorder.store.catalog import Catalog
 from recorder.store.choice import trace_store
@@ -50,18 +51,6 @@ log = structlog.get_logger()
 
 TOP_UP_EVERY = timedelta(days=1)
 PRUNE_EVERY = timedelta(days=1)
-START_POLL_SECONDS = 0.02
-BACKLOG = 200
-
-
-class Server(uvicorn.Server):
-    """uvicorn without its signal handlers: the process has its own, and closes its stores after serving."""
-
-    @contextlib.contextmanager
-    @override
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone."""
-        yield
 
 
 async def serve(settings: Settings) -> None:
@@ -75,7 +64,7 @@ async def serve(settings: Settings) -> None:
     told = composition.api_settings(settings)
     recording = composition.recorder_settings(settings, Part.CONSOLE)
     database = Database(recording.catalog_url)
-    journal = Journal(database, node=told.node, now=clock.now)
+    journal = ObservedJournal(database, node=told.node, now=clock.now)
     try:
         await database.check()
         await built.hospitals.get(told.hospital_id)
@@ -83,6 +72,14 @@ async def serve(settings: Settings) -> None:
         store = trace_store(recording, clock.now)
         ring = ReaderRing(settings.reader_places, clock.now)
         search = search_of(settings, built, database, store, ring)
+        ingest = OutboxIngest(built, journal, clock)
+        machine = JournalAlarms(settings.hospital_id, clock.now, "console")
+        machine.journal = journal
+        bounds = timedelta(seconds=settings.alarms.clock_seconds)
+        watch = ClockWatch(told.node, built.database, clock, bounds, machine)
+        stopping = asyncio.Event()
+        metrics = ConsoleMetrics(told.hospital_id, built, database, ingest, watch, stopping.is_set)
+        journal.metrics = metrics
         app = create_app(
             built,
             Catalog(database),
@@ -94,22 +91,27 @@ async def serve(settings: Settings) -> None:
             vocabulary=(i18n.load("gateway"), i18n.load("ecluse")),
             search=search,
             ring=ring,
+            probe=metrics.readings,
         )
+        app.add_middleware(Timed, metrics=metrics)
         server = Server(_configuration(settings, app))
-        with _bound(settings.console.host, settings.console.port, sockets) as bound:
+        with bound("console", settings.console.host, settings.console.port, handed=sockets) as listening:
             policy = composition.policy_settings(settings, Part.CONSOLE)
             pruning = PruningService(built.database, clock, policy, composition.retention(settings))
-            ingest = OutboxIngest(built, journal, clock)
             chores = (
                 send_mails(app),
                 look_after_readers(app),
                 keep_retention(app),
                 keep(settings, proofs, store),
                 *(() if search is None else (search.run(),)),
-                *_watches(settings, told, built, database, journal),
+                watch.run(),
+                *_watches(settings, told, built, database, machine),
             )
             try:
-                await _serve(settings, server, bound, built, ingest, pruning, chores, manager)
+                async with watched(composition.observation_settings(settings, "console"), metrics) as port:
+                    await _serve(
+                        settings, server, listening, port, stopping, built, ingest, pruning, chores, manager
+                    )
             finally:
                 await close(app)
     finally:
@@ -120,7 +122,9 @@ async def serve(settings: Settings) -> None:
 async def _serve(
     settings: Settings,
     server: Server,
-    bound: Sequence[socket.socket],
+    listening: Sequence[socket.socket],
+    watched_at: int | None,
+    stopping: asyncio.Event,
     built: Services,
     ingest: OutboxIngest,
     pruning: PruningService,
@@ -128,7 +132,7 @@ async def _serve(
     manager: ServiceManager,
 ) -> None:
     async with asyncio.TaskGroup() as group:
-        serving = group.create_task(server.serve(sockets=list(bound)))
+        serving = group.create_task(server.serve(sockets=list(listening)))
         chores = [
             group.create_task(ingest.run()),
             group.create_task(_top_up(built)),
@@ -137,14 +141,14 @@ async def _serve(
             group.create_task(manager.signs_of_life()),
             *(group.create_task(chore) for chore in others),
         ]
-        while not (server.started or serving.done()):  # noqa: ASYNC110 - uvicorn offers no event to wait for
-            await asyncio.sleep(START_POLL_SECONDS)
-        port = bound[0].getsockname()[1]
+        await server.ready(serving)
+        port = listening[0].getsockname()[1]
         log.info("console.ready", host=settings.console.host, port=port)
-        with announced(settings.run_directory, "console", port):
+        with announced(settings.run_directory, "console", port, watched=watched_at):
             manager.tell("READY=1", f"STATUS=listening on port {port}")
             await stop_requested()
         manager.tell("STOPPING=1")
+        stopping.set()
         server.should_exit = True
         await serving
         for chore in chores:
@@ -153,15 +157,11 @@ async def _serve(
 
 
 def _watches(
-    settings: Settings, told: ApiSettings, built: Services, database: Database, journal: Journal
+    settings: Settings, told: ApiSettings, built: Services, database: Database, machine: JournalAlarms
 ) -> Iterator[Coroutine[None, None, None]]:
     """Give what looks for alarms, and what tells of them."""
     feed = JournalFeed(database, told.hospital_id)
     yield AlarmWatch(built, feed, told.hospital_id, told.thresholds, built.clock).run()
-    machine = JournalAlarms(settings.hospital_id, built.clock.now, "console")
-    machine.journal = journal
-    bound = timedelta(seconds=settings.alarms.clock_seconds)
-    yield ClockWatch(told.node, built.database, built.clock, bound, machine).run()
     collector = composition.syslog_settings(settings)
     if collector is not None:
         holder = f"{told.node}/{os.getpid()}"
@@ -186,24 +186,6 @@ def _configuration(settings: Settings, app: FastAPI) -> uvicorn.Config:
             private_key=str(settings.certificate_key),
             why=error.strerror or str(error),
         ) from error
-
-
-@contextlib.contextmanager
-def _bound(host: str, port: int, handed: Sequence[socket.socket]) -> Iterator[Sequence[socket.socket]]:
-    """Hold the port before anything is served: uvicorn would end the process where it is taken.
-
-    What was *handed* over by the service manager is listened on, and nothing else.
-    """
-    if handed:
-        yield handed
-        return
-    with listening("console", host, port):
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-        bound = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    try:
-        yield [bound]
-    finally:
-        bound.close()
 
 
 async def _refresh_lists(built: Services) -> None:

@@ -13,6 +13,9 @@ from ecluse.alarms import JournalAlarms
 from ecluse.clocks import ClockWatch
 from ecluse.errors import StartError
 from ecluse.host_keys import HostKeyUnusable, read_host_key
+from ecluse.observation.gateway import GatewayMetrics
+from ecluse.observation.listener import watched
+from ecluse.observation.metrics import ObservedJournal
 from ecluse.presence import announced
 from ecluse.private_files import gateway_secrets
 from ecluse.processes.start import check_secrets, listening
@@ -27,7 +30,6 @@ from gateway.target.tasks import TaskRunner
 from policy import i18n, services
 from policy.clock import Clock, SystemClock
 from policy.services import Services
-from recorder.audit.journal import Journal
 from recorder.capture.spool import Recorder
 
 log = structlog.get_logger()
@@ -88,7 +90,8 @@ async def _serve(
     manager: ServiceManager,
     sockets: Sequence[socket.socket],
 ) -> None:
-    journal = alarms.journal = Journal(recorder.database, node=settings.node, now=clock.now)
+    journal = ObservedJournal(recorder.database, node=settings.node, now=clock.now)
+    alarms.journal = journal
     told = composition.gateway_settings(settings)
     running = Gateway(told, built, recorder, journal, clock)
     tasks = TaskRunner(
@@ -103,27 +106,31 @@ async def _serve(
     machine.journal = journal
     bound = timedelta(seconds=settings.alarms.clock_seconds)
     watch = ClockWatch(settings.node, built.database, clock, bound, machine)
+    metrics = journal.metrics = GatewayMetrics(running, recorder, watch)
+    running.on_decision = metrics.decided
+    observed = watched(composition.observation_settings(settings, "gateway"), metrics)
     try:
-        with listening("gateway", told.host, told.port):
-            await running.start(sockets)
-        tasks.start()
-        # What was loaded until now stays: looking through it again and again holds up every session, 80 ms a time.
-        gc.collect()
-        gc.freeze()
-        clocks = asyncio.create_task(watch.run())
-        signs = asyncio.create_task(manager.signs_of_life(lambda: running.supervised))
-        log.info("gateway.ready", host=told.host, port=running.port)
-        with announced(settings.run_directory, "gateway", running.port):
-            manager.tell("READY=1", f"STATUS=listening on port {running.port}")
-            await stop_requested()
-            log.info("gateway.draining", sessions=running.sessions, within_seconds=told.drain_seconds)
-            stopping = asyncio.create_task(manager.draining(lambda: running.sessions))
-            clocks.cancel()
-            await machine.close()
-            await tasks.stop()
-            await running.drain()
-            stopping.cancel()
-            signs.cancel()
+        async with observed as watched_at:
+            with listening("gateway", told.host, told.port):
+                await running.start(sockets)
+            tasks.start()
+            # What was loaded until now stays: looking through it again and again holds up every session, 80 ms a time.
+            gc.collect()
+            gc.freeze()
+            clocks = asyncio.create_task(watch.run())
+            signs = asyncio.create_task(manager.signs_of_life(lambda: running.supervised))
+            log.info("gateway.ready", host=told.host, port=running.port)
+            with announced(settings.run_directory, "gateway", running.port, watched=watched_at):
+                manager.tell("READY=1", f"STATUS=listening on port {running.port}")
+                await stop_requested()
+                log.info("gateway.draining", sessions=running.sessions, within_seconds=told.drain_seconds)
+                stopping = asyncio.create_task(manager.draining(lambda: running.sessions))
+                clocks.cancel()
+                await machine.close()
+                await tasks.stop()
+                await running.drain()
+                stopping.cancel()
+                signs.cancel()
     except BaseException:
         await running.stop()
         raise

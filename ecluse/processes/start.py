@@ -69,8 +69,11 @@ def check_secrets(paths: Iterable[Path]) -> None:
 
 
 @contextmanager
-def listening(section: str, host: str, port: int) -> Iterator[None]:
-    """Turn the errors of listening on *host* and *port* into StartErrors that name the settings of *section*."""
+def listening(section: str, host: str, port: int, prefix: str = "") -> Iterator[None]:
+    """Turn the errors of listening on *host* and *port* into StartErrors that name the settings of *section*.
+
+    These are ``<prefix>host`` and ``<prefix>port`` there.
+    """
     try:
         yield
     except OSError as error:
@@ -78,6 +81,6 @@ def listening(section: str, host: str, port: int) -> Iterator[None]:
         raise StartError(
             "start.port_taken" if taken else "start.cannot_listen",
             place=f"{host}:{port}",
-            section=section,
+            setting=f"{section}.{prefix}",
             why=error.strerror or str(error),
         ) from error

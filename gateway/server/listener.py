@@ -30,6 +30,7 @@ from gateway.server.turnstile import Turnstile
 from gateway.session.certificates import CertificateWatch, TokenWatching
 from gateway.session.keeping import TraceWatch
 from gateway.session.lifecycle import Opener
+from gateway.session.live import Session
 from gateway.session.reasons import EndReason
 from gateway.session.supervisor import Supervisor
 from gateway.settings import GatewaySettings
@@ -37,6 +38,7 @@ from gateway.sshfix import ServerConnection, require_version
 from gateway.sshfix.algorithms import COMPRESSION, ENCRYPTION, KEX, MAC, SIGNATURE
 from gateway.target.dial import Dialler
 from policy.clock import Clock
+from policy.domain.access import Denial, Grant
 from policy.domain.hospitals import Hospital
 from policy.domain.ids import HospitalId
 from policy.domain.ways import Place
@@ -125,6 +127,8 @@ class Gateway:
         self._journal = GatewayJournal(journal, settings.hospital_id, clock)
         self._clock = clock
         self._wall = wall or clock
+        self.on_decision: Callable[[Grant | Denial, float], None] | None = None
+        """Hears of each answer to who asked for a device, and how many seconds it took; set it before the start."""
         self._catalog = catalog or load("gateway")
         self._monotonic = monotonic
         self._door = Door(settings, monotonic)
@@ -151,7 +155,22 @@ class Gateway:
     @property
     def sessions(self) -> int:
         """How many sessions are open, opening or ending."""
-        return len(self._supervisor.sessions) if self._supervisor is not None else 0
+        return len(self.live_sessions)
+
+    @property
+    def live_sessions(self) -> list[Session]:
+        """The sessions that are open, opening or ending."""
+        return self._supervisor.sessions if self._supervisor is not None else []
+
+    @property
+    def draining(self) -> bool:
+        """Whether nobody is taken in any more."""
+        return self._door.draining
+
+    @property
+    def policy_readable(self) -> bool:
+        """Whether policy answers, as the supervisor of sessions knows it; False before the start."""
+        return self._supervisor is not None and self._supervisor.policy_readable
 
     @property
     def supervised(self) -> bool:
@@ -314,6 +333,7 @@ class Gateway:
             node=settings.node,
             monotonic=self._monotonic,
             keeping=keeping,
+            on_decision=self.on_decision,
         )
         supervisor = Supervisor(
             access=services.access,

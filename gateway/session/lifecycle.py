@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
 from typing import Protocol
 
 import structlog
@@ -79,8 +80,9 @@ class Opener:
         node: str,
         monotonic: Callable[[], float],
         keeping: TraceWatch,
+        on_decision: Callable[[Grant | Denial, float], None] | None = None,
     ) -> None:
-        """Join policy, recorder, device side and journal."""
+        """Join policy, recorder, device side and journal; *on_decision* hears of each, and of its seconds."""
         self._access = access
         self._recorder = recorder
         self._dialler = dialler
@@ -89,6 +91,7 @@ class Opener:
         self._node = node
         self._monotonic = monotonic
         self._keeping = keeping
+        self._on_decision = on_decision
 
     async def open_session(
         self,
@@ -197,10 +200,13 @@ class Opener:
         await self._journalled(self._notes.session("channel.refused", session.grant, told))
 
     async def _decide(self, request: AccessRequest, jumped: bool) -> Grant:
+        began = perf_counter()
         try:
             decision = await self._access.decide(request)
         except PolicyError as error:
             raise AccessUnavailable("refusal.policy") from error
+        if self._on_decision is not None:
+            self._on_decision(decision, perf_counter() - began)
         if isinstance(decision, Denial):
             await self._journalled(self._notes.refused(request, decision, jumped=jumped))
             raise AccessRefused(decision)

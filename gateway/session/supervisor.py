@@ -86,6 +86,11 @@ class Supervisor:
         """The sessions that are open or opening."""
         return list(self._sessions)
 
+    @property
+    def policy_readable(self) -> bool:
+        """Whether policy answered when it was last asked, twice a second, and somebody still asks."""
+        return self._unreadable_since is None and not self.failed
+
     async def start(self) -> None:
         """Read the outbox's head, then look after what is registered. Raises PolicyUnavailable."""
         self._cursor, _ = await self._access.changes_since(None)

@@ -29,6 +29,7 @@ from policy.services.mails import MailQueue, MailService
 from policy.services.names import NameService
 from policy.services.own_factors import OwnFactorService
 from policy.services.people import PeopleService
+from policy.services.queues import QueueService
 from policy.services.recovery import RecoveryService
 from policy.services.reports import ReportService
 from policy.services.requests import RequestService
@@ -90,6 +91,7 @@ class Services:
     erasures: ErasureService
     exercises: ExerciseService
     names: NameService
+    queues: QueueService
 
     async def close(self) -> None:
         """Let log-ins under way settle, and close the database."""
@@ -161,4 +163,5 @@ async def build(
         erasures=ErasureService(database, clock, settings),
         exercises=ExerciseService(database, clock, settings),
         names=NameService(database),
+        queues=QueueService(database),
     )

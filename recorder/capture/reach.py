@@ -42,6 +42,7 @@ class StoreState:
         silent_seconds: For how long, without a break, something has been refused; 0 while all is taken.
         spool_bytes: Bytes of all traces in the spool that are not in the store.
         spool_quota: How many there may be.
+        catalogue_refuses: Whether the database of traces took nothing when it was last asked.
     """
 
     reachable_since: datetime | None
@@ -52,6 +53,7 @@ class StoreState:
     silent_seconds: float = 0.0
     spool_bytes: int = 0
     spool_quota: int = 0
+    catalogue_refuses: bool = False
 
     @property
     def spool_full(self) -> bool:
@@ -189,6 +191,7 @@ class Reach:
             silent_seconds=max(0.0, self._refused_for(self._monotonic())),
             spool_bytes=spool_bytes,
             spool_quota=spool_quota,
+            catalogue_refuses=CATALOGUE in self._refusals,
         )
 
     def _refused_for(self, at: float) -> float:

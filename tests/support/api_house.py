@@ -18,11 +18,13 @@ from typing_extensions import override
 from admin_api.alarms.webhook import Webhook
 from admin_api.app import close, create_app, send_mails
 from admin_api.evidence import OutboxIngest
+from admin_api.health import Standing
 from admin_api.readers import ReaderDesk
 from admin_api.retention.keeper import Keeper
 from admin_api.server import server_config
 from admin_api.settings import ApiSettings, MailSettings, WebhookSettings
 from ecluse.certificates import make_authority, make_server_certificate
+from ecluse.observation.readiness import Readings
 from ecluse.profile import Profile
 from policy.clock import ManualClock
 from policy.domain.alarms import Severity
@@ -175,6 +177,11 @@ async def _live(
         ready.set()
 
 
+async def _answers(database: Database) -> Standing:
+    await database.check()
+    return Standing.GOOD
+
+
 async def _serve(
     directory: Path,
     ready: threading.Event,
@@ -286,6 +293,7 @@ async def console_of(
         clock,
         vocabulary=(load("gateway"), load("ecluse")),
         search=search,
+        probe=Readings({"traces": partial(_answers, database)}),
     )
     config = server_config(app, host="127.0.0.1", port=port, certificate=tls / "api.pem", key=tls / "api.key")
     server = _Server(config)

@@ -129,6 +129,12 @@ class Calls:
         rows = await self._connection.execute(query.order_by(_m.next_try_at, _m.id).limit(limit))
         return [_call(row) for row in rows]
 
+    async def waiting(self, hospital_id: HospitalId) -> int:
+        """Return how many messages have neither arrived nor been given up."""
+        waiting = (_m.hospital_id == hospital_id) & _m.delivered_at.is_(None) & _m.abandoned_at.is_(None)
+        query = select(func.count()).select_from(t.alarm_calls).where(waiting)
+        return int((await self._connection.execute(query)).scalar_one())
+
     async def of_alarm(self, hospital_id: HospitalId, alarm_id: str) -> Sequence[Call]:
         """Return the messages about an alarm, the oldest first."""
         where = (_m.hospital_id == hospital_id) & (_m.alarm_id == alarm_id)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.ids import HospitalId, PersonId
@@ -39,6 +39,12 @@ class Mails:
         query = select(t.mails).where(waiting & (_c.next_try_at <= at))
         rows = await self._connection.execute(query.order_by(_c.next_try_at, _c.id).limit(limit))
         return [_mail(row) for row in rows]
+
+    async def waiting(self, hospital_id: HospitalId) -> int:
+        """Return how many mails have neither left nor been given up."""
+        waiting = (_c.hospital_id == hospital_id) & _c.sent_at.is_(None) & _c.abandoned_at.is_(None)
+        query = select(func.count()).select_from(t.mails).where(waiting)
+        return int((await self._connection.execute(query)).scalar_one())
 
     async def of_person(self, hospital_id: HospitalId, person_id: PersonId, limit: int) -> Sequence[Mail]:
         """Return at most *limit* of the person's mails, newest first."""

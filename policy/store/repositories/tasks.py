@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.ids import HospitalId, TaskId
@@ -49,6 +49,12 @@ class Tasks:
         query = select(t.tasks).where(_c.hospital_id == hospital_id)
         rows = await self._connection.execute(query.order_by(_c.requested_at.desc(), _c.id).limit(limit))
         return [_task(row) for row in rows]
+
+    async def waiting(self, hospital_id: HospitalId) -> int:
+        """Return how many tasks no gateway has taken."""
+        where = (_c.hospital_id == hospital_id) & (_c.state == TaskState.ASKED.value)
+        query = select(func.count()).select_from(t.tasks).where(where)
+        return int((await self._connection.execute(query)).scalar_one())
 
     async def take(self, node: str, at: datetime, asked_since: datetime) -> DeviceTask | None:
         """Claim for *node* the oldest task asked at *asked_since* or later, of any hospital; None where none waits.

@@ -309,3 +309,14 @@ def test_whatever_security_alone_reads_asks_for_a_reason(house: House) -> None:
             refused = client.get(_filled(path), params={"q": "x"})
             assert refused.status_code == 422, path
             assert [one["field"] for one in refused.json()["errors"]] == ["reason"], path
+
+
+def test_a_balancer_needs_no_token_and_learns_names_alone(house: House) -> None:
+    """``/healthz`` and ``/readyz`` are for anybody, to read; they say what is well and what is not, and nothing else."""
+    with house.client() as client:
+        alive, ready, written = client.get("/healthz"), client.get("/readyz"), client.post("/readyz")
+        below = client.get("/readyz/traces")
+    assert (alive.status_code, alive.json()) == (200, {"status": "good"})
+    assert (ready.status_code, ready.json()) == (200, {"status": "good", "checks": {"traces": "good"}})
+    assert [written.status_code, below.status_code] == [401, 401]
+    assert ready.headers["Strict-Transport-Security"]
