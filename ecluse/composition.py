@@ -15,7 +15,7 @@ from admin_api.syslog.settings import SyslogSettings
 from ecluse.errors import SettingsError
 from ecluse.host_keys import host_authority_line, host_fingerprints
 from ecluse.observation.settings import ObservationSettings
-from ecluse.sections import BucketSection, ConsoleSection, GatewaySection, Part
+from ecluse.sections import BucketSection, ConsoleSection, Flows, GatewaySection, Part
 from ecluse.settings import Settings
 from gateway.settings import GatewaySettings
 from policy.domain.alarms import Severity
@@ -171,6 +171,7 @@ def gateway_settings(settings: Settings) -> GatewaySettings:
         max_unauthenticated_per_source=chosen.max_unauthenticated_per_source,
         max_channels=chosen.max_channels,
         max_inner_connections=chosen.max_inner_connections,
+        flow_helper=settings.data_dir / chosen.flow_helper if chosen.flows is Flows.REQUIRED else None,
         drain_seconds=chosen.drain_seconds,
         responder_seconds=chosen.responder_seconds,
     )

@@ -51,6 +51,13 @@ class Part(StrEnum):
     CONSOLE = "console"
 
 
+class Flows(StrEnum):
+    """Whether the network filter must open the way to a device before it is dialled."""
+
+    OFF = "off"
+    REQUIRED = "required"
+
+
 class DatabaseSection(_Section):
     """One database: a SQLAlchemy URL without its password, which is read from ``password_file``.
 
@@ -154,11 +161,15 @@ class GatewaySection(_Watched):
     ``names`` are the DNS names and addresses that technicians type; unset, ``host`` and the machine's own name.
     ``host_authority`` is the private key that certifies the host keys; unset, the one made by ``init``.
     ``menu_seconds`` is how long the menu of a log-in without a device stays open, whatever is typed.
+    ``flows``: ``required`` has the helper at ``flow_helper`` open the way to each device before it is dialled, and
+    dials nothing without it; ``off`` dials whatever the network lets through.
     """
 
     host: str = "127.0.0.1"
     port: Port = 2222
     proxy_sources: tuple[Balancers, ...] = ()
+    flows: Flows = Flows.OFF
+    flow_helper: Path = Path("/run/ecluse/flows.sock")
     names: tuple[HostName, ...] = ()
     host_keys: tuple[Path, ...] = ()
     host_authority: Path | None = None

@@ -13,6 +13,7 @@ GatewayError
     ├── NoCommonAlgorithm   the device speaks nothing that its leg allows
     ├── HostKeyChanged      the device shows a key that nobody pinned
     ├── SecretRefused       the device refuses the vaulted secret
+    ├── FlowRefused         the network filter does not open the way to it
     └── DeviceRefused       the device accepts the account and refuses the channel
 """
 
@@ -126,3 +127,9 @@ class DeviceRefused(DeviceError):
     """The device refuses this shell, command or subsystem, as it would to anyone."""
 
     key = "device.refused"
+
+
+class FlowRefused(DeviceError):
+    """The network filter does not open the way to the device: nothing was dialled (rule T8)."""
+
+    key = "device.flow"

@@ -114,6 +114,10 @@ def _secret(event: SecurityEvent) -> bool:
     return event.details.get("error") == "SecretRefused"
 
 
+def _filtered(event: SecurityEvent) -> bool:
+    return event.details.get("error") == "FlowRefused"
+
+
 def _failures(event: SecurityEvent, set_by: Thresholds) -> Sequence[Tally]:
     return (Tally(name=f"failures/{_source(event)}", amount=1, limit=set_by.failed_logins, period=HOUR),)
 
@@ -165,6 +169,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     # the device's side
     Cause(kind="host_key_changed", event="device.host_key_changed", severity=_C, key=_device),
     Cause(kind="secret_refused", event="device.failed", severity=_H, key=_device, when=_secret),
+    Cause(kind="flow_refused", event="device.failed", severity=_H, key=_device, when=_filtered),
     Cause(kind="process_survived", event="session.process_survived", severity=_N, key=_device),
     Cause(kind="unseen_input", event="alarm.unseen_input", severity=_N, key=_session, counts=_unseen),
     Cause(kind="volume_out", event="session.moved", severity=_H, key=_device, counts=_volume),

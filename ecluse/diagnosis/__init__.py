@@ -43,6 +43,7 @@ async def examine(settings: Settings, clock: Clock) -> list[Symptom]:
         *await anchors.anchors(settings, clock),
         *await collector.collector(settings, clock),
         *network.ports(settings),
+        network.flows(settings),
         machine.clock(),
         machine.descriptors(),
         machine.library(),

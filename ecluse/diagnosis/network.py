@@ -1,11 +1,16 @@
-"""The ports the two programs listen on."""
+"""The ports the two programs listen on, and the helper that opens the way to devices."""
 
+import json
 import socket
 from collections.abc import Iterator
+from typing import Final
 
 from ecluse.diagnosis.symptom import Symptom, look
 from ecluse.presence import port_of
+from ecluse.sections import Flows
 from ecluse.settings import Settings
+
+_PATIENCE: Final = 5.0
 
 
 def ports(settings: Settings) -> Iterator[Symptom]:
@@ -30,3 +35,22 @@ def ports(settings: Settings) -> Iterator[Symptom]:
             yield check.failed("taken", why=error.strerror or str(error))
         else:
             yield check.good("free")
+
+
+def flows(settings: Settings) -> Symptom:
+    """Look at whether the network filter is asked before a device is dialled, and whether its helper answers."""
+    path = settings.data_dir / settings.gateway.flow_helper
+    check = look("flows", path=str(path))
+    if settings.gateway.flows is Flows.OFF:
+        return check.notice("off")
+    try:
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.settimeout(_PATIENCE)
+            caller.connect(str(path))
+            caller.sendall(b"\n")  # no request: it opens nothing
+            answer = json.loads(caller.makefile("rb").readline(256))
+    except (OSError, ValueError) as error:
+        return check.failed("silent", why=str(error))
+    if answer != {"refused": "request"}:
+        return check.failed("other", why=json.dumps(answer)[:100])
+    return check.good("answers")

@@ -37,6 +37,7 @@ from gateway.settings import GatewaySettings
 from gateway.sshfix import ServerConnection, require_version
 from gateway.sshfix.algorithms import COMPRESSION, ENCRYPTION, KEX, MAC, SIGNATURE
 from gateway.target.dial import Dialler
+from gateway.target.flows import FlowHelper
 from policy.clock import Clock
 from policy.domain.access import Denial, Grant
 from policy.domain.hospitals import Hospital
@@ -327,7 +328,9 @@ class Gateway:
         opener = Opener(
             access=services.access,
             recorder=self._recorder,
-            dialler=Dialler(services.vault, settings.connect_timeout_seconds),
+            dialler=Dialler(
+                services.vault, settings.connect_timeout_seconds, FlowHelper.at(settings.flow_helper)
+            ),
             notes=self._journal,
             clock=clock,
             node=settings.node,

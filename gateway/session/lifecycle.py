@@ -274,8 +274,12 @@ class Opener:
             if not session.connections:
                 session.end(EndReason.DEVICE)
 
+        def left() -> float:
+            end, now = session.obligations.hard_end, self._clock.now()
+            return session.deadline.remaining(end, now, self._monotonic()).total_seconds()
+
         try:
-            connection = await self._dialler.dial(session.grant, lost)
+            connection = await self._dialler.dial(session.grant, lost, left)
         except PolicyUnavailable as error:
             raise AccessUnavailable("refusal.policy") from error
         if session.ending is not None:  # its end saw no connection to close

@@ -33,6 +33,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = {
     "device.algorithms": Remedy("administrator", "step.derogation", "T5"),
     "device.host-key": Remedy("administrator", "step.host-key", "T5"),
     "device.secret": Remedy("administrator", "step.secret", "T9"),
+    "device.flow": Remedy("administrator", "step.flow", "T8"),
     "device.refused": Remedy("administrator", "step.device-rights", "T9"),
     "end.idle": Remedy("technician", "step.while-open", "T10"),
     "end.window": Remedy("technician", "step.more-time", "O3"),

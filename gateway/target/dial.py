@@ -17,6 +17,7 @@ from gateway.errors import (
 from gateway.ports import Vault
 from gateway.sshfix import DeviceConnection, connect
 from gateway.sshfix.algorithms import COMPRESSION, ENCRYPTION, KEX, MAC, SIGNATURE
+from gateway.target.flows import UNFILTERED, Flow, Flows, Left
 from gateway.target.owner import DeviceOwner, OnLost
 from policy.domain.access import Grant
 from policy.domain.devices import AccountMethod, Algorithms, Quirk
@@ -33,15 +34,27 @@ SLOWER = 3
 class Dialler:
     """Connects to devices on the strength of a grant, and of nothing else (invariant 1)."""
 
-    def __init__(self, vault: Vault, timeout: float) -> None:
-        """Ask *vault* for secrets; give a device *timeout* seconds to let us in."""
+    def __init__(self, vault: Vault, timeout: float, flows: Flows = UNFILTERED) -> None:
+        """Ask *vault* for secrets and *flows* for the way; give a device *timeout* seconds to let us in."""
         self._vault = vault
         self._timeout = timeout
+        self._flows = flows
 
-    async def dial(self, grant: Grant | TaskGrant, on_lost: OnLost) -> DeviceConnection:
+    async def way(self, grant: Grant | TaskGrant, left: Left) -> Flow:
+        """Have the network filter open the way to the device of *grant*, for *left* seconds, until it is closed.
+
+        Raises FlowRefused.
+        """
+        return await self._flows.open(grant.address, grant.port, left)
+
+    async def dial(
+        self, grant: Grant | TaskGrant, on_lost: OnLost, left: Left | None = None
+    ) -> DeviceConnection:
         """Connect to the device of *grant* under its account; *on_lost* is called when the connection ends.
 
-        Raises HostKeyChanged, SecretRefused, NoCommonAlgorithm, DeviceUnreachable; PolicyUnavailable from the vault.
+        *left* tells for how many seconds the connection may still be used; unset, for as long as a device is given.
+        Raises FlowRefused, HostKeyChanged, SecretRefused, NoCommonAlgorithm, DeviceUnreachable; PolicyUnavailable
+        from the vault.
         """
         keys = pinned(grant.host_keys)
         try:
@@ -50,8 +63,30 @@ class Dialler:
             raise SecretRefused(f"the vault does not open: {error}") from error
         secret = credential.secret.reveal()
         password = secret if credential.method is AccountMethod.PASSWORD else None
-        owner = DeviceOwner(on_lost, _account_name(grant), password)
         timeout = patience(grant.algorithms, self._timeout)
+        flow = await self.way(grant, left or (lambda: timeout))
+
+        def lost(error: Exception | None) -> None:
+            flow.close()
+            on_lost(error)
+
+        owner = DeviceOwner(lost, _account_name(grant), password)
+        try:
+            connection = await self._connected(grant, credential, keys, timeout, owner)
+        except BaseException:
+            flow.close()
+            raise
+        flow.on_lost = connection.abort
+        return connection
+
+    async def _connected(
+        self,
+        grant: Grant | TaskGrant,
+        credential: Credential,
+        keys: list[asyncssh.SSHKey],
+        timeout: float,
+        owner: DeviceOwner,
+    ) -> DeviceConnection:
         options = await asyncssh.SSHClientConnectionOptions.construct(
             None, **_options(grant, credential, keys, timeout, owner)
         )

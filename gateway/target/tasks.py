@@ -5,7 +5,7 @@ from typing import Protocol
 
 import structlog
 
-from gateway.errors import DeviceError, HostKeyChanged, NoCommonAlgorithm
+from gateway.errors import DeviceError, FlowRefused, HostKeyChanged, NoCommonAlgorithm
 from gateway.journal import ACTOR
 from gateway.target.dial import Dialler, patience
 from gateway.target.hostkeys import fetch
@@ -118,13 +118,14 @@ class TaskRunner:
             return TaskResult(ok=False, detail=self._say("device.unreachable", device=grant.device_name))
 
     async def _host_keys(self, grant: TaskGrant) -> TaskResult:
-        lines = await fetch(
-            grant.address,
-            grant.port,
-            grant.source_address,
-            grant.algorithms,
-            timeout=patience(grant.algorithms, self._timeout),
-        )
+        timeout = patience(grant.algorithms, self._timeout)
+        flow = await self._dialler.way(grant, lambda: timeout)
+        try:
+            lines = await fetch(
+                grant.address, grant.port, grant.source_address, grant.algorithms, timeout=timeout
+            )
+        finally:
+            flow.close()
         return TaskResult(
             ok=True, host_keys=tuple(lines), detail=self._say("task.host-keys", count=str(len(lines)))
         )
@@ -142,7 +143,7 @@ class TaskRunner:
                 "task.host-key", device=grant.device_name, shown=error.shown, pinned=error.pinned
             )
         said = self._say(error.key, device=grant.device_name)
-        return f"{said} ({error.detail})" if isinstance(error, NoCommonAlgorithm) else said
+        return f"{said} ({error.detail})" if isinstance(error, NoCommonAlgorithm | FlowRefused) else said
 
     def _say(self, key: str, **arguments: str) -> str:
         """Return the sentence in both languages: a result is read by whoever looks, not by one person."""

@@ -49,6 +49,7 @@ def undeclared(*failed: str) -> dict[str, Any]:
         (event("access.denied", {"failed": "C2:finding.C2.undeclared"}), None),
         (event("device.host_key_changed", device_id="d" * 32), "host_key_changed"),
         (event("device.failed", {"error": "SecretRefused"}, device_id="d" * 32), "secret_refused"),
+        (event("device.failed", {"error": "FlowRefused"}, device_id="d" * 32), "flow_refused"),
         (event("device.failed", {"error": "DeviceUnreachable"}, device_id="d" * 32), None),
         (event("trace.verified", {"intact": False}), "trace_altered"),
         (event("trace.verified", {"intact": True}), None),

@@ -1,0 +1,62 @@
+"""The kernel's filter, as far as the flow helper may change it: the elements of two sets, and nothing else."""
+
+import json
+import subprocess
+from typing import Any, Final
+
+from ecluse.flows.request import Place, Refused
+
+FAMILY: Final = "inet"
+TABLE: Final = "ecluse"
+SETS: Final = {4: "open4", 6: "open6"}
+PATIENCE: Final = 5.0
+"""Seconds that one change may take; it takes a hundredth."""
+
+
+class Filter:
+    """Adds and removes elements by ``nft -j``, each change in one transaction. Blocks while it does."""
+
+    def __init__(self, program: str) -> None:
+        """Run *program*, the absolute path of nft."""
+        self._program = program
+
+    def clear(self) -> None:
+        """Close every way; raises Refused("filter"), above all where the table is not loaded."""
+        self._do([{"flush": {"set": _of(name)}} for name in SETS.values()])
+
+    def open(self, place: Place, seconds: int) -> None:
+        """Let *place* be reached for *seconds* from now, whatever was said of it before; raises Refused("filter")."""
+        element = {"elem": {"val": _value(place), "timeout": seconds}}
+        # an element that stands there keeps its old timeout: it is removed first, and added before so that it can be
+        self._do([_element("add", place), _element("delete", place), _element("add", place, element)])
+
+    def close(self, place: Place) -> None:
+        """Let *place* be reached no more, whether it could be or not; raises Refused("filter")."""
+        self._do([_element("add", place), _element("delete", place)])
+
+    def _do(self, commands: list[dict[str, Any]]) -> None:
+        try:
+            done = subprocess.run(
+                [self._program, "-j", "-f", "-"],
+                input=json.dumps({"nftables": commands}).encode(),
+                capture_output=True,
+                timeout=PATIENCE,
+                check=False,
+                env={},
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            raise Refused("filter", repr(error)) from error
+        if done.returncode:
+            raise Refused("filter", " ".join(done.stderr.decode("utf-8", "replace").split())[:400])
+
+
+def _of(name: str) -> dict[str, Any]:
+    return {"family": FAMILY, "table": TABLE, "name": name}
+
+
+def _value(place: Place) -> dict[str, Any]:
+    return {"concat": [place.address, place.port]}
+
+
+def _element(verb: str, place: Place, element: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {verb: {"element": {**_of(SETS[place.version]), "elem": [element or _value(place)]}}}

@@ -1,0 +1,229 @@
+"""The flow helper: opens the way to one device for as long as a session or a device task lasts.
+
+It is the only part of the product that may change the network filter, and all it can do there is to let a registered
+device's address and port be reached, for a bounded time. It runs apart from the gateway, with that one right
+(CAP_NET_ADMIN), and on the standard library alone::
+
+    python -I -m ecluse.flows.helper --gateway ecluse-gateway --register /etc/ecluse-network/flows.json
+
+A connection of the Unix socket is one way. Who connects is known by the kernel (SO_PEERCRED): the gateway's user, or
+root. She sends one line (see `ecluse.flows.request`) and is answered one, ``{"open": SECONDS}`` or ``{"refused":
+WORD}``. The way is open until she hangs up, or its seconds are over: a gateway that is killed hangs up by being killed.
+When the helper starts and when it stops, nothing is open.
+"""
+
+import argparse
+import asyncio
+import json
+import math
+import os
+import pwd
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from ecluse.flows.filter import Filter
+from ecluse.flows.register import Register
+from ecluse.flows.request import LONGEST_LINE, Place, Refused, Request, parse
+
+MOST: Final = 8192
+"""Connections at once: more sessions than one gateway carries."""
+PATIENCE: Final = 5.0
+"""Seconds in which a caller says what she wants."""
+_FIRST_PASSED_SOCKET: Final = 3
+_CREDENTIALS: Final = struct.Struct("3i")
+
+
+class Helper:
+    """Keeps account of who holds which way, and keeps the kernel's sets to it."""
+
+    def __init__(self, gateway: int, register: Register, kernel: Filter) -> None:
+        """Serve the user number *gateway*, for what stands in *register*, by *kernel*."""
+        self._callers = frozenset({0, gateway})
+        self._register = register
+        self._kernel = kernel
+        self._held: dict[Place, dict[object, float]] = {}
+        self._told: dict[Place, float] = {}
+        self._connections = 0
+
+    async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection to its end."""
+        self._connections += 1
+        try:
+            # cancelled is who is served while the helper stops, and nobody asks what became of it
+            with suppress(ConnectionError, asyncio.CancelledError):
+                await self._serve(reader, writer)
+        finally:
+            self._connections -= 1
+            writer.close()
+
+    def close(self) -> None:
+        """Close every way at once; raises Refused("filter")."""
+        self._held.clear()
+        self._told.clear()
+        self._kernel.clear()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hold = object()
+        caller = _caller(writer)
+        try:
+            line = await _line(reader)
+            if caller not in self._callers:
+                raise Refused("caller")
+            if self._connections > MOST:
+                raise Refused("busy")
+            request = parse(line)
+            self._register.check(request.place)
+            self._open(request, hold)
+        except Refused as refused:
+            _log(f"refused {refused.word} to user {caller}: {refused.why}")
+            _answer(writer, {"refused": refused.word})
+            return
+        try:
+            _log(f"open {request.place.shown} for {request.seconds} s to user {caller}")
+            _answer(writer, {"open": request.seconds})
+            with suppress(TimeoutError):
+                async with asyncio.timeout(request.seconds):
+                    await reader.read(1)
+        finally:
+            self._release(request.place, hold)
+            _log(f"released {request.place.shown}")
+
+    def _open(self, request: Request, hold: object) -> None:
+        holds = self._held.setdefault(request.place, {})
+        holds[hold] = _now() + request.seconds
+        try:
+            self._settle(request.place)
+        except Refused:
+            self._forget(request.place, hold)
+            raise
+
+    def _release(self, place: Place, hold: object) -> None:
+        self._forget(place, hold)
+        try:
+            self._settle(place)
+        except Refused as refused:  # what stands there is over by itself, with its seconds
+            _log(f"failed to close {place.shown}: {refused.why}")
+
+    def _forget(self, place: Place, hold: object) -> None:
+        holds = self._held.get(place, {})
+        holds.pop(hold, None)
+        if not holds:
+            self._held.pop(place, None)
+
+    def _settle(self, place: Place) -> None:
+        """Have the kernel let *place* be reached until the last of its holders' ends, and no longer."""
+        until = max(self._held.get(place, {}).values(), default=None)
+        if until == self._told.get(place):
+            return
+        self._told.pop(place, None)
+        if until is None or until <= _now():
+            self._kernel.close(place)
+            return
+        self._kernel.open(place, math.ceil(until - _now()))
+        self._told[place] = until
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await reader.readline()
+    except TimeoutError:
+        raise Refused("request", "nothing asked in time") from None
+    except ValueError:  # what StreamReader makes of a line beyond its limit
+        raise Refused("request", "no line") from None
+
+
+def _caller(writer: asyncio.StreamWriter) -> int:
+    """Return the user number of who connected, as the kernel noted it then."""
+    credentials = writer.get_extra_info("socket").getsockopt(
+        socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
+    )
+    _pid, uid, _gid = _CREDENTIALS.unpack(credentials)
+    return int(uid)
+
+
+def _answer(writer: asyncio.StreamWriter, document: dict[str, object]) -> None:
+    writer.write(json.dumps(document).encode() + b"\n")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _log(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def _listening(path: Path | None, gateway: int) -> socket.socket:
+    """Return the socket that systemd passed, or one made at *path* for the user *gateway* alone."""
+    if path is None:
+        if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
+            raise SystemExit("no socket was passed: start it by its systemd socket, or give --listen")
+        return socket.socket(fileno=_FIRST_PASSED_SOCKET)
+    path.unlink(missing_ok=True)
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        made.bind(str(path))
+    finally:
+        os.umask(before)
+    os.chown(path, gateway, -1)
+    return made
+
+
+async def _run(helper: Helper, listening: socket.socket) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        helper.close()
+    except Refused as refused:
+        raise SystemExit(
+            f"the filter does not serve: load deploy/nftables/ecluse.nft first ({refused.why})"
+        ) from None
+    server = await asyncio.start_unix_server(helper.take, sock=listening, limit=LONGEST_LINE)
+    _log("ready")
+    try:
+        await stop.wait()
+    finally:
+        server.close()
+        helper.close()
+
+
+def _user(text: str) -> int:
+    return int(text) if text.isdigit() else pwd.getpwnam(text).pw_uid
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run until SIGTERM."""
+    parser = argparse.ArgumentParser(
+        prog="ecluse.flows.helper", description="Opens the way to registered devices."
+    )
+    parser.add_argument("--gateway", required=True, help="the gateway's user, by name or number")
+    parser.add_argument(
+        "--register", required=True, type=Path, nargs="+", help="what 'ecluse flows export' printed"
+    )
+    parser.add_argument("--listen", type=Path, help="where to listen, if systemd passes no socket")
+    parser.add_argument("--nft", default="/usr/sbin/nft", help="the nft program")
+    told = parser.parse_args(arguments)
+    try:
+        gateway = _user(told.gateway)
+    except KeyError:
+        parser.error(f"there is no user {told.gateway}")
+    if gateway == os.geteuid():
+        parser.error("the gateway's user may not run this: it is there so that the gateway cannot")
+    kernel = Filter(told.nft)
+    asyncio.run(
+        _run(Helper(gateway, Register(told.register), kernel), kernel, _listening(told.listen, gateway))
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""The network filter, on a network of the test's own: real sshds in two admin zones, the bastion, a supplier."""
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.support.hospital_network import (
+    GATEWAY_USER,
+    RIS02,
+    SCAN01,
+    ZONE_A,
+    ZONE_B,
+    HospitalNetwork,
+    as_user,
+    hospital_network,
+)
+from tests.support.network import refusal
+from tests.support.waiting import eventually
+
+_REFUSAL = refusal()
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(_REFUSAL is not None, reason=str(_REFUSAL)),
+]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def hospital() -> AsyncIterator[HospitalNetwork]:
+    """Everything runs, and nothing is open."""
+    with tempfile.TemporaryDirectory(prefix="ecluse-network-") as name:
+        Path(name).chmod(0o755)
+        async with hospital_network(Path(name)) as made:
+            yield made
+
+
+@contextmanager
+def asked(hospital: HospitalNetwork, line: bytes) -> Iterator[dict[str, Any]]:
+    """Ask the helper as root, and hold the connection until the end of the block."""
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.settimeout(10)
+        caller.connect(str(hospital.sockets))
+        caller.sendall(line)
+        yield json.loads(caller.makefile().readline())
+
+
+def request(place: tuple[str, int], seconds: int = 60) -> bytes:
+    """Return the line that asks for *place*."""
+    return json.dumps({"address": place[0], "port": place[1], "seconds": seconds}).encode() + b"\n"
+
+
+async def test_a_session_opens_the_way_to_its_device_and_its_end_closes_it(
+    hospital: HospitalNetwork, tmp_path: Path
+) -> None:
+    """Before, nothing; meanwhile that one door, by the zone's address, through a restart of the helper; then nothing."""
+    assert hospital.open_ways() == []
+    assert not hospital.gateway_reaches(SCAN01[0])
+    supplier = hospital.supplier(tmp_path / "supplier")
+    login, answers = hospital.ticket()
+    command = supplier.command(f"{login}+scan01", "echo $SSH_CONNECTION; read line; echo $line")
+    process = await supplier.start(command, answers=answers)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        line = await asyncio.wait_for(process.stdout.readline(), 20)
+        source, _, address, port = line.decode().split()
+        assert (source, address, port) == (ZONE_A[0], SCAN01[0], "22")
+        assert hospital.open_ways() == [f"{SCAN01[0]} 22"]
+        assert hospital.gateway_reaches(SCAN01[0])
+        assert not hospital.gateway_reaches(SCAN01[1]), "another address of the same device"
+        assert not hospital.gateway_reaches(SCAN01[0], 2222)
+        assert not hospital.gateway_reaches(RIS02[0])
+
+        hospital.stop("helper")
+        assert hospital.open_ways() == []
+        hospital.start_helper()
+        await eventually(lambda: hospital.open_ways() == [f"{SCAN01[0]} 22"])
+        out, errors = await asyncio.wait_for(process.communicate(b"still there\n"), 20)
+        assert out == b"still there\n", errors
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    await eventually(lambda: hospital.open_ways() == [])
+    assert not hospital.gateway_reaches(SCAN01[0])
+
+
+async def test_a_gateway_that_is_killed_leaves_no_way_open(hospital: HospitalNetwork, tmp_path: Path) -> None:
+    """The other zone, by IPv6 all along: kill -9 in the middle of a session closes its way at once."""
+    supplier = hospital.supplier(tmp_path / "supplier", version=6)
+    login, answers = hospital.ticket()
+    command = supplier.command(f"{login}+ris02", "echo $SSH_CONNECTION; read line")
+    process = await supplier.start(command, answers=answers)
+    assert process.stdout is not None
+    try:
+        line = await asyncio.wait_for(process.stdout.readline(), 20)
+        source, _, address, port = line.decode().split()
+        assert (source, address, port) == (ZONE_B[1], RIS02[1], "22")
+        assert hospital.open_ways() == [f"{RIS02[1]} 22"]
+        assert hospital.gateway_reaches(RIS02[1])
+        hospital.stop("gateway", signal.SIGKILL)
+        await eventually(lambda: hospital.open_ways() == [])
+        assert not hospital.gateway_reaches(RIS02[1])
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        await hospital.start_gateway()
+
+
+async def test_without_the_helper_nothing_is_dialled(hospital: HospitalNetwork, tmp_path: Path) -> None:
+    """Where the filter is demanded and its helper is away, she reads the rule and whose move it is; so does the journal."""
+    supplier = hospital.supplier(tmp_path / "supplier")
+    login, answers = hospital.ticket()
+    hospital.stop("helper")
+    try:
+        done = await supplier.ssh(f"{login}+scan01", "true", answers=answers)
+    finally:
+        hospital.start_helper()
+    assert done.rc != 0
+    assert "PGSSIS-T8" in done.said
+    [entry] = await hospital.journal("device.failed")
+    assert entry.event.details["error"] == "FlowRefused"
+    assert "does not answer" in str(entry.event.details["detail"])
+
+
+async def test_the_register_binds_the_gateway(hospital: HospitalNetwork) -> None:
+    """What policy would let be dialled and root did not register stays shut, for the gateway's user as for root."""
+    with asked(hospital, request((RIS02[0], 22))) as answer:
+        assert answer == {"refused": "unregistered"}
+    with asked(hospital, request((RIS02[1], 23))) as answer:
+        assert answer == {"refused": "unregistered"}
+    with asked(hospital, b"flush ruleset\n") as answer:
+        assert answer == {"refused": "request"}
+    assert hospital.open_ways() == []
+
+
+async def test_only_the_gateway_s_user_is_heard(hospital: HospitalNetwork) -> None:
+    """Were the socket open to everybody, the kernel would still tell the helper who calls."""
+    ask = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n"
+    ask += "s.sendall(sys.argv[2].encode()); print(s.makefile().readline(), end='')"
+    hospital.sockets.chmod(0o666)
+    try:
+        heard = {
+            user: await asyncio.to_thread(
+                hospital.network.run, "gateway", *as_user(user), sys.executable, "-I", "-S", "-c", ask,
+                str(hospital.sockets), request((SCAN01[0], 22)).decode(),
+            )
+            for user in (GATEWAY_USER, GATEWAY_USER + 7)
+        }  # fmt: skip
+    finally:
+        hospital.sockets.chmod(0o600)
+    assert json.loads(heard[GATEWAY_USER]) == {"open": 60}
+    assert json.loads(heard[GATEWAY_USER + 7]) == {"refused": "caller"}
+    await eventually(lambda: hospital.open_ways() == [])
+
+
+async def test_a_way_is_open_until_its_last_holder_s_end(hospital: HospitalNetwork) -> None:
+    """Two sessions on one device: the first to end closes nothing, and the way is shut when the seconds are over."""
+    place, shown = (SCAN01[0], 22), [f"{SCAN01[0]} 22"]
+    with asked(hospital, request(place, 1)) as short:
+        with asked(hospital, request(place, 600)) as long:
+            assert (short, long) == ({"open": 1}, {"open": 600})
+        # what is left is the first one's second
+        assert hospital.open_ways() == shown
+        await eventually(lambda: hospital.open_ways() == [])
+    assert "released" in hospital.log("helper")
+
+
+async def test_the_kernel_shuts_a_way_that_nobody_looks_after(hospital: HospitalNetwork) -> None:
+    """With the helper dead at once and nobody in its place, the element's own timeout ends the way."""
+    with asked(hospital, request((SCAN01[0], 22), 1)):
+        hospital.stop("helper", signal.SIGKILL)
+    try:
+        await eventually(lambda: not hospital.gateway_reaches(SCAN01[0]))
+        assert hospital.open_ways() == []
+    finally:
+        hospital.start_helper()
