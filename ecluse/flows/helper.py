@@ -219,10 +219,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"there is no user {told.gateway}")
     if gateway == os.geteuid():
         parser.error("the gateway's user may not run this: it is there so that the gateway cannot")
-    kernel = Filter(told.nft)
-    asyncio.run(
-        _run(Helper(gateway, Register(told.register), kernel), kernel, _listening(told.listen, gateway))
-    )
+    helper = Helper(gateway, Register(told.register), Filter(told.nft))
+    asyncio.run(_run(helper, _listening(told.listen, gateway)))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from ipaddress import IPv6Address, ip_address
 from typing import Any, Final
 
 LONGEST_LINE: Final = 256
-"""Bytes of a request; the longest right one has 97."""
+"""Bytes of a request; a right one has 88 at most."""
 LONGEST_SECONDS: Final = 86_400
 """A way that is to stay longer is asked for again, by the same connection's owner."""
 HIGHEST_PORT: Final = 65_535

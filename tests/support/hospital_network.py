@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import re
 import shutil
@@ -9,14 +10,15 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import pyotp
+import structlog
 from typing_extensions import override
 
 from ecluse.demo.device_files import prepare, sshd_program
@@ -205,7 +207,8 @@ async def hospital_network(folder: Path) -> AsyncIterator[HospitalNetwork]:
         _lay(cables)
         running: dict[str, subprocess.Popen[bytes]] = {}
         scan01, ris02 = (_Sshd(folder / name, name) for name in ("scan01", "ris02"))
-        await asyncio.to_thread(install, folder / "data")  # it runs a loop of its own
+        with logs_kept():
+            await asyncio.to_thread(install, folder / "data")  # it runs a loop of its own
         world, other = await _people(folder / "data", scan01, ris02)
         made = HospitalNetwork(
             folder=folder,
@@ -235,6 +238,16 @@ async def hospital_network(folder: Path) -> AsyncIterator[HospitalNetwork]:
                     process.kill()
                     process.wait()
             await world.close()
+
+
+@contextmanager
+def logs_kept() -> Iterator[None]:
+    """Take back what a command of this process does to the logs: its stream is closed when it ends."""
+    before, root = structlog.get_config(), logging.getLogger()
+    handlers = list(root.handlers)
+    yield
+    structlog.configure(**before)
+    root.handlers[:] = handlers
 
 
 def _lay(cables: Network) -> None:

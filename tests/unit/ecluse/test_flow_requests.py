@@ -9,7 +9,7 @@ import pytest
 from ecluse.flows.register import Register
 from ecluse.flows.request import LONGEST_SECONDS, Place, Refused, parse
 
-LONGEST = b'{"address": "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fff0", "port": 65535, "seconds": 86400}\n'
+LONGEST = b'{"address": "2001:ffff:ffff:ffff:ffff:ffff:ffff:fff0", "port": 65535, "seconds": 86400}\n'
 
 
 def asked(**changed: object) -> bytes:
