@@ -118,6 +118,15 @@ def _filtered(event: SecurityEvent) -> bool:
     return event.details.get("error") == "FlowRefused"
 
 
+def _around(event: SecurityEvent) -> bool:
+    return bool(event.details.get("answered") or event.details.get("refused"))
+
+
+def _sealed(event: SecurityEvent) -> bool:
+    """Tell whether a probe proved something: its own door answered, and nothing else did."""
+    return not _around(event) and not event.details.get("missing")
+
+
 def _failures(event: SecurityEvent, set_by: Thresholds) -> Sequence[Tally]:
     return (Tally(name=f"failures/{_source(event)}", amount=1, limit=set_by.failed_logins, period=HOUR),)
 
@@ -174,6 +183,9 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(kind="unseen_input", event="alarm.unseen_input", severity=_N, key=_session, counts=_unseen),
     Cause(kind="volume_out", event="session.moved", severity=_H, key=_device, counts=_volume),
     Cause(kind="volume_out", event="session.closed", severity=_H, key=_device, counts=_volume),
+    # around the bastion
+    Cause(kind="bypass", event="flows.probed", severity=_C, key=_fact("vantage"), when=_around),
+    Cause(kind="bypass", event="flows.probed", severity=_C, key=_fact("vantage"), when=_sealed, over=True),
     # what is kept
     Cause(kind="recording_failed", event="alarm.recording_failed", severity=_C, key=_one),
     Cause(kind="recording_failed", event="alarm.recording_unavailable", severity=_C, key=_one),

@@ -49,6 +49,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "holds": ("holds",),
     "erasures": ("erasures",),
     "exercises": ("exercises",),
+    "flows": ("flows",),
     "audit": ("audit",),
     "alarms": ("alarms",),
     "tasks": ("tasks",),

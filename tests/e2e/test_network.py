@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from admin_api.alarms.causes import Thresholds, sightings
 from tests.support.hospital_network import (
+    FRONT,
+    FRONT_PORT,
     GATEWAY_USER,
     RIS02,
     SCAN01,
@@ -23,7 +26,9 @@ from tests.support.hospital_network import (
     HospitalNetwork,
     as_user,
     hospital_network,
+    logs_kept,
 )
+from tests.support.installed import ecluse
 from tests.support.network import refusal
 from tests.support.waiting import eventually
 
@@ -93,6 +98,93 @@ async def test_a_session_opens_the_way_to_its_device_and_its_end_closes_it(
             await process.wait()
     await eventually(lambda: hospital.open_ways() == [])
     assert not hospital.gateway_reaches(SCAN01[0])
+
+
+def matrix(hospital: HospitalNetwork) -> Path:
+    """Write the flow matrix as ``flows export --json`` prints it: each device by both of its addresses."""
+    path = hospital.folder / "matrix.json"
+    places = [("scan01", "imagerie", one) for one in SCAN01] + [("ris02", "biologie", one) for one in RIS02]
+    flows = [
+        {"device": device, "zone": zone, "source": None, "address": address, "port": 22}
+        for device, zone, address in places
+    ]
+    path.write_text(json.dumps({"version": 1, "flows": flows, "entries": []}))
+    return path
+
+
+async def probed(hospital: HospitalNetwork, machine: str, *options: str) -> tuple[int, dict[str, Any]]:
+    """Run the probe on *machine*; return its exit code and what it found."""
+    command = ("flows", "probe", "--matrix", str(matrix(hospital)), "--vantage", machine, "--seconds", "0.4")
+    with logs_kept():
+        done = await hospital.network.ask(machine, lambda: ecluse(*command, *options, "--json"))
+    return done.exit_code, json.loads(done.stdout)
+
+
+SUPPLIERS_DOORS = ("--expect", f"{FRONT[0]}:{FRONT_PORT}", "--expect", f"[{FRONT[1]}]:{FRONT_PORT}")
+
+
+async def test_a_supplier_reaches_the_bastion_s_door_and_nothing_else(hospital: HospitalNetwork) -> None:
+    """By IPv4 and IPv6: no device, no other port of the bastion, none of its addresses on the zones' side."""
+    inner = [f"--also={ZONE_A[0]}:{FRONT_PORT}", f"--also=[{ZONE_B[1]}]:{FRONT_PORT}"]
+    code, found = await probed(
+        hospital, "supplier", *SUPPLIERS_DOORS, *inner, "--port", "80", "--port", "443"
+    )
+    assert (found["answered"], found["refused"], found["missing"], code) == ([], [], [], 0)
+    assert found["tried"] == 4 * 3 + 2 * 3 + 2 * 2
+
+
+async def test_a_zone_s_device_reaches_neither_the_other_zone_nor_the_bastion(
+    hospital: HospitalNetwork,
+) -> None:
+    """The bastion is its router, and routes nothing; where no door answers at all, a probe says that it proves nothing."""
+    doors = (
+        f"--also={ZONE_A[0]}:{FRONT_PORT}",
+        f"--also={FRONT[0]}:{FRONT_PORT}",
+        f"--also=[{ZONE_A[1]}]:{FRONT_PORT}",
+    )
+    own = f"{SCAN01[0]}:22"
+    code, found = await probed(hospital, "scan01", "--zone", "imagerie", "--expect", own, *doors)
+    assert (found["answered"], found["refused"], found["missing"], code) == ([], [], [], 0)
+    code, found = await probed(
+        hospital, "scan01", "--zone", "imagerie", "--expect", f"{FRONT[0]}:{FRONT_PORT}"
+    )
+    assert (found["answered"], found["missing"], code) == ([], [f"{FRONT[0]}:{FRONT_PORT}"], 1)
+
+
+async def test_a_bypass_is_found_and_told(hospital: HospitalNetwork) -> None:
+    """Somebody made the bastion a router, for both families: the probe names each device, and its report is the alarm."""
+    forward = ("nft", "insert", "rule", "inet", "ecluse", "forward", "accept")
+    switches = ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")
+    hospital.network.run("gateway", *forward)
+    hospital.network.run("gateway", "sysctl", "-q", *(f"{one}=1" for one in switches))
+    try:
+        code, found = await probed(hospital, "supplier", *SUPPLIERS_DOORS, "--port", "80")
+    finally:
+        hospital.network.run("gateway", "sysctl", "-q", *(f"{one}=0" for one in switches))
+        hospital.load_filter()
+        hospital.stop("helper")
+        hospital.start_helper()
+    assert code == 1
+    assert found["answered"] == [f"{SCAN01[0]}:22", f"[{SCAN01[1]}]:22", f"{RIS02[0]}:22", f"[{RIS02[1]}]:22"]
+    assert len(found["refused"]) == 4, "where nothing listens, the machine itself was still reached"
+    code, after = await probed(hospital, "supplier", *SUPPLIERS_DOORS)
+    assert (after["answered"], code) == ([], 0)
+    for result in (found, after):
+        told = await asyncio.to_thread(
+            ecluse,
+            "flows",
+            "report",
+            "-",
+            "--config",
+            str(hospital.data / "ecluse.toml"),
+            typed=json.dumps(result),
+        )
+        assert told.exit_code == 0, told.output
+    first, last = (
+        next(sightings(entry.event, Thresholds())) for entry in await hospital.journal("flows.probed")
+    )
+    assert (first.kind, first.over, last.kind, last.over) == ("bypass", False, "bypass", True)
+    assert SCAN01[0] in str(first.facts["found"])
 
 
 async def test_a_gateway_that_is_killed_leaves_no_way_open(hospital: HospitalNetwork, tmp_path: Path) -> None:

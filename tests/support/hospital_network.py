@@ -92,6 +92,10 @@ class HospitalNetwork:
         flows = [{"address": address, "port": port} for address, port in places]
         self.register.write_text(json.dumps({"flows": flows}))
 
+    def load_filter(self) -> None:
+        """Load the bastion's filter, in place of whatever stands there."""
+        self.network.run("gateway", "nft", "-I", str(self.folder), "-f", str(RULES))
+
     def start(self, name: str, machine: str, *command: str, **options: Any) -> None:
         """Start a process on *machine*; it is killed with the test."""
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -224,7 +228,7 @@ async def hospital_network(folder: Path) -> AsyncIterator[HospitalNetwork]:
                 made.start(name, name, *sshd.command(addresses), env=sshd.environment)
             made.write_register((SCAN01[0], 22), (RIS02[1], 22))
             (folder / "site.nft").write_text(SITE)
-            cables.run("gateway", "nft", "-I", str(folder), "-f", str(RULES))
+            made.load_filter()
             made.start_helper()
             await made.start_gateway()
             yield made

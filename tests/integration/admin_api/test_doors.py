@@ -136,6 +136,7 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("POST", "/v1/cuts"): _STAFF,
     ("GET", "/v1/exercises"): _STAFF,
     ("POST", "/v1/exercises"): _STAFF,
+    ("POST", "/v1/flows/probes"): {"security", "administrator"},
     ("POST", "/v1/reopen"): {"security", "administrator"},
     ("GET", "/v1/gates"): _STAFF,
     ("GET", "/v1/why"): _STAFF,
