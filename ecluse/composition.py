@@ -171,7 +171,7 @@ def gateway_settings(settings: Settings) -> GatewaySettings:
         max_unauthenticated_per_source=chosen.max_unauthenticated_per_source,
         max_channels=chosen.max_channels,
         max_inner_connections=chosen.max_inner_connections,
-        flow_helper=settings.data_dir / chosen.flow_helper if chosen.flows is Flows.REQUIRED else None,
+        flow_broker=settings.data_dir / chosen.flow_broker if chosen.flows is Flows.REQUIRED else None,
         drain_seconds=chosen.drain_seconds,
         responder_seconds=chosen.responder_seconds,
     )

@@ -161,7 +161,7 @@ class GatewaySection(_Watched):
     ``names`` are the DNS names and addresses that technicians type; unset, ``host`` and the machine's own name.
     ``host_authority`` is the private key that certifies the host keys; unset, the one made by ``init``.
     ``menu_seconds`` is how long the menu of a log-in without a device stays open, whatever is typed.
-    ``flows``: ``required`` has the helper at ``flow_helper`` open the way to each device before it is dialled, and
+    ``flows``: ``required`` has the broker at ``flow_broker`` open the way to each device before it is dialled, and
     dials nothing without it; ``off`` dials whatever the network lets through.
     """
 
@@ -169,7 +169,7 @@ class GatewaySection(_Watched):
     port: Port = 2222
     proxy_sources: tuple[Balancers, ...] = ()
     flows: Flows = Flows.OFF
-    flow_helper: Path = Path("/run/ecluse/flows.sock")
+    flow_broker: Path = Path("/run/ecluse/flows.sock")
     names: tuple[HostName, ...] = ()
     host_keys: tuple[Path, ...] = ()
     host_authority: Path | None = None

@@ -21,7 +21,7 @@ class GatewaySettings:
     ``idle_connection_seconds`` ends a connection that is logged in and opens nothing.
     ``responder_seconds`` is how often OCSP responders are asked again about the tokens of live sessions.
     ``menu_seconds`` is how long a menu stays open, whatever is typed: its log-in is that old by then.
-    ``flow_helper`` is the Unix socket of the helper that opens the way to a device in the network filter; None: the
+    ``flow_broker`` is the Unix socket of the broker that opens the way to a device in the network filter; None: the
     filter, if there is one, is not ours, and devices are dialled without asking.
     ``policy_grace_seconds`` is how long live sessions outlive an unreadable policy store (invariant 12).
     """
@@ -42,7 +42,7 @@ class GatewaySettings:
     host_authority: Path | None = None
     names: tuple[str, ...] = ()
     connect_timeout_seconds: float = 10.0
-    flow_helper: Path | None = None
+    flow_broker: Path | None = None
     idle_connection_seconds: float = 120.0
     menu_seconds: float = 900.0
     drain_seconds: float = 10.0

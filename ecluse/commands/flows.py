@@ -51,7 +51,7 @@ def export(
     ] = Form.TABLE,
     as_json: AsJson = False,
 ) -> None:
-    """Print the flow matrix. With --json it is the flow helper's register, and what the probe reads."""
+    """Print the flow matrix. With --json it is the flow broker's register, and what the probe reads."""
     desk = Desk.of(context, as_json)
     client = desk.client
     made = matrix(

@@ -1,4 +1,4 @@
-"""The ports the two programs listen on, and the helper that opens the way to devices."""
+"""The ports the two programs listen on, and the broker that opens the way to devices."""
 
 import json
 import socket
@@ -38,8 +38,8 @@ def ports(settings: Settings) -> Iterator[Symptom]:
 
 
 def flows(settings: Settings) -> Symptom:
-    """Look at whether the network filter is asked before a device is dialled, and whether its helper answers."""
-    path = settings.data_dir / settings.gateway.flow_helper
+    """Look at whether the network filter is asked before a device is dialled, and whether its broker answers."""
+    path = settings.data_dir / settings.gateway.flow_broker
     check = look("flows", path=str(path))
     if settings.gateway.flows is Flows.OFF:
         return check.notice("off")

@@ -1,1 +1,1 @@
-"""The network's side: the helper that opens the way to a device, the flow matrix, and the probe for ways around."""
+"""The network's side: the broker that opens the way to a device, the flow matrix, and the probe for ways around."""

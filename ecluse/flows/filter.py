@@ -1,4 +1,4 @@
-"""The kernel's filter, as far as the flow helper may change it: the elements of two sets, and nothing else."""
+"""The kernel's filter, as far as the flow broker may change it: the elements of two sets, and nothing else."""
 
 import json
 import subprocess

@@ -28,7 +28,7 @@ class DeviceFlow:
     port: int
 
     def document(self) -> dict[str, object]:
-        """Return it as the helper and the probe read it."""
+        """Return it as the broker and the probe read it."""
         return {
             "device": self.device,
             "zone": self.zone,
@@ -68,7 +68,7 @@ class Matrix:
     entries: tuple[Entry, ...]
 
     def document(self) -> dict[str, object]:
-        """Return what ``--json`` prints: the register of the flow helper, and what the probe reads."""
+        """Return what ``--json`` prints: the register of the flow broker, and what the probe reads."""
         return {
             "version": VERSION,
             "hospital": self.hospital,

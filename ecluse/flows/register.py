@@ -1,4 +1,4 @@
-"""What the flow helper may open at all: the files that ``ecluse flows export`` printed and root put there."""
+"""What the flow broker may open at all: the files that ``ecluse flows export`` printed and root put there."""
 
 import json
 import os
@@ -16,7 +16,7 @@ _Stamp = tuple[int, int, int, int]
 class Register:
     """The registered devices' addresses and ports, read anew whenever a file has changed.
 
-    The gateway cannot add to it: each file must belong to root, or to who runs the helper, and be writable by nobody
+    The gateway cannot add to it: each file must belong to root, or to who runs the broker, and be writable by nobody
     else. One that is missing, or wrong anywhere, refuses everything: half a list is no list.
     """
 

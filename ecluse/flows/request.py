@@ -1,6 +1,6 @@
-"""What may be asked of the flow helper: one line, one device's address and port, for so many seconds.
+"""What may be asked of the flow broker: one line, one device's address and port, for so many seconds.
 
-The standard library only, as in all that the helper runs: it holds a right that nothing else here has.
+The standard library only, as in all that the broker runs: it holds a right that nothing else here has.
 """
 
 import json
@@ -17,7 +17,7 @@ _KEYS: Final = {"address", "port", "seconds"}
 
 
 class Refused(Exception):
-    """The helper says no. ``word`` is its whole answer: busy, caller, filter, register, request or unregistered."""
+    """The broker says no. ``word`` is its whole answer: busy, caller, filter, register, request or unregistered."""
 
     def __init__(self, word: str, why: str = "") -> None:
         """Answer *word*; *why* is for the log of the machine alone."""

@@ -26,7 +26,7 @@ from ecluse.settings import Settings
 from ecluse.stopping import stop_requested
 from gateway.server.listener import Gateway
 from gateway.target.dial import Dialler
-from gateway.target.flows import FlowHelper
+from gateway.target.flows import FlowBroker
 from gateway.target.tasks import TaskRunner
 from policy import i18n, services
 from policy.clock import Clock, SystemClock
@@ -97,7 +97,7 @@ async def _serve(
     running = Gateway(told, built, recorder, journal, clock)
     tasks = TaskRunner(
         built.device_tasks,
-        Dialler(built.vault, told.connect_timeout_seconds, FlowHelper.at(told.flow_helper)),
+        Dialler(built.vault, told.connect_timeout_seconds, FlowBroker.at(told.flow_broker)),
         journal,
         i18n.load("gateway"),
         clock,

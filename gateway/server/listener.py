@@ -37,7 +37,7 @@ from gateway.settings import GatewaySettings
 from gateway.sshfix import ServerConnection, require_version
 from gateway.sshfix.algorithms import COMPRESSION, ENCRYPTION, KEX, MAC, SIGNATURE
 from gateway.target.dial import Dialler
-from gateway.target.flows import FlowHelper
+from gateway.target.flows import FlowBroker
 from policy.clock import Clock
 from policy.domain.access import Denial, Grant
 from policy.domain.hospitals import Hospital
@@ -329,7 +329,7 @@ class Gateway:
             access=services.access,
             recorder=self._recorder,
             dialler=Dialler(
-                services.vault, settings.connect_timeout_seconds, FlowHelper.at(settings.flow_helper)
+                services.vault, settings.connect_timeout_seconds, FlowBroker.at(settings.flow_broker)
             ),
             notes=self._journal,
             clock=clock,

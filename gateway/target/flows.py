@@ -1,6 +1,6 @@
 """The way to a device in the network filter: opened before it is dialled, and closed with the connection (rule T8).
 
-The gateway cannot change the filter. It asks a helper that can, by one connection of a Unix socket for each way: one
+The gateway cannot change the filter. It asks a broker that can, by one connection of a Unix socket for each way: one
 line of JSON, ``{"address": …, "port": …, "seconds": …}``, is answered by one, ``{"open": SECONDS}`` or ``{"refused":
 WORD}``, and the way is open until the connection is closed by either side. So a gateway that is killed leaves nothing.
 """
@@ -20,15 +20,15 @@ from typing_extensions import override
 from gateway.errors import FlowRefused
 
 LONGEST_SECONDS: Final = 86_400
-"""A way is asked for by the day at most, as the helper has it; a longer session asks again."""
+"""A way is asked for by the day at most, as the broker has it; a longer session asks again."""
 MARGIN: Final = 5.0
 """Seconds before a way is over at which it is asked for again, where it may be used longer."""
 LOOK: Final = 1.0
 """Within the margin: how often the session is looked at for a window that was extended at the last moment."""
 PATIENCE: Final = 6.0
-"""Seconds that the helper has for an answer."""
+"""Seconds that the broker has for an answer."""
 RETURN: Final = 10.0
-"""Seconds that a helper has to come back in which it was restarted; packets wait meanwhile, as on a bad line."""
+"""Seconds that a broker has to come back in which it was restarted; packets wait meanwhile, as on a bad line."""
 RETRY: Final = 0.25
 
 Left = Callable[[], float]
@@ -73,8 +73,8 @@ class Unfiltered:
 UNFILTERED: Final = Unfiltered()
 
 
-class FlowHelper:
-    """Asks the helper at a Unix socket."""
+class FlowBroker:
+    """Asks the broker at a Unix socket."""
 
     def __init__(self, path: Path) -> None:
         """Ask at *path*."""
@@ -82,8 +82,8 @@ class FlowHelper:
 
     @staticmethod
     def at(path: Path | None) -> Flows:
-        """Return the helper at *path*; without one, nothing is asked."""
-        return UNFILTERED if path is None else FlowHelper(path)
+        """Return the broker at *path*; without one, nothing is asked."""
+        return UNFILTERED if path is None else FlowBroker(path)
 
     async def open(self, address: str, port: int, left: Left) -> Flow:
         """As in `Flows`."""
@@ -93,7 +93,7 @@ class FlowHelper:
 
 
 class _HeldFlow(_NoFlow):
-    """A way that lasts as long as its connection to the helper."""
+    """A way that lasts as long as its connection to the broker."""
 
     def __init__(self, path: Path, address: str, port: int, left: Left) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ class _HeldFlow(_NoFlow):
             self._writer.close()
 
     async def _keep(self) -> None:
-        """Ask again where the helper has gone, and where the way may be used for longer than was asked."""
+        """Ask again where the broker has gone, and where the way may be used for longer than was asked."""
         while True:
             remaining = self._over - _now()
             gone = await self._gone_within(max(LOOK, remaining - MARGIN))
@@ -169,7 +169,7 @@ class _HeldFlow(_NoFlow):
             if writer is not None:
                 writer.close()
             if isinstance(error, OSError | ValueError):  # TimeoutError is an OSError
-                raise FlowRefused(f"the flow helper does not answer at {self._path}: {error!r}") from error
+                raise FlowRefused(f"the flow broker does not answer at {self._path}: {error!r}") from error
             raise
         if answer != {"open": seconds}:
             writer.close()
@@ -183,8 +183,8 @@ class _HeldFlow(_NoFlow):
 def _meaning(answer: object, address: str, port: int) -> str:
     word = str(answer.get("refused", "nothing")) if isinstance(answer, dict) else "nothing"
     if word == "unregistered":
-        return f"{address} port {port} is not in the flow helper's register: run 'ecluse flows export' again"
-    return f"the flow helper answers {word[:40]!r}"
+        return f"{address} port {port} is not in the flow broker's register: run 'ecluse flows export' again"
+    return f"the flow broker answers {word[:40]!r}"
 
 
 def _now() -> float:

@@ -51,7 +51,7 @@ async def hospital() -> AsyncIterator[HospitalNetwork]:
 
 @contextmanager
 def asked(hospital: HospitalNetwork, line: bytes) -> Iterator[dict[str, Any]]:
-    """Ask the helper as root, and hold the connection until the end of the block."""
+    """Ask the broker as root, and hold the connection until the end of the block."""
     with socket.socket(socket.AF_UNIX) as caller:
         caller.settimeout(10)
         caller.connect(str(hospital.sockets))
@@ -67,7 +67,7 @@ def request(place: tuple[str, int], seconds: int = 60) -> bytes:
 async def test_a_session_opens_the_way_to_its_device_and_its_end_closes_it(
     hospital: HospitalNetwork, tmp_path: Path
 ) -> None:
-    """Before, nothing; meanwhile that one door, by the zone's address, through a restart of the helper; then nothing."""
+    """Before, nothing; meanwhile that one door, by the zone's address, through a restart of the broker; then nothing."""
     assert hospital.open_ways() == []
     assert not hospital.gateway_reaches(SCAN01[0])
     supplier = hospital.supplier(tmp_path / "supplier")
@@ -86,9 +86,9 @@ async def test_a_session_opens_the_way_to_its_device_and_its_end_closes_it(
         assert not hospital.gateway_reaches(SCAN01[0], 2222)
         assert not hospital.gateway_reaches(RIS02[0])
 
-        hospital.stop("helper")
+        hospital.stop("broker")
         assert hospital.open_ways() == []
-        hospital.start_helper()
+        hospital.start_broker()
         await eventually(lambda: hospital.open_ways() == [f"{SCAN01[0]} 22"])
         out, errors = await asyncio.wait_for(process.communicate(b"still there\n"), 20)
         assert out == b"still there\n", errors
@@ -162,8 +162,8 @@ async def test_a_bypass_is_found_and_told(hospital: HospitalNetwork) -> None:
     finally:
         hospital.network.run("gateway", "sysctl", "-q", *(f"{one}=0" for one in switches))
         hospital.load_filter()
-        hospital.stop("helper")
-        hospital.start_helper()
+        hospital.stop("broker")
+        hospital.start_broker()
     assert code == 1
     assert found["answered"] == [f"{SCAN01[0]}:22", f"[{SCAN01[1]}]:22", f"{RIS02[0]}:22", f"[{RIS02[1]}]:22"]
     assert len(found["refused"]) == 4, "where nothing listens, the machine itself was still reached"
@@ -210,15 +210,15 @@ async def test_a_gateway_that_is_killed_leaves_no_way_open(hospital: HospitalNet
         await hospital.start_gateway()
 
 
-async def test_without_the_helper_nothing_is_dialled(hospital: HospitalNetwork, tmp_path: Path) -> None:
-    """Where the filter is demanded and its helper is away, she reads the rule and whose move it is; so does the journal."""
+async def test_without_the_broker_nothing_is_dialled(hospital: HospitalNetwork, tmp_path: Path) -> None:
+    """Where the filter is demanded and its broker is away, she reads the rule and whose move it is; so does the journal."""
     supplier = hospital.supplier(tmp_path / "supplier")
     login, answers = hospital.ticket()
-    hospital.stop("helper")
+    hospital.stop("broker")
     try:
         done = await supplier.ssh(f"{login}+scan01", "true", answers=answers)
     finally:
-        hospital.start_helper()
+        hospital.start_broker()
     assert done.rc != 0
     assert "PGSSIS-T8" in done.said
     [entry] = await hospital.journal("device.failed")
@@ -238,7 +238,7 @@ async def test_the_register_binds_the_gateway(hospital: HospitalNetwork) -> None
 
 
 async def test_only_the_gateway_s_user_is_heard(hospital: HospitalNetwork) -> None:
-    """Were the socket open to everybody, the kernel would still tell the helper who calls."""
+    """Were the socket open to everybody, the kernel would still tell the broker who calls."""
     ask = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n"
     ask += "s.sendall(sys.argv[2].encode()); print(s.makefile().readline(), end='')"
     hospital.sockets.chmod(0o666)
@@ -266,15 +266,15 @@ async def test_a_way_is_open_until_its_last_holder_s_end(hospital: HospitalNetwo
         # what is left is the first one's second
         assert hospital.open_ways() == shown
         await eventually(lambda: hospital.open_ways() == [])
-    assert "released" in hospital.log("helper")
+    assert "released" in hospital.log("broker")
 
 
 async def test_the_kernel_shuts_a_way_that_nobody_looks_after(hospital: HospitalNetwork) -> None:
-    """With the helper dead at once and nobody in its place, the element's own timeout ends the way."""
+    """With the broker dead at once and nobody in its place, the element's own timeout ends the way."""
     with asked(hospital, request((SCAN01[0], 22), 1)):
-        hospital.stop("helper", signal.SIGKILL)
+        hospital.stop("broker", signal.SIGKILL)
     try:
         await eventually(lambda: not hospital.gateway_reaches(SCAN01[0]))
         assert hospital.open_ways() == []
     finally:
-        hospital.start_helper()
+        hospital.start_broker()

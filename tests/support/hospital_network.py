@@ -88,7 +88,7 @@ class HospitalNetwork:
         return self.folder / "data"
 
     def write_register(self, *places: tuple[str, int]) -> None:
-        """Let the helper open ways to *places* and to nothing else."""
+        """Let the broker open ways to *places* and to nothing else."""
         flows = [{"address": address, "port": port} for address, port in places]
         self.register.write_text(json.dumps({"flows": flows}))
 
@@ -114,8 +114,8 @@ class HospitalNetwork:
         """Return what a process has said."""
         return (self.folder / f"{name}.log").read_text()
 
-    def start_helper(self) -> None:
-        """Start the flow helper as its unit does: a user of its own, one right, the socket made before it."""
+    def start_broker(self) -> None:
+        """Start the flow broker as its unit does: a user of its own, one right, the socket made before it."""
         with socket.socket(socket.AF_UNIX) as listening:
             self.sockets.unlink(missing_ok=True)
             listening.bind(str(self.sockets))
@@ -124,14 +124,14 @@ class HospitalNetwork:
             listening.listen(64)
             number = listening.fileno()
             begin = f'exec 3<&{number}; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"'
-            before = self.log("helper").count("ready") if (self.folder / "helper.log").exists() else 0
+            before = self.log("broker").count("ready") if (self.folder / "broker.log").exists() else 0
             self.start(
-                "helper", "gateway", "sh", "-c", begin, "sh", *as_user(HELPER_USER, "net_admin"),
-                sys.executable, "-I", "-m", "ecluse.flows.helper",
+                "broker", "gateway", "bash", "-c", begin, "bash", *as_user(HELPER_USER, "net_admin"),
+                sys.executable, "-I", "-m", "ecluse.flows.broker",
                 "--gateway", str(GATEWAY_USER), "--register", str(self.register), "--nft", str(shutil.which("nft")),
                 pass_fds=(number,),
             )  # fmt: skip
-        until(lambda: self.log("helper").count("ready") > before, "the helper is not ready")
+        until(lambda: self.log("broker").count("ready") > before, "the broker is not ready")
 
     async def start_gateway(self) -> None:
         """Start the gateway as its own user, and wait until it serves."""
@@ -229,7 +229,7 @@ async def hospital_network(folder: Path) -> AsyncIterator[HospitalNetwork]:
             made.write_register((SCAN01[0], 22), (RIS02[1], 22))
             (folder / "site.nft").write_text(SITE)
             made.load_filter()
-            made.start_helper()
+            made.start_broker()
             await made.start_gateway()
             yield made
         finally:
@@ -328,7 +328,7 @@ async def _people(data: Path, scan01: _Sshd, ris02: _Sshd) -> tuple[World, Devic
     change(config, "gateway", 'host = ""')
     change(config, "gateway", f"port = {FRONT_PORT}")
     change(config, "gateway", 'flows = "required"')
-    change(config, "gateway", f'flow_helper = "{data.parent}/flows.sock"')
+    change(config, "gateway", f'flow_broker = "{data.parent}/flows.sock"')
     for path in (data, *data.rglob("*")):
         os.chown(path, GATEWAY_USER, GATEWAY_USER)
     return world, device

@@ -40,7 +40,7 @@ def zones(house: House) -> None:
         client.post("/v1/suppliers", json={"name": "=HYPERLINK(1)", "sites": [site]}).raise_for_status()
 
 
-def test_the_register_is_what_the_helper_takes(
+def test_the_register_is_what_the_broker_takes(
     house: House, desks: tuple[Desk, Desk, Desk], tmp_path: Path
 ) -> None:
     """What --json prints opens each registered device by its very port, and nothing else; a free zone is told."""

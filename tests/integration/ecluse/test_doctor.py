@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -215,29 +214,6 @@ def test_a_port_that_another_program_holds_fails(config: Path) -> None:
         assert sorted(findings(config, "port")) == [("free", "good"), ("taken", "failed")]
         with announced(data(config) / "run", "gateway", port):
             assert sorted(findings(config, "port")) == [("free", "good"), ("running", "good")]
-
-
-def test_a_filter_that_is_demanded_and_does_not_answer_fails(config: Path) -> None:
-    """Off is noticed; demanded without a helper, no session would open; what answers there must serve this user."""
-    assert findings(config, "flows") == [("off", "notice")]
-    change(config, "gateway", 'flows = "required"')
-    change(config, "gateway", 'flow_helper = "run/flows.sock"')
-    assert findings(config, "flows") == [("silent", "failed")]
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(data(config) / "run/flows.sock"))
-        server.listen()
-        answers = [b'{"refused": "caller"}\n', b'{"refused": "request"}\n']
-
-        def serve() -> None:
-            for answer in answers:
-                with server.accept()[0] as caller:
-                    caller.sendall(answer)
-
-        serving = Thread(target=serve)
-        serving.start()
-        assert findings(config, "flows") == [("other", "failed")]
-        assert findings(config, "flows") == [("answers", "good")]
-        serving.join(10)
 
 
 def test_too_little_room_for_traces_fails(config: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the flow helper takes from the gateway, and what it lets itself be told by files."""
+"""What the flow broker takes from the gateway, and what it lets itself be told by files."""
 
 import json
 import os

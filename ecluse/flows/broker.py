@@ -1,15 +1,15 @@
-"""The flow helper: opens the way to one device for as long as a session or a device task lasts.
+"""The flow broker: opens the way to one device for as long as a session or a device task lasts.
 
 It is the only part of the product that may change the network filter, and all it can do there is to let a registered
 device's address and port be reached, for a bounded time. It runs apart from the gateway, with that one right
 (CAP_NET_ADMIN), and on the standard library alone::
 
-    python -I -m ecluse.flows.helper --gateway ecluse-gateway --register /etc/ecluse-network/flows.json
+    python -I -m ecluse.flows.broker --gateway ecluse-gateway --register /etc/ecluse-network/flows.json
 
 A connection of the Unix socket is one way. Who connects is known by the kernel (SO_PEERCRED): the gateway's user, or
 root. She sends one line (see `ecluse.flows.request`) and is answered one, ``{"open": SECONDS}`` or ``{"refused":
 WORD}``. The way is open until she hangs up, or its seconds are over: a gateway that is killed hangs up by being killed.
-When the helper starts and when it stops, nothing is open.
+When the broker starts and when it stops, nothing is open.
 """
 
 import argparse
@@ -39,7 +39,7 @@ _FIRST_PASSED_SOCKET: Final = 3
 _CREDENTIALS: Final = struct.Struct("3i")
 
 
-class Helper:
+class Broker:
     """Keeps account of who holds which way, and keeps the kernel's sets to it."""
 
     def __init__(self, gateway: int, register: Register, kernel: Filter) -> None:
@@ -55,7 +55,7 @@ class Helper:
         """Serve one connection to its end."""
         self._connections += 1
         try:
-            # cancelled is who is served while the helper stops, and nobody asks what became of it
+            # cancelled is who is served while the broker stops, and nobody asks what became of it
             with suppress(ConnectionError, asyncio.CancelledError):
                 await self._serve(reader, writer)
         finally:
@@ -178,23 +178,23 @@ def _listening(path: Path | None, gateway: int) -> socket.socket:
     return made
 
 
-async def _run(helper: Helper, listening: socket.socket) -> None:
+async def _run(broker: Broker, listening: socket.socket) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        helper.close()
+        broker.close()
     except Refused as refused:
         raise SystemExit(
             f"the filter does not serve: load deploy/nftables/ecluse.nft first ({refused.why})"
         ) from None
-    server = await asyncio.start_unix_server(helper.take, sock=listening, limit=LONGEST_LINE)
+    server = await asyncio.start_unix_server(broker.take, sock=listening, limit=LONGEST_LINE)
     _log("ready")
     try:
         await stop.wait()
     finally:
         server.close()
-        helper.close()
+        broker.close()
 
 
 def _user(text: str) -> int:
@@ -204,7 +204,7 @@ def _user(text: str) -> int:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run until SIGTERM."""
     parser = argparse.ArgumentParser(
-        prog="ecluse.flows.helper", description="Opens the way to registered devices."
+        prog="ecluse.flows.broker", description="Opens the way to registered devices."
     )
     parser.add_argument("--gateway", required=True, help="the gateway's user, by name or number")
     parser.add_argument(
@@ -219,8 +219,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"there is no user {told.gateway}")
     if gateway == os.geteuid():
         parser.error("the gateway's user may not run this: it is there so that the gateway cannot")
-    helper = Helper(gateway, Register(told.register), Filter(told.nft))
-    asyncio.run(_run(helper, _listening(told.listen, gateway)))
+    broker = Broker(gateway, Register(told.register), Filter(told.nft))
+    asyncio.run(_run(broker, _listening(told.listen, gateway)))
 
 
 if __name__ == "__main__":
