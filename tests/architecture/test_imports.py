@@ -28,6 +28,7 @@ PLANTED = [
     ("http-in-admin-api", "gateway/server/front.py", "import fastapi"),
     ("recorder-cryptography", "recorder/capture/session.py", "import cryptography"),
     ("verifier-alone", "recorder/proof/verifier.py", "import recorder.seal"),
+    ("flows-alone", "ecluse/flows/broker.py", "import ecluse.settings"),
     ("trace-pure", "recorder/trace/frames.py", "import recorder.store"),
 ]
 MODULES = [
