@@ -15,7 +15,6 @@ When the broker starts and when it stops, nothing is open.
 import argparse
 import asyncio
 import json
-import math
 import os
 import pwd
 import signal
@@ -28,8 +27,9 @@ from pathlib import Path
 from typing import Final
 
 from ecluse.flows.filter import Filter
+from ecluse.flows.ledger import Ledger
 from ecluse.flows.register import Register
-from ecluse.flows.request import LONGEST_LINE, Place, Refused, Request, parse
+from ecluse.flows.request import LONGEST_LINE, Refused, parse
 
 MOST: Final = 8192
 """Connections at once: more sessions than one gateway carries."""
@@ -40,15 +40,13 @@ _CREDENTIALS: Final = struct.Struct("3i")
 
 
 class Broker:
-    """Keeps account of who holds which way, and keeps the kernel's sets to it."""
+    """Takes requests, and holds each to the caller, the register and its own connection."""
 
-    def __init__(self, gateway: int, register: Register, kernel: Filter) -> None:
-        """Serve the user number *gateway*, for what stands in *register*, by *kernel*."""
+    def __init__(self, gateway: int, register: Register, ledger: Ledger) -> None:
+        """Serve the user number *gateway*, for what stands in *register*, by *ledger*."""
         self._callers = frozenset({0, gateway})
         self._register = register
-        self._kernel = kernel
-        self._held: dict[Place, dict[object, float]] = {}
-        self._told: dict[Place, float] = {}
+        self._ledger = ledger
         self._connections = 0
 
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -62,12 +60,6 @@ class Broker:
             self._connections -= 1
             writer.close()
 
-    def close(self) -> None:
-        """Close every way at once; raises Refused("filter")."""
-        self._held.clear()
-        self._told.clear()
-        self._kernel.clear()
-
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         hold = object()
         caller = _caller(writer)
@@ -79,7 +71,7 @@ class Broker:
                 raise Refused("busy")
             request = parse(line)
             self._register.check(request.place)
-            self._open(request, hold)
+            await self._ledger.open(request.place, request.seconds, hold)
         except Refused as refused:
             _log(f"refused {refused.word} to user {caller}: {refused.why}")
             _answer(writer, {"refused": refused.word})
@@ -91,42 +83,8 @@ class Broker:
                 async with asyncio.timeout(request.seconds):
                     await reader.read(1)
         finally:
-            self._release(request.place, hold)
+            self._ledger.release(request.place, hold)
             _log(f"released {request.place.shown}")
-
-    def _open(self, request: Request, hold: object) -> None:
-        holds = self._held.setdefault(request.place, {})
-        holds[hold] = _now() + request.seconds
-        try:
-            self._settle(request.place)
-        except Refused:
-            self._forget(request.place, hold)
-            raise
-
-    def _release(self, place: Place, hold: object) -> None:
-        self._forget(place, hold)
-        try:
-            self._settle(place)
-        except Refused as refused:  # what stands there is over by itself, with its seconds
-            _log(f"failed to close {place.shown}: {refused.why}")
-
-    def _forget(self, place: Place, hold: object) -> None:
-        holds = self._held.get(place, {})
-        holds.pop(hold, None)
-        if not holds:
-            self._held.pop(place, None)
-
-    def _settle(self, place: Place) -> None:
-        """Have the kernel let *place* be reached until the last of its holders' ends, and no longer."""
-        until = max(self._held.get(place, {}).values(), default=None)
-        if until == self._told.get(place):
-            return
-        self._told.pop(place, None)
-        if until is None or until <= _now():
-            self._kernel.close(place)
-            return
-        self._kernel.open(place, math.ceil(until - _now()))
-        self._told[place] = until
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes:
@@ -152,10 +110,6 @@ def _answer(writer: asyncio.StreamWriter, document: dict[str, object]) -> None:
     writer.write(json.dumps(document).encode() + b"\n")
 
 
-def _now() -> float:
-    return asyncio.get_running_loop().time()
-
-
 def _log(line: str) -> None:
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
@@ -178,23 +132,25 @@ def _listening(path: Path | None, gateway: int) -> socket.socket:
     return made
 
 
-async def _run(broker: Broker, listening: socket.socket) -> None:
-    stop = asyncio.Event()
+async def _run(gateway: int, register: Register, kernel: Filter, listening: socket.socket) -> None:
+    ledger = Ledger(kernel)
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, ledger.stop)
+    broker = Broker(gateway, register, ledger)
+    server = await asyncio.start_unix_server(
+        broker.take, sock=listening, limit=LONGEST_LINE, start_serving=False
+    )
     try:
-        broker.close()
+        kernel.clear()
+        await server.start_serving()
+        _log("ready")
+        await ledger.run()
+        server.close()
+        kernel.clear()
     except Refused as refused:
         raise SystemExit(
-            f"the filter does not serve: load deploy/nftables/ecluse.nft first ({refused.why})"
+            f"the filter does not serve: is deploy/nftables/ecluse.nft loaded? ({refused.why})"
         ) from None
-    server = await asyncio.start_unix_server(broker.take, sock=listening, limit=LONGEST_LINE)
-    _log("ready")
-    try:
-        await stop.wait()
-    finally:
-        server.close()
-        broker.close()
 
 
 def _user(text: str) -> int:
@@ -219,8 +175,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"there is no user {told.gateway}")
     if gateway == os.geteuid():
         parser.error("the gateway's user may not run this: it is there so that the gateway cannot")
-    broker = Broker(gateway, Register(told.register), Filter(told.nft))
-    asyncio.run(_run(broker, _listening(told.listen, gateway)))
+    register, kernel = Register(told.register), Filter(told.nft)
+    asyncio.run(_run(gateway, register, kernel, _listening(told.listen, gateway)))
 
 
 if __name__ == "__main__":

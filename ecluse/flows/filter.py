@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Mapping
 from typing import Any, Final
 
 from ecluse.flows.request import Place, Refused
@@ -24,15 +25,18 @@ class Filter:
         """Close every way; raises Refused("filter"), above all where the table is not loaded."""
         self._do([{"flush": {"set": _of(name)}} for name in SETS.values()])
 
-    def open(self, place: Place, seconds: int) -> None:
-        """Let *place* be reached for *seconds* from now, whatever was said of it before; raises Refused("filter")."""
-        element = {"elem": {"val": _value(place), "timeout": seconds}}
-        # an element that stands there keeps its old timeout: it is removed first, and added before so that it can be
-        self._do([_element("add", place), _element("delete", place), _element("add", place, element)])
+    def change(self, seconds: Mapping[Place, int]) -> None:
+        """Let each place be reached for its *seconds* from now, whatever was said of it before; for 0, no more.
 
-    def close(self, place: Place) -> None:
-        """Let *place* be reached no more, whether it could be or not; raises Refused("filter")."""
-        self._do([_element("add", place), _element("delete", place)])
+        All in one transaction, or nothing; raises Refused("filter").
+        """
+        commands: list[dict[str, Any]] = []
+        for place, allowed in seconds.items():
+            # an element that stands there keeps its old timeout: it is removed first, and added before so that it can be
+            commands += [_element("add", place), _element("delete", place)]
+            if allowed:
+                commands.append(_element("add", place, {"elem": {"val": _value(place), "timeout": allowed}}))
+        self._do(commands)
 
     def _do(self, commands: list[dict[str, Any]]) -> None:
         try:

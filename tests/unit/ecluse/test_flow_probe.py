@@ -44,7 +44,7 @@ def test_a_scan_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["192.0.2.7", "192.0.2.7:0", "scan01:22", "2001:db8::7:22", "[192.0.2.7:22", ":22", ""]
+    "text", ["192.0.2.7", "192.0.2.7:0", "scan01:22", "2001:db8::7:22", "[192.0.2.7:22", ":22", "[]:22"]
 )
 def test_a_place_is_an_address_and_a_port(text: str) -> None:
     """An IPv6 address stands in brackets, as everywhere; a name is none."""
