@@ -1,5 +1,6 @@
 """Run the migrations on an open connection, without alembic's files in the current directory."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -33,12 +34,18 @@ def upgrade(connection: Connection) -> None:
 def check_version(connection: Connection) -> None:
     """Return where the schema is the one this version works with; raises PolicyUnavailable otherwise."""
     found = MigrationContext.configure(connection).get_current_revision()
-    wanted = ScriptDirectory.from_config(_config()).get_current_head()
+    wanted = _newest()
     if found != wanted:
         raise PolicyUnavailable(
             f"the policy database has schema {found or 'none'}, this version of Écluse needs {wanted}: bring it up "
             "to date, or run the version that made it"
         )
+
+
+@cache
+def _newest() -> str | None:
+    """The version the scripts lead to: told once a process, for finding it out runs every one of them."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def _config() -> Config:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -44,12 +45,18 @@ def check_version(connection: Connection) -> None:
     """
     migrations = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
     found = migrations.get_current_revision()
-    wanted = ScriptDirectory.from_config(_config()).get_current_head()
+    wanted = _newest()
     if found != wanted:
         raise CatalogUnavailable(
             f"the trace database has schema {found or 'none'}, this version of Écluse needs {wanted}: bring it up "
             "to date, or run the version that made it"
         )
+
+
+@cache
+def _newest() -> str | None:
+    """The version the scripts lead to: told once a process, for finding it out runs every one of them."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def _config() -> Config:
