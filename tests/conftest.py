@@ -15,6 +15,7 @@ from hypothesis import settings as hypothesis_settings
 from structlog.dev import ConsoleRenderer, plain_traceback
 
 from ecluse.demo.leftovers import collect, temporary_folder
+from tests.support import postgres
 
 pytest_plugins = ["tests.support.matrix", "tests.support.reader_token"]
 
@@ -46,7 +47,7 @@ TURNS = "TESTS_TURNS"
 def pytest_configure(config: pytest.Config) -> None:
     """Clear away what killed runs left, and make the place where workers take turns; once a run."""
     if not hasattr(config, "workerinput"):
-        collect()
+        collect(*filter(None, [postgres.place()]))
         os.environ[TURNS] = str(temporary_folder("turns"))
 
 

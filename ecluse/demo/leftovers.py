@@ -42,15 +42,19 @@ def device_mark() -> str:
     return f"{DEVICE_MARK}={identity()}-{secrets.token_hex(12)}"
 
 
-def temporary_folder(what: str) -> Path:
-    """Make a folder of this process, mode 0700, among the temporary files; *what* is a word of lower-case letters."""
-    return Path(tempfile.mkdtemp(prefix=f"ecluse-{what}-{identity()}-"))
+def temporary_folder(what: str, at: Path | None = None) -> Path:
+    """Make a folder of this process, mode 0700; *what* is a word of lower-case letters.
+
+    It is among the temporary files, or *at* another place that others write to.
+    """
+    return Path(tempfile.mkdtemp(prefix=f"ecluse-{what}-{identity()}-", dir=at))
 
 
-def collect() -> None:
+def collect(*further: Path) -> None:
     """Kill the session processes of devices whose owner has ended without them, and remove such owners' folders.
 
-    Only what this user may touch, and only of processes that are known to be over.
+    Only what this user may touch, and only of processes that are known to be over; folders among the temporary
+    files and at *further* places.
     """
     abandoned = set()
     for pid, entries in environments().items():
@@ -58,10 +62,11 @@ def collect() -> None:
         if any(found is not None and is_over(found[1].decode()) for found in marks):
             abandoned.add(pid)
     send(abandoned, signal.SIGKILL)
-    for folder in Path(tempfile.gettempdir()).iterdir():
-        named = _FOLDER.fullmatch(folder.name)
-        if named is not None and is_over(named[1]):
-            shutil.rmtree(folder, ignore_errors=True)
+    for place in (Path(tempfile.gettempdir()), *further):
+        for folder in place.iterdir():
+            named = _FOLDER.fullmatch(folder.name)
+            if named is not None and is_over(named[1]):
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 async def make_room(directory: Path) -> bool:

@@ -1,14 +1,18 @@
 """An installation as ``ecluse init`` makes it, and the command line run on it."""
 
+import atexit
+import functools
 import json
 import os
 import re
+import shutil
 import socket
 from pathlib import Path
 from typing import Any
 
 from typer.testing import CliRunner, Result
 
+from ecluse.demo.leftovers import temporary_folder
 from ecluse.main import app
 
 ADMINISTRATORS = (
@@ -30,11 +34,20 @@ def init(directory: Path, *further: str, language: str = "en") -> Result:
     return ecluse("init", str(directory), *hospital, *people, *further, language=language)
 
 
-def install(directory: Path) -> Path:
-    """Make an installation in *directory* on two free ports; return its settings file."""
-    done = init(directory)
+@functools.cache
+def _mould() -> Path:
+    """An installation that is only copied, made on the first call."""
+    folder = temporary_folder("installation")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    done = init(folder / "data")
     if done.exit_code:
         raise RuntimeError(done.output)
+    return folder / "data"
+
+
+def install(directory: Path) -> Path:
+    """Copy into *directory* what ``ecluse init`` makes, on two free ports of its own; return its settings file."""
+    shutil.copytree(_mould(), directory, symlinks=True)
     config = directory / "ecluse.toml"
     text = config.read_text()
     for port in ("2222", "8443"):

@@ -4,16 +4,18 @@ import asyncio
 import atexit
 import functools
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from ecluse.demo.leftovers import temporary_folder
-from policy.clock import ManualClock
+from policy.clock import Clock, ManualClock
 from tests.support import postgres
 from tests.support.policy_world import World, make_world
 
@@ -27,7 +29,7 @@ class Mould:
     """A world that is only copied, and how to copy its database into a test's folder."""
 
     world: World
-    copy: Callable[[Path], str]
+    copied: Callable[[Path], AbstractContextManager[str]]
 
 
 def empty_database(kind: str, folder: Path) -> str:
@@ -39,22 +41,35 @@ def empty_database(kind: str, folder: Path) -> str:
 
 
 @functools.cache
-def mould(kind: str) -> Mould:
-    """Return the mould of that *kind* of database, made on the first call."""
+def mould(kind: str, **traits: Any) -> Mould:
+    """Return the mould of that *kind* of database, made on the first call; *traits* are ``make_world``'s."""
     folder = temporary_folder("mould")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     url = empty_database(kind, folder)
 
     async def make() -> World:
-        world = await make_world(url, ManualClock(NOON), keyring_directory=folder / "keyring")
+        world = await make_world(url, ManualClock(NOON), keyring_directory=folder / "keyring", **traits)
         await world.services.close()
         return world
 
-    world = asyncio.run(make())
+    # in a thread of its own, for whoever asks first may have a loop that runs
+    with ThreadPoolExecutor(1) as thread:
+        world = thread.submit(asyncio.run, make()).result()
     if kind == "sqlite":
-        return Mould(world, lambda target: _copy_file(folder / "policy.db", target))
-    server, name = postgres.shared(), url.partition("@/")[2].partition("?")[0]
-    return Mould(world, lambda _target: server.url(server.create(like=name)))
+        return Mould(world, functools.partial(_copied_file, folder / "policy.db"))
+    return Mould(world, lambda _target: postgres.shared().copied(url))
+
+
+@asynccontextmanager
+async def copied_world(kind: str, folder: Path, clock: Clock, **traits: Any) -> AsyncIterator[World]:
+    """A fresh copy, in *folder*, of the hospital that ``make_world`` makes with these *traits*."""
+    made = mould(kind, **traits)
+    with made.copied(folder) as url:
+        copy = await made.world.reopen(url, clock)
+        try:
+            yield copy
+        finally:
+            await copy.close()
 
 
 @pytest.fixture(params=BOTH)
@@ -64,9 +79,12 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def database_url(database_kind: str, tmp_path: Path) -> str:
+def database_url(database_kind: str, tmp_path: Path) -> Iterator[str]:
     """An empty database, without a schema."""
-    return empty_database(database_kind, tmp_path)
+    url = empty_database(database_kind, tmp_path)
+    yield url
+    if database_kind != "sqlite":
+        postgres.shared().drop(url)
 
 
 @pytest.fixture
@@ -76,9 +94,10 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def copied_url(database_kind: str, tmp_path: Path) -> str:
+def copied_url(database_kind: str, tmp_path: Path) -> Iterator[str]:
     """A copy of the fixture hospital's database."""
-    return mould(database_kind).copy(tmp_path)
+    with mould(database_kind).copied(tmp_path) as url:
+        yield url
 
 
 @pytest.fixture
@@ -89,7 +108,8 @@ async def world(database_kind: str, copied_url: str, clock: ManualClock) -> Asyn
     await copy.close()
 
 
-def _copy_file(source: Path, folder: Path) -> str:
+@contextmanager
+def _copied_file(source: Path, folder: Path) -> Iterator[str]:
     target = folder / "world.db"
     shutil.copyfile(source, target)
-    return f"sqlite:///{target}"
+    yield f"sqlite:///{target}"

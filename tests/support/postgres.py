@@ -8,6 +8,8 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,17 @@ from ecluse.demo.leftovers import temporary_folder
 from ecluse.demo.processes import with_us
 
 _USERS = ("postgres", "nobody")
+_SHARED_MEMORY = Path("/dev/shm")
+_ROOM = 2 << 30
+_SPEED = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "jit": "off",
+    "max_connections": "100",
+    "shared_buffers": "32MB",
+}
+"""Nothing survives the server anyway; what is compared with the other database is what it answers."""
 
 
 class Postgres:
@@ -24,8 +37,10 @@ class Postgres:
     def __init__(self, binaries: Path) -> None:
         """Make a cluster in a temporary directory and start it."""
         self._binaries = binaries
-        self._directory = temporary_folder("pg")
+        # a database is some three hundred files, made and removed for a single test
+        self._directory = temporary_folder("pg", place())
         self._count = 0
+        self._shell: subprocess.Popen[str] | None = None
         self._as = _unprivileged(self._directory)
         data = self._directory / "data"
         self._run("initdb", "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync")
@@ -41,8 +56,21 @@ class Postgres:
         """Return the name of a fresh database, a copy of the one called *like*, which nobody may be using."""
         self._count += 1
         name = f"ecluse_{self._count}"
-        self._run("createdb", "-h", str(self._directory), "-U", "postgres", "-T", like, name)
+        self._tell(f'CREATE DATABASE "{name}" TEMPLATE "{like}" STRATEGY file_copy')
         return name
+
+    @contextmanager
+    def copied(self, url: str) -> Iterator[str]:
+        """The address of a copy of the database at *url*, which nobody may be using; removed afterwards."""
+        copy = self.url(self.create(like=_name(url)))
+        try:
+            yield copy
+        finally:
+            self.drop(copy)
+
+    def drop(self, url: str) -> None:
+        """Remove the database at *url*, and break whatever connection is left to it."""
+        self._tell(f'DROP DATABASE "{_name(url)}" WITH (FORCE)')
 
     def pause(self) -> None:
         """Let every process of the server stand still: it accepts nothing and answers nothing."""
@@ -54,6 +82,7 @@ class Postgres:
 
     def halt(self) -> None:
         """Stop the server as it would be on its machine: connections break, and its files stay."""
+        self._hang_up()
         self._process.send_signal(signal.SIGINT)
         self._process.wait(20)
 
@@ -64,6 +93,7 @@ class Postgres:
 
     def stop(self) -> None:
         """Stop the server at once and remove its files; a second time does nothing."""
+        self._hang_up()
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait(20)
@@ -77,7 +107,7 @@ class Postgres:
                     *self._as,
                     str(self._binaries / "postgres"),
                     *("-D", str(self._directory / "data"), "-k", str(self._directory), "-h", ""),
-                    *("-c", "fsync=off", "-c", "max_connections=100", "-c", "shared_buffers=32MB"),
+                    *(word for name, value in _SPEED.items() for word in ("-c", f"{name}={value}")),
                 ],
                 stdout=log,
                 stderr=log,
@@ -87,6 +117,38 @@ class Postgres:
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
         for pid in (self._process.pid, *map(int, children)):
             os.kill(pid, number)
+
+    def _tell(self, statement: str) -> None:
+        """Run *statement* by one psql that stays, for starting a program costs more than most statements."""
+        if self._shell is None:
+            self._shell = subprocess.Popen(
+                [
+                    *self._as,
+                    str(self._binaries / "psql"),
+                    *("-h", str(self._directory), "-U", "postgres", "-d", "postgres"),
+                    *("-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        shell = self._shell
+        if shell.stdin is None or shell.stdout is None:
+            raise RuntimeError("psql has no pipes")
+        shell.stdin.write(f"{statement};\n\\echo done\n")
+        shell.stdin.flush()
+        answer = shell.stdout.readline()
+        if answer != "done\n":
+            said = answer + shell.stdout.read()
+            self._hang_up()
+            raise RuntimeError(f"{statement}: {said}")
+
+    def _hang_up(self) -> None:
+        shell, self._shell = self._shell, None
+        if shell is not None:
+            shell.kill()
+            shell.communicate()
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
@@ -102,6 +164,20 @@ class Postgres:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((self._directory / "log").read_text(errors="replace"))
             time.sleep(0.05)
+
+
+def _name(url: str) -> str:
+    return url.partition("@/")[2].partition("?")[0]
+
+
+def place() -> Path | None:
+    """Return where a server's files are put: in memory where there is room; None for among the temporary files."""
+    try:
+        found = os.statvfs(_SHARED_MEMORY)
+    except OSError:
+        return None
+    roomy = found.f_bavail * found.f_frsize >= _ROOM
+    return _SHARED_MEMORY if roomy and os.access(_SHARED_MEMORY, os.W_OK) else None
 
 
 def find_binaries() -> Path | None:

@@ -12,7 +12,8 @@ from policy.domain.people import Role
 from policy.errors import AuthenticationFailed
 from policy.vault.secret import Secret
 from tests.support.pki import Authority, rsa_key
-from tests.support.policy_world import World, host_key_line, make_world
+from tests.support.policy_databases import copied_world
+from tests.support.policy_world import World, host_key_line
 
 HERE, ELSEWHERE = "127.0.0.1", "127.0.0.9"
 HERS = Secret("trois loutres et un violon")
@@ -20,17 +21,12 @@ THEIRS = Secret("neuf hérissons sous un tilleul")
 
 
 @pytest.fixture
-async def house(database_url: str, clock: ManualClock, tmp_path: Path) -> AsyncIterator[World]:
+async def house(database_kind: str, clock: ManualClock, tmp_path: Path) -> AsyncIterator[World]:
     """The fixture hospital, which mails."""
-    made = await make_world(
-        database_url,
-        clock,
-        keyring_directory=tmp_path / "keys",
-        pages_url="https://bastion.example:8443",
-        mails=True,
-    )
-    yield made
-    await made.close()
+    async with copied_world(
+        database_kind, tmp_path, clock, pages_url="https://bastion.example:8443", mails=True
+    ) as made:
+        yield made
 
 
 async def invited(house: World) -> Secret:

@@ -11,18 +11,18 @@ from policy.domain.access import Denial, Grant, Held
 from policy.domain.engagements import EngagementKind
 from policy.domain.people import Language
 from policy.errors import AuthenticationFailed, InvalidInput
-from tests.support.policy_world import World, make_world
+from tests.support.policy_databases import copied_world
+from tests.support.policy_world import World
 
 ALL = {EngagementKind.CHARTER, EngagementKind.CONFIDENTIALITY, EngagementKind.ACTION_LIMIT}
 WORDS = {"titles": dict.fromkeys(Language, "Charte"), "paragraphs": dict.fromkeys(Language, ("Une règle.",))}
 
 
 @pytest.fixture
-async def house(database_url: str, clock: ManualClock, tmp_path: Path) -> AsyncIterator[World]:
+async def house(database_kind: str, clock: ManualClock, tmp_path: Path) -> AsyncIterator[World]:
     """The fixture hospital, which demands the texts: alice has accepted them."""
-    made = await make_world(database_url, clock, keyring_directory=tmp_path / "keys", engagements=True)
-    yield made
-    await made.close()
+    async with copied_world(database_kind, tmp_path, clock, engagements=True) as made:
+        yield made
 
 
 def refused(answer: Grant | Denial) -> set[str]:

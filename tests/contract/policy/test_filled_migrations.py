@@ -10,11 +10,12 @@ from policy.clock import ManualClock
 from policy.domain.attempts import AttemptOutcome
 from policy.domain.people import Factor
 from policy.store import tables as t
-from policy.store.database import Database, _engine, _writing, database_url, migrate
+from policy.store.database import Database, _engine, _writing, migrate
+from policy.store.database import database_url as driven
 from policy.store.migrations.upgrade import _config
 from policy.store.sqlite import Connections
 from policy.store.tables import metadata
-from tests.support.policy_databases import Mould, empty_database, mould
+from tests.support.policy_databases import copied_world, mould
 from tests.support.policy_world import World
 
 OLDEST = "0005"
@@ -22,18 +23,16 @@ OLDEST = "0005"
 
 
 @pytest.fixture
-def model() -> Mould:
-    """The fixture hospital as this version makes it, on SQLite; made outside of the test's own loop."""
-    return mould("sqlite")
-
-
-@pytest.fixture
-async def url(model: Mould, database_kind: str, tmp_path: Path, clock: ManualClock) -> str:
+async def url(database_url: str, tmp_path: Path, clock: ManualClock) -> str:
     """A database of the oldest schema, with the rows of the fixture hospital and of one day's work in it."""
-    filled = await model.world.reopen(model.copy(tmp_path), clock)
-    target = empty_database(database_kind, tmp_path)
+    async with copied_world("sqlite", tmp_path, clock) as filled:
+        await _move(filled, database_url)
+    return database_url
+
+
+async def _move(filled: World, target: str) -> None:
     connections = Connections()
-    engine = _engine(database_url(target), connections, pooled=False)
+    engine = _engine(driven(target), connections, pooled=False)
     try:
         await filled.services.access.session_opened(await filled.grant(), "node1")
         await filled.services.tokens.issue(
@@ -52,8 +51,6 @@ async def url(model: Mould, database_kind: str, tmp_path: Path, clock: ManualClo
     finally:
         await engine.dispose()
         await connections.gone()
-        await filled.close()
-    return target
 
 
 def _fill(connection: Connection, rows: dict[Table, list[dict[str, object]]]) -> None:
@@ -75,7 +72,7 @@ def _fill(connection: Connection, rows: dict[Table, list[dict[str, object]]]) ->
 
 async def _counts(url: str) -> dict[str, int]:
     connections = Connections()
-    engine = _engine(database_url(url), connections, pooled=False)
+    engine = _engine(driven(url), connections, pooled=False)
 
     def count(connection: Connection) -> dict[str, int]:
         found = inspect(connection)
@@ -112,10 +109,10 @@ async def test_no_row_is_lost_on_the_way_up(url: str) -> None:
         assert before[table.name] > 0, table.name
 
 
-async def test_an_installation_goes_on_where_it_stood(url: str, clock: ManualClock, model: Mould) -> None:
+async def test_an_installation_goes_on_where_it_stood(url: str, clock: ManualClock) -> None:
     """After the migration the same person logs in, is granted the same device, and her planner's day goes on."""
     await migrate(url)
-    world: World = await model.world.reopen(url, clock)
+    world: World = await mould("sqlite").world.reopen(url, clock)
     try:
         attempt = await world.services.login.begin("alice", "127.0.0.1", hospital_id=world.id)
         person = await attempt.check_password_and_code(world.passwords["alice"], world.code("alice"))

@@ -14,24 +14,20 @@ from policy.domain.people import Role
 from policy.errors import AuthenticationFailed, LockedOut, MailRefused
 from policy.services.mails import Letter
 from policy.vault.secret import Secret
-from tests.support.policy_world import World, make_world
+from tests.support.policy_databases import copied_world
+from tests.support.policy_world import World
 
 HERE = "127.0.0.1"
 GOOD = Secret("trois loutres et un violon")
 
 
 @pytest.fixture
-async def house(database_url: str, clock: ManualClock, tmp_path: Path) -> AsyncIterator[World]:
+async def house(database_kind: str, clock: ManualClock, tmp_path: Path) -> AsyncIterator[World]:
     """The fixture hospital, which mails."""
-    made = await make_world(
-        database_url,
-        clock,
-        keyring_directory=tmp_path / "keys",
-        pages_url="https://bastion.example:8443",
-        mails=True,
-    )
-    yield made
-    await made.close()
+    async with copied_world(
+        database_kind, tmp_path, clock, pages_url="https://bastion.example:8443", mails=True
+    ) as made:
+        yield made
 
 
 class Letterbox:

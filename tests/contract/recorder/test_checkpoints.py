@@ -131,7 +131,7 @@ async def test_two_consoles_do_not_fork_the_chain(
     assert (await walked(database, key)).intact
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # nothing of it depends on the engine
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)  # nothing of it depends on the engine
 async def test_more_than_one_can_hold_goes_into_the_next(
     database: Database, notary: Notary, key: SigningKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,7 +178,7 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("attack", sorted(ATTACKS))
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # nothing of it depends on the engine
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)  # nothing of it depends on the engine
 async def test_a_touched_checkpoint_is_named(
     database: Database, journal: Journal, notary: Notary, clock: Clock, key: SigningKey, attack: str
 ) -> None:
@@ -193,7 +193,7 @@ async def test_a_touched_checkpoint_is_named(
     assert (first.place, first.name, first.what) == ("checkpoint", name, what)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # nothing of it depends on the engine
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)  # nothing of it depends on the engine
 async def test_a_stranger_signs_no_checkpoint(
     database: Database, journal: Journal, notary: Notary, clock: Clock, key: SigningKey, tmp_path: Path
 ) -> None:
@@ -237,7 +237,7 @@ async def test_an_end_taken_off_the_journal_is_an_alarm_at_the_next_checkpoint(
     assert found.findings[0].name == f"{journal.writer} #3"
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # nothing of it depends on the engine
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)  # nothing of it depends on the engine
 async def test_a_clock_put_back_is_remarked(
     database: Database, journal: Journal, notary: Notary, clock: Clock, key: SigningKey
 ) -> None:

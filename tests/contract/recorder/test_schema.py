@@ -14,9 +14,18 @@ async def test_a_database_of_this_version_is_served(database: Database) -> None:
     await database.check()
 
 
-async def test_a_database_without_its_schema_is_unavailable(database_url: str) -> None:
+async def test_bringing_up_to_date_twice_changes_nothing(empty_url: str) -> None:
+    """Whoever migrates a database that has been migrated finds it as it was, and it is served."""
+    await migrate(empty_url)
+    await migrate(empty_url)
+    database = Database(empty_url)
+    await database.check()
+    await database.dispose()
+
+
+async def test_a_database_without_its_schema_is_unavailable(empty_url: str) -> None:
     """A database that was never migrated is not served."""
-    database = Database(database_url)
+    database = Database(empty_url)
     with pytest.raises(CatalogUnavailable, match="schema none"):
         await database.check()
     await database.dispose()

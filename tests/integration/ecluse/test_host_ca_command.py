@@ -5,13 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.installed import change, doctor, ecluse, init, install
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    """The settings of a new installation."""
-    return install(tmp_path / "data")
+from tests.support.installed import change, doctor, ecluse, init
 
 
 def test_init_makes_a_host_ca_that_only_its_owner_reads(config: Path) -> None:

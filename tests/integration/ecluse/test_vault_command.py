@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import pytest
 from typer.testing import CliRunner
 
 from ecluse.main import app
@@ -12,18 +11,6 @@ PEOPLE = (
     "dsi:Denise Martin:denise.martin@hospital.example",
     "denis:Denis Leroy:denis.leroy@hospital.example",
 )
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    """The settings file of a fresh installation."""
-    directory = tmp_path / "data"
-    arguments = ["init", str(directory), "--hospital", "CH de Brive", "--contact", "RSSI"]
-    for person in PEOPLE:
-        arguments += ["--administrator", person]
-    done = CliRunner().invoke(app, arguments)
-    assert done.exit_code == 0, done.output
-    return directory / "ecluse.toml"
 
 
 def vault(config: Path, *arguments: str) -> str:
