@@ -77,6 +77,32 @@ def make_server_certificate(directory: Path, names: list[str], at: datetime) -> 
     (directory / "api.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
 
+def make_pinned_certificate(directory: Path, name: str, at: datetime, life: timedelta) -> None:
+    """Make ``{name}.key`` and ``{name}.pem`` in *directory*: a certificate that nobody signs but itself, for *life*.
+
+    It is for one end of a TLS connection whose other end knows exactly this certificate; it can sign no other.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(_name(name))
+        .issuer_name(_name(name))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(at - CLOCK_SLACK)
+        .not_valid_after(at + life)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
+            critical=False,
+        )
+        .sign(key, hashes.SHA256())
+    )
+    write_private(directory / f"{name}.key", _pem(key))
+    (directory / f"{name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+
+
 def local_names() -> list[str]:
     """Return the names this machine answers to: localhost, the loopback addresses and its host name."""
     return ["localhost", "127.0.0.1", "::1", socket.gethostname()]

@@ -261,14 +261,19 @@ def load(path: Path) -> Settings:
 
     Raises SettingsError naming each wrong key.
     """
+    values = read(path)
+    values.setdefault("data_dir", str(path.resolve().parent))
+    return build(values, str(path))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return what the TOML file *path* holds. Raises SettingsError."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError("settings.unreadable", path=str(path), why=error.strerror) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError("settings.not_toml", path=str(path), why=str(error)) from error
-    values.setdefault("data_dir", str(path.resolve().parent))
-    return build(values, str(path))
 
 
 def build(values: dict[str, Any], origin: str) -> Settings:
@@ -279,12 +284,17 @@ def build(values: dict[str, Any], origin: str) -> Settings:
     try:
         settings = Settings(**values)
     except ValidationError as error:
-        raise SettingsError.together([_fault(item, origin) for item in error.errors()]) from error
+        raise refused(error, origin) from error
     if not settings.data_dir.is_absolute():
         raise SettingsError(
             "settings.relative_data_dir", file=origin, setting="data_dir", value=str(settings.data_dir)
         )
     return settings
+
+
+def refused(error: ValidationError, origin: str) -> SettingsError:
+    """Return what to raise for pydantic's *error* about settings that came from *origin*: a sentence a wrong key."""
+    return SettingsError.together([_fault(item, origin) for item in error.errors()])
 
 
 _FAULTS: Final = {
@@ -297,6 +307,7 @@ _FAULTS: Final = {
     "database_url": "settings.database_url",
     "database_password": "settings.database_password",
     "database_kind": "settings.database_kind",
+    "airlock_side": "settings.airlock_side",
     "network": "settings.network",
     "network_all": "settings.network_all",
 }

@@ -24,6 +24,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "serve": ("serve",),
     "gateway": ("gateway",),
     "console": ("console",),
+    "airlock": ("airlock",),
     "doctor": ("doctor",),
     "host-ca": ("host_ca",),
     "demo": ("demo",),

@@ -28,6 +28,21 @@ def run(program: str, config: Path | None, serve: Serve) -> None:
     Every log line carries the hospital, the node and the *program* from here on. Raises EcluseError for whatever
     keeps it from starting or going on, once it has been logged: there is one sentence, never a stack trace.
     """
+    with started(program):
+        settings = configuration.load(configuration.find(config))
+        logs.configure(settings.log.level)
+        structlog.contextvars.bind_contextvars(
+            hospital=settings.hospital_id, node=settings.node, program=program
+        )
+        asyncio.run(_run(serve, settings))
+
+
+@contextmanager
+def started(program: str) -> Iterator[None]:
+    """Prepare this process for what *program* does within, and log what keeps that from starting or going on.
+
+    Raises EcluseError for it.
+    """
     # a core file would hold secrets that the vault has opened
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # a connection is a file: what the system grants, and not the thousand that it begins with
@@ -35,12 +50,7 @@ def run(program: str, config: Path | None, serve: Serve) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     logs.configure("info")
     try:
-        settings = configuration.load(configuration.find(config))
-        logs.configure(settings.log.level)
-        structlog.contextvars.bind_contextvars(
-            hospital=settings.hospital_id, node=settings.node, program=program
-        )
-        asyncio.run(_run(serve, settings))
+        yield
     except (EcluseError, *SPOKEN) as error:
         _tell(program, spoken(error, Language.ENGLISH))
         raise

@@ -76,6 +76,14 @@ def read(data: bytes) -> ProxyHeader | None:
     return ProxyHeader(length, _client(source, port), port)
 
 
+def write(client: tuple[str, int], here: tuple[str, int]) -> bytes:
+    """Return the header of a connection from *client* to *here*, each an IP literal and a port, both of one family."""
+    addresses = [_plain(ip_address(host)) for host, _ in (client, here)]
+    family = 0x11 if addresses[0].version == 4 else 0x21
+    body = b"".join(each.packed for each in addresses) + struct.pack("!HH", client[1], here[1])
+    return _START.pack(SIGNATURE, _VERSION << 4 | _PROXY, family, len(body)) + body
+
+
 def _client(packed: bytes, port: int) -> str:
     address = _plain(ip_address(packed))
     if not port or address.is_unspecified or address.is_multicast:

@@ -1,0 +1,76 @@
+"""The processes of the two-tier lock. Neither opens a database or a spool, and neither knows a secret but its own key."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from ecluse import airlock
+from ecluse.airlock import AirlockFile
+from ecluse.errors import StartError
+from ecluse.processes.start import check_secrets, listening, started
+from ecluse.service_manager import ServiceManager, handed_over
+from ecluse.stopping import stop_requested
+from gateway.airlock.front import Front
+from gateway.airlock.relay import Relay
+from gateway.airlock.settings import FrontSettings
+from policy.clock import SystemClock
+
+log = structlog.get_logger()
+
+
+def run_front(config: Path) -> None:
+    """Serve as the front by the settings in *config* until SIGTERM or SIGINT. Raises EcluseError."""
+    with started("airlock-front"):
+        chosen, folder = _read(config)
+        if chosen.front is None:
+            raise StartError("airlock.no_side", path=str(config), side="front")
+        asyncio.run(_front(airlock.front_settings(chosen.front, folder)))
+
+
+def run_relay(config: Path) -> None:
+    """Serve as the relay by the settings in *config* until SIGTERM or SIGINT. Raises EcluseError."""
+    with started("airlock-relay"):
+        chosen, folder = _read(config)
+        if chosen.relay is None:
+            raise StartError("airlock.no_side", path=str(config), side="relay")
+        relay = Relay(airlock.relay_settings(chosen.relay, folder))
+        asyncio.run(_relay(relay, chosen.relay.fronts))
+
+
+def _read(config: Path) -> tuple[AirlockFile, Path]:
+    chosen, folder = airlock.load(config), config.resolve().parent
+    check_secrets(airlock.secrets(chosen, folder))
+    now = SystemClock().now()
+    for path in airlock.certificate_files(chosen):
+        end = airlock.ends(folder / path)
+        if end - now < airlock.SOON:
+            log.warning("airlock.certificate_ends", path=str(folder / path), at=end.isoformat())
+    return chosen, folder
+
+
+async def _front(settings: FrontSettings) -> None:
+    manager, front = ServiceManager(), Front(settings)
+    with listening("front", settings.host, settings.port):
+        await front.start(handed_over())
+    log.info("airlock.front_ready", port=front.port, relay_port=front.relay_port)
+    await _until_stopped(manager, lambda: front.clients)
+    await front.drain()
+
+
+async def _relay(relay: Relay, fronts: tuple[str, ...]) -> None:
+    manager = ServiceManager()
+    relay.start()
+    log.info("airlock.relay_ready", fronts=list(fronts))
+    await _until_stopped(manager, lambda: relay.clients)
+    await relay.drain()
+
+
+async def _until_stopped(manager: ServiceManager, clients: Callable[[], int]) -> None:
+    manager.tell("READY=1")
+    signs = asyncio.create_task(manager.signs_of_life())
+    await stop_requested()
+    signs.cancel()
+    manager.tell("STOPPING=1", f"STATUS=draining, {clients()} clients left")
+    log.info("airlock.draining", clients=clients())
