@@ -13,6 +13,7 @@ from gateway.session.fail_closed import fails_closed
 from gateway.session.idle import IdleMeter
 from gateway.session.lane import Lane, Piece
 from gateway.session.moved import Moved
+from gateway.session.parting import Parting
 from gateway.session.request import ChannelRequest
 from gateway.session.taps import Tap, Watch
 from gateway.session.transfer.operation import OUT, FileOperation, Phase
@@ -64,6 +65,7 @@ class Relay:
         self._monotonic = monotonic
         self._on_closed = on_closed
         self._on_violation = on_violation
+        self._parting: Parting | None = None
         self._person_gone = False
         self._started = False
         self._ends_of_file = 0
@@ -94,8 +96,9 @@ class Relay:
             pty=self.request.pty,
         )
         self.device = channel
-        if self.over:  # the person left, or the session ended, while the device was asked
-            self.signal_end()
+        if self.over:  # the person left, or the session ended, while the device was asked: nobody waits for it
+            self._signal("HUP")
+            self._signal("TERM")
             channel.close()
             raise SessionEnded
         self._congestion.watch(self._home)
@@ -194,18 +197,15 @@ class Relay:
 
     def person_hung_up(self) -> None:
         """She closed her channel. After both ends of file she only waits for the exit status; else she leaves."""
-        if self._ends_of_file < _BOTH and self.device is not None:
+        if self._ends_of_file < _BOTH:
             self.signal_end()
-            self.device.close()
 
     def person_closed(self) -> None:
         """The person's channel is gone; a process that still runs is told to end, with or without terminal."""
         self._person_gone = True
         self.over = True
-        if self.device is not None:
-            self.signal_end()
-            self.device.close()
-        else:
+        self.signal_end()
+        if self.device is None:
             self._closed()
 
     # --- from the device ----------------------------------------------------------------------------------
@@ -260,6 +260,8 @@ class Relay:
         """The device's channel is gone: tell the person how the process ended, after all it said."""
         self._congestion.leave()
         self.device = None
+        if self._parting is not None:
+            self._parting.over()
         if self.tap is not None:
             self.tap.end()
         if self.watch is not None:
@@ -299,23 +301,21 @@ class Relay:
         self._noted.append((FrameType.MARKER, canonical(facts)))
 
     def signal_end(self) -> None:
-        """Send HUP then TERM to the process, and the end of its input to what cannot be signalled."""
-        if self.device is not None:
-            self._signal("HUP")
-            self._signal("TERM")
-            self._device_eof()
+        """Have the process end, and then the device's channel: signals and the end of its input, once."""
+        if self.device is not None and self._parting is None:
+            self._parting = Parting(self.device)
+            if self.over:
+                self.device.resume_reading()  # what it still says is dropped; unread, it could not close
 
     def terminate(self, message: str) -> None:
         """Stop relaying at once: signals to the process, *message* to the person, her channel closed.
 
-        The device's channel stays until its process ends or the caller closes it.
+        The device's channel stays until its process ends, or has had its time.
         """
         if self.over:
             return
         self.over = True
         self.signal_end()
-        if self.device is not None:
-            self.device.resume_reading()  # what it still says is dropped; unread, it could not close
         self.say(message)
         self.person.exit(255)
 

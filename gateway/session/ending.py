@@ -11,6 +11,7 @@ from gateway.ports import Access
 from gateway.session.bridge import Relay
 from gateway.session.known import speak_of
 from gateway.session.live import Session
+from gateway.session.parting import PROCESS_SECONDS
 from gateway.session.port_relay import PortRelay
 from gateway.session.reasons import EndReason
 from policy.domain.access import Finding
@@ -18,8 +19,6 @@ from policy.errors import PolicyError
 from recorder.errors import RecorderError
 from recorder.trace.instants import text as instant
 
-PROCESS_SECONDS = 1.0
-"""How long processes have to end after HUP and TERM, while the person already reads why."""
 CLIENT_SECONDS = 2.0
 """How long a person's channel has to take its last words before it is aborted."""
 
