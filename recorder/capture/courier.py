@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeVar
@@ -93,6 +93,7 @@ class Courier:
         self._segment_seconds = segment_seconds
         self._retry_seconds = retry_seconds
         self._followed: dict[Recording, _Followed] = {}
+        self._left: dict[str, int] = {}
         self._turns = 0
         self._probe: asyncio.Future[None] | None = None
 
@@ -106,12 +107,23 @@ class Courier:
     async def leave(self, recording: Recording) -> None:
         """Ship it no more; its delivery is nobody's when this returns, once a round under way is over."""
         followed = self._followed.pop(recording, None)
-        if followed is not None and followed.round is not None:
-            await asyncio.wait({followed.round})
+        if followed is not None:
+            self._left[recording.session_id] = followed.lag
+            if followed.round is not None:
+                await asyncio.wait({followed.round})
 
     def lags(self) -> dict[str, int]:
         """Bytes of each live trace that are not in the store, by session."""
         return {one.recording.session_id: one.lag for one in self._followed.values()}
+
+    def left(self) -> dict[str, int]:
+        """The same of those that are live no more, as they left; until somebody has looked at the spool since."""
+        return dict(self._left)
+
+    def looked_at(self, sessions: Iterable[str]) -> None:
+        """Forget how these left: what of them is in the spool is known."""
+        for session_id in sessions:
+            self._left.pop(session_id, None)
 
     def note(self, outage: Outage) -> None:
         """Tell an outage which live traces wait, and what the store has of them."""

@@ -89,10 +89,8 @@ class Lookout:
 
     def state(self) -> StoreState:
         """How the store does, and how much waits for it."""
-        live = self._courier.lags()
-        waiting = sum(live.values()) + sum(
-            size for session_id, size in self._seen.waiting.items() if session_id not in live
-        )
+        # the last look is as old as the time between two: what has grown since, or ended, is known without one
+        waiting = sum({**self._seen.waiting, **self._courier.left(), **self._courier.lags()}.values())
         quota = self._settings.spool_quota_bytes
         out = self._reach.outage is not None and self._reach.outage.until is None
         if out and self._seen.free is not None:  # the disk may have less room than the quota promises
@@ -166,12 +164,13 @@ class Lookout:
             asking.cancel()
 
     async def _look_at_spool(self) -> None:
-        live = frozenset(self._courier.lags())
+        live, left = frozenset(self._courier.lags()), self._courier.left()
         try:
             self._seen = await self._in_thread(lambda: _look(self._spool, live))
         except OSError as error:
             _log.warning("the spool cannot be looked at", error=str(error))
             return
+        self._courier.looked_at(left)
         self._reach.forget(self._seen.waiting.keys() | self._courier.lags().keys())
         self._look_for_missing()
 

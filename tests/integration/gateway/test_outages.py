@@ -55,9 +55,7 @@ async def lets_in(bastion: Bastion) -> None:
 async def refuses(bastion: Bastion, rule: str) -> str:
     """Hold that nothing opens, by that rule, with the step and whose it is; what was said."""
     refused = await bastion.client.ssh("alice+scan01", "id", answers=bastion.answers())
-    # seen once: opened and ended at once by T12; probably between two looks at the quota
-    assert refused.rc in ({1, 255} if rule == "T12" else {1}), refused.said
-    assert refused.stdout == b"" or rule == "T12"
+    assert (refused.rc, refused.stdout) == (1, b""), refused.said
     assert f"PGSSIS-{rule}" in refused.said
     assert "un administrateur de l'établissement" in refused.said
     return refused.said
@@ -129,11 +127,10 @@ async def test_an_assistance_goes_on_in_the_spool_until_it_is_full(tmp_path: Pat
         store.rmdir()
         away.rename(store)
         (gap,) = await bastion.written("store.gap", 20)
-        assert gap.event.details["session_count"] in {2, 3}
+        assert gap.event.details["session_count"] == 2
         await lets_in(bastion)
         await bastion.closed()
-        ends = await closings(bastion)
-        assert (ends.count("left"), set(ends)) == (2, {"left", "spool"})
+        assert sorted(await closings(bastion)) == ["left", "left", "spool"]
         names = [entry.event.name for entry in await bastion.events()]
         assert names.count("alarm.store_unreachable") == 1
         assert "alarm.trace_not_shipped" not in names

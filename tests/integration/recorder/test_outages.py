@@ -292,6 +292,23 @@ async def test_the_spool_is_bounded(tmp_path: Path) -> None:
         assert filling["quota"] == 256 << 10
 
 
+async def test_who_filled_the_spool_leaves_it_full(tmp_path: Path) -> None:
+    """What a session leaves behind counts from the moment it is over, not from the next look at the spool."""
+    async with AsyncExitStack() as stack:
+        place = await stack.enter_async_context(gone(tmp_path))
+        told = {**SHORT, **place.settings, "spool_quota_bytes": 256 << 10, "retry_seconds": 60.0}
+        made = await stack.enter_async_context(studio(tmp_path / "made", **told))
+        recording = await made.recorder.open(header(), unexpected)
+        await place.strike()
+        try:
+            await passed(recording, FrameType.OUTPUT, 1, os.urandom(300 << 10))
+            assert state(made).spool_full
+            await recording.close("client_left")
+            assert state(made).spool_full
+        finally:
+            await place.mend()
+
+
 async def test_an_outage_outlives_the_process(tmp_path: Path) -> None:
     """A gateway that is restarted meanwhile reports the gap from its true beginning, with what the dead one left."""
     folder = tmp_path / "made"
