@@ -73,7 +73,7 @@ class RecorderSettings:
         min_free_bytes: Free room in the spool below which no session opens.
         spool_quota_bytes: What may wait in the spool while the store takes nothing; then sessions end.
         probe_seconds: How often the store is asked whether it serves.
-        retry_seconds: The same while it does not.
+        retry_seconds: The same while it does not, and at least twice in the time of patience.
         patience_seconds: How long it must refuse to be unreachable.
         steady_seconds: How long it must serve again to be back.
         max_threads: Threads that may write at once; one stuck disk keeps one a session.
@@ -100,6 +100,11 @@ class RecorderSettings:
     max_threads: int = 256
     sync_interval_seconds: float = 1.0
     input_limit_bytes: int = 64 * MIB
+
+    @property
+    def again_seconds(self) -> float:
+        """How soon a store that refused is asked again: one lost answer, as of a stale connection, is no outage."""
+        return min(self.retry_seconds, self.patience_seconds / 2)
 
     def __post_init__(self) -> None:
         for name in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -85,7 +86,7 @@ class Lookout:
         self._noted: Outage | None = None
         self._absent: set[str] = set()
         self._chores: dict[str, asyncio.Task[None]] = {}
-        self._due: dict[str, float] = {}
+        self._began: dict[str, float] = {}
 
     def state(self) -> StoreState:
         """How the store does, and how much waits for it."""
@@ -122,13 +123,13 @@ class Lookout:
             at: Seconds of the monotonic clock.
         """
         troubled = bool(self._reach.error) or self._reach.outage is not None
-        every = self._settings.retry_seconds if troubled else self._settings.probe_seconds
+        every = self._settings.again_seconds if troubled else self._settings.probe_seconds
         self._begin("store", at, every, self._ask_store)
         self._begin("catalogue", at, every, self._ask_catalogue)
         self._begin("spool", at, self._settings.retry_seconds, self._look_at_spool)
         if troubled and self._reach.worth_trying:
-            self._begin("sweep", at, every, self._sweep_up)
-        self._reach.look(at)
+            self._begin("sweep", at, self._settings.retry_seconds, self._sweep_up)
+        self._reach.look(at, asking=self._asking("store", at) or self._asking("catalogue", at))
         self._follow()
         self._judge_room()
 
@@ -136,9 +137,17 @@ class Lookout:
         self, name: str, at: float, every: float, work: Callable[[], Coroutine[Any, Any, None]]
     ) -> None:
         running = self._chores.get(name)
-        if (running is None or running.done()) and at >= self._due.get(name, at):
-            self._due[name] = at + every
+        # counted from the last time: what went wrong since is asked about soon, and not when all was expected well
+        if (running is None or running.done()) and at - self._began.get(name, -math.inf) >= every:
+            self._began[name] = at
             self._chores[name] = asyncio.create_task(work())
+
+    def _asking(self, name: str, at: float) -> bool:
+        """Whether an answer is awaited, and not for so long that its absence is one."""
+        running = self._chores.get(name)
+        if running is None or running.done():
+            return False
+        return at - self._began[name] < self._settings.patience_seconds
 
     async def _ask_store(self) -> None:
         try:

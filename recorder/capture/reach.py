@@ -65,6 +65,7 @@ class StoreState:
 class _Refusal:
     error: Unavailable
     since: float
+    sure: bool  # said twice, or not at all for as long as patience lasts: no single answer that was lost
 
 
 class Reach:
@@ -141,11 +142,14 @@ class Reach:
         known = self._refusals.get(source)
         if known is not None:
             known.error = error
+            known.sure = True
             return
         if not self._refusals and self.outage is not None and self._calm_since is not None:
             self.outage.relapses += 1
         self._calm_since = None
-        self._refusals[source] = _Refusal(error, self._monotonic() if began is None else began)
+        now = self._monotonic()
+        since = now if began is None else began
+        self._refusals[source] = _Refusal(error, since, sure=now - since >= self._patience)
 
     def forget(self, kept: Collection[str]) -> None:
         """Forget refusals of traces that are none of these any more."""
@@ -156,13 +160,14 @@ class Reach:
         """Go on with an outage that an earlier process began."""
         self.outage = outage
 
-    def look(self, at: float) -> None:
+    def look(self, at: float, *, asking: bool = False) -> None:
         """Judge whether an outage begins or ends; to be called often.
 
         Args:
             at: Seconds of the monotonic clock.
+            asking: Whether the store is being asked again: what it said once may have been one lost answer.
         """
-        refused_for = self._refused_for(at)
+        refused_for = self._refused_for(at, sure=asking)
         if refused_for >= self._patience and (self.outage is None or self.outage.until is not None):
             self._begin(at)
         elif (
@@ -194,8 +199,9 @@ class Reach:
             catalogue_refuses=CATALOGUE in self._refusals,
         )
 
-    def _refused_for(self, at: float) -> float:
-        return max((at - refusal.since for refusal in self._refusals.values()), default=-1.0)
+    def _refused_for(self, at: float, *, sure: bool = False) -> float:
+        counted = (one for one in self._refusals.values() if one.sure or not sure)
+        return max((at - one.since for one in counted), default=-1.0)
 
     def _begin(self, at: float) -> None:
         error = self.error

@@ -100,7 +100,7 @@ class Recorder:
             now, self._alarm, node, patience=settings.patience_seconds, steady=settings.steady_seconds
         )
         self.courier = Courier(
-            self.store, self._store_pool, self._reach, retry_seconds=settings.retry_seconds
+            self.store, self._store_pool, self._reach, retry_seconds=settings.again_seconds
         )
         self._lookout = Lookout(
             settings,

@@ -9,6 +9,7 @@ from enum import Enum
 
 _ANSWER = "HTTP/1.1 {status}\r\nContent-Type: application/xml\r\nContent-Length: {size}\r\nConnection: close\r\n\r\n{body}"
 _CHUNK = 16 << 10
+_PAUSE = 0.05
 
 
 class Way(Enum):
@@ -27,13 +28,14 @@ class WayToStore:
 
     Attributes:
         port: Where it listens.
-        way: What becomes of requests from now on; connections under way are broken where it is not the same.
+        lost: How many connections are still to be closed on their first request, without an answer.
     """
 
     def __init__(self, target: int) -> None:
         """Lead to *target*, a port of this machine."""
         self._target = target
         self._way = Way.OPEN
+        self.lost = 0
         self._server: asyncio.Server | None = None
         self._under_way: set[asyncio.Task[None]] = set()
         self.port = 0
@@ -49,13 +51,16 @@ class WayToStore:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def lead(self, way: Way) -> None:
-        """Lead requests that *way* from now on."""
+        """Lead requests that *way* from now on; connections are broken, but where it leads there as before, narrow or not."""
+        leads = {self._way, way} <= {Way.OPEN, Way.NARROW}
         self._way = way
         if self._server is not None and way is Way.DOWN:
             self._server.close()
             self._server = None
         elif self._server is None and way is not Way.DOWN:
             await self.open()
+        if leads:
+            return
         for task in list(self._under_way):
             task.cancel()
         await asyncio.gather(*self._under_way, return_exceptions=True)
@@ -86,9 +91,8 @@ class WayToStore:
             case _:
                 inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self._target)
                 try:
-                    pause = 0.05 if self._way is Way.NARROW else 0.0
-                    there = asyncio.create_task(_relay(reader, inner_writer, pause))
-                    back = asyncio.create_task(_relay(inner_reader, writer, 0.0))
+                    there = asyncio.create_task(self._relay(reader, inner_writer, narrow=True))
+                    back = asyncio.create_task(self._relay(inner_reader, writer, narrow=False))
                     try:
                         await asyncio.wait({there, back}, return_when=asyncio.FIRST_COMPLETED)
                     finally:
@@ -97,14 +101,19 @@ class WayToStore:
                 finally:
                     inner_writer.close()
 
-
-async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pause: float) -> None:
-    with suppress(ConnectionError):
-        while data := await reader.read(_CHUNK if pause else 1 << 20):
-            writer.write(data)
-            await writer.drain()
-            if pause:
-                await asyncio.sleep(pause)  # so many bytes a second, and no more
+    async def _relay(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, narrow: bool
+    ) -> None:
+        """Relay one direction, which a narrow way holds up where it is the *narrow* one."""
+        with suppress(ConnectionError):
+            while data := await reader.read(_CHUNK if narrow else 1 << 20):
+                if narrow and self.lost:
+                    self.lost -= 1
+                    return
+                writer.write(data)
+                await writer.drain()
+                if narrow and self._way is Way.NARROW:
+                    await asyncio.sleep(_PAUSE)  # so many bytes a second, and no more
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, status: str, code: str) -> None:

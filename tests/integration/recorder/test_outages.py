@@ -241,6 +241,20 @@ async def test_a_narrow_way_is_no_outage(tmp_path: Path) -> None:
         await proved(made, opened, 14)
 
 
+async def test_one_lost_answer_is_no_outage(tmp_path: Path) -> None:
+    """A connection that the server closed under a request is one: it is asked again at once, and nobody is alarmed."""
+    async with AsyncExitStack() as stack:
+        led = await stack.enter_async_context(way_to(s3.own().port))
+        told = {**SHORT, "bucket": bucket(led, tmp_path), "probe_seconds": 1.0}
+        made = await stack.enter_async_context(studio(tmp_path / "made", **told))
+        await eventually(lambda: state(made).reachable_since is not None)
+        led.lost = 1
+        await eventually(lambda: state(made).error is not None)
+        await eventually(lambda: state(made).error is None)
+        assert made.alarms == []
+        assert state(made).unreachable_since is None
+
+
 async def test_a_store_that_comes_and_goes_is_one_outage(tmp_path: Path) -> None:
     """Cut and restored again and again: one alarm, one return, one report that counts, and records in order."""
     async with AsyncExitStack() as stack:

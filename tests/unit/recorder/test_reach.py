@@ -59,6 +59,17 @@ def test_a_moment_is_no_outage(house: House) -> None:
     assert house.reach.state(0, 0).unreachable_since is None
 
 
+def test_what_was_refused_once_waits_for_the_answer_that_is_awaited(house: House) -> None:
+    """One lost answer is judged by the next, however long that takes; two are an outage, whatever is asked meanwhile."""
+    house.reach.refused(DOWN, PROBE)
+    house.seconds += 5
+    house.reach.look(house.seconds, asking=True)
+    assert house.told == []
+    house.reach.refused(DOWN, PROBE)
+    house.reach.look(house.seconds, asking=True)
+    assert house.names == ["alarm.store_unreachable"]
+
+
 def test_an_answer_that_never_came_was_waited_for_already(house: House) -> None:
     """What took longer than patience to fail is an outage at once."""
     house.reach.refused(DOWN, PROBE, house.seconds - 4)
