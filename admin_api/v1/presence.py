@@ -17,6 +17,7 @@ from policy.domain.hospitals import Hospital
 from policy.domain.ids import HospitalId, SessionId
 from policy.domain.people import Language
 from policy.errors import InvalidInput, NotFound
+from policy.services.tokens import Principal
 from recorder.store.catalog import CatalogedSession, SessionState
 from recorder.store.presence import MAX_PRESENT, Period, present
 from recorder.trace.instants import parse
@@ -89,7 +90,24 @@ async def who_was_there(
         for text, fold, field in ((at, at_fold, "at"), (from_, from_fold, "from"), (to, to_fold, "to"))
     ]
     since, until = _span(moments, context.clock.now())
-    whom = await named(context, who, device=device, person=person, supplier=supplier)
+    asked = {"device": device, "person": person, "supplier": supplier}
+    return await who_was(context, who, spoken, since, until, **asked)
+
+
+async def who_was(
+    context: Context,
+    who: Principal,
+    spoken: Language,
+    since: datetime,
+    until: datetime | None,
+    **asked: str | None,
+) -> PresenceOut:
+    """Say who was there at *since*, or from then to *until* (aware UTC).
+
+    *asked* names device, person and supplier, each by name or identifier. Raises NotFound.
+    """
+    hospital = await context.services.hospitals.get(who.hospital_id)
+    whom = await named(context, who, **asked)
     ids = {noun: one.id for noun, one in whom.items()}
     names = {noun: one.name for noun, one in whom.items()}
     found = await present(

@@ -91,8 +91,8 @@ class Troupe:
             denis=Actor("denis", "Denis Leroy (DSI)", ("administrator", "planner")),
             operator=Actor("operator", "Olive Petit", ("administrator", "planner", "security")),
             rssi=Actor("rssi", "Rosa Simon (RSSI)", ("security",)),
-            alice=Actor("alice", "Alice Bernard (Imagix)", ("technician",)),
-            bob=Actor("bob", "Bob Garnier (Imagix)", ("technician",)),
+            alice=Actor("alice", "Alice Bernard", ("technician",)),
+            bob=Actor("bob", "Bob Garnier", ("technician",)),
         )
 
     def everybody(self) -> tuple[Actor, ...]:

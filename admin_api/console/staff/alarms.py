@@ -30,6 +30,8 @@ _MOST: Final = 500
 _ORDER: Final = (AlarmState.OPEN, AlarmState.ACKNOWLEDGED, AlarmState.CLOSED)
 _GRAVITY: Final = tuple(Severity)
 """What nobody looks into comes first, and of that the gravest; of equals, the one seen last."""
+_BY_TIME: Final = frozenset({"closed", "all"})
+"""Lists of what was: the one seen last comes first, however grave."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,8 @@ async def show(caller: StaffCaller) -> Response:
     found = await caller.context.services.alarms.list(caller.actor, caller.hospital_id, states, _MOST)
     severity = asked.get("severity")
     kept = [one for one in found if severity in {None, one.severity.value}]
-    kept.sort(key=lambda one: (_ORDER.index(one.state), _GRAVITY.index(one.severity)))
+    if asked.get("state") not in _BY_TIME:
+        kept.sort(key=lambda one: (_ORDER.index(one.state), _GRAVITY.index(one.severity)))
     part, older = _part(kept, asked)
     return await page(
         caller,

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from admin_api.console.staff.caller import StaffCaller
 from admin_api.console.staff.listing import PAGE, Registry, Wanted, registry, wanted
-from admin_api.console.staff.screens import READERS, REPLAYERS, Screens
+from admin_api.console.staff.screens import READERS, REPLAYERS, STOPPERS, Screens
 from admin_api.console.staff.view import go, page
 from policy.domain.sessions import LiveSession
 from recorder.errors import TraceNotFound
@@ -63,6 +63,7 @@ async def show(caller: StaffCaller) -> Response:
         older=None if after is None else asked.link("/console/sessions", after),
         evidence=asked.link("/console/evidence"),
         may_read=not REPLAYERS.isdisjoint(caller.roles),
+        may_stop=not STOPPERS.isdisjoint(caller.roles),
         newest=asked.link("/console/sessions") if asked.after is not None else None,
     )
 

@@ -103,6 +103,7 @@ def test_an_exercise_times_each_gateway_and_is_kept(house: House, desks: tuple[D
 def test_the_console_cuts_everything_reopens_and_rehearses(house: House) -> None:
     """The screen says whether everything is cut; cutting takes the form's reason, lifting too, and exercises are listed."""
     with signed_in(house, "rssi") as client:
+        assert 'href="/console/general-cut">' in client.get("/console/sessions").text.partition("<main")[2]
         page = client.get("/console/general-cut").text
         assert "Cut everything" in page
         form = {"form_token": token_of(page), "reason": WHY}

@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from policy.domain.ids import SessionId
 from recorder.trace.manifest import Manifest
 from tests.support.api_house import START, House
+from tests.support.console import signed_in
 from tests.support.own_machine import Desk
 from tests.support.traces import header
 
@@ -142,3 +144,25 @@ def test_the_command_line_answers(house: House, tmp_path: Path, sessions: dict[s
     assert "--at-fold first" in twice.output
     second = desk.run("sessions", "who", "--at", "2026-10-25 02:30", "--at-fold", "second", "--json")
     assert [item["id"] for item in json.loads(second.stdout)["items"]] == [sessions["second"]]
+
+
+def test_the_console_answers_for_a_minute(house: House, sessions: dict[str, str]) -> None:
+    """The screen tells the session of that minute and leads to it; of an hour there twice, both; what it cannot know it says."""
+    with signed_in(house, "dsi") as client:
+
+        def page(at: str, device: str = house.world.device.id) -> httpx.Response:
+            return client.get("/console/presence", params={"device": device, "at": at})
+
+        evening = page("2026-11-22T20:50").text
+        assert "sessions found: 2 (on scan01)" in evening
+        assert [sessions[name] in evening for name in ("evening", "lost", "first")] == [True, True, False]
+        assert "Alice Martin" in evening
+        assert "No session was open" in page("2026-11-10T12:00").text
+        twice = page("2026-10-25T02:30").text
+        assert [sessions[name] in twice for name in ("first", "second", "evening")] == [True, True, False]
+        for wrong in ("2026-03-29T02:30", "2030-01-01T00:00", "never"):
+            refused = page(wrong)
+            assert (refused.status_code, "fault" in refused.text) == (422, True)
+        assert page("2026-11-22T20:50", device="f" * 32).status_code == 404
+    with house.client() as nobody:
+        assert nobody.get("/console/presence").status_code == 303
