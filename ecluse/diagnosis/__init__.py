@@ -44,6 +44,7 @@ async def examine(settings: Settings, clock: Clock) -> list[Symptom]:
         *await collector.collector(settings, clock),
         *network.ports(settings),
         network.flows(settings),
+        network.routing(),
         machine.clock(),
         machine.descriptors(),
         machine.library(),

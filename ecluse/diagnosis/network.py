@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from ecluse.diagnosis.symptom import Symptom, look
@@ -11,6 +12,8 @@ from ecluse.sections import Flows
 from ecluse.settings import Settings
 
 _PATIENCE: Final = 5.0
+_ROUTING: Final = ("ipv4/ip_forward", "ipv6/conf/all/forwarding")
+_SWITCHES: Final = Path("/proc/sys/net")
 
 
 def ports(settings: Settings) -> Iterator[Symptom]:
@@ -54,3 +57,18 @@ def flows(settings: Settings) -> Symptom:
     if answer != {"refused": "request"}:
         return check.failed("other", why=json.dumps(answer)[:100])
     return check.good("answers")
+
+
+def routing() -> Symptom:
+    """Look at whether this machine forwards packets: then it is a way around itself (T1, T2)."""
+    check = look("routing")
+    on: list[str] = []
+    for name in _ROUTING:
+        try:
+            if (_SWITCHES / name).read_text().strip() != "0":
+                on.append(f"net.{name.replace('/', '.')}")
+        except FileNotFoundError:
+            continue  # a kernel without that family forwards nothing of it
+        except OSError as error:
+            return check.notice("unknown", why=error.strerror or str(error))
+    return check.notice("on", switches=", ".join(on)) if on else check.good("off")

@@ -33,6 +33,8 @@ from ecluse.flows.request import LONGEST_LINE, Refused, parse
 
 MOST: Final = 8192
 """Connections at once: more sessions than one gateway carries."""
+BACKLOG: Final = 1024
+"""Callers that the system keeps until they are taken: asyncio would lower what systemd set to a hundred."""
 PATIENCE: Final = 5.0
 """Seconds in which a caller says what she wants."""
 _FIRST_PASSED_SOCKET: Final = 3
@@ -138,7 +140,7 @@ async def _run(gateway: int, register: Register, kernel: Filter, listening: sock
         asyncio.get_running_loop().add_signal_handler(number, ledger.stop)
     broker = Broker(gateway, register, ledger)
     server = await asyncio.start_unix_server(
-        broker.take, sock=listening, limit=LONGEST_LINE, start_serving=False
+        broker.take, sock=listening, limit=LONGEST_LINE, backlog=BACKLOG, start_serving=False
     )
     try:
         kernel.clear()

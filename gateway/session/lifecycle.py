@@ -115,8 +115,9 @@ class Opener:
             await self._lease(session)
             await self._open_trace(session, client_version, jumped)
             await self._connect(session)
-            facts = {"jumped": True} if jumped else None
-            await self._journalled(self._notes.session("session.opened", session.grant, facts))
+            facts = {"jumped": jumped, "filtered": self._dialler.filtered}
+            told = {name: True for name, true in facts.items() if true}
+            await self._journalled(self._notes.session("session.opened", session.grant, told))
         except Conflict as error:
             # What changed between the decision and the lease is now a finding; asking again tells which.
             await self._give_up(session, error)

@@ -40,6 +40,11 @@ class Dialler:
         self._timeout = timeout
         self._flows = flows
 
+    @property
+    def filtered(self) -> bool:
+        """Whether the network filter lets a device be reached only while it was asked to."""
+        return self._flows is not UNFILTERED
+
     async def way(self, grant: Grant | TaskGrant, left: Left) -> Flow:
         """Have the network filter open the way to the device of *grant*, for *left* seconds, until it is closed.
 

@@ -30,6 +30,8 @@ PATIENCE: Final = 6.0
 RETURN: Final = 10.0
 """Seconds that a broker has to come back in which it was restarted; packets wait meanwhile, as on a bad line."""
 RETRY: Final = 0.25
+AT_ONCE: Final = 64
+"""Questions under way: where a Unix socket has no more room, asyncio takes "try again" for "connected"."""
 
 Left = Callable[[], float]
 """Tells for how many seconds from now a way may still be used."""
@@ -79,6 +81,7 @@ class FlowBroker:
     def __init__(self, path: Path) -> None:
         """Ask at *path*."""
         self._path = path
+        self._turns = asyncio.Semaphore(AT_ONCE)
 
     @staticmethod
     def at(path: Path | None) -> Flows:
@@ -87,7 +90,7 @@ class FlowBroker:
 
     async def open(self, address: str, port: int, left: Left) -> Flow:
         """As in `Flows`."""
-        flow = _HeldFlow(self._path, str(ip_address(address)), port, left)
+        flow = _HeldFlow(self._path, self._turns, str(ip_address(address)), port, left)
         await flow.begin()
         return flow
 
@@ -95,9 +98,10 @@ class FlowBroker:
 class _HeldFlow(_NoFlow):
     """A way that lasts as long as its connection to the broker."""
 
-    def __init__(self, path: Path, address: str, port: int, left: Left) -> None:
+    def __init__(self, path: Path, turns: asyncio.Semaphore, address: str, port: int, left: Left) -> None:
         super().__init__()
         self._path = path
+        self._turns = turns
         self._address = address
         self._port = port
         self._left = left
@@ -161,7 +165,7 @@ class _HeldFlow(_NoFlow):
         asked = {"address": self._address, "port": self._port, "seconds": seconds}
         writer: asyncio.StreamWriter | None = None
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with self._turns, asyncio.timeout(PATIENCE):
                 reader, writer = await asyncio.open_unix_connection(self._path)
                 writer.write(json.dumps(asked).encode() + b"\n")
                 answer = json.loads(await reader.readline() or b"{}")

@@ -15,6 +15,8 @@ import pytest
 import pytest_asyncio
 
 from admin_api.alarms.causes import Thresholds, sightings
+from ecluse.diagnosis.network import routing
+from gateway.target.flows import FlowBroker
 from tests.support.hospital_network import (
     FRONT,
     FRONT_PORT,
@@ -159,11 +161,17 @@ async def test_a_bypass_is_found_and_told(hospital: HospitalNetwork) -> None:
     hospital.network.run("gateway", "sysctl", "-q", *(f"{one}=1" for one in switches))
     try:
         code, found = await probed(hospital, "supplier", *SUPPLIERS_DOORS, "--port", "80")
+        symptom = await hospital.network.ask("gateway", routing)
+        assert (symptom.finding.key, symptom.finding.arguments["switches"]) == (
+            "doctor.routing.on",
+            ", ".join(switches),
+        )
     finally:
         hospital.network.run("gateway", "sysctl", "-q", *(f"{one}=0" for one in switches))
         hospital.load_filter()
         hospital.stop("broker")
         hospital.start_broker()
+    assert (await hospital.network.ask("gateway", routing)).finding.key == "doctor.routing.off"
     assert code == 1
     assert found["answered"] == [f"{SCAN01[0]}:22", f"[{SCAN01[1]}]:22", f"{RIS02[0]}:22", f"[{RIS02[1]}]:22"]
     assert len(found["refused"]) == 4, "where nothing listens, the machine itself was still reached"
@@ -278,3 +286,20 @@ async def test_the_kernel_shuts_a_way_that_nobody_looks_after(hospital: Hospital
         assert hospital.open_ways() == []
     finally:
         hospital.start_broker()
+
+
+async def test_a_storm_of_sessions_waits_its_turn(hospital: HospitalNetwork) -> None:
+    """As many as come at once are opened, and closed: nobody is taken for refused because others were faster."""
+    places = [f"192.0.2.{number}" for number in range(1, 255)] + [
+        f"198.51.100.{number}" for number in range(1, 255)
+    ]
+    hospital.write_register(*((place, 22) for place in places), *hospital.registered)
+    broker = FlowBroker(hospital.sockets)
+    try:
+        flows = await asyncio.gather(*(broker.open(place, 22, lambda: 600.0) for place in places))
+        assert len(hospital.open_ways()) == len(places)
+        for flow in flows:
+            flow.close()
+        await eventually(lambda: hospital.open_ways() == [])
+    finally:
+        hospital.write_register(*hospital.registered)

@@ -75,6 +75,7 @@ class HospitalNetwork:
     ris02: Device
     register: Path
     sockets: Path
+    registered: tuple[tuple[str, int], ...] = ((SCAN01[0], 22), (RIS02[1], 22))
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _tickets: list[tuple[str, timedelta]] = field(
         default_factory=lambda: [
@@ -226,7 +227,7 @@ async def hospital_network(folder: Path) -> AsyncIterator[HospitalNetwork]:
         try:
             for name, sshd, addresses in (("scan01", scan01, SCAN01), ("ris02", ris02, RIS02)):
                 made.start(name, name, *sshd.command(addresses), env=sshd.environment)
-            made.write_register((SCAN01[0], 22), (RIS02[1], 22))
+            made.write_register(*made.registered)
             (folder / "site.nft").write_text(SITE)
             made.load_filter()
             made.start_broker()

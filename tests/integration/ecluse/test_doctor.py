@@ -28,6 +28,7 @@ from tests.support.installed import change, doctor, ecluse, findings, init
 NOT_ABOUT_THE_FILES = {
     "doctor.clock",
     "doctor.flows",
+    "doctor.routing",
     "doctor.stores",
     "doctor.trace_store",
     "doctor.users",
