@@ -52,3 +52,13 @@ def exposed_mode(path: Path) -> int | None:
     mode = stat.S_IMODE(status.st_mode)
     shared = status.st_uid == 0 and os.geteuid() != 0
     return mode if mode & GROUP_AND_OTHERS & ~(WHAT_ROOT_MAY_SHARE if shared else 0) else None
+
+
+def replaceable(path: Path) -> Path | None:
+    """Return the folder of *path* where anybody may put another file in its place, None where nobody strange can.
+
+    A folder that a group shares is its owner's to decide; one with the sticky bit lets nobody replace another's file.
+    """
+    folder = path.resolve().parent
+    mode = folder.stat().st_mode
+    return folder if mode & stat.S_IWOTH and not mode & stat.S_ISVTX else None

@@ -387,6 +387,17 @@ class RetentionSection(_Section):
     bearers_days: Annotated[int, Field(ge=1)] = 90
 
 
+class StartSection(_Section):
+    """What keeps a process from starting.
+
+    ``clock_seconds``: how far the clock may be from that of the NTP source, the database server or the trace store.
+    ``despite_clock`` starts it all the same, with a line in the log each time: for the hour of an emergency.
+    """
+
+    clock_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
+    despite_clock: bool = False
+
+
 class LogSection(_Section):
     """How chatty the logs are."""
 

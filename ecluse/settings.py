@@ -32,6 +32,7 @@ from ecluse.sections import (
     RecorderSection,
     RetentionSection,
     SearchSection,
+    StartSection,
     StoreSection,
     SyslogSection,
     VaultSection,
@@ -68,6 +69,7 @@ class Settings(BaseSettings):
     mail: MailSection = MailSection()
     alarms: AlarmsSection = AlarmsSection()
     syslog: SyslogSection = SyslogSection()
+    start: StartSection = StartSection()
     log: LogSection = LogSection()
 
     @classmethod

@@ -46,6 +46,7 @@ async def examine(settings: Settings, clock: Clock) -> list[Symptom]:
         network.flows(settings),
         network.routing(),
         machine.clock(),
+        *await machine.timekeepers(settings, clock),
         machine.descriptors(),
         machine.library(),
         machine.assets(),

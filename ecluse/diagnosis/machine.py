@@ -2,10 +2,19 @@
 
 import ctypes
 import resource
+from contextlib import suppress
+from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
 
 from admin_api.console.staff.assets import missing
+from ecluse.diagnosis.databases import policy_is_absent
 from ecluse.diagnosis.symptom import Symptom, look
+from ecluse.errors import SettingsError
+from ecluse.settings import Settings
+from ecluse.timekeepers import compare
+from policy.clock import Clock
+from policy.errors import PolicyError
+from policy.store.database import Database
 
 ASYNCSSH_VERSION = "2.24.1"
 LEAST_DESCRIPTORS = 4096
@@ -30,6 +39,30 @@ def clock() -> Symptom:
     if error_microseconds > LARGEST_DRIFT_MICROSECONDS:
         return check.failed("drifting", seconds=f"{error_microseconds / 1e6:.1f}")
     return check.good(milliseconds=f"{error_microseconds / 1000:.0f}")
+
+
+async def timekeepers(settings: Settings, clock: Clock) -> list[Symptom]:
+    """Look at how far the clock is from each one that can be asked; without any, nothing is said."""
+    database: Database | None = None
+    if not policy_is_absent(settings):
+        with suppress(PolicyError, SettingsError):
+            database = await Database.open(settings.policy_url())
+    try:
+        found = await compare(settings, database, clock)
+    finally:
+        if database is not None:
+            await database.close()
+    bound = timedelta(seconds=settings.start.clock_seconds)
+    symptoms = []
+    for one in found:
+        check = look("timekeeper", keeper=one.keeper)
+        told = f"{abs(one.drift.total_seconds()):.2f}"
+        symptoms.append(
+            check.failed("apart", seconds=told) if one.beyond(bound) else check.good(seconds=told)
+        )
+    if settings.start.despite_clock:
+        symptoms.append(look("start_despite_clock").notice("set"))
+    return symptoms
 
 
 def descriptors() -> Symptom:

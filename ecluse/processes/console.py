@@ -28,7 +28,7 @@ from ecluse.observation.metrics import ObservedJournal
 from ecluse.presence import announced
 from ecluse.private_files import console_secrets
 from ecluse.processes.http import Server, bound
-from ecluse.processes.start import check_secrets
+from ecluse.processes.start import check_clock, check_secrets
 from ecluse.proofs import keep, proofs_of
 from ecluse.revocations import REFRESH_EVERY, Revocations
 from ecluse.searching import search_of
@@ -66,6 +66,7 @@ async def serve(settings: Settings) -> None:
     database = Database(recording.catalog_url)
     journal = ObservedJournal(database, node=told.node, now=clock.now)
     try:
+        await check_clock(settings, built.database, clock)
         await database.check()
         await built.hospitals.get(told.hospital_id)
         proofs = proofs_of(settings, database, journal, clock)

@@ -18,7 +18,7 @@ from ecluse.observation.listener import watched
 from ecluse.observation.metrics import ObservedJournal
 from ecluse.presence import announced
 from ecluse.private_files import gateway_secrets
-from ecluse.processes.start import check_secrets, listening
+from ecluse.processes.start import check_clock, check_secrets, listening
 from ecluse.revocations import Revocations
 from ecluse.sections import Part
 from ecluse.service_manager import ServiceManager, handed_over
@@ -72,6 +72,7 @@ async def serve(settings: Settings) -> None:
         on_alarm=alarms,
     )
     try:
+        await check_clock(settings, built.database, clock)
         await recorder.database.check()
         await recorder.start()
         await _serve(settings, built, recorder, alarms, clock, manager, sockets)

@@ -5,6 +5,7 @@ import errno
 import resource
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -12,10 +13,13 @@ import structlog
 from ecluse import logs
 from ecluse import settings as configuration
 from ecluse.errors import EcluseError, StartError
-from ecluse.private_files import exposed_mode
+from ecluse.private_files import exposed_mode, replaceable
 from ecluse.settings import Settings
+from ecluse.timekeepers import compare
 from ecluse.wording import SPOKEN, spoken
+from policy.clock import Clock
 from policy.domain.people import Language
+from policy.store.database import Database
 
 log = structlog.get_logger()
 
@@ -68,14 +72,31 @@ async def _run(serve: Serve, settings: Settings) -> None:
 
 
 def check_secrets(paths: Iterable[Path]) -> None:
-    """Raise StartError where one of the secret files *paths* is missing or others can read it."""
+    """Raise StartError where one of the secret files *paths* is missing, or others can read or replace it."""
     for path in paths:
         try:
-            mode = exposed_mode(path)
+            mode, place = exposed_mode(path), replaceable(path)
         except OSError as error:
             raise StartError("start.unreadable", path=str(path), why=error.strerror) from error
         if mode is not None:
             raise StartError("start.exposed", path=str(path), mode=f"{mode:04o}")
+        if place is not None:
+            raise StartError("start.replaceable", path=str(path), directory=str(place))
+
+
+async def check_clock(settings: Settings, database: Database, clock: Clock) -> None:
+    """Raise StartError where this machine's clock is known to be wrong: windows, codes and traces go by it.
+
+    A clock that nobody can be asked about is believed. ``start.despite_clock`` is logged, and obeyed.
+    """
+    bound = timedelta(seconds=settings.start.clock_seconds)
+    for found in await compare(settings, database, clock):
+        if not found.beyond(bound):
+            continue
+        told = {"keeper": found.keeper, "seconds": round(found.drift.total_seconds(), 1)}
+        if not settings.start.despite_clock:
+            raise StartError("start.clock", **told, bound=settings.start.clock_seconds)
+        log.critical("clock.wrong_and_started_all_the_same", **told)
 
 
 @contextmanager

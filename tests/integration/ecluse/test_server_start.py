@@ -69,12 +69,18 @@ def nowhere(section: str) -> Callable[[Path], None]:
     return lambda config: change(config, section, 'host = "192.0.2.1"')
 
 
+def share_keys(config: Path) -> None:
+    """Let anybody put files beside the keys."""
+    (config.parent / "keys").chmod(0o707)
+
+
 CASES: list[tuple[str, Callable[[Path], None], str]] = [
     ("gateway", expose("keys/host_ed25519"), "others can reach it (mode 0640)"),
     ("gateway", expose("keys/trace-signing.pem"), "others can reach it (mode 0640)"),
     ("gateway", remove("keys/host_ecdsa"), "host_ecdsa cannot be read"),
     ("gateway", truncate("keys/host_ed25519"), "host_ed25519 cannot be used"),
     ("gateway", truncate("keys/trace-signing.pem"), "holds no unencrypted private key"),
+    ("gateway", share_keys, "Anybody may put another file in the place of"),
     ("gateway", expose_vault, "can be read by others"),
     ("gateway", stale("policy.db", "alembic_version"), "has schema 9999"),
     ("gateway", stale("traces.db", "recorder_version"), "has schema 9999"),

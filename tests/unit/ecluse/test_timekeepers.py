@@ -1,0 +1,126 @@
+"""The clocks that this machine's is compared with, and a start that a wrong clock prevents."""
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from typing_extensions import override
+
+from ecluse import settings
+from ecluse.errors import StartError
+from ecluse.processes.start import check_clock
+from ecluse.settings import Settings
+from ecluse.timekeepers import Comparison, compare
+from policy.clock import ManualClock, SystemClock
+from policy.store.database import Database
+
+CHRONY = "A29FC87B,192.0.2.1,3,1700000000.123,{offset},-0.000002,0.000041,-10.6,0.001,0.075,0.0104,0.0005,64.6,{leap}"
+
+
+def chosen(folder: Path, **values: Any) -> Settings:
+    """Return settings of *folder*."""
+    return settings.build({"data_dir": str(folder), "hospital_id": "0" * 32, **values}, "ecluse.toml")
+
+
+@pytest.fixture
+def _programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No NTP client but those that the test puts there."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/nowhere")
+
+
+def program(folder: Path, name: str, printed: str) -> None:
+    """Put a program there that prints so: an NTP client cannot be made to drift by a test."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n/bin/cat <<'END'\n{printed}\nEND\n")
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("name", "printed", "found"),
+    [
+        ("chronyc", CHRONY.format(offset="-2.500000000", leap="Normal"), [("chrony", -2.5)]),
+        ("chronyc", CHRONY.format(offset="0.000012000", leap="Insert second"), [("chrony", 0.000012)]),
+        ("chronyc", CHRONY.format(offset="0.0", leap="Not synchronised"), []),
+        ("chronyc", "506 Cannot talk to daemon", []),
+        ("timedatectl", "       Server: 192.0.2.1\n       Offset: -13.021ms\n", [("timesyncd", -0.013021)]),
+        ("timedatectl", "       Offset: +1min 2.5s\n", [("timesyncd", 62.5)]),
+        ("timedatectl", "       Offset: n/a\n", []),
+    ],
+)
+@pytest.mark.usefixtures("_programs")
+async def test_the_ntp_client_is_asked(
+    tmp_path: Path, name: str, printed: str, found: list[tuple[str, float]]
+) -> None:
+    """What chrony or systemd-timesyncd says of its source is read; one that is not synchronised knows nothing."""
+    program(tmp_path, name, printed)
+    told = await compare(chosen(tmp_path), None, SystemClock())
+    assert [one.keeper for one in told] == [keeper for keeper, _ in found]
+    drifts = [one.drift.total_seconds() for one in told]
+    assert drifts == pytest.approx([seconds for _, seconds in found], abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A server that dates its answers by this machine's clock, as a bucket's does."""
+
+    class Dated(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            """Refuse, dated."""
+            self.send_response(403)
+            self.end_headers()
+
+        @override
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Dated) as http:
+        thread = threading.Thread(target=http.serve_forever, args=(0.02,))
+        thread.start()
+        yield f"http://127.0.0.1:{http.server_port}"
+        http.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(("ahead", "wrong"), [(0.0, False), (-4.0, True), (4.0, True)])
+@pytest.mark.usefixtures("_programs")
+async def test_the_store_s_date_is_compared(tmp_path: Path, server: str, ahead: float, wrong: bool) -> None:
+    """A bucket's server that refuses everything still tells the time, and a clock four seconds off is found."""
+    clock = ManualClock(datetime.now(UTC) + timedelta(seconds=ahead))
+    [told] = await compare(chosen(tmp_path, store={"bucket": "traces", "endpoint": server}), None, clock)
+    assert told.keeper == "store"
+    assert told.beyond(timedelta(seconds=1)) is wrong
+    assert abs(told.drift.total_seconds() - ahead) < 2
+
+
+class Postgres:
+    """A database server whose clock is a minute behind."""
+
+    async def server_time(self) -> datetime:
+        """Tell the time there."""
+        return datetime.now(UTC) - timedelta(minutes=1)
+
+
+async def start(folder: Path, **values: Any) -> None:
+    """Do what both processes do first."""
+    await check_clock(chosen(folder, start=values), cast(Database, Postgres()), SystemClock())
+
+
+@pytest.mark.usefixtures("_programs")
+async def test_a_clock_known_to_be_wrong_keeps_a_process_from_starting(tmp_path: Path) -> None:
+    """Over a second from the database server's: the sentence names it and the way out, and only the setting overrides."""
+    with pytest.raises(StartError) as refused:
+        await start(tmp_path)
+    assert "60.0 s away from that of database" in str(refused.value)
+    assert "start.despite_clock" in str(refused.value)
+    await start(tmp_path, despite_clock=True)
+
+
+def test_what_is_allowed_is_not_beyond() -> None:
+    """A second is allowed, and not a hair more."""
+    second = timedelta(seconds=1)
+    assert not Comparison("chrony", -second).beyond(second)
+    assert Comparison("chrony", -second - timedelta(microseconds=1)).beyond(second)
