@@ -18,7 +18,8 @@ from pydantic_core import PydanticCustomError
 from ecluse import certificates
 from ecluse import settings as configuration
 from ecluse.errors import StartError
-from ecluse.sections import Count, HostName, Port, PositiveSeconds
+from ecluse.operation import Port
+from ecluse.sections import Count, HostName, PositiveSeconds
 from gateway.airlock.settings import FrontSettings, RelaySettings
 
 FILE = "airlock.toml"

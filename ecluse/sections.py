@@ -5,7 +5,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -14,9 +14,9 @@ from admin_api.alarms.causes import MUTABLE
 from admin_api.settings import MailTransport
 from admin_api.syslog.settings import SyslogPayload, SyslogTransport
 from ecluse.errors import SettingsError
+from ecluse.operation import Port, Section, Watched
 from recorder.settings import LockMode
 
-Port = Annotated[int, Field(ge=0, le=65535)]
 PositiveSeconds = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(gt=0)]
 PositiveHours = Annotated[float, Field(gt=0, le=24)]
@@ -39,10 +39,6 @@ Balancers = Annotated[IPv4Network | IPv6Network, BeforeValidator(_balancers)]
 RoleName = Annotated[str, Field(pattern="^[a-z_][a-z0-9_]{0,62}$")]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class Part(StrEnum):
     """Who connects to a database: the owner (schema, local commands), or one of the two processes."""
 
@@ -58,7 +54,7 @@ class Flows(StrEnum):
     REQUIRED = "required"
 
 
-class DatabaseSection(_Section):
+class DatabaseSection(Section):
     """One database: a SQLAlchemy URL without its password, which is read from ``password_file``.
 
     The URL's user owns the tables. On PostgreSQL the two processes connect as ``gateway_user`` and ``console_user``,
@@ -124,7 +120,7 @@ def _password(file: Path) -> str:
         raise SettingsError("settings.password_unreadable", path=str(file), why=error.strerror) from error
 
 
-class PolicySection(_Section):
+class PolicySection(Section):
     """Limits of people and their defaults.
 
     ``four_eyes_days``: for how long who invited somebody, or renewed her log-in, may not approve with her.
@@ -141,19 +137,7 @@ class PolicySection(_Section):
     outage_grace_seconds: Annotated[int, Field(ge=0, le=60)] = 60
 
 
-class _Watched(_Section):
-    """Where a process answers ``/healthz``, ``/readyz`` and ``/metrics``, in plain HTTP: without a port, nowhere.
-
-    ``metrics_token_file`` holds what who reads metrics must show, 32 characters or more; needed where
-    ``metrics_host`` is not this machine alone, and asked of this machine too where it is set.
-    """
-
-    metrics_host: str = "127.0.0.1"
-    metrics_port: Port | None = None
-    metrics_token_file: Path | None = None
-
-
-class GatewaySection(_Watched):
+class GatewaySection(Watched):
     """The SSH side. Times are seconds. ``metrics_…``: where a balancer and a monitoring look.
 
     ``proxy_sources`` are the balancers' addresses or networks: what they send begins with a header of the PROXY protocol
@@ -184,7 +168,7 @@ class GatewaySection(_Watched):
     user: str | None = None
 
 
-class ConsoleSection(_Watched):
+class ConsoleSection(Watched):
     """The API's side. ``metrics_…``: where a monitoring looks. ``certificate`` and ``key`` are PEM files; unset, those made by ``init`` serve.
 
     ``trace_public_keys`` are PEM files of the gateways' public keys; unset, that of this node. ``public_url`` is where
@@ -213,7 +197,7 @@ class ConsoleSection(_Watched):
         return f"https://{f'[{chosen}]' if ':' in chosen else chosen}:{self.port}"
 
 
-class MailSection(_Section):
+class MailSection(Section):
     """The hospital's mail server; without ``host`` nothing is mailed. ``ca`` is a PEM file; unset, the system's CAs.
 
     ``plain`` sends without TLS, and only to this machine. ``sender`` is the address that is written from.
@@ -228,7 +212,7 @@ class MailSection(_Section):
     ca: Path | None = None
 
 
-class AlarmsSection(_Section):
+class AlarmsSection(Section):
     """Who is told of alarms, and from how many on something is one.
 
     ``mail_from`` and ``webhook_from`` are the least severity that is mailed and posted. ``webhook_secret_file`` holds
@@ -252,7 +236,7 @@ class AlarmsSection(_Section):
     clock_seconds: Annotated[float, Field(ge=1, le=60)] = 5.0
 
 
-class SyslogSection(_Section):
+class SyslogSection(Section):
     """The collector that the journal is sent to; without ``host`` it is sent nowhere.
 
     ``transport`` is ``relp``, which acknowledges, or ``tls``. ``name`` is what the collector's certificate must be for;
@@ -275,7 +259,7 @@ class SyslogSection(_Section):
     whole: bool = False
 
 
-class RecorderSection(_Section):
+class RecorderSection(Section):
     """Where traces go, and how long a write may take. ``min_free_bytes`` left on the spool, or nothing opens.
 
     ``spool_quota_bytes`` may wait there while the store takes nothing; then sessions end and none opens.
@@ -293,7 +277,7 @@ class RecorderSection(_Section):
     input_limit_bytes: Count = 64 * 1024 * 1024
 
 
-class BucketSection(_Section):
+class BucketSection(Section):
     """An S3-compatible bucket. ``credentials`` is a file as Amazon's tools write it; ``ca`` a PEM file, unset the system's."""
 
     bucket: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] | None = None
@@ -329,7 +313,7 @@ class StoreSection(BucketSection):
     cache_bytes: Count = 4096 * 1024 * 1024
 
 
-class AuthoritySection(_Section):
+class AuthoritySection(Section):
     """A time-stamping authority (RFC 3161): ``ca`` is a PEM file, ``policy`` the one that its stamps must name."""
 
     name: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,31}$")]
@@ -338,7 +322,7 @@ class AuthoritySection(_Section):
     policy: Annotated[str, Field(pattern=r"^[0-2](\.[0-9]{1,12}){1,20}$")] | None = None
 
 
-class CheckpointSection(_Section):
+class CheckpointSection(Section):
     """Signed checkpoints of journal and catalogue. ``key`` signs them; the console reads it, no gateway does.
 
     ``public_keys`` are the keys by which they are verified, earlier ones too; unset, that of ``key``.
@@ -357,7 +341,7 @@ class CheckpointSection(_Section):
     anchor_bucket: AnchorBucketSection = AnchorBucketSection()
 
 
-class SearchSection(_Section):
+class SearchSection(Section):
     """The index of what was on screen. ``folder`` is the console's user's alone; it holds what traces hold, unsealed.
 
     Rendering one trace may use ``cpu_seconds`` of processor time at the lowest priority, ``memory_mib`` of address
@@ -371,13 +355,13 @@ class SearchSection(_Section):
     text_mib: Annotated[int, Field(ge=1, le=1024)] = 16
 
 
-class VaultSection(_Section):
+class VaultSection(Section):
     """Where the vault's keys are: a folder of key files, readable by the gateway and console users only."""
 
     keyring: Path | None = None
 
 
-class RetentionSection(_Section):
+class RetentionSection(Section):
     """Days after which rows that serve nothing any more are removed; the journal and the traces are no part of it."""
 
     attempts_days: Annotated[int, Field(ge=2)] = 90
@@ -385,20 +369,3 @@ class RetentionSection(_Section):
     tasks_days: Annotated[int, Field(ge=1)] = 90
     outbox_days: Annotated[int, Field(ge=1)] = 90
     bearers_days: Annotated[int, Field(ge=1)] = 90
-
-
-class StartSection(_Section):
-    """What keeps a process from starting.
-
-    ``clock_seconds``: how far the clock may be from that of the NTP source, the database server or the trace store.
-    ``despite_clock`` starts it all the same, with a line in the log each time: for the hour of an emergency.
-    """
-
-    clock_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
-    despite_clock: bool = False
-
-
-class LogSection(_Section):
-    """How chatty the logs are."""
-
-    level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"

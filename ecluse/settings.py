@@ -19,20 +19,19 @@ from pydantic_settings import (
 from typing_extensions import override
 
 from ecluse.errors import SettingsError
+from ecluse.operation import LogSection, StartSection
 from ecluse.sections import (
     AlarmsSection,
     CheckpointSection,
     ConsoleSection,
     DatabaseSection,
     GatewaySection,
-    LogSection,
     MailSection,
     Part,
     PolicySection,
     RecorderSection,
     RetentionSection,
     SearchSection,
-    StartSection,
     StoreSection,
     SyslogSection,
     VaultSection,

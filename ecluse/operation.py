@@ -1,0 +1,43 @@
+"""The sections of the settings about how the machine is run: where it is watched, what lets it start, its logs."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Section(BaseModel):
+    """One section: frozen, and nothing in it that is not a setting."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Watched(Section):
+    """Where a process answers ``/healthz``, ``/readyz`` and ``/metrics``, in plain HTTP: without a port, nowhere.
+
+    ``metrics_token_file`` holds what who reads metrics must show, 32 characters or more; needed where
+    ``metrics_host`` is not this machine alone, and asked of this machine too where it is set.
+    """
+
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Port | None = None
+    metrics_token_file: Path | None = None
+
+
+class StartSection(Section):
+    """What keeps a process from starting.
+
+    ``clock_seconds``: how far the clock may be from that of the NTP source, the database server or the trace store.
+    ``despite_clock`` starts it all the same, with a line in the log each time: for the hour of an emergency.
+    """
+
+    clock_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
+    despite_clock: bool = False
+
+
+class LogSection(Section):
+    """How chatty the logs are."""
+
+    level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
