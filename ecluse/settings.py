@@ -42,6 +42,8 @@ CONFIG_VARIABLE = "ECLUSE_CONFIG"
 CONFIG_NAME = "ecluse.toml"
 _WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - looked for, not listened on
 SYSTEM_CONFIG = Path("/etc/ecluse") / CONFIG_NAME
+CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
+"""Where systemd puts what it hands over to a service (LoadCredential=), seen by that service alone."""
 
 
 class Settings(BaseSettings):
@@ -89,6 +91,15 @@ class Settings(BaseSettings):
         """Return *value*, or *default*, taken from the data directory where it is relative."""
         return self.data_dir / (value if value is not None else Path(default))
 
+    def _key(self, value: Path | None, default: str) -> Path:
+        """Return the key file *value*; where none is named, the credential of *default*'s file name, else *default*."""
+        handed_over = os.environ.get(CREDENTIALS_VARIABLE)
+        if value is None and handed_over:
+            credential = Path(handed_over) / Path(default).name
+            if credential.exists():
+                return credential
+        return self.path(value, default)
+
     @property
     def keyring(self) -> Path:
         """The folder of the vault's keys."""
@@ -97,8 +108,9 @@ class Settings(BaseSettings):
     @property
     def host_keys(self) -> tuple[Path, ...]:
         """The gateway's SSH host key files, the preferred type first."""
-        chosen = self.gateway.host_keys or (Path("keys/host_ed25519"), Path("keys/host_ecdsa"))
-        return tuple(self.data_dir / path for path in chosen)
+        if self.gateway.host_keys:
+            return tuple(self.data_dir / path for path in self.gateway.host_keys)
+        return self._key(None, "keys/host_ed25519"), self._key(None, "keys/host_ecdsa")
 
     @property
     def gateway_names(self) -> tuple[str, ...]:
@@ -112,31 +124,33 @@ class Settings(BaseSettings):
     @property
     def host_authority(self) -> Path:
         """The host CA's private key (OpenSSH); its public line stands beside it, in ``….pub``."""
-        return self.path(self.gateway.host_authority, "keys/host_ca")
+        return self._key(self.gateway.host_authority, "keys/host_ca")
 
     @property
     def signing_key(self) -> Path:
         """The Ed25519 key that signs manifests."""
-        return self.path(self.recorder.signing_key, "keys/trace-signing.pem")
+        return self._key(self.recorder.signing_key, "keys/trace-signing.pem")
 
     @property
     def trace_public_keys(self) -> tuple[Path, ...]:
         """The public keys of the gateways whose traces the console verifies: by default this node's own."""
         if self.console.trace_public_keys:
             return tuple(self.data_dir / path for path in self.console.trace_public_keys)
-        return (self.signing_key.with_name(self.signing_key.name + ".pub"),)
+        private = self.path(self.recorder.signing_key, "keys/trace-signing.pem")
+        return (private.with_name(private.name + ".pub"),)
 
     @property
     def checkpoint_key(self) -> Path:
         """The Ed25519 key that signs checkpoints."""
-        return self.path(self.checkpoints.key, "keys/checkpoint-signing.pem")
+        return self._key(self.checkpoints.key, "keys/checkpoint-signing.pem")
 
     @property
     def checkpoint_public_keys(self) -> tuple[Path, ...]:
         """The public keys by which checkpoints are verified: by default that of the key in use."""
         if self.checkpoints.public_keys:
             return tuple(self.data_dir / path for path in self.checkpoints.public_keys)
-        return (self.checkpoint_key.with_name(self.checkpoint_key.name + ".pub"),)
+        private = self.path(self.checkpoints.key, "keys/checkpoint-signing.pem")
+        return (private.with_name(private.name + ".pub"),)
 
     @property
     def readers(self) -> Path:
@@ -203,7 +217,7 @@ class Settings(BaseSettings):
     @property
     def certificate_key(self) -> Path:
         """The API's private key (PEM)."""
-        return self.path(self.console.key, "tls/api.key")
+        return self._key(self.console.key, "tls/api.key")
 
     @property
     def authority(self) -> Path:

@@ -162,3 +162,19 @@ def test_how_long_four_eyes_look_back_is_a_setting(tmp_path: Path) -> None:
     """``policy.four_eyes_days`` reaches the policy."""
     chosen = settings.load(write(tmp_path, "[policy]\nfour_eyes_days = 3\n"))
     assert composition.policy_settings(chosen).four_eyes_period == timedelta(days=3)
+
+
+def test_a_credential_of_systemd_s_stands_for_a_key_that_no_setting_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What LoadCredential= hands over is used instead of the file made by init, unless the settings name a key."""
+    handed_over = tmp_path / "credentials"
+    handed_over.mkdir()
+    (handed_over / "trace-signing.pem").touch()
+    (handed_over / "api.key").touch()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(handed_over))
+    chosen = settings.load(write(tmp_path, '[console]\nkey = "tls/own.key"\n'))
+    assert chosen.signing_key == handed_over / "trace-signing.pem"
+    assert chosen.trace_public_keys == (tmp_path / "keys/trace-signing.pem.pub",)
+    assert chosen.certificate_key == tmp_path / "tls/own.key"
+    assert chosen.host_authority == tmp_path / "keys/host_ca"  # none was handed over
