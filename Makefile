@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lint-types lint-style lint-format lint-imports bench clients audit wheel sbom licences setup \
+.PHONY: help demo test lint lint-types lint-style lint-format lint-imports bench clients audit wheel package sbom licences setup \
 	setup-run lock clean prerequisites-run prerequisites-test
 
 PYTHON ?= python3
@@ -29,6 +29,7 @@ help:
 	@echo "             (make bench ARGS=--help names the other measurements: sealing, store, proofs, search, …)"
 	@echo "make clients  docs/clients.md, from the results of the tests that drive clients"
 	@echo "make wheel   dist/ecluse-*.whl, the same bytes from the same commit"
+	@echo "make package dist/ecluse_*.deb, for Debian 12 (needs dpkg and the system's python3 with venv)"
 	@echo "make sbom    dist/ecluse.cdx.json, what a release holds (CycloneDX); make licences: the same as a page, docs/licences.md"
 	@echo "make audit   known vulnerabilities of what is pinned, where the advisories can be had (ARGS=--required: or else fail)"
 	@echo "make setup   the environment alone, from the locks (setup-run: without the tests' tools)"
@@ -72,6 +73,9 @@ wheel: setup
 	umask 022; SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
 		$(BIN)/python -m build --quiet --wheel --no-isolation --outdir dist .
 	@sha256sum dist/ecluse-*.whl
+
+package: setup-run
+	@deploy/debian/build dist
 
 sbom: setup
 	@$(BIN)/python tools/bom write dist/ecluse.cdx.json
