@@ -277,6 +277,20 @@ async def test_a_way_is_open_until_its_last_holder_s_end(hospital: HospitalNetwo
     assert "released" in hospital.log("broker")
 
 
+async def test_a_window_that_is_extended_keeps_its_way_open(hospital: HospitalNetwork) -> None:
+    """The way has the window's end for its own, and a later one before the old one is over; the element is told anew."""
+    left, way = [2.0], f"{SCAN01[0]} 22"
+    flow = await FlowBroker(hospital.sockets).open(SCAN01[0], 22, lambda: left[0])
+    lost: list[bool] = []
+    flow.on_lost = lambda: lost.append(True)
+    assert hospital.ways()[way] <= 2
+    left[0] = 600.0
+    await eventually(lambda: hospital.ways().get(way, 0) > 500)
+    flow.close()
+    await eventually(lambda: hospital.open_ways() == [])
+    assert lost == []
+
+
 async def test_the_kernel_shuts_a_way_that_nobody_looks_after(hospital: HospitalNetwork) -> None:
     """With the broker dead at once and nobody in its place, the element's own timeout ends the way."""
     with asked(hospital, request((SCAN01[0], 22), 1)):

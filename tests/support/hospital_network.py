@@ -37,7 +37,7 @@ from tests.support.ssh_client import SshClient
 from tests.support.waiting import eventually, until
 
 GATEWAY_USER: Final = 64001
-HELPER_USER: Final = 64002
+BROKER_USER: Final = 64002
 SUPPLIER: Final = ("10.77.1.2", "fd77:1::2")
 FRONT: Final = ("10.77.1.1", "fd77:1::1")
 ZONE_A: Final = ("10.77.2.1", "fd77:2::1")
@@ -127,7 +127,7 @@ class HospitalNetwork:
             begin = f'exec 3<&{number}; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"'
             before = self.log("broker").count("ready") if (self.folder / "broker.log").exists() else 0
             self.start(
-                "broker", "gateway", "bash", "-c", begin, "bash", *as_user(HELPER_USER, "net_admin"),
+                "broker", "gateway", "bash", "-c", begin, "bash", *as_user(BROKER_USER, "net_admin"),
                 sys.executable, "-I", "-m", "ecluse.flows.broker",
                 "--gateway", str(GATEWAY_USER), "--register", str(self.register), "--nft", str(shutil.which("nft")),
                 pass_fds=(number,),
@@ -162,9 +162,9 @@ class HospitalNetwork:
             == 0
         )
 
-    def open_ways(self) -> list[str]:
-        """Return the addresses and ports that the kernel lets be reached now."""
-        found: list[str] = []
+    def ways(self) -> dict[str, int]:
+        """Return the addresses and ports that the kernel lets be reached now, and for how many seconds yet."""
+        found: dict[str, int] = {}
         for name in ("open4", "open6"):
             shown = json.loads(
                 self.network.run("gateway", "nft", "-j", "list", "set", "inet", "ecluse", name)
@@ -172,8 +172,12 @@ class HospitalNetwork:
             [elements] = [one["set"].get("elem", []) for one in shown["nftables"] if "set" in one]
             for element in elements:
                 address, port = element["elem"]["val"]["concat"]
-                found.append(f"{address} {port}")
+                found[f"{address} {port}"] = int(element["elem"]["expires"])
         return found
+
+    def open_ways(self) -> list[str]:
+        """Return the addresses and ports alone."""
+        return list(self.ways())
 
     async def journal(self, name: str) -> Sequence[JournalEntry]:
         """Return the journal's entries of *name*, oldest first."""
