@@ -16,6 +16,8 @@ from ecluse.flows.request import Place, Refused, place
 MOST: Final = 20_000
 """Places that one probe tries; more is a scan of somebody's network."""
 AT_ONCE: Final = 64
+DOOR_SECONDS: Final = 10.0
+"""How long an expected place is waited for at least: it answers at once, or a busy machine is late."""
 
 
 class Outcome(StrEnum):
@@ -75,13 +77,13 @@ def targets(
 
 
 async def probe(expected: Iterable[Place], unwanted: Iterable[Place], seconds: float) -> Probed:
-    """Try every place once, each for *seconds*."""
+    """Try every place once, each for *seconds*, and an expected one for `DOOR_SECONDS` at least."""
     doors, others = tuple(expected), tuple(unwanted)
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def tried(one: Place) -> Outcome:
         async with turns:
-            return await _outcome(one, seconds)
+            return await _outcome(one, max(seconds, DOOR_SECONDS) if one in doors else seconds)
 
     outcomes = await asyncio.gather(*(tried(one) for one in (*doors, *others)))
     found = dict(zip((*doors, *others), outcomes, strict=True))
