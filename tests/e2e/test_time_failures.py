@@ -96,7 +96,7 @@ async def test_a_destroyed_policy_database_opens_nothing(tmp_path: Path) -> None
     async with running_bastion(tmp_path, policy_grace_seconds=120.0) as bastion:
         answers = bastion.answers()
         async with shell(bastion) as terminal:
-            for file in tmp_path.glob("policy.sqlite*"):
+            for file in tmp_path.glob("policy.db*"):
                 with file.open("r+b") as content:
                     content.write(b"\xff" * file.stat().st_size)
             await told(bastion, "alarm.policy_unreadable")

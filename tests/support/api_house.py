@@ -44,6 +44,7 @@ from recorder.store.catalog import Catalog
 from recorder.store.database import Database
 from recorder.store.folder import FolderStore
 from tests.support.installed import free_port
+from tests.support.policy_databases import own_world
 from tests.support.policy_world import World, make_world
 from tests.support.schemas import trace_schema
 
@@ -197,15 +198,22 @@ async def _serve(
     await trace_schema(traces)
     database = Database(traces)
     port = free_port()
-    world = await make_world(
-        f"sqlite:///{directory}/policy.db",
-        clock,
-        keyring_directory=directory / "keyring",
-        pages_url=f"https://127.0.0.1:{port}",
-        engagements=engagements,
-        mails=mail is not None,
-        alarm_calls=None if webhook is None else Severity.NOTICE,
-    )
+    traits: dict[str, Any] = {
+        "engagements": engagements,
+        "alarm_calls": None if webhook is None else Severity.NOTICE,
+    }
+    at: dict[str, Any] = {"pages_url": f"https://127.0.0.1:{port}"}
+    if mail is None:
+        world = await own_world(directory, clock, settings=at, **traits)
+    else:  # its letters say where the pages are
+        world = await make_world(
+            f"sqlite:///{directory}/policy.db",
+            clock,
+            keyring_directory=directory / "keyring",
+            mails=True,
+            **at,
+            **traits,
+        )
     try:
         async with console_of(
             world,

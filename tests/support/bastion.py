@@ -24,7 +24,8 @@ from recorder.replay.reader import TraceReader
 from recorder.seal.signing import PublicKey
 from recorder.trace.frames import Frame, FrameType
 from recorder.trace.header import TraceHeader
-from tests.support.policy_world import World, make_world
+from tests.support.policy_databases import own_world
+from tests.support.policy_world import World
 from tests.support.ssh_client import SshClient
 from tests.support.traces import prepare, stored
 from tests.support.waiting import eventually
@@ -143,18 +144,14 @@ async def running_bastion(
     directory.mkdir(parents=True, exist_ok=True)
     device = await DemoDevice.start(directory / "scan01", "scan01", extra_config=sshd_config, uid=device_uid)
     secret = device.account.private_key if by_key else device.account.password
-    world = await make_world(
-        f"sqlite:///{directory}/policy.sqlite",
+    world = await own_world(
+        directory,
         clock,
-        keyring_directory=directory / "keyring",
         networks=networks,
-        address=device.host,
-        port=device.port,
-        host_key=device.host_key_public,
-        method=AccountMethod.KEY if by_key else AccountMethod.PASSWORD,
-        secret=Secret(secret or ""),
         **(world_settings or {}),
     )
+    method = AccountMethod.KEY if by_key else AccountMethod.PASSWORD
+    await world.stand_at(device.host, device.port, device.host_key_public, method, Secret(secret or ""))
     made = await prepare(directory / "traces", **(recorder_settings or {}))
     alarms = JournalAlarms(world.id, clock.now)
     recorder = Recorder(made, node=NODE, now=clock.now, on_alarm=alarms)

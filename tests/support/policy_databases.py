@@ -4,7 +4,7 @@ import asyncio
 import atexit
 import functools
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -41,14 +41,17 @@ def empty_database(kind: str, folder: Path) -> str:
 
 
 @functools.cache
-def mould(kind: str, **traits: Any) -> Mould:
-    """Return the mould of that *kind* of database, made on the first call; *traits* are ``make_world``'s."""
+def mould(kind: str, at: datetime = NOON, **traits: Any) -> Mould:
+    """Return the mould of that *kind* of database, made on the first call as if it were *at* that instant.
+
+    *traits* are ``make_world``'s, each of them hashable.
+    """
     folder = temporary_folder("mould")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     url = empty_database(kind, folder)
 
     async def make() -> World:
-        world = await make_world(url, ManualClock(NOON), keyring_directory=folder / "keyring", **traits)
+        world = await make_world(url, ManualClock(at), keyring_directory=folder / "keyring", **traits)
         await world.services.close()
         return world
 
@@ -70,6 +73,23 @@ async def copied_world(kind: str, folder: Path, clock: Clock, **traits: Any) -> 
             yield copy
         finally:
             await copy.close()
+
+
+async def own_world(
+    folder: Path, clock: Clock, *, settings: Mapping[str, Any] | None = None, **traits: Any
+) -> World:
+    """Return a copy of what ``make_world`` makes with these *traits*, on SQLite, with a keyring of its own in *folder*.
+
+    It is the caller's to close. The clock says when it was made; *settings* are policy's, from now on.
+    """
+    fixed = {name: tuple(value) if isinstance(value, list) else value for name, value in traits.items()}
+    made = mould("sqlite", clock.now(), **fixed)
+    before = made.world.services.settings
+    shutil.copytree(before.keyring_directory, folder / "keyring")
+    shutil.copyfile(before.database_url.removeprefix("sqlite:///"), folder / "policy.db")
+    return await made.world.reopen(
+        f"sqlite:///{folder}/policy.db", clock, folder / "keyring", **(settings or {})
+    )
 
 
 @pytest.fixture(params=BOTH)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyotp
 from cryptography.hazmat.primitives import serialization
@@ -171,10 +171,20 @@ class World:
         self.passwords[login] = password
         self.totp_secrets[login] = enrolment.secret
 
-    async def reopen(self, database_url: str, clock: Clock) -> "World":
-        """Return this world over a copy of its database; each is closed on its own, this one last."""
-        settings = replace(self.services.settings, database_url=database_url)
-        services = await build(settings, clock, passwords=Passwords(CHEAP))
+    async def reopen(
+        self, database_url: str, clock: Clock, keyring_directory: Path | None = None, **settings: Any
+    ) -> "World":
+        """Return this world over a copy of its database; each is closed on its own, this one last.
+
+        *keyring_directory*: a copy of its keyring, where the copy may change it; *settings* are policy's.
+        """
+        told = replace(
+            self.services.settings,
+            database_url=database_url,
+            keyring_directory=keyring_directory or self.services.settings.keyring_directory,
+            **settings,
+        )
+        services = await build(told, clock, passwords=Passwords(CHEAP))
         return replace(
             self,
             services=services,
@@ -184,6 +194,19 @@ class World:
             totp_secrets=dict(self.totp_secrets),
             _keyring=None,
         )
+
+    async def stand_at(
+        self, address: str, port: int, host_key: str, method: AccountMethod, secret: Secret
+    ) -> None:
+        """Have the device stand elsewhere from the beginning, opened by *secret*: no event tells of it."""
+        self.device = replace(
+            self.device, address=address, port=port, host_keys=(" ".join(host_key.split()[:2]),)
+        )
+        self.account, self.account_secret = replace(self.account, method=method), secret
+        async with self.services.database.unit_of_work(None, self.clock) as work:
+            await work.devices.update(self.device)
+            await work.accounts.update(self.account)
+            await self.services.devices._keep(work, self.account, secret)
 
     async def close(self) -> None:
         """Close the services, and remove the keyring where this world made it."""
