@@ -4,6 +4,7 @@ const state = document.getElementById("state");
 const from = document.getElementById("from");
 const channel = document.getElementById("channel");
 const end = document.getElementById("end");
+const cut = document.querySelector("main a[data-dialog=cut]");
 let player = null;
 let turn = 0;
 
@@ -32,7 +33,10 @@ const said = (told) => {
     case "screen": if (told.skipped) tell("skipped"); break;
     case "live": case "back": tell("live"); break;
     case "waiting": tell("waiting"); break;
-    case "end": over(told.sentence); break;
+    case "end":
+      if (told.why === "ended") cut?.setAttribute("hidden", "");  // there is nothing left to cut
+      over(told.sentence);
+      break;
     default: if (state.dataset.is === "skipped") tell("live");
   }
 };

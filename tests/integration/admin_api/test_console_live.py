@@ -230,4 +230,5 @@ def test_a_person_follows_a_session_in_her_browser(
             browser.shoot(shots / f"live-{width}.png")
         session.end()
         browser.wait_for_text("Fin de la session")
+        assert browser.run("return document.querySelector('main a[data-dialog=cut]').hidden")
         browser.shoot(shots / "live-over.png")
