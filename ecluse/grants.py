@@ -159,7 +159,18 @@ CONSOLE_POLICY: Final = {
     # pruned once the journal holds it; never changed
     "outbox": Allowance(select=ALL, insert=True, delete=True),
 }
-CONSOLE_TRACES: Final = _console(trace_metadata, TRACE_VERSION, _ONLY_ADDED)
+_A_YEAR_AGO: Final = "((extract(epoch from clock_timestamp()) - 365 * 86400) * 1000000)::bigint"
+"""By the server's own clock, in the unit of our instants: microseconds since 1970."""
+CONSOLE_TRACES: Final = {
+    **_console(trace_metadata, TRACE_VERSION, _ONLY_ADDED),
+    # what is past its twelve months goes by rule, with a signed record; the server itself refuses what is younger
+    "journal_entries": Allowance(
+        select=ALL,
+        insert=True,
+        delete=True,
+        rules=(RowRule(command="DELETE", using=f"at < {_A_YEAR_AGO}"),),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +212,8 @@ def statements(store: Store, gateway: str | None, console: str | None) -> Iterat
         hidden = sorted({table.name for table in store.metadata.sorted_tables} - allowances.keys())
         yield from (f"REVOKE ALL ON {table} FROM {role}" for table in hidden)
     for table in ruled(store):
-        yield from _rules(table, store.gateway[table], gateway, console)
+        yield from _rules(table, store.gateway[table], gateway)
+        yield from _console_rules(table, store.console[table], console)
 
 
 def _granted(table: str, allowance: Allowance, role: str) -> Iterator[str]:
@@ -212,11 +224,25 @@ def _granted(table: str, allowance: Allowance, role: str) -> Iterator[str]:
     yield f"GRANT {', '.join(privileges)} ON {table} TO {role}"
 
 
-def _rules(table: str, allowance: Allowance, gateway: str | None, console: str | None) -> Iterator[str]:
-    yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"
-    if console is not None:
-        yield f"DROP POLICY IF EXISTS ecluse_console ON {table}"
+def _console_rules(table: str, allowance: Allowance, console: str | None) -> Iterator[str]:
+    """Every row is the console's, but for what a rule of its own says of one command."""
+    if console is None:
+        return
+    yield f"DROP POLICY IF EXISTS ecluse_console ON {table}"
+    if not allowance.rules:
         yield f"CREATE POLICY ecluse_console ON {table} TO {console} USING (true) WITH CHECK (true)"
+        return
+    for command, told in (
+        ("SELECT", "USING (true)"),
+        ("INSERT", "WITH CHECK (true)"),
+        *((rule.command, f"USING ({rule.using})") for rule in allowance.rules),
+    ):
+        yield f"DROP POLICY IF EXISTS ecluse_console_{command.lower()} ON {table}"
+        yield f"CREATE POLICY ecluse_console_{command.lower()} ON {table} FOR {command} TO {console} {told}"
+
+
+def _rules(table: str, allowance: Allowance, gateway: str | None) -> Iterator[str]:
+    yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"
     if gateway is None:
         return
     rules = allowance.rules

@@ -362,10 +362,13 @@ class VaultSection(Section):
 
 
 class RetentionSection(Section):
-    """Days after which rows that serve nothing any more are removed; the journal and the traces are no part of it."""
+    """Days after which rows that serve nothing any more are removed; the journal and the traces are no part of it.
+
+    ``outbox_days`` is less than the journal is kept: a change that it forgot while the outbox has it would come again.
+    """
 
     attempts_days: Annotated[int, Field(ge=2)] = 90
     sessions_days: Annotated[int, Field(ge=90)] = 400
     tasks_days: Annotated[int, Field(ge=1)] = 90
-    outbox_days: Annotated[int, Field(ge=1)] = 90
+    outbox_days: Annotated[int, Field(ge=1, le=365)] = 90
     bearers_days: Annotated[int, Field(ge=1)] = 90

@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from admin_api.retention.journal import JournalKeeper
 from admin_api.retention.plan import Plan, judged, plan, recorded
 from policy.clock import Clock
 from policy.domain.erasures import Erasure
@@ -62,6 +63,7 @@ class Keeper:
         self._clock = clock
         self.shelf = PurgeShelf(proofs.database, hospital_id, clock.now)
         self._purger = Purger(self.shelf, store, proofs.notary.key, clock.now)
+        self._journal_keeper = JournalKeeper(services, proofs, hospital_id, clock)
         self._woken = asyncio.Event()
         self._doubted = False
         self.delays: dict[str, Outcome] = {}
@@ -71,7 +73,9 @@ class Keeper:
         """Return what is due within *ahead*, without touching anything."""
         rule = await self._services.retention.rule(self._hospital_id)
         holds = await self._services.holds.standing(self._hospital_id)
-        return await plan(self.shelf, self._store, rule, holds, await self._seen(), ahead)
+        seen = await self._seen()
+        journal = await self._journal_keeper.plan(seen, ahead)
+        return await plan(self.shelf, self._store, rule, holds, seen, ahead, journal)
 
     def wake(self) -> None:
         """Look now: something was decided."""
@@ -99,6 +103,8 @@ class Keeper:
 
     async def purge(self, progress: Progress | None = None) -> Mapping[str, int]:
         """Finish what was begun, then purge whatever is due; return how many of each fate, or why none.
+
+        ``entries`` are those of the journal.
 
         Nothing goes that a hold covers at the very moment, nor while the clock is in doubt. Raises PolicyUnavailable,
         StoreUnavailable, SQLAlchemyError: what was done stays done.
@@ -128,7 +134,9 @@ class Keeper:
                 await asyncio.sleep(_PAUSE)
             after = page.after
             if after is None:
-                return dict(fates)
+                break
+        fates["entries"] = await self._journal_keeper.purge(seen)
+        return {fate: count for fate, count in fates.items() if count}
 
     async def erase(self) -> None:
         """Carry out the erasures that two persons decided. Raises as ``purge``."""

@@ -10,6 +10,7 @@ from policy.domain.holds import Hold, Recorded, holding
 from policy.domain.keeping import RetentionRule
 from recorder.errors import TraceNotFound
 from recorder.ports import TraceStore
+from recorder.retention.journal import JournalPlan
 from recorder.retention.shelf import ClosedTrace, PurgeShelf
 from recorder.retention.witness import Witness
 
@@ -36,7 +37,8 @@ class Planned:
 class Plan:
     """What is due by ``until``. ``count`` and ``size`` (bytes) are of all of it, ``planned`` of the first `SHOWN`.
 
-    ``doubt`` says why nothing at all is purged now; ``waiting`` are erased traces whose rest the store still keeps.
+    ``doubt`` says why nothing at all is purged now; ``waiting`` are erased traces whose rest the store still keeps;
+    ``journal`` is what goes of the journal.
     """
 
     rule: RetentionRule
@@ -46,6 +48,7 @@ class Plan:
     count: int
     size: int
     waiting: Sequence[tuple[ClosedTrace, datetime | None]]
+    journal: JournalPlan
 
 
 def recorded(trace: ClosedTrace) -> Recorded:
@@ -80,6 +83,7 @@ async def plan(
     holds: Sequence[Hold],
     seen: Witness,
     ahead: timedelta,
+    journal: JournalPlan,
 ) -> Plan:
     """Return what is due within *ahead*. Raises SQLAlchemyError, StoreUnavailable."""
     until = seen.now + ahead
@@ -96,6 +100,7 @@ async def plan(
         count=count,
         size=size,
         waiting=[(one.trace, one.kept_until) for one in await shelf.waiting()],
+        journal=journal,
     )
 
 

@@ -102,6 +102,11 @@ def plan(
     if found["doubt"] is not None:
         desk.tell(f"retention.doubt.{found['doubt']}")
     desk.tell("retention.planned", count=found["count"], size=data_size(found["size"]), days=days)
+    journal = found["journal"]
+    if journal["count"]:
+        desk.tell("retention.journal_planned", count=journal["count"], before=desk.moment(journal["before"]))
+    if journal["held"]:
+        desk.tell("retention.journal_held", count=journal["held"])
     rows = [
         (
             item["session_id"][:8],

@@ -19,6 +19,7 @@ from policy.domain.ids import HospitalId
 from policy.errors import PolicyError
 from recorder.audit.feed import JournalFeed, Position
 from recorder.errors import RecorderError
+from recorder.seal.signing import PublicKey
 from recorder.store.database import Database
 
 _PAGE: Final = 200
@@ -57,7 +58,8 @@ async def _lag(settings: Settings, told: SyslogSettings, clock: Clock) -> list[S
         known = {writer: Position(at.seq, at.digest) for writer, at in places.items()}
         traces = Database(settings.trace_url())
         try:
-            feed = JournalFeed(traces, hospital)
+            keys = [PublicKey.load(path) for path in settings.checkpoint_public_keys]
+            feed = JournalFeed(traces, hospital, keys)
             waiting = await feed.behind(known)
             found = await feed.look(known, limit=_PAGE)
         finally:

@@ -42,6 +42,7 @@ from policy.errors import PolicyError
 from policy.services import Services
 from policy.services.pruning import PruningService
 from recorder.audit.feed import JournalFeed
+from recorder.proof.proofs import Proofs
 from recorder.seal.ring import ReaderRing
 from recorder.store.catalog import Catalog
 from recorder.store.choice import trace_store
@@ -106,7 +107,7 @@ async def serve(settings: Settings) -> None:
                 keep(settings, proofs, store),
                 *(() if search is None else (search.run(),)),
                 watch.run(),
-                *_watches(settings, told, built, database, machine),
+                *_watches(settings, told, built, proofs, machine),
             )
             try:
                 async with watched(composition.observation_settings(settings, "console"), metrics) as port:
@@ -158,10 +159,10 @@ async def _serve(
 
 
 def _watches(
-    settings: Settings, told: ApiSettings, built: Services, database: Database, machine: JournalAlarms
+    settings: Settings, told: ApiSettings, built: Services, proofs: Proofs, machine: JournalAlarms
 ) -> Iterator[Coroutine[None, None, None]]:
     """Give what looks for alarms, and what tells of them."""
-    feed = JournalFeed(database, told.hospital_id)
+    feed = JournalFeed(proofs.database, told.hospital_id, proofs.keys)
     yield AlarmWatch(built, feed, told.hospital_id, told.thresholds, built.clock).run()
     collector = composition.syslog_settings(settings)
     if collector is not None:

@@ -1,4 +1,4 @@
-"""How long a hospital keeps its recordings, and what may be set (rule S13; the journal is never purged, ADR 34)."""
+"""How long a hospital keeps its recordings, and what may be set (rule S13; the journal: ADR 39)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recorder.audit.entries import GENESIS, JournalEntry, digest, parse
+from recorder.audit.purge import signed_cuts
 from recorder.errors import JournalBroken
+from recorder.seal.signing import PublicKey
 from recorder.store.database import Database
 from recorder.store.tables import journal_entries
 
@@ -83,10 +85,11 @@ class JournalFeed:
     has a higher number than all that were, and nothing is ever passed over. No order between writers is promised.
     """
 
-    def __init__(self, database: Database, hospital_id: str) -> None:
-        """Read the journal of *hospital_id* in *database*."""
+    def __init__(self, database: Database, hospital_id: str, keys: Sequence[PublicKey]) -> None:
+        """Read the journal of *hospital_id* in *database*; what went by a record that one of *keys* signed is no fault."""
         self._database = database
         self._hospital_id = hospital_id
+        self._keys = keys
 
     async def look(self, known: Mapping[str, Position], limit: int = MAX_LOOK) -> Look:
         """Return at most *limit* entries that come after the *known* positions, and the positions that moved.
@@ -97,11 +100,15 @@ class JournalFeed:
         found = Look()
         async with self._database.read() as connection:
             heads = await self._heads(connection)
+            cuts = await signed_cuts(connection, self._hospital_id, self._keys)
             for writer, position in known.items():
-                if position.seq > heads.get(writer, 0):
+                if position.seq > max(heads.get(writer, 0), cuts.get(writer, (0, ""))[0]):
                     await self._shortened(connection, writer, heads.get(writer, 0), found)
             for writer, head in heads.items():
                 position = found.positions.get(writer) or known.get(writer) or Position()
+                cut = cuts.get(writer, (0, GENESIS))
+                if position.seq < cut[0]:
+                    position = await self._begun(connection, writer, cut)
                 room = limit - len(found.fed)
                 if head > position.seq and room > 0:
                     await self._follow(connection, writer, position, room, found)
@@ -115,11 +122,26 @@ class JournalFeed:
         """
         async with self._database.read() as connection:
             heads = await self._heads(connection)
-        return sum(max(0, head - known.get(writer, Position()).seq) for writer, head in heads.items())
+            cuts = await signed_cuts(connection, self._hospital_id, self._keys)
+        read = {writer: seq for writer, (seq, _) in cuts.items()}
+        read.update({writer: max(at.seq, read.get(writer, 0)) for writer, at in known.items()})
+        return sum(max(0, head - read.get(writer, 0)) for writer, head in heads.items())
 
     async def _heads(self, connection: AsyncConnection) -> dict[str, int]:
         rows = await connection.execute(_HEADS, {"hospital": self._hospital_id})
         return {row.writer: row.seq for row in rows}
+
+    async def _begun(self, connection: AsyncConnection, writer: str, cut: tuple[int, str]) -> Position:
+        """Where a chain of which the front went begins now: at the cut, or before it while the purge is under way."""
+        mine = (_t.hospital_id == self._hospital_id) & (_t.writer == writer)
+        query = select(_t.seq, _t.content).where(mine).order_by(_t.seq).limit(1)
+        first = (await connection.execute(query)).first()
+        if first is None or first.seq > cut[0]:
+            return Position(*cut)
+        try:
+            return Position(first.seq - 1, parse(first.content.encode()).previous)
+        except JournalBroken:  # told as a fault of that entry
+            return Position(first.seq - 1)
 
     async def _shortened(self, connection: AsyncConnection, writer: str, head: int, found: Look) -> None:
         """Say once that entries are gone: the position goes back to what is left."""

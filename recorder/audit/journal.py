@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recorder.audit.entries import GENESIS, JournalEntry, columns_of, parse
 from recorder.audit.events import SecurityEvent, new_event_id
+from recorder.audit.purge import Cuts
 from recorder.audit.verify import JournalVerification, verify_chains
 from recorder.errors import JournalBroken, JournalHasIt, TraceFormatError
 from recorder.ports import Now
@@ -141,6 +142,7 @@ class Journal:
         hospital_id: str | None = None,
         known: Mapping[str, Mapping[int, str]] | None = None,
         seen: Callable[[JournalEntry], None] | None = None,
+        cuts: Cuts | None = None,
     ) -> JournalVerification:
         """Walk every chain, or one writer's, or one hospital's, and name the first bad entry.
 
@@ -150,13 +152,14 @@ class Journal:
             known: For each chain, ``hospital/writer``, digests by number that are known from elsewhere (an earlier
                 walk's ``heads``, checkpoints): what was cut off or written anew since is found by them.
             seen: Told of each entry that holds.
+            cuts: Where chains may begin, since what stood before went by rule (`recorder.proof.cuts`).
 
         Raises:
             SQLAlchemyError: The database refuses.
         """
         async with self._database.read() as connection:
             return await verify_chains(
-                connection, writer=writer, hospital_id=hospital_id, known=known or {}, seen=seen
+                connection, writer=writer, hospital_id=hospital_id, known=known or {}, seen=seen, cuts=cuts
             )
 
     def _new_writer(self) -> str:

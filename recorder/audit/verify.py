@@ -11,6 +11,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recorder.audit.entries import GENESIS, JournalEntry, columns_of, digest, parse
+from recorder.audit.purge import Cuts
 from recorder.errors import JournalBroken
 from recorder.store.tables import journal_entries
 
@@ -44,11 +45,13 @@ class JournalVerification:
         heads: For each chain, ``hospital/writer``, the number and digest of its last entry: to be
             kept elsewhere and given back as ``known``, for a chain cut short at its end still holds
             in itself, and so does one written anew from its start.
+        gone: Entries that are not there any more, by rule, at the front of the chains.
     """
 
     bad: BadEntry | None
     entries: int
     heads: dict[str, tuple[int, str]]
+    gone: int = 0
 
     @property
     def intact(self) -> bool:
@@ -63,8 +66,9 @@ async def verify_chains(
     hospital_id: str | None,
     known: Mapping[str, Mapping[int, str]],
     seen: Callable[[JournalEntry], None] | None = None,
+    cuts: Cuts | None = None,
 ) -> JournalVerification:
-    """Check each chain from its first entry on.
+    """Check each chain from its first entry on, or from where a purge record lets it begin.
 
     Args:
         connection: To read from, within one snapshot.
@@ -73,10 +77,12 @@ async def verify_chains(
         known: Digests of entries by their number, for each chain, kept elsewhere: the chains walked must still
             contain them.
         seen: Told of each entry that holds.
+        cuts: Up to which entry chains may have lost their front: any number of entries up to there, from the first on.
 
     Raises:
         SQLAlchemyError: The database refuses.
     """
+    cuts = cuts or {}
     table = journal_entries.c
     query = select(journal_entries).order_by(table.hospital_id, table.writer, table.seq)
     if writer is not None:
@@ -84,19 +90,30 @@ async def verify_chains(
     if hospital_id is not None:
         query = query.where(table.hospital_id == hospital_id)
     heads: dict[str, tuple[int, str]] = {}
-    count = 0
+    count, gone = 0, 0
     async for row in await connection.stream(query):
         chain = f"{row.hospital_id}/{row.writer}"
-        seq, previous = heads.get(chain, (0, GENESIS))
+        if chain not in heads:
+            heads[chain] = _begin(row, cuts.get(chain))
+            gone += heads[chain][0]
+        seq, previous = heads[chain]
         entry = _check(row, seq + 1, previous)
         bad = entry if isinstance(entry, BadEntry) else _check_known(row, known.get(chain, {}))
         if bad is not None:
-            return JournalVerification(bad, count, heads)
+            return JournalVerification(bad, count, heads, gone)
         if seen is not None and isinstance(entry, JournalEntry):
             seen(entry)
         heads[chain] = (row.seq, row.digest)
         count += 1
-    return JournalVerification(_cut_short(heads, known), count, heads)
+    gone += sum(seq for chain, (seq, _) in cuts.items() if chain not in heads)
+    return JournalVerification(_cut_short({**cuts, **heads}, known), count, heads, gone)
+
+
+def _begin(row: Row[Any], cut: tuple[int, str] | None) -> tuple[int, str]:
+    """What stands before the first entry that is there; an empty digest where nobody knows it any more."""
+    if cut is None or not 1 < row.seq <= cut[0] + 1:
+        return 0, GENESIS
+    return row.seq - 1, cut[1] if row.seq == cut[0] + 1 else ""
 
 
 def _check_known(row: Row[Any], known: Mapping[int, str]) -> BadEntry | None:
@@ -132,7 +149,7 @@ def _check(row: Row[Any], expected: int, previous: str) -> JournalEntry | BadEnt
         entry = parse(content)
     except JournalBroken as error:
         return bad("content", str(error))
-    if entry.previous != previous:
+    if previous and entry.previous != previous:
         return bad("previous", f"entry {row.seq} does not continue the entry before it")
     for name, value in columns_of(entry).items():
         if getattr(row, name) != value:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row, Table, and_, select
 
+from recorder.audit.purge import newest
 from recorder.proof.checkpoint import Checkpoint
 from recorder.proof.notary import StoredCheckpoint, stored
 from recorder.seal.signing import PublicKey
@@ -22,6 +23,7 @@ from recorder.trace.frames import canonical
 
 CHECKPOINTS: Final = "checkpoints"
 JOURNAL: Final = "journal"
+JOURNAL_PURGE: Final = "purge.json"
 CATALOGUE: Final = "catalogue.jsonl"
 KEYS: Final = "keys"
 _PAGE = 500
@@ -80,6 +82,7 @@ async def export(database: Database, hospital_id: str, folder: Path, keys: Publi
                 database, hospital_id, folder / JOURNAL / f"journal-{day}.log", list(part), reached
             )
         after = rows[-1].sequence
+    await _purge_record(database, hospital_id, folder / JOURNAL)
     await _catalogue(database, hospital_id, folder / CATALOGUE)
 
 
@@ -126,6 +129,15 @@ async def _journal(
     for writer, last in sorted(upto.items()):
         await write_entries(database, hospital_id, path, writer, (reached[writer], last))
         reached[writer] = last
+
+
+async def _purge_record(database: Database, hospital_id: str, folder: Path) -> None:
+    """Write the newest record of what went of the journal: it tells of all that is gone."""
+    async with database.read() as connection:
+        found = await newest(connection, hospital_id)
+    if found is not None:
+        (folder / JOURNAL_PURGE).write_bytes(found.content)
+        (folder / JOURNAL_PURGE).with_suffix(".sig").write_bytes(found.signature)
 
 
 async def write_entries(

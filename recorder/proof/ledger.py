@@ -9,6 +9,7 @@ from typing import Final
 
 from recorder.audit.entries import JournalEntry
 from recorder.audit.journal import Journal
+from recorder.audit.purge import Cuts
 from recorder.errors import SignatureInvalid, TraceFormatError
 from recorder.proof.anchors import Anchor
 from recorder.proof.checkpoint import GENESIS, Checkpoint, digest
@@ -37,6 +38,7 @@ class Ledger:
         heads: For each writer, the digests that checkpoints committed to by the entries' numbers.
         covered: For each writer, the checkpoint that committed to an entry, by its number.
         dates: When each checkpoint says that it was made.
+        stamped: When a time stamp that covers it says it was there already, for those that one covers.
     """
 
     def __init__(
@@ -48,14 +50,15 @@ class Ledger:
         inspection: Inspection,
     ) -> None:
         self._database = database
-        self._hospital_id = hospital_id
-        self._keys = {key.key_id: key for key in keys}
+        self.hospital_id = hospital_id
+        self.keys = {key.key_id: key for key in keys}
         self._anchors = sorted(anchor for anchor in anchors if anchor.hospital_id == hospital_id)
-        self._inspection = inspection
+        self.inspection = inspection
         self.digests: dict[int, str] = {}
         self.heads: dict[str, dict[int, str]] = defaultdict(dict)
         self.covered: dict[str, dict[int, int]] = defaultdict(dict)
         self.dates: dict[int, datetime] = {}
+        self.stamped: dict[int, datetime] = {}
         self._entries = 0
 
     async def walk(self) -> None:
@@ -64,7 +67,7 @@ class Ledger:
         Raises:
             SQLAlchemyError: The database refuses.
         """
-        inspection, totals = self._inspection, dict[str, int]()
+        inspection, totals = self.inspection, dict[str, int]()
         latest: dict[str, int] = {}
         async for row in self._rows():
             self._link(row)
@@ -92,6 +95,11 @@ class Ledger:
         inspection.counts["checkpoints"] = len(self.digests)
         self._hold_to_anchors()
 
+    def dated_at_most(self, sequence: int) -> datetime:
+        """The latest that checkpoint can have been made, however clocks were put forward: not after those after it."""
+        later = [at for number, at in self.dates.items() if number >= sequence]
+        return min([*later, *(at for number, at in self.stamped.items() if number >= sequence)])
+
     async def checkpoints(self) -> AsyncIterator[Checkpoint]:
         """The checkpoints again, in order, for whoever compares what they commit to; those unreadable are left out.
 
@@ -115,17 +123,17 @@ class Ledger:
         newest = max(self.digests, default=0)
         since = {
             row.sequence: digest(row.content)
-            for row in await stored(self._database, self._hospital_id, after=newest)
+            for row in await stored(self._database, self.hospital_id, after=newest)
         }
         for sequence, one in sorted(told.items()):
             if since.get(sequence) != one:
                 detail = f"checkpoint {sequence} is missing: the journal tells of it"
-                self._inspection.found("checkpoint", sequence, "missing", detail)
+                self.inspection.found("checkpoint", sequence, "missing", detail)
                 return
 
     async def _rows(self) -> AsyncIterator[StoredCheckpoint]:
         after = 0
-        while rows := await stored(self._database, self._hospital_id, after=after):
+        while rows := await stored(self._database, self.hospital_id, after=after):
             for row in rows:
                 yield row
             after = rows[-1].sequence
@@ -133,7 +141,7 @@ class Ledger:
     def _link(self, row: StoredCheckpoint) -> None:
         expected = len(self.digests) + 1 if not self.digests else max(self.digests) + 1
         if row.sequence != expected:
-            self._inspection.found(
+            self.inspection.found(
                 "checkpoint", expected, "missing", f"checkpoint {expected} is missing: {row.sequence} follows"
             )
 
@@ -142,29 +150,29 @@ class Ledger:
             signer = Checkpoint.from_json(row.content).signer
         except TraceFormatError:
             signer = ""
-        key = self._keys.get(signer)
+        key = self.keys.get(signer)
         try:
             if key is None:
                 raise SignatureInvalid(f"key {signer[:16] or '?'}, which signed it, is not known here")
             key.verify(row.signature, row.content)
         except SignatureInvalid as error:
-            self._inspection.found("checkpoint", row.sequence, "signature", str(error))
+            self.inspection.found("checkpoint", row.sequence, "signature", str(error))
 
     def _content(self, row: StoredCheckpoint) -> Checkpoint | None:
         try:
             checkpoint = Checkpoint.from_json(row.content)
         except TraceFormatError as error:
-            self._inspection.found("checkpoint", row.sequence, "format", str(error))
+            self.inspection.found("checkpoint", row.sequence, "format", str(error))
             return None
-        if (checkpoint.hospital_id, checkpoint.sequence) != (self._hospital_id, row.sequence):
-            self._inspection.found("checkpoint", row.sequence, "place", "it was made for another place")
+        if (checkpoint.hospital_id, checkpoint.sequence) != (self.hospital_id, row.sequence):
+            self.inspection.found("checkpoint", row.sequence, "place", "it was made for another place")
         before = self.digests.get(row.sequence - 1, GENESIS if row.sequence == 1 else None)
         if before is not None and checkpoint.previous != before:
-            self._inspection.found(
+            self.inspection.found(
                 "checkpoint", row.sequence, "previous", f"it does not continue checkpoint {row.sequence - 1}"
             )
         if checkpoint.at != row.at:
-            self._inspection.found(
+            self.inspection.found(
                 "checkpoint", row.sequence, "column", "its column at is not what was signed"
             )
         return checkpoint
@@ -175,7 +183,7 @@ class Ledger:
             detail = (
                 f"it is dated {instants.text(checkpoint.at)}, before the one it follows: a clock was put back"
             )
-            self._inspection.remark("clock", f"checkpoint {checkpoint.sequence}", "backwards", detail)
+            self.inspection.remark("clock", f"checkpoint {checkpoint.sequence}", "backwards", detail)
         self.dates[checkpoint.sequence] = checkpoint.at
 
     def _hold_to_anchors(self) -> None:
@@ -184,14 +192,14 @@ class Ledger:
             found = self.digests.get(anchor.sequence)
             if found is not None and found != anchor.digest:
                 detail = f"checkpoint {anchor.sequence} is not the one that was anchored at {anchor.at}"
-                self._inspection.found("anchor", anchor.sequence, "replaced", detail)
+                self.inspection.found("anchor", anchor.sequence, "replaced", detail)
                 return
             if found is None:
                 first = newest + 1 if anchor.sequence > newest else anchor.sequence
                 detail = f"checkpoint {first} is missing: one of number {anchor.sequence} was anchored at {anchor.at}"
-                self._inspection.found("anchor", first, "missing", detail)
+                self.inspection.found("anchor", first, "missing", detail)
                 return
-        self._inspection.counts["anchors"] = len(self._anchors)
+        self.inspection.counts["anchors"] = len(self._anchors)
 
 
 async def verify_journal(
@@ -202,6 +210,7 @@ async def verify_journal(
     *,
     known: Mapping[str, Mapping[int, str]] | None = None,
     progress: Progress | None = None,
+    cuts: Cuts | None = None,
 ) -> set[str]:
     """Hold a hospital's journal to its chains, to the ledger that was walked, and to heads known from elsewhere.
 
@@ -212,6 +221,7 @@ async def verify_journal(
         inspection: Told of what is found.
         known: Further digests by chain (``hospital/writer``) and number.
         progress: Told now and then.
+        cuts: Where chains may begin: see `recorder.proof.cuts`.
 
     Returns:
         The sessions that the journal says were opened.
@@ -225,15 +235,16 @@ async def verify_journal(
     for chain, one in (known or {}).items():
         digests.setdefault(chain, {}).update(one)
     look = _Look(ledger, inspection, progress)
-    found = await journal.verify(hospital_id=hospital_id, known=digests, seen=look.at)
+    found = await journal.verify(hospital_id=hospital_id, known=digests, seen=look.at, cuts=cuts)
     inspection.counts["entries"] = found.entries
+    inspection.counts["entries_purged"] = found.gone
     inspection.heads = found.heads
     if found.bad is not None:
         bad = found.bad
         inspection.found("journal", f"{bad.writer} #{bad.seq}", bad.what, bad.detail)
     await ledger.compare_later(look.later)
     covered = sum(max(one) for one in ledger.heads.values())
-    inspection.counts["entries_uncovered"] = max(found.entries - covered, 0)
+    inspection.counts["entries_uncovered"] = max(found.entries + found.gone - covered, 0)
     return look.opened
 
 

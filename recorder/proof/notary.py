@@ -12,9 +12,10 @@ from sqlalchemy import CTE, Column, Row, Table, and_, exists, func, insert, sele
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from recorder.audit.purge import signed_cuts
 from recorder.ports import Now
 from recorder.proof.checkpoint import GENESIS, Checkpoint, Fact, Head, digest
-from recorder.seal.signing import SigningKey
+from recorder.seal.signing import PublicKey, SigningKey
 from recorder.store.database import Database
 from recorder.store.tables import (
     checkpoint_facts,
@@ -106,8 +107,10 @@ class Notary:
                 continue
             made.append(due)
 
-    async def shrunk(self) -> list[Head]:
+    async def shrunk(self, keys: Sequence[PublicKey]) -> list[Head]:
         """Heads that a checkpoint committed to and the journal does not reach any more: entries were taken away.
+
+        Chains that went whole by rule, as a record says that one of the *keys* signed, are none of them.
 
         Raises:
             SQLAlchemyError: The database refuses.
@@ -125,7 +128,9 @@ class Notary:
                 .where(checkpoint_heads.c.hospital_id == self._hospital_id)
                 .where(func.coalesce(reached, 0) < known)
             )
-            return [Head(row.writer, row.seq, row.digest) for row in await connection.execute(query)]
+            found = [Head(row.writer, row.seq, row.digest) for row in await connection.execute(query)]
+            gone = await signed_cuts(connection, self._hospital_id, keys) if found else {}
+        return [head for head in found if gone.get(head.writer) != (head.seq, head.digest)]
 
     async def _next(self, since: datetime | None, *, force: bool) -> SignedCheckpoint | None:
         async with self._database.read() as connection:

@@ -9,6 +9,7 @@ from recorder.audit.events import SecurityEvent
 from recorder.audit.journal import Journal
 from recorder.ports import Now
 from recorder.proof.anchors import Anchor
+from recorder.proof.cuts import believed
 from recorder.proof.inspection import Inspection, Progress
 from recorder.proof.ledger import Ledger, verify_journal
 from recorder.proof.notary import MADE, Notary, SignedCheckpoint
@@ -57,7 +58,7 @@ class Proofs:
             SQLAlchemyError: The database refuses.
             RecorderError: A row cannot be committed to, or the journal takes nothing.
         """
-        for head in await self.notary.shrunk():
+        for head in await self.notary.shrunk(self.keys):
             if head.writer not in self._alarmed:
                 self._alarmed.add(head.writer)
                 facts: dict[str, object] = {
@@ -134,8 +135,9 @@ class Proofs:
         ledger = Ledger(self.database, self.hospital_id, self.keys, anchors, inspection)
         await ledger.walk()
         await verify_stamps(self.database, self.hospital_id, self.authorities, ledger, inspection)
+        cuts = await believed(self.database, ledger, self.now())
         opened = await verify_journal(
-            self.journal, self.hospital_id, ledger, inspection, known=known, progress=progress
+            self.journal, self.hospital_id, ledger, inspection, known=known, progress=progress, cuts=cuts
         )
         return ledger, opened
 

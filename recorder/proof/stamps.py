@@ -218,6 +218,8 @@ def _cover(stamped: Mapping[int, datetime], ledger: Ledger, inspection: Inspecti
     for sequence, said in sorted(ledger.dates.items(), reverse=True):
         at = stamped.get(sequence)
         covered = at if covered is None else min(covered, at or covered)
+        if covered is not None:
+            ledger.stamped[sequence] = covered
         if covered is not None and said - covered > CLOCK_TOLERANCE:
             detail = f"it is dated {said - covered} after a time stamp that covers it: a clock was ahead"
             inspection.remark("clock", f"checkpoint {sequence}", "ahead", detail)

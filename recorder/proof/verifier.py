@@ -37,7 +37,7 @@ MAX_HEADER, MAX_BODY, MAX_SMALL = 1 << 18, 1311761, 8 << 20
 SPKI = bytes.fromhex("302a300506032b6570032100")  # what an Ed25519 public key begins by (RFC 8410)
 INDEX = "index.json"
 CLOCKS = timedelta(minutes=5)
-DAY = timedelta(days=1)
+DAY, LEAST = timedelta(days=1), timedelta(days=365)
 TEXTS = ("session_id", "hospital_id", "node", "header_digest", "last_chain", "end_reason", "signer")
 FACTS = ("opened", "closed", "purged")
 WRAP_SCHEMES = tuple(f"HPKE-Base-{curve}-HKDF-SHA256-AES-256-GCM" for curve in ("X25519", "P256"))
@@ -411,6 +411,7 @@ class Ledger:
         self.whole = True
         self.last = 0
         self.covered: dict[str, dict[int, int]] = defaultdict(dict)
+        self.stamped: dict[int, datetime] = {}
 
     def digest(self, sequence: int) -> str | None:
         """Digest of that checkpoint, where it is at hand."""
@@ -515,6 +516,8 @@ def _cover(stamped: dict[int, datetime], ledger: Ledger, report: Report) -> None
         at = stamped.get(sequence)
         covered = at if covered is None else min(covered, at or covered)
         said = ledger.dates[sequence]
+        if covered is not None:
+            ledger.stamped[sequence] = covered
         if covered is not None and said - covered > CLOCKS:
             detail = f"it is dated {said - covered} after a time stamp that covers it"
             report.remark("clock", f"checkpoint {sequence}", "ahead", detail)
@@ -579,7 +582,59 @@ def verify_anchors(paths: Iterable[Path], ledger: Ledger, report: Report, *, who
 # --- journal, catalogue, sessions (sections 11 and 13) ----------------------------------------------------------
 
 
-def verify_journal(folder: Path, ledger: Ledger, report: Report, *, whole: bool) -> set[str]:
+def purged_entries(
+    folder: Path, chains: dict[str, dict[int, tuple[str, bytes]]], ledger: Ledger, keys: Keys, report: Report
+) -> dict[str, int]:
+    """Up to which entry each chain may have lost its front, by the purge record (section 15); what it may not is found."""
+    if not (folder / "purge.json").exists():
+        return {}
+    cuts: dict[str, int] = {}
+    try:
+        text = small(folder / "purge.json")
+        purge = document(text, "journal's purge record")
+        keys.check(keys.consoles, purge.get("signer"), small(folder / "purge.sig"), text)
+        told = [purge.get(name) for name in ("format", "version", "hospital_id")]
+        if told != ["ecluse-journal-purge", 1, ledger.hospital]:
+            raise Wrong("purge", "it is no record of a known version, or another hospital's")
+        at = _recorded_at(purge["number"], sha256(text), chains, ledger)
+        known, since = datetime.min.replace(tzinfo=timezone.utc), {}
+        for sequence in sorted(ledger.dates):  # none counts as older than one before it: a clock was put back
+            known = since[sequence] = max(known, ledger.dates[sequence])
+        for cut in purge["chains"]:
+            writer, seq = cut["writer"], cut["seq"]
+            head = ledger.covered.get(writer, {}).get(seq)
+            if head is None or ledger.heads[writer][seq] != cut["digest"]:
+                detail = "the purge record ends where no checkpoint commits to the chain"
+            elif at - since[head] < LEAST - CLOCKS:
+                detail = f"the purge record takes what was known since {since[head]:%Y-%m-%d} only"
+            else:
+                cuts[writer] = seq
+                continue
+            report.found("journal", f"{writer} #{seq}", Wrong("purge", detail))
+    except (Wrong, KeyError, TypeError) as error:
+        report.found("journal", "purge record", Wrong("purge", str(error)))
+    return cuts
+
+
+def _recorded_at(
+    number: int, digest: str, chains: dict[str, dict[int, tuple[str, bytes]]], ledger: Ledger
+) -> datetime:
+    """The latest that the record can have been made: a checkpoint commits to the entry that tells of it; raises Wrong."""
+    for writer, entries in chains.items():
+        for seq, (_, content) in entries.items():
+            event = document(content, "entry").get("event") if b"journal.purged" in content else None
+            if not isinstance(event, dict) or event.get("name") != "journal.purged":
+                continue
+            details = event.get("details") or {}
+            later = [one for head, one in ledger.covered.get(writer, {}).items() if head >= seq]
+            if [details.get("number"), details.get("digest")] == [number, digest] and later:
+                dates = [ledger.dates, ledger.stamped]
+                after = [at for some in dates for one, at in some.items() if one >= min(later)]
+                return min([*after, datetime.now(timezone.utc)])
+    raise Wrong("purge", "no checkpoint commits to an entry that tells of it")
+
+
+def verify_journal(folder: Path, ledger: Ledger, keys: Keys, report: Report, *, whole: bool) -> set[str]:
     """Walk every writer's chain, held to the checkpoints; give back the sessions that it says were opened."""
     chains: dict[str, dict[int, tuple[str, bytes]]] = defaultdict(dict)
     opened: set[str] = set()
@@ -595,13 +650,14 @@ def verify_journal(folder: Path, ledger: Ledger, report: Report, *, whole: bool)
                 except (Wrong, KeyError, TypeError) as error:
                     wrong = error if isinstance(error, Wrong) else Wrong("content", "this line is no entry")
                     report.found("journal", f"{path.name}:{number}", wrong)
+    cuts = purged_entries(folder, chains, ledger, keys, report) if whole else {}
     for writer in sorted({*chains, *(ledger.heads if whole else ())}):
         runs = [chains.get(writer, {})] if whole else _runs(chains[writer])
         for run in runs:
             try:
                 if run is not runs[-1] and max(run) not in ledger.heads.get(writer, {}):
                     raise Wrong("missing", f"entry {max(run) + 1} is missing", max(run) + 1)
-                _walk(writer, run, ledger, report, opened, whole=whole)
+                _walk(writer, run, ledger, report, opened, cut=cuts.get(writer, 0), whole=whole)
             except Wrong as wrong:
                 report.found("journal", f"{writer} #{wrong.record}", wrong)
             except (KeyError, TypeError, AttributeError) as error:
@@ -626,14 +682,17 @@ def _walk(
     report: Report,
     opened: set[str],
     *,
+    cut: int,
     whole: bool,
 ) -> None:
     heads = ledger.heads.get(writer, {})
-    start = 1 if whole else min(entries)
+    # of what went by rule some may be there yet: it was on its way, and is held to what follows it
+    start = min(min(entries, default=cut + 1), cut + 1) if whole else min(entries)
+    report.counts["entries_purged"] += start - 1 if whole else 0
     last = max(heads, default=0) if whole else max((seq for seq in heads if seq in entries), default=0)
     if not whole and not last:
         raise Wrong("head", "no checkpoint at hand commits to these entries", start)
-    previous, before = ("0" * 64 if start == 1 else None), None
+    previous, before = ("0" * 64 if start == 1 else heads.get(start - 1)), None
     for seq in range(start, max(last, max(entries, default=0)) + 1):
         if seq not in entries:
             raise Wrong("missing", f"entry {seq} is missing", seq)
@@ -848,7 +907,7 @@ def verify_path(path: Path, options: argparse.Namespace, report: Report) -> None
         detail = "the authorities' CA came with what it proves: compare it, or name your own by --ca"
         report.remark("keys", "authorities.pem", "own", detail)
     verify_anchors(options.anchors or [], ledger, report, whole=whole)
-    opened = verify_journal(path / "journal", ledger, report, whole=whole)
+    opened = verify_journal(path / "journal", ledger, keys, report, whole=whole)
     catalogue = path / "catalogue.jsonl"
     rows = read_catalogue(catalogue, report) if catalogue.exists() else {}
     if whole and catalogue.exists():

@@ -41,6 +41,13 @@ class Witness:
         unseen = sum((min(gap, end - since) for end, gap in self.gaps if end > since), timedelta())
         return self.now - since - unseen
 
+    def before(self, age: timedelta) -> datetime:
+        """The latest aware instant of which so much time, or more, was seen to pass since."""
+        at = self.now - age
+        while (missing := age - self.age(at)) > timedelta():
+            at -= missing
+        return at
+
     def age_of(self, closed_at: datetime, noted_at: datetime | None) -> timedelta:
         """Age of what a gateway says ended at one instant, and a checkpoint first told of at another (None: none yet).
 

@@ -1,4 +1,4 @@
-"""The catalogue's and the journal's tables. Rows are inserted, never changed, never deleted."""
+"""The catalogue's and the journal's tables: rows are inserted, never changed; old entries of the journal go by rule."""
 
 from __future__ import annotations
 
@@ -73,6 +73,17 @@ journal_entries = Table(
     Index(None, "hospital_id", "at", "writer", "seq"),
     Index(None, "hospital_id", "session_id"),
 )
+
+journal_purges = Table(
+    "journal_purges",
+    metadata,
+    Column("hospital_id", String(64), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("made_at", Instant, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("signature", String(128), nullable=False),
+)
+"""The signed record of what went of the journal by rule, kept before anything goes; the newest tells of all of it."""
 
 checkpoints = Table(
     "checkpoints",

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 Rule = Callable[[PurePosixPath, str], list[str]]
 
 MAX_LINES = 400
-ONE_FILE = {"recorder/proof/verifier.py": 1050}
+ONE_FILE = {"recorder/proof/verifier.py": 1100}
 """What travels alone, to be read and run where nothing else of the product is: one file by its purpose."""
 FOLDERS_WITHOUT_A_NOUN = frozenset({"utils", "util", "common", "helpers", "helper", "misc", "core", "lib"})
 WITHOUT_A_CLOCK = ("policy/domain/", "policy/engine/", "recorder/trace/")

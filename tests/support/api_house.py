@@ -329,7 +329,7 @@ async def console_of(
             signing_key=SigningKey.load(signing),
             readers=app.state.context.readers,
             ingest=OutboxIngest(world.services, journal, clock),
-            feed=JournalFeed(database, world.id),
+            feed=JournalFeed(database, world.id, proofs.keys),
             loop=asyncio.get_running_loop(),
         )
     finally:

@@ -10,6 +10,7 @@ from admin_api.v1.schemas.base import Input, Text, example
 from policy.domain.erasures import Erasure, ErasureState
 from policy.domain.holds import Hold
 from policy.domain.keeping import RetentionRule
+from recorder.retention.journal import JournalPlan
 from recorder.retention.purge import Outcome
 from recorder.retention.shelf import ClosedTrace
 
@@ -101,6 +102,23 @@ class WaitingOut(TraceBrief):
     until: datetime | None
 
 
+class JournalPlanOut(BaseModel):
+    """What goes of the journal: ``count`` entries, known to a checkpoint at or before ``before`` (null: nothing is old).
+
+    ``held``: chains of which a legal hold keeps what would be due. ``next_at``: not before then (null: at the next look).
+    """
+
+    count: int
+    before: datetime | None
+    held: int
+    next_at: datetime | None
+
+    @classmethod
+    def of(cls, plan: JournalPlan) -> "JournalPlanOut":
+        """Show what is due."""
+        return cls(count=plan.count, before=plan.before, held=plan.held, next_at=plan.next_at)
+
+
 class PlanOut(BaseModel):
     """What is due by ``until``: ``count`` and ``size`` of all, the first hundred in ``items``.
 
@@ -115,6 +133,7 @@ class PlanOut(BaseModel):
     size: int
     items: list[PlannedOut]
     waiting: list[WaitingOut]
+    journal: JournalPlanOut
 
     @classmethod
     def of(cls, plan: Plan, at: datetime) -> "PlanOut":
@@ -127,6 +146,7 @@ class PlanOut(BaseModel):
             size=plan.size,
             items=[PlannedOut.of(one) for one in plan.planned],
             waiting=[WaitingOut(**WaitingOut.fields_of(trace), until=until) for trace, until in plan.waiting],
+            journal=JournalPlanOut.of(plan.journal),
         )
 
 

@@ -35,7 +35,7 @@ async def change(database: Database, statement: str, **values: object) -> None:
 async def test_every_entry_of_every_writer_comes_once_and_in_its_chain_s_order(database: Database) -> None:
     """Read in small pieces while three writers write, the journal of this hospital comes whole, and no other's."""
     writers = [journal(database, f"gw-{number}") for number in range(3)]
-    feed = JournalFeed(database, HOSPITAL)
+    feed = JournalFeed(database, HOSPITAL, ())
     known: dict[str, Position] = {}
     seen: list[tuple[str, int]] = []
 
@@ -84,7 +84,7 @@ async def test_who_touches_an_entry_before_it_is_read_is_seen(
         await one.append(event(number))
     values = {"writer": one.writer, **({"zero": "0" * 64} if ":zero" in attack else {})}
     await change(database, attack, **values)
-    look = await JournalFeed(database, HOSPITAL).look({})
+    look = await JournalFeed(database, HOSPITAL, ()).look({})
     assert {fed.seq: fed.fault for fed in look.fed if fed.fault} == faults
     assert look.positions[one.writer].seq == 6
 
@@ -95,7 +95,7 @@ async def test_a_tail_cut_off_after_it_was_read_is_told_once(database: Database,
     one = journal(database, "gw-1")
     for number in range(5):
         await one.append(event(number))
-    feed = JournalFeed(database, HOSPITAL)
+    feed = JournalFeed(database, HOSPITAL, ())
     known = (await feed.look({})).positions
     await change(
         database,
@@ -114,5 +114,5 @@ async def test_a_chain_written_anew_does_not_follow_what_was_read(database: Data
     one = journal(database, "gw-1")
     for number in range(3):
         await one.append(event(number))
-    look = await JournalFeed(database, HOSPITAL).look({one.writer: Position(2, "1" * 64)})
+    look = await JournalFeed(database, HOSPITAL, ()).look({one.writer: Position(2, "1" * 64)})
     assert [(fed.seq, fed.fault) for fed in look.fed] == [(3, "previous"), (4, None)]

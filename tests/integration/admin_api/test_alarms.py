@@ -207,7 +207,7 @@ class Faulty(JournalFeed):
 
 def test_a_journal_that_cannot_be_read_is_an_alarm_of_its_own(house: House) -> None:
     """It is raised once, without the journal's help, and over when the journal is read again."""
-    feed = Faulty(house.journal._database, house.world.id)
+    feed = Faulty(house.journal._database, house.world.id, house.proofs.keys)
     services, here = house.world.services, house.world.id
     console = AlarmWatch(services, feed, here, Thresholds(), house.clock, interval=0.01)
 

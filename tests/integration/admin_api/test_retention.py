@@ -69,6 +69,33 @@ def test_a_purge_is_shown_before_goes_by_itself_and_leaves_what_verifies(
     assert rssi.json("traces", "verify", "--all")["valid"] is True
 
 
+def test_the_journal_goes_when_its_time_is_over_shown_before_and_told(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Planned in the days before, kept by a hold, gone after with a signed record, and everything verifies."""
+    # its year is a month here: both ends of the rule are tried with real years on the recorder's side
+    monkeypatch.setattr("recorder.retention.journal.KEPT", 30 * DAY)
+    monkeypatch.setattr("recorder.proof.cuts.LEAST", 29 * DAY)
+    rssi = Desk(house, tmp_path, "rssi")
+    house.ingest_all()
+    house.run(house.proofs.checkpoint("test", force=True))
+    hold = rssi.json("holds", "place", "--case", "Plainte 1", "--device", "scan01", "--reason", "Parquet")
+    pass_days(house, 28)
+    soon = rssi.json("retention", "plan", "--days", "10")["journal"]
+    assert (soon["held"], soon["next_at"]) == (1, None)
+    assert "a hold keeps" in rssi.run("retention", "plan", "--days", "10").output
+    rssi.json("holds", "lift", hold["id"][:8], "--reason", "classée")
+    assert rssi.json("retention", "plan", "--days", "0")["journal"]["before"] is None
+    pass_days(house, 10)
+    due = rssi.json("retention", "plan", "--days", "0")["journal"]["count"]
+    assert due > 0
+    assert f"{due}, known before" in rssi.run("retention", "plan", "--days", "0").output
+    assert rssi.json("retention", "run") == {"entries": due}
+    assert [one["entries"] for one in told(house, "journal.purged")] == [due]
+    assert rssi.json("retention", "run") == {}
+    assert rssi.json("traces", "verify", "--all")["valid"] is True
+
+
 def test_a_clock_put_forward_purges_nothing(house: House) -> None:
     """A lone administrator of the machine who sets the clock ahead by a year and asks for a purge gets none."""
     session = recording(house)

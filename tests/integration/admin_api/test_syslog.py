@@ -40,7 +40,7 @@ class Site:
         """Begin empty."""
         self.world = world
         self.clock = clock
-        self.feed = JournalFeed(database, world.id)
+        self.feed = JournalFeed(database, world.id, ())
         self.writers = [Journal(database, node=f"gw-{number}", now=clock.now) for number in range(3)]
         self.raised: list[tuple[str, dict[str, Any]]] = []
         self.written: list[str] = []

@@ -5,6 +5,7 @@ import asyncio
 import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -140,13 +141,33 @@ async def _written(url: str) -> None:
 
 
 async def test_the_console_too_only_adds_to_them(stores: Stores) -> None:
-    """Its role reads and inserts; what was recorded it cannot change either."""
+    """Its role reads and inserts; what was recorded it cannot change, and of sessions nothing goes."""
     for table in ("sessions_opened", "sessions_closed", "journal_entries"):
         assert await refusal(stores.url("ecluse_console"), f"SELECT count(*) FROM {table}") is None
-        for attack in (f"UPDATE {table} SET hospital_id = 'x'", f"DELETE FROM {table}", f"TRUNCATE {table}"):
+        for attack in (f"UPDATE {table} SET hospital_id = 'x'", f"TRUNCATE {table}"):
             assert await refusal(stores.url("ecluse_console"), attack) == REFUSED
+        if table != "journal_entries":
+            assert await refusal(stores.url("ecluse_console"), f"DELETE FROM {table}") == REFUSED
     assert await refusal(stores.url("ecluse_console"), "UPDATE outbox SET name = 'x'") == REFUSED
     assert await refusal(stores.url("ecluse_console"), "UPDATE windows SET purpose = purpose") is None
+
+
+async def test_the_console_deletes_of_the_journal_what_is_a_year_old_alone(stores: Stores) -> None:
+    """By the server's own clock: entries that are younger stay, whatever is asked; the gateway deletes not even old ones."""
+    database = trace_database.Database(stores.url("ecluse_console"))
+    now = datetime.now(UTC)
+    try:
+        journal = Journal(database, node="console", now=lambda: now)
+        for days in (400, 366, 364, 1):
+            at = now - timedelta(days=days)
+            await journal.append(SecurityEvent(name="retention.run", hospital_id="f" * 32, at=at))
+    finally:
+        await database.dispose()
+    assert await refusal(stores.url(GATEWAY), "DELETE FROM journal_entries WHERE at = 0") == REFUSED
+    async with database_roles.connected(stores.url("ecluse_console")) as connection:
+        gone = await connection.execute(text("DELETE FROM journal_entries WHERE name = 'retention.run'"))
+        assert gone.rowcount == 2
+        await connection.rollback()
 
 
 async def test_a_taken_over_gateway_opens_nothing(stores: Stores) -> None:

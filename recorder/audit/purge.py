@@ -1,0 +1,203 @@
+"""The journal's purge record: which entries at the front of the chains went by rule, signed (FORMAT.md, section 15).
+
+The newest one tells of everything that is gone, so that it alone is needed: the entry that told of an older one may be
+gone itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from recorder.errors import SignatureInvalid, TraceFormatError
+from recorder.seal.signing import PublicKey
+from recorder.store.tables import journal_purges
+from recorder.trace import instants
+from recorder.trace.frames import canonical, parse_object
+
+FORMAT: Final = "ecluse-journal-purge"
+VERSION: Final = 1
+PURGED: Final = "journal.purged"
+"""The journal's entry that tells of a record: number and digest. A record of which none tells excuses nothing."""
+LEAST: Final = timedelta(days=365)
+"""What went must have been known to a checkpoint for so long when the record was made, whatever the rule says."""
+
+Cuts = Mapping[str, tuple[int, str]]
+"""For each chain, ``hospital/writer``, the number and digest of the last entry that is gone."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cut:
+    """Where one chain begins now: after this entry, which the checkpoint of number ``checkpoint`` committed to."""
+
+    writer: str
+    seq: int
+    digest: str
+    checkpoint: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalPurge:
+    """What is gone of one hospital's journal.
+
+    Attributes:
+        number: 1 for the first, then one more each.
+        purged_at: When it was made, aware UTC.
+        rule: The rule, in words.
+        chains: Where each chain that lost entries begins now, those of earlier purges among them.
+        signer: Identifier of the key that signs: the one that signs checkpoints.
+    """
+
+    hospital_id: str
+    number: int
+    purged_at: datetime
+    rule: str
+    chains: tuple[Cut, ...]
+    signer: str
+
+    @property
+    def cuts(self) -> dict[str, tuple[int, str]]:
+        """The chains, as they are walked."""
+        return {f"{self.hospital_id}/{one.writer}": (one.seq, one.digest) for one in self.chains}
+
+    def to_json(self) -> bytes:
+        """The record as stored and signed: canonical JSON."""
+        return canonical(
+            {
+                "format": FORMAT,
+                "version": VERSION,
+                "hospital_id": self.hospital_id,
+                "number": self.number,
+                "purged_at": instants.text(self.purged_at),
+                "rule": self.rule,
+                "chains": [
+                    {
+                        "writer": one.writer,
+                        "seq": one.seq,
+                        "digest": one.digest,
+                        "checkpoint": one.checkpoint,
+                    }
+                    for one in sorted(self.chains)
+                ],
+                "signer": self.signer,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, data: bytes) -> JournalPurge:
+        """The record that `to_json` wrote.
+
+        Raises:
+            TraceFormatError: It is something else, or of another version.
+        """
+        content: dict[str, Any] = parse_object(data, "journal purge record")
+        if content.get("format") != FORMAT or content.get("version") != VERSION:
+            raise TraceFormatError("this is no journal purge record of a version that this program reads")
+        try:
+            return cls(
+                hospital_id=str(content["hospital_id"]),
+                number=int(content["number"]),
+                purged_at=instants.parse(content["purged_at"]),
+                rule=str(content["rule"]),
+                chains=tuple(
+                    Cut(str(one["writer"]), int(one["seq"]), str(one["digest"]), int(one["checkpoint"]))
+                    for one in content["chains"]
+                ),
+                signer=str(content["signer"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise TraceFormatError(f"this is no journal purge record: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPurge:
+    """A record's row, unverified."""
+
+    number: int
+    made_at: datetime
+    content: bytes
+    signature: bytes
+
+    @property
+    def digest(self) -> str:
+        """What the journal's entry tells."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    def read(self, hospital_id: str, keys: Sequence[PublicKey]) -> JournalPurge:
+        """The record, if one of the keys signed it for that hospital.
+
+        Raises:
+            SignatureInvalid: None did.
+            TraceFormatError: It is another hospital's, or none at all.
+        """
+        made = JournalPurge.from_json(self.content)
+        key = next((one for one in keys if one.key_id == made.signer), None)
+        if key is None:
+            raise SignatureInvalid(f"key {made.signer[:16] or '?'}, which signed it, is not known here")
+        key.verify(self.signature, self.content)
+        if (made.hospital_id, made.number) != (hospital_id, self.number):
+            raise TraceFormatError("it was made for another place")
+        return made
+
+
+async def newest(connection: AsyncConnection, hospital_id: str) -> StoredPurge | None:
+    """The hospital's newest record, None where nothing was ever purged.
+
+    Raises:
+        SQLAlchemyError: The database refuses.
+    """
+    table = journal_purges.c
+    query = (
+        select(table.number, table.made_at, table.content, table.signature)
+        .where(table.hospital_id == hospital_id)
+        .order_by(table.number.desc())
+        .limit(1)
+    )
+    row = (await connection.execute(query)).first()
+    if row is None:
+        return None
+    try:
+        signature = bytes.fromhex(row.signature)
+    except ValueError:
+        signature = b""
+    return StoredPurge(row.number, row.made_at, row.content.encode("utf-8", "surrogatepass"), signature)
+
+
+async def signed_cuts(
+    connection: AsyncConnection, hospital_id: str, keys: Sequence[PublicKey]
+) -> dict[str, tuple[int, str]]:
+    """Where each chain begins, by writer, as the newest record says, if one of the keys signed it; else nowhere.
+
+    Enough for who watches the journal; who verifies it looks further (`recorder.proof.cuts`).
+
+    Raises:
+        SQLAlchemyError: The database refuses.
+    """
+    row = await newest(connection, hospital_id)
+    try:
+        made = None if row is None else row.read(hospital_id, keys)
+    except (SignatureInvalid, TraceFormatError):
+        return {}
+    return {} if made is None else {one.writer: (one.seq, one.digest) for one in made.chains}
+
+
+async def recorded_cuts(connection: AsyncConnection) -> dict[str, tuple[int, str]]:
+    """Where the chains of every hospital begin, as the newest records say, whoever signed them: to copy, not to believe.
+
+    Raises:
+        SQLAlchemyError: The database refuses.
+    """
+    table = journal_purges.c
+    hospitals = select(table.hospital_id, func.max(table.number)).group_by(table.hospital_id)
+    found: dict[str, tuple[int, str]] = {}
+    for hospital_id, _ in (await connection.execute(hospitals)).all():
+        row = await newest(connection, hospital_id)
+        if row is not None:
+            found.update(JournalPurge.from_json(row.content).cuts)
+    return found
