@@ -2,8 +2,9 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
 from ecluse import composition
 from ecluse.diagnosis.symptom import Check, Symptom, look
@@ -50,13 +51,13 @@ def _examine(check: Check, adding: BucketSettings, reading: BucketSettings, cloc
     from recorder.store.bucket import Bucket
 
     gateway, console = Bucket(adding), Bucket(reading)
-    key = f"{adding.prefix}/live/.locked-probe".removeprefix("/")
+    live = f"{adding.prefix}/live/".removeprefix("/")
+    key, digest = f"{live}.locked-probe", hashlib.sha256(b"probe").hexdigest()
     until = clock.now() + PROBED
 
     def adds() -> Symptom:
         gateway.probe(key, PROBE_SECONDS)
         gateway.examine()
-        digest = hashlib.sha256(b"probe").hexdigest()
         gateway.put_locked(key, b"probe", digest, until=until, held=False)
         return check.good("good", retention=adding.lock_mode)
 
@@ -72,8 +73,36 @@ def _examine(check: Check, adding: BucketSettings, reading: BucketSettings, cloc
             return check.failed("unlocked")
         return check.good("console")
 
+    def short() -> Symptom:
+        """Whether the bucket's own policy refuses what a taken-over gateway might ask: a trace that is soon free."""
+        try:
+            gateway.put_locked(f"{key}/manifest.json", b"probe", digest, until=until, held=False)
+        except StoreForbidden:
+            return check.good("bounded")
+        return check.notice("unbounded")
+
+    def ends() -> Symptom:
+        rules = gateway.lifecycle()
+        if taken := next((rule for rule in rules if _takes_traces(rule, live)), None):
+            return check.failed("expires", rule=taken.get("ID") or "?")
+        tails = any(
+            live.startswith(_prefix(rule)) and "NoncurrentVersionExpiration" in rule for rule in rules
+        )
+        return check.good("lifecycle") if tails else check.notice("no_lifecycle")
+
     first = _told(check, adds)
-    return [first] if first.level != "good" else [first, _told(check, reads)]
+    return [first] if first.level != "good" else [first, *(_told(check, one) for one in (reads, short, ends))]
+
+
+def _takes_traces(rule: Mapping[str, Any], live: str) -> bool:
+    """Whether a lifecycle rule takes objects, or versions of them, that are no tails: a lock only delays it."""
+    takes = {"Days", "Date"} & set(rule.get("Expiration", ())) or "NoncurrentVersionExpiration" in rule
+    return bool(takes) and not _prefix(rule).startswith(live)
+
+
+def _prefix(rule: Mapping[str, Any]) -> str:
+    chosen = rule.get("Filter", {})
+    return str(rule.get("Prefix") or chosen.get("Prefix") or chosen.get("And", {}).get("Prefix") or "")
 
 
 def _told(check: Check, look_at: Callable[[], Symptom]) -> Symptom:

@@ -16,7 +16,7 @@ import boto3.session
 import botocore.session
 from botocore.config import Config
 
-from recorder.errors import StoreForbidden, StoreUnfit
+from recorder.errors import StoreForbidden, StoreUnfit, TraceNotFound
 from recorder.settings import BucketSettings
 from recorder.store.refusals import told
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CONNECTIONS: Final = 32
 AT_ONCE: Final = 1000
-"""Objects that one request may delete."""
+"""Objects that one page of a list holds."""
 _CHUNK: Final = 1 << 20
 _making = threading.Lock()  # a session makes one client at a time
 
@@ -152,19 +152,13 @@ class Bucket:
 
     def delete(self, versions: Iterable[tuple[str, str]]) -> None:
         """Delete versions for good, in the order given. Raises StoreForbidden where the server keeps one."""
-        left = list(versions)
-        while left:
-            some, left = left[:AT_ONCE], left[AT_ONCE:]
-            with told(self.where):
-                answer = self._client.delete_objects(
-                    Bucket=self.name,
-                    Delete={
-                        "Objects": [{"Key": key, "VersionId": version} for key, version in some],
-                        "Quiet": True,
-                    },
-                )
-            for error in answer.get("Errors", ()):
-                raise StoreForbidden(f"{self.where} keeps {error.get('Key')}: {error.get('Code')}")
+        # one by one: the right that is asked for is then of that object alone, on every kind of server
+        for key, version in versions:
+            try:
+                with told(self.where):
+                    self._client.delete_object(Bucket=self.name, Key=key, VersionId=version)
+            except StoreForbidden as error:
+                raise StoreForbidden(f"{self.where} keeps {key}: {error}") from error
 
     def remove(self, key: str) -> None:
         """Take an object off the lists; its versions stay until the bucket's lifecycle ends them."""
@@ -197,6 +191,15 @@ class Bucket:
             raise StoreUnfit(
                 f"{self.where} locks every object by a default retention, wraps and tails too: take the rule away"
             )
+
+    def lifecycle(self) -> list[dict[str, Any]]:
+        """The bucket's lifecycle rules that are enabled, as the server tells them; none where it has none."""
+        try:
+            with told(self.where, f"{self.where} has no lifecycle"):
+                found = self._client.get_bucket_lifecycle_configuration(Bucket=self.name)
+        except TraceNotFound:
+            return []
+        return [dict(rule) for rule in found.get("Rules", ()) if rule.get("Status") == "Enabled"]
 
 
 def client_of(settings: BucketSettings, timeout: float, *, attempts: int) -> S3Client:

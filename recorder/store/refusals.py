@@ -30,7 +30,7 @@ _KEYS: Final = frozenset(
 _FULL: Final = frozenset(
     {"QuotaExceeded", "XMinioStorageFull", "InsufficientCapacity", "XMinioAdminBucketQuotaExceeded"}
 )
-_GONE: Final = frozenset({"NoSuchKey", "NoSuchVersion", "404", "NotFound"})
+_GONE: Final = frozenset({"NoSuchKey", "NoSuchVersion", "NoSuchLifecycleConfiguration", "404", "NotFound"})
 _UNFIT: Final = frozenset(
     {
         "NoSuchBucket", "PermanentRedirect", "AuthorizationHeaderMalformed", "InvalidBucketName", "InvalidRequest",

@@ -73,6 +73,14 @@ class S3Server:
         """Make another bucket."""
         self._client("s3", self.owner).create_bucket(Bucket=name, **more)
 
+    def lifecycle(self, rules: dict[str, Any] | None) -> None:
+        """Give the bucket these lifecycle rules; None: none."""
+        client = self._client("s3", self.owner)
+        if rules is None:
+            client.delete_bucket_lifecycle(Bucket=BUCKET)
+        else:
+            client.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration=rules)
+
     def pause(self) -> None:
         """Let it stand still: it accepts connections and answers nothing."""
         self._process.send_signal(signal.SIGSTOP)

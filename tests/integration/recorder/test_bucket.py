@@ -9,12 +9,15 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatch
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from ecluse.certificates import make_authority, make_server_certificate
+from ecluse.sections import StoreSection
+from policy.domain.keeping import LONGEST
 from recorder.errors import StoreForbidden, StoreUnfit, StoreUnreachable, TraceNotFound, TraceSealed
 from recorder.replay.reader import TraceReader, verify
 from recorder.retention.purge import Fate, Order, Purger
@@ -27,9 +30,9 @@ from recorder.store.database import Database
 from recorder.store.folder import wall_clock
 from recorder.store.objects import ObjectStore
 from recorder.trace.frames import FrameType
-from recorder.trace.place import TracePlace
+from recorder.trace.place import MANIFEST, SIGNATURE, TracePlace
 from tests.support import s3
-from tests.support.traces import header, passed, studio, unexpected
+from tests.support.traces import EPOCH, header, passed, studio, unexpected
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -61,7 +64,8 @@ async def test_a_sealed_session_goes_through_the_bucket(
     """The gateway adds without being able to read; the console follows it live, and reads and proves it closed."""
     folder = tmp_path / "made"
     generate_reader_key(tmp_path / "reader.pem")
-    told = {"bucket": gateway, "retention": DAY, "reader_keys": (tmp_path / "reader.pem.pub",)}
+    # the recorder's clock here is of an earlier year, the server's is today's: so long that the lock stands
+    told = {"bucket": gateway, "retention": 3000 * DAY, "reader_keys": (tmp_path / "reader.pem.pub",)}
     opened = header(hospital_id=uuid4().hex)
     place, reading = TracePlace.of(opened), store_of(console)
     async with studio(folder, **told) as made:
@@ -113,6 +117,50 @@ def test_the_gateways_credentials_only_add(gateway: BucketSettings, console: Buc
     assert len(list(Bucket(console).versions(place.folder))) == 3
 
 
+async def test_the_consoles_credentials_delete_what_no_lock_keeps(
+    tmp_path: Path, gateway: BucketSettings, console: BucketSettings
+) -> None:
+    """A new wrap replaces one, an erasure destroys wraps, a purge leaves the stub: each by the right on that object alone."""
+    soon = timedelta(seconds=1)
+    adding, reading = store_of(gateway, soon), store_of(console, soon)
+    place, source = TracePlace(uuid4().hex, uuid4().hex, wall_clock()), tmp_path / "trace"
+    source.write_bytes(bytes(100))
+    digest = hashlib.sha256(bytes(100)).hexdigest()
+    for name in ("a.wrap", "b.wrap"):
+        adding.put(place, name, b"wrap", locked=False)
+    adding.append(place, source, 0, 50)
+    adding.seal(place, {"name": "trace-000001.ecl", "bytes": 100, "sha256": digest}, source, 0)
+    for name in ("manifest.json", "manifest.sig"):
+        adding.put(place, name, b"{}", locked=True)
+    reading.put_wrap(place, "a.wrap", b"another")
+    reading.destroy_wrap(place, "b.wrap")
+    assert reading.wraps(place) == {"a.wrap": b"another"}
+    assert reading.destroy_wraps(place) == 1
+    with pytest.raises(StoreForbidden):
+        Bucket(gateway).delete(Bucket(console).versions(place.folder))
+    await eventually(
+        lambda: all((one.retain_until or EPOCH) < wall_clock() for one in reading.objects(place))
+    )
+    reading.delete(place, keep_stub=True)
+    left = {key.rpartition("/")[2] for key, _ in Bucket(console).versions(place.folder)}
+    assert left == {"manifest.json", "manifest.sig"}
+
+
+def test_the_buckets_own_policy_bounds_what_a_gateway_may_ask() -> None:
+    """It denies everybody a trace without retention, for less than is asked of us, and for longer than a hospital keeps one."""
+    told = json.loads((s3.POLICIES / "bucket-policy.json").read_text())["Statement"]
+    remaining = "s3:object-lock-remaining-retention-days"
+    bounds = {kind: one["Condition"][kind][remaining] for one in told for kind in one["Condition"]}
+    least = StoreSection().retention_days - 1  # less the time that a request takes
+    assert bounds == {"Null": "true", "NumericLessThan": str(least), "NumericGreaterThan": str(LONGEST)}
+    assert {(one["Effect"], *one["Principal"]["AWS"]) for one in told} == {("Deny", "*")}
+    locked = {"trace-000001.ecl", "tail-1.bin", MANIFEST, SIGNATURE}
+    for one in told[:2]:
+        patterns = [each.removeprefix("arn:aws:s3:::ecluse-traces/*/") for each in one["Resource"]]
+        assert all(any(fnmatch(name, each) for each in patterns) for name in locked)
+        assert not any(fnmatch(name, each) for each in patterns for name in ("0" * 16 + ".wrap", "0" * 20))
+
+
 def test_the_consoles_credentials_add_checkpoints_under_lock(console: BucketSettings) -> None:
     """The one thing that the console writes: a checkpoint's file, which its own credentials then cannot delete."""
     hospital = uuid4().hex
@@ -130,7 +178,11 @@ def test_no_policy_lets_a_lock_be_lifted() -> None:
     assert "s3:GetObject" not in told["gateway"]
     adding = [one for one in json.loads(told["console"])["Statement"] if "s3:PutObject" in one["Action"]]
     added = ["checkpoints/*", "purge.json", "purge.sig"]
-    assert [one["Resource"] for one in adding] == [[f"arn:aws:s3:::{s3.BUCKET}/*/{name}" for name in added]]
+    wraps = [f"arn:aws:s3:::{s3.BUCKET}/*.wrap"]
+    assert [one["Resource"] for one in adding] == [
+        [f"arn:aws:s3:::{s3.BUCKET}/*/{name}" for name in added],
+        wraps,
+    ]
     for text in told.values():
         for right in ("s3:*", "Bypass", "s3:PutBucket", "s3:DeleteBucket"):
             assert right not in text
