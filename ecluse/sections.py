@@ -341,6 +341,16 @@ class CheckpointSection(Section):
     anchor_bucket: AnchorBucketSection = AnchorBucketSection()
 
 
+class VerificationSection(Section):
+    """The verification of everything that the console does by itself, at the lowest priority.
+
+    Every ``every_days`` days (0: never) at ``hour`` of the hospital's time, or at the console's next look after it.
+    """
+
+    every_days: Annotated[int, Field(ge=0, le=31)] = 1
+    hour: Annotated[int, Field(ge=0, le=23)] = 2
+
+
 class SearchSection(Section):
     """The index of what was on screen. ``folder`` is the console's user's alone; it holds what traces hold, unsealed.
 

@@ -35,6 +35,7 @@ from ecluse.sections import (
     StoreSection,
     SyslogSection,
     VaultSection,
+    VerificationSection,
 )
 from recorder.seal.places import ReaderPlaces
 
@@ -63,6 +64,7 @@ class Settings(BaseSettings):
     console: ConsoleSection = ConsoleSection()
     recorder: RecorderSection = RecorderSection()
     checkpoints: CheckpointSection = CheckpointSection()
+    verification: VerificationSection = VerificationSection()
     store: StoreSection = StoreSection()
     search: SearchSection = SearchSection()
     vault: VaultSection = VaultSection()

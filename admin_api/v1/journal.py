@@ -10,9 +10,9 @@ from admin_api.deps import Context, Ctx, Paging, Who, instant
 from admin_api.errors import BadCursor
 from admin_api.evidence import note
 from admin_api.security.permissions import VERIFYING, GuardedRoute
-from admin_api.v1.proofs import first_of
 from admin_api.v1.schemas.base import Input, example
 from admin_api.v1.schemas.proofs import AnchorIn, FindingOut
+from admin_api.verification import first_of
 from policy.domain.ids import HospitalId, PersonId
 from policy.errors import NotFound
 from recorder.audit.entries import JournalEntry

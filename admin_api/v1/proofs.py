@@ -1,8 +1,6 @@
 """Proofs of the whole store: checkpoints, and a verification of every trace that tells how far it is."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -18,17 +16,13 @@ from admin_api.security.permissions import VERIFYING, GuardedRoute
 from admin_api.v1.schemas.proofs import Anchored, CheckpointOut, CheckpointsPage, StoreProof
 from admin_api.v1.streams import Told, progress
 from admin_api.v1.tarball import pack
-from policy.domain.sessions import SessionState
+from admin_api.verification import VERIFIED, shelf_of, told_of
 from policy.errors import NotFound
 from policy.services.tokens import Principal
 from recorder.errors import TraceNotFound
 from recorder.proof.export import PublicKeys, export
 from recorder.proof.extract import extract
-from recorder.proof.inspection import Inspection
 from recorder.proof.notary import stored
-from recorder.proof.sessions import Shelf
-from recorder.trace.header import TraceHeader
-from recorder.trace.place import TracePlace
 
 router = APIRouter(tags=["proofs"], route_class=GuardedRoute)
 
@@ -108,49 +102,10 @@ def _verified(
 ) -> Callable[[Told], Awaitable[dict[str, Any]]]:
     async def work(told: Told) -> dict[str, Any]:
         anchors = [one.anchor(who.hospital_id) for one in body.anchors]
-        found = await context.proofs.verify_store(await _shelf(context, who), anchors, progress=told)
-        await _note(context, who, found)
+        found = await context.proofs.verify_store(
+            await shelf_of(context, who.hospital_id), anchors, progress=told
+        )
+        await note(context, who, VERIFIED, details=told_of(found))
         return {"proof": StoreProof.of(found).model_dump(mode="json")}
 
     return work
-
-
-async def _shelf(context: Context, who: Principal) -> Shelf:
-    sessions = await context.services.access.sessions(who.hospital_id)
-
-    def fetch(header: TraceHeader) -> AbstractContextManager[Path]:
-        return context.traces.opened(TracePlace.of(header))
-
-    return Shelf(
-        fetch=fetch,
-        stored=await asyncio.to_thread(context.traces.sessions, who.hospital_id),
-        keys=context.trace_keys,
-        consoles=context.proofs.keys,
-        live_nodes={row.node for row in sessions if row.state is SessionState.LIVE},
-        now=context.clock.now(),
-    )
-
-
-async def _note(context: Context, who: Principal, found: Inspection) -> None:
-    counts = dict(found.counts)
-    details = {
-        "intact": found.intact,
-        "findings": len(found.findings),
-        "remarks": len(found.remarks),
-        **counts,
-    }
-    await note(context, who, "store.verified", details={**details, **first_of(found)})
-
-
-def first_of(found: Inspection) -> dict[str, object]:
-    """Return what an entry of the journal says of the first thing *found*; nothing where all is intact."""
-    if not found.findings:
-        return {}
-    first = found.findings[0]
-    return {
-        "place": first.place,
-        "name": first.name,
-        "what": first.what,
-        "detail": first.detail,
-        "entry": first.name,
-    }

@@ -2,15 +2,18 @@
 
 import os
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from ecluse.diagnosis.symptom import Symptom, look
+from admin_api.verification import LastVerified, last_verified
+from ecluse.diagnosis.symptom import Check, Symptom, look
 from ecluse.errors import SettingsError
 from ecluse.settings import Settings
 from policy.clock import Clock
+from recorder.audit.journal import Journal
 from recorder.errors import RecorderError, SignatureInvalid, StampInvalid
 from recorder.proof.notary import IDLE, newest_at
 from recorder.seal.signing import PublicKey, SigningKey
@@ -26,7 +29,7 @@ def checkpoints(settings: Settings) -> Iterator[Symptom]:
 
 
 async def newest(settings: Settings, clock: Clock) -> list[Symptom]:
-    """Look at how old the newest checkpoint is: a console that runs makes one a day at least."""
+    """Look at how old the newest checkpoint is, a console that runs makes one a day at least, and the last verification."""
     check = look("checkpoints")
     try:
         url = make_url(settings.trace_url())
@@ -38,14 +41,35 @@ async def newest(settings: Settings, clock: Clock) -> list[Symptom]:
     try:
         await database.check()
         at = await newest_at(database, settings.hospital_id)
+        journal = Journal(database, node=settings.node, now=clock.now)  # read, not written to
+        verified = await last_verified(journal, settings.hospital_id)
     except (RecorderError, SQLAlchemyError):
         return []
     finally:
         await database.dispose()
+    return [_checkpoint_of(check, at, clock.now()), *_verification_of(settings, verified, clock.now())]
+
+
+def _checkpoint_of(check: Check, at: datetime | None, now: datetime) -> Symptom:
     if at is None:
-        return [check.good("none")]
-    hours = round((clock.now() - at).total_seconds() / 3600)
-    return [check.failed("old", hours=hours) if clock.now() - at > 2 * IDLE else check.good(hours=hours)]
+        return check.good("none")
+    hours = round((now - at).total_seconds() / 3600)
+    return check.failed("old", hours=hours) if now - at > 2 * IDLE else check.good(hours=hours)
+
+
+def _verification_of(settings: Settings, last: LastVerified | None, now: datetime) -> Iterator[Symptom]:
+    check, every = look("verification"), settings.verification.every_days
+    if last is not None and not last.intact:
+        yield check.failed(
+            "touched", detail=str(last.details.get("detail", "?")), at=f"{last.at:%Y-%m-%d %H:%M} UTC"
+        )
+    elif not every:
+        yield check.notice("off")
+    elif last is None:
+        yield check.good("none")
+    else:
+        days = (now - last.at).days
+        yield check.failed("old", days=days) if days > 2 * every else check.good(days=days)
 
 
 def _key(settings: Settings) -> Iterator[Symptom]:

@@ -18,6 +18,7 @@ from admin_api.evidence import OutboxIngest
 from admin_api.server import server_config
 from admin_api.settings import ApiSettings
 from admin_api.syslog.exporter import JournalExport
+from admin_api.verification import NightlyVerification
 from ecluse import composition
 from ecluse.alarms import JournalAlarms
 from ecluse.clocks import ClockWatch
@@ -38,6 +39,7 @@ from ecluse.settings import Settings
 from ecluse.stopping import stop_requested
 from policy import i18n, services
 from policy.clock import SystemClock
+from policy.domain.ids import HospitalId
 from policy.errors import PolicyError
 from policy.services import Services
 from policy.services.pruning import PruningService
@@ -106,6 +108,7 @@ async def serve(settings: Settings) -> None:
                 keep_retention(app),
                 keep(settings, proofs, store),
                 *(() if search is None else (search.run(),)),
+                *_nightly(settings, app),
                 watch.run(),
                 *_watches(settings, told, built, proofs, machine),
             )
@@ -156,6 +159,14 @@ async def _serve(
         for chore in chores:
             chore.cancel()
     log.info("console.stopped")
+
+
+def _nightly(settings: Settings, app: FastAPI) -> Iterator[Coroutine[None, None, None]]:
+    """Give what verifies everything, where it is wanted and there is a key to verify by."""
+    chosen, context = settings.verification, app.state.context
+    if chosen.every_days and context.trace_keys:
+        hospital = HospitalId(settings.hospital_id)
+        yield NightlyVerification(context, hospital, hour=chosen.hour, every_days=chosen.every_days).run()
 
 
 def _watches(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Row, Table, exists, func, select
 
@@ -27,6 +28,7 @@ from recorder.trace.header import TraceHeader
 from recorder.trace.manifest import Manifest
 from recorder.trace.purge import PURGE
 
+_T = TypeVar("_T")
 ARRIVAL: Final = timedelta(minutes=15)
 """How long after its end a trace may be on its way to the store."""
 LONGEST_SESSION: Final = timedelta(days=1)
@@ -48,6 +50,7 @@ class Shelf:
         consoles: Public keys that sign checkpoints, purges, and wraps made later.
         live_nodes: Gateways known to live.
         now: The instant of the inspection, aware UTC.
+        executor: Its threads read the traces; None: those that every other work has.
     """
 
     fetch: Fetch
@@ -56,6 +59,7 @@ class Shelf:
     consoles: Sequence[PublicKey]
     live_nodes: Collection[str]
     now: datetime
+    executor: Executor | None = None
 
 
 async def verify_sessions(
@@ -151,7 +155,7 @@ class _Walk:
                 continue  # named already: it was opened by an earlier checkpoint
             try:
                 header = TraceHeader.from_json(row.header.encode("utf-8", "surrogatepass"))
-                found = await asyncio.to_thread(self._purge_digest, header)
+                found = await self._apart(self._purge_digest, header)
             except RecorderError:
                 found = None
             if found != fact.sha256:
@@ -279,11 +283,14 @@ class _Walk:
             )
             self._inspection.remark("clock", name, "ahead", detail)
 
+    async def _apart(self, work: Callable[..., _T], *arguments: Any) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._shelf.executor, work, *arguments)
+
     async def _trace(self, opened: Row[Any], closed: Row[Any] | None, manifest_sha256: str) -> None:
         name = opened.session_id
         try:
             header = TraceHeader.from_json(opened.header.encode("utf-8", "surrogatepass"))
-            found = await asyncio.to_thread(self._verify, header, manifest_sha256)
+            found = await self._apart(self._verify, header, manifest_sha256)
         except TraceNotFound:
             fresh = closed is not None and self._shelf.now - closed.closed_at < ARRIVAL
             if not fresh:

@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from admin_api.alarms.webhook import Webhook
 from admin_api.app import close, create_app, send_mails
+from admin_api.deps import Context
 from admin_api.evidence import OutboxIngest
 from admin_api.health import Standing
 from admin_api.readers import ReaderDesk
@@ -80,6 +81,7 @@ class House:
     readers: ReaderDesk
     ingest: OutboxIngest
     feed: JournalFeed
+    context: Context
     loop: asyncio.AbstractEventLoop
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -330,6 +332,7 @@ async def console_of(
             readers=app.state.context.readers,
             ingest=OutboxIngest(world.services, journal, clock),
             feed=JournalFeed(database, world.id, proofs.keys),
+            context=app.state.context,
             loop=asyncio.get_running_loop(),
         )
     finally:

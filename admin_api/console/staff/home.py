@@ -14,6 +14,7 @@ from admin_api.console.staff.screens import AUDITORS, READERS, Screens
 from admin_api.console.staff.sessions import Row, live_rows
 from admin_api.console.staff.view import page
 from admin_api.keeping import FILLING, UNREACHABLE, keepings
+from admin_api.verification import VERIFIED, last_verified
 from policy.domain.alarms import Severity
 from policy.domain.exercises import due
 from policy.domain.windows import WindowState
@@ -24,6 +25,8 @@ screens.entry("menu.home", "/console", icon="home", order=10, roles=READERS)
 _LATELY: Final = timedelta(hours=24)
 _COMING: Final = timedelta(days=14)
 _SHOWN: Final = 8
+_VERIFIED_DAYS: Final = 32
+"""The longest time between two verifications of everything that can be set, and a day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,9 +128,23 @@ async def _closed(caller: StaffCaller, _live: list[Row]) -> Card | None:
     return Card(key="closed", count=1, level="alarm", path="/console/general-cut") if closed else None
 
 
+async def _verified(caller: StaffCaller, _live: list[Row]) -> Card | None:
+    last = await last_verified(caller.context.journal, caller.hospital_id)
+    path = _told_of(caller, VERIFIED)
+    if last is None:
+        return Card(key="verified_never", count=0, level="calm", path=path)
+    days = (caller.context.clock.now() - last.at).days
+    if not last.intact:
+        return Card(
+            key="verified_touched", count=int(last.details.get("findings", 1)), level="alarm", path=path
+        )
+    return Card(key="verified", count=days, level="warning" if days > _VERIFIED_DAYS else "calm", path=path)
+
+
 CARDS: Final[list[Maker]] = [
     _closed,
     _exercise,
+    _verified,
     _store,
     _spool,
     _alarms,
