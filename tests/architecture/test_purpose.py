@@ -14,7 +14,7 @@ OPENERS = {
     "admin_api/v1/traces.py": "each rendering notes the reading, with its reason, before the first byte",
     "admin_api/live/watching.py": "whoever follows a live session is in the journal, with her reason, before it is opened",
     "admin_api/dossier/contents.py": "made by `making`, which notes a reading of each session before the first byte",
-    "admin_api/v1/proofs.py": "verifies bytes as stored, and opens no seal",
+    "admin_api/verification.py": "verifies bytes as stored, and opens no seal",
     "ecluse/commands/traces.py": "a file on the reader's own machine, downloaded with a reason",
     "ecluse/viewing.py": "a file on the reader's own machine, downloaded with a reason",
 }
