@@ -11,6 +11,7 @@ EcluseError
     ├── SettingsError       the settings cannot be used; one fault a wrong key
     ├── StoreError          a database cannot be moved, or its roles not be given their rights
     ├── InstallationError   the installation cannot be made; nothing was left behind
+    ├── BackupError         an archive cannot be made, or is not what it should be; nothing was restored
     └── StartError          a server of this installation cannot start
 """
 
@@ -100,6 +101,10 @@ class StoreError(MachineError):
 
 class InstallationError(MachineError):
     """The installation cannot be made; the sentence says what to change, and nothing was left behind."""
+
+
+class BackupError(MachineError):
+    """A backup cannot be made or restored; the sentence says why, and nothing was left half done."""
 
 
 class StartError(MachineError):

@@ -37,6 +37,13 @@ class StartSection(Section):
     despite_clock: bool = False
 
 
+class BackupSection(Section):
+    """Whom backups are sealed for, PEM files of public keys, and the folder they go to; unset, ``backups``."""
+
+    recipients: tuple[Path, ...] = ()
+    folder: Path | None = None
+
+
 class LogSection(Section):
     """How chatty the logs are."""
 

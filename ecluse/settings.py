@@ -19,7 +19,7 @@ from pydantic_settings import (
 from typing_extensions import override
 
 from ecluse.errors import SettingsError
-from ecluse.operation import LogSection, StartSection
+from ecluse.operation import BackupSection, LogSection, StartSection
 from ecluse.sections import (
     AlarmsSection,
     CheckpointSection,
@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     alarms: AlarmsSection = AlarmsSection()
     syslog: SyslogSection = SyslogSection()
     start: StartSection = StartSection()
+    backup: BackupSection = BackupSection()
     log: LogSection = LogSection()
 
     @classmethod
@@ -230,6 +231,16 @@ class Settings(BaseSettings):
     def search_folder(self) -> Path:
         """Where the search's indexes are: what was on screens, for the console's user alone."""
         return self.path(self.search.folder, "search")
+
+    @property
+    def backup_folder(self) -> Path:
+        """Where backups are put, and never backed up themselves."""
+        return self.path(self.backup.folder, "backups")
+
+    @property
+    def backup_recipients(self) -> tuple[Path, ...]:
+        """The public keys that backups are sealed for; the private ones are on no machine of the installation."""
+        return tuple(self.data_dir / path for path in self.backup.recipients)
 
     @property
     def run_directory(self) -> Path:

@@ -59,6 +59,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "vault": ("vault",),
     "readers": ("readers",),
     "db": ("db",),
+    "backup": ("backup",),
 }
 """Each noun's modules, with ``register(root: typer.Typer) -> None``, in the order the help lists the nouns.
 

@@ -1,0 +1,301 @@
+"""``ecluse backup``: the whole installation in one sealed archive, and back again."""
+
+import asyncio
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ecluse.commands.config import ConfigOption, load
+from ecluse.desk import AsJson, Desk
+from ecluse.errors import BackupError
+
+if TYPE_CHECKING:
+    from ecluse.backup.making import Progress
+    from ecluse.backup.restoring import Restored, Targets
+    from ecluse.settings import Settings
+
+app = typer.Typer(help="The whole installation in one sealed archive, and back again.", no_args_is_help=True)
+SUFFIX = ".backup"
+
+SignerOption = Annotated[
+    Path,
+    typer.Option("--signer", help="Public key of the checkpoints, kept elsewhere: who made the backup."),
+]
+KeyOption = Annotated[Path, typer.Option("--key", help="Private key that backups are sealed for.")]
+
+
+def register(root: typer.Typer) -> None:
+    """Add the noun to the command tree."""
+    root.add_typer(app, name="backup")
+
+
+@app.command("key")
+def new_key(
+    context: typer.Context,
+    path: Annotated[
+        Path, typer.Argument(help="File of the private key; the public one is made beside it, .pub.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Make the pair of keys that backups are sealed for, behind a passphrase. Not on the bastion: it needs the public one.
+
+    Example: ecluse backup key /media/safe/hospital-backup.pem
+    """
+    from ecluse.readers import SHORTEST_PASSPHRASE
+    from recorder.seal.wrapping import generate_reader_key
+
+    desk = Desk.of(context, as_json)
+    typed = str(
+        typer.prompt(desk.question("backup.passphrase"), hide_input=True, confirmation_prompt=True, err=True)
+    )
+    if len(typed) < SHORTEST_PASSPHRASE:
+        raise BackupError("backup.short_passphrase", least=SHORTEST_PASSPHRASE)
+    made = generate_reader_key(path, typed)
+    public = f"{path}.pub"
+    desk.done({"key": made.public.key_id, "public": public}, "backup.key_made", path=str(path), public=public)
+
+
+@app.command()
+def make(
+    context: typer.Context,
+    target: Annotated[
+        Path | None, typer.Argument(help="The archive to write; unset, a dated one in backup.folder.")
+    ] = None,
+    keep: Annotated[
+        int | None, typer.Option("--keep", min=1, help="Remove older archives of the folder, but so many.")
+    ] = None,
+    config: ConfigOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a backup while the programs go on: databases, keys, settings, traces of a folder, what waits in the spool.
+
+    Example: ecluse backup make --keep 14 --config /etc/ecluse/ecluse.toml
+    """
+    from ecluse import settings as configuration
+    from ecluse.backup.making import make as write
+
+    desk = Desk.of(context, as_json)
+    settings, at = load(config), datetime.now(UTC)
+    if target is None:
+        settings.backup_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        target = settings.backup_folder / f"ecluse-{at:%Y%m%d-%H%M%S}{SUFFIX}"
+    with _progress() as tell:
+        made = write(settings, configuration.find(config), target, at, tell)
+    removed = _prune(target, keep) if keep is not None else []
+    facts = {"archive": made.archive, "files": made.files, "bytes": made.size}
+    asyncio.run(_journal(settings, "backup.made", {**facts, "name": target.name}))
+    document = {**facts, "path": str(target), "removed": removed}
+    desk.done(document, "backup.made", path=str(target), files=made.files, mib=max(1, made.size >> 20))
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    archive: Annotated[Path, typer.Argument(help="The archive.")],
+    signer: SignerOption,
+    as_json: AsJson = False,
+) -> None:
+    """Check that an archive is whole and was made by this installation; nothing of it is opened, no private key needed.
+
+    Example: ecluse backup verify ecluse-20261129-020000.backup --signer checkpoint-signing.pem.pub
+    """
+    from ecluse.backup.archive import read_signer
+    from ecluse.backup.restoring import check
+
+    desk = Desk.of(context, as_json)
+    header = check(archive, read_signer(signer)).header
+    document = {name: header[name] for name in ("archive", "hospital_id", "made_at", "ecluse", "signer")}
+    desk.done(document, "backup.verified", made_at=header["made_at"], archive=header["archive"])
+
+
+@app.command()
+def restore(
+    context: typer.Context,
+    archive: Annotated[Path, typer.Argument(help="The archive.")],
+    directory: Annotated[Path, typer.Argument(help="The data directory to make: not there yet, or empty.")],
+    key: KeyOption,
+    signer: SignerOption,
+    policy_url: Annotated[
+        str | None, typer.Option("--policy-url", help="Empty PostgreSQL database, with its password.")
+    ] = None,
+    traces_url: Annotated[
+        str | None, typer.Option("--traces-url", help="The same for catalogue and journal; unset, that one.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the installation again from an archive, whole or not at all. Nothing that is there is written over.
+
+    Example: ecluse backup restore last.backup /var/lib/ecluse --key hospital-backup.pem --signer checkpoint-signing.pem.pub
+    """
+    from ecluse.backup.restoring import Targets
+
+    desk = Desk.of(context, as_json)
+    restored = _restored(
+        desk, archive, directory, key, signer, Targets(policy=policy_url, traces=traces_url or policy_url)
+    )
+    if as_json:
+        desk.show_json({**_document(restored), "elsewhere": list(restored.elsewhere)})
+        return
+    desk.tell(
+        "backup.restored", directory=str(directory), files=restored.files, made_at=restored.header["made_at"]
+    )
+    _tell_journal(desk, restored)
+    for path in restored.elsewhere:
+        desk.tell("backup.elsewhere", path=path, kept=f"{directory}/elsewhere{path}")
+    desk.tell("backup.restored_next")
+
+
+@app.command()
+def rehearse(
+    context: typer.Context,
+    archive: Annotated[Path, typer.Argument(help="The archive.")],
+    proof: Annotated[Path, typer.Argument(help="File of the proof to write.")],
+    key: KeyOption,
+    signer: SignerOption,
+    policy_url: Annotated[
+        str | None, typer.Option("--policy-url", help="Empty PostgreSQL database, with its password.")
+    ] = None,
+    traces_url: Annotated[
+        str | None, typer.Option("--traces-url", help="The same for catalogue and journal; unset, that one.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Restore an archive for the proof of it, on the machine that has the key, and throw away what came out.
+
+    Example: ecluse backup rehearse last.backup proof.json --key hospital-backup.pem --signer checkpoint-signing.pem.pub
+    """
+    from ecluse.backup.rehearsal import prove
+    from ecluse.backup.restoring import Targets
+    from recorder.seal.files import write_new
+    from recorder.seal.signing import SigningKey
+
+    desk = Desk.of(context, as_json)
+    targets = Targets(policy=policy_url, traces=traces_url or policy_url)
+    with tempfile.TemporaryDirectory(prefix="ecluse-rehearsal-") as folder:
+        directory = Path(folder) / "restored"
+        restored = _restored(desk, archive, directory, key, signer, targets)
+        found = [path for path in directory.rglob("checkpoint-signing.pem") if path.is_file()]
+        if not found or not restored.journal.intact:
+            raise BackupError("backup.unproven")
+        written = prove(restored, datetime.now(UTC), socket.gethostname(), SigningKey.load(found[0]))
+        shutil.rmtree(directory)
+    try:
+        write_new(proof, written, 0o644)
+    except OSError as error:
+        raise BackupError("backup.target", path=str(proof), why=error.strerror) from error
+    if as_json:
+        desk.show_json(_document(restored))
+        return
+    desk.tell("backup.rehearsed", proof=str(proof), made_at=restored.header["made_at"], files=restored.files)
+    _tell_journal(desk, restored)
+
+
+@app.command()
+def record(
+    context: typer.Context,
+    proof: Annotated[Path, typer.Argument(help="The proof that 'backup rehearse' wrote.")],
+    config: ConfigOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the proof of a rehearsal into the journal of this installation, which must have made the archive.
+
+    Example: ecluse backup record proof.json --config /etc/ecluse/ecluse.toml
+    """
+    from ecluse.backup.rehearsal import read_proof
+    from recorder.seal.signing import PublicKey
+
+    desk = Desk.of(context, as_json)
+    settings = load(config)
+    content = read_proof(proof, [PublicKey.load(path) for path in settings.checkpoint_public_keys])
+    if content.get("hospital_id") != settings.hospital_id:
+        raise BackupError("backup.no_proof", path=str(proof))
+    kept = {
+        name: content[name] for name in ("archive", "made_at", "rehearsed_at", "machine", "files", "journal")
+    }
+    asyncio.run(_journal(settings, "backup.verified", kept))
+    desk.done(kept, "backup.recorded", archive=content["archive"], rehearsed_at=content["rehearsed_at"])
+
+
+def _restored(
+    desk: Desk, archive: Path, directory: Path, key: Path, signer: Path, targets: "Targets"
+) -> "Restored":
+    from ecluse.backup.archive import read_signer
+    from ecluse.backup.restoring import restore as bring_back
+    from ecluse.escrow import reader_key
+
+    known, opening = read_signer(signer), reader_key(desk, key)
+    with _progress() as tell:
+        return asyncio.run(bring_back(archive, opening, known, directory, targets, tell))
+
+
+def _document(restored: "Restored") -> dict[str, Any]:
+    journal = restored.journal
+    intact = {"intact": journal.intact, "entries": journal.entries, "chains": len(journal.heads)}
+    header = restored.header
+    return {
+        "archive": header["archive"],
+        "made_at": header["made_at"],
+        "files": restored.files,
+        "journal": intact,
+    }
+
+
+def _tell_journal(desk: Desk, restored: "Restored") -> None:
+    journal = restored.journal
+    if journal.bad is None:
+        desk.tell("db.moved_journal", entries=journal.entries, chains=len(journal.heads))
+    else:
+        desk.tell("db.moved_broken_journal", writer=journal.bad.writer, entry=journal.bad.seq)
+
+
+def _prune(newest: Path, keep: int) -> list[str]:
+    found = sorted(newest.parent.glob(f"ecluse-*{SUFFIX}"), reverse=True)
+    removed = [path for path in found[keep:] if path != newest]
+    for path in removed:
+        path.unlink()
+    return [path.name for path in removed]
+
+
+@contextmanager
+def _progress() -> "Iterator[Progress]":
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    # on standard error: standard output holds the result alone
+    with Progress(*columns, transient=True, console=Console(stderr=True)) as screen:
+        bar = screen.add_task("", total=None)
+        yield lambda name, done, total: screen.update(
+            bar, description=name[-40:], completed=done, total=total
+        )
+
+
+async def _journal(settings: "Settings", name: str, facts: Mapping[str, Any]) -> None:
+    from ecluse import composition
+    from recorder.audit.events import SecurityEvent
+    from recorder.audit.journal import Journal
+    from recorder.store.database import Database
+
+    database = Database(composition.recorder_settings(settings).catalog_url)
+    try:
+        await database.check()
+        # a writer of its own: the console's chain is the console's
+        journal = Journal(database, node=f"{settings.node}-backup", now=lambda: datetime.now(UTC))
+        await journal.append(
+            SecurityEvent(
+                name=name,
+                hospital_id=settings.hospital_id,
+                at=datetime.now(UTC),
+                actor="ecluse",
+                details=dict(facts),
+            )
+        )
+    finally:
+        await database.dispose()
