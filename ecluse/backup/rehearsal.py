@@ -3,22 +3,53 @@
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from ecluse import settings as configuration
 from ecluse.backup.restoring import Restored
 from ecluse.errors import BackupError
+from ecluse.settings import CONFIG_NAME
 from recorder.errors import SignatureInvalid, TraceFormatError
+from recorder.replay.reader import verify
 from recorder.seal.signing import PublicKey, SigningKey
+from recorder.store.folder import FolderStore
 from recorder.trace import instants
 from recorder.trace.frames import canonical, parse_object
 
 _SIGNED: Final = b"ecluse backup rehearsal v1\x00"
 LARGEST: Final = 64 * 1024
+_LISTED: Final = 200
 
 
-def prove(restored: Restored, at: datetime, machine: str, signer: SigningKey) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """The traces that stand in a restored folder: how many verify, and which do not."""
+
+    intact: int
+    broken: tuple[str, ...]
+
+
+def verify_traces(directory: Path) -> Traces:
+    """Verify each trace that was restored into *directory* by the keys that were restored with it."""
+    settings = configuration.load(directory / CONFIG_NAME)
+    recorders = [PublicKey.load(path) for path in settings.trace_public_keys]
+    consoles = [PublicKey.load(path) for path in settings.checkpoint_public_keys]
+    intact, broken = 0, []
+    if settings.store.bucket is None and settings.trace_folder.is_dir():
+        store = FolderStore(settings.trace_folder, now=lambda: datetime.now(UTC))
+        for session_id in store.sessions(settings.hospital_id):
+            folder = settings.trace_folder / store.find(settings.hospital_id, session_id).folder
+            if any(verify(folder, key, consoles=consoles).intact for key in recorders):
+                intact += 1
+            else:
+                broken.append(session_id)
+    return Traces(intact, tuple(broken))
+
+
+def prove(restored: Restored, traces: Traces, at: datetime, machine: str, signer: SigningKey) -> bytes:
     """Return the proof, signed by the restored installation's own key: whoever has it opened the archive."""
     header = restored.header
     content = {
@@ -29,6 +60,7 @@ def prove(restored: Restored, at: datetime, machine: str, signer: SigningKey) ->
         "rehearsed_at": instants.text(at),
         "machine": machine,
         "files": restored.files,
+        "traces": {"intact": traces.intact, "broken": list(traces.broken)[:_LISTED]},
         "journal": {"entries": restored.journal.entries, "intact": restored.journal.intact},
         "signer": signer.public.key_id,
     }

@@ -171,7 +171,7 @@ def rehearse(
 
     Example: ecluse backup rehearse last.backup proof.json --key hospital-backup.pem --signer checkpoint-signing.pem.pub
     """
-    from ecluse.backup.rehearsal import prove
+    from ecluse.backup.rehearsal import prove, verify_traces
     from ecluse.backup.restoring import Targets
     from recorder.seal.files import write_new
     from recorder.seal.signing import SigningKey
@@ -184,16 +184,21 @@ def rehearse(
         found = [path for path in directory.rglob("checkpoint-signing.pem") if path.is_file()]
         if not found or not restored.journal.intact:
             raise BackupError("backup.unproven")
-        written = prove(restored, datetime.now(UTC), socket.gethostname(), SigningKey.load(found[0]))
+        traces = verify_traces(directory)
+        signing = SigningKey.load(found[0])
+        written = prove(restored, traces, datetime.now(UTC), socket.gethostname(), signing)
         shutil.rmtree(directory)
     try:
         write_new(proof, written, 0o644)
     except OSError as error:
         raise BackupError("backup.target", path=str(proof), why=error.strerror) from error
     if as_json:
-        desk.show_json(_document(restored))
+        found_traces = {"intact": traces.intact, "broken": list(traces.broken)}
+        desk.show_json({**_document(restored), "traces": found_traces})
         return
-    desk.tell("backup.rehearsed", proof=str(proof), made_at=restored.header["made_at"], files=restored.files)
+    made_at = restored.header["made_at"]
+    desk.tell("backup.rehearsed", proof=str(proof), made_at=made_at, files=restored.files)
+    desk.tell("backup.traces", intact=traces.intact, broken=len(traces.broken))
     _tell_journal(desk, restored)
 
 
@@ -217,7 +222,8 @@ def record(
     if content.get("hospital_id") != settings.hospital_id:
         raise BackupError("backup.no_proof", path=str(proof))
     kept = {
-        name: content[name] for name in ("archive", "made_at", "rehearsed_at", "machine", "files", "journal")
+        name: content[name]
+        for name in ("archive", "made_at", "rehearsed_at", "machine", "files", "traces", "journal")
     }
     asyncio.run(_journal(settings, "backup.verified", kept))
     desk.done(kept, "backup.recorded", archive=content["archive"], rehearsed_at=content["rehearsed_at"])

@@ -2,6 +2,7 @@
 
 from ecluse.diagnosis import (
     anchors,
+    backups,
     collector,
     databases,
     derogations,
@@ -32,6 +33,7 @@ async def examine(settings: Settings, clock: Clock) -> list[Symptom]:
         *keys.signing_key(settings),
         *proofs.checkpoints(settings),
         *await proofs.newest(settings, clock),
+        *await backups.backups(settings, clock),
         *keys.readers(settings, clock),
         *keys.certificates(settings, clock),
         *await databases.stores(settings),

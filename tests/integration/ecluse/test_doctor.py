@@ -26,6 +26,7 @@ from policy.vault.keyring import Keyring
 from tests.support.installed import change, doctor, ecluse, findings, init
 
 NOT_ABOUT_THE_FILES = {
+    "doctor.backup",
     "doctor.clock",
     "doctor.flows",
     "doctor.routing",

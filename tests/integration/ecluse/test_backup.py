@@ -1,0 +1,275 @@
+"""A backup of a real installation: sealed, signed, restored on an empty place, and refused where anything is amiss."""
+
+import asyncio
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyotp
+import pytest
+
+from ecluse import composition, settings
+from policy import services
+from policy.clock import SystemClock
+from policy.vault.secret import Secret
+from recorder.capture.spool import Recorder
+from recorder.replay.reader import verify as verify_trace
+from recorder.seal.signing import PublicKey
+from recorder.trace.frames import FrameType
+from tests.support.installed import change, doctor, ecluse, init, install, tree
+from tests.support.traces import header
+
+SAID = {"backup_made": "last backup", "backup_rehearsed": "last rehearsal of a restoration"}
+PASSPHRASE = "a lock keeper never sleeps"
+PASSWORD = "red walks in by the lock"
+
+
+@dataclass(kw_only=True)
+class House:
+    """An installation with a trace and somebody who can log in, its backup, and the keys kept elsewhere."""
+
+    config: Path
+    archive: Path
+    key: Path
+    signer: Path
+    passphrase: Path
+    totp: str
+    session_id: str
+    live_id: str
+
+    def run(self, *arguments: str | Path, language: str = "en") -> Any:
+        """Run ``ecluse backup``."""
+        words = [str(one) for one in arguments]
+        return ecluse("backup", *words, language=language, ECLUSE_READER_PASSPHRASE_FILE=str(self.passphrase))
+
+    def restore(self, archive: Path, directory: Path, **changed: Path) -> Any:
+        """Restore *archive* into *directory* by the keys, or those *changed*."""
+        keys = {"key": self.key, "signer": self.signer, **changed}
+        return self.run("restore", archive, directory, "--key", keys["key"], "--signer", keys["signer"])
+
+
+async def live_in(config: Path, invitation: str) -> tuple[str, str, str]:
+    """Let one administrator enrol; record one session that ends and one that does not. Return her secret and both."""
+    chosen = settings.load(config)
+    clock = SystemClock()
+    built = await services.build(composition.policy_settings(chosen), clock)
+    try:
+        token = Secret(invitation)
+        enrolment = await built.people.enrol(token, Secret(PASSWORD))
+        code = pyotp.TOTP(enrolment.secret.reveal()).at(clock.now() - timedelta(seconds=30))
+        await built.people.confirm_totp(token, code)
+    finally:
+        await built.close()
+    recorder = Recorder(composition.recorder_settings(chosen), node="node1", now=clock.now)
+    await recorder.start()
+    ids = []
+    for ends in (True, False):
+        head = header(hospital_id=chosen.hospital_id, node="node1", started_at=clock.now())
+        recording = await recorder.open(head, lambda error: None)
+        recording.record(FrameType.OUTPUT, 1, b"what was on screen")
+        if ends:
+            await recording.close("left")
+        ids.append(head.session_id)
+    for name in ("spool", "traces"):  # as it stands while the second goes on
+        shutil.copytree(config.parent / name, config.parent.parent / f"{name}-live")
+    await recorder.stop()
+    for name in ("spool", "traces"):
+        shutil.rmtree(config.parent / name)
+        shutil.copytree(config.parent.parent / f"{name}-live", config.parent / name)
+    return enrolment.secret.reveal(), ids[0], ids[1]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> House:
+    """The installation, and its backup."""
+    folder = tmp_path_factory.mktemp("backup")
+    safe = folder / "safe"
+    safe.mkdir()
+    made = init(folder / "data", "--json")
+    invitation = json.loads(made.stdout)["invitations"]["dsi"]
+    config = folder / "data/ecluse.toml"
+    totp, session_id, live_id = asyncio.run(live_in(config, invitation.rpartition("/")[2]))
+    passphrase = safe / "passphrase"
+    passphrase.write_text(PASSPHRASE + "\n")
+    passphrase.chmod(0o600)
+    key = safe / "backup.pem"
+    assert ecluse("backup", "key", str(key), typed=f"{PASSPHRASE}\n{PASSPHRASE}\n").exit_code == 0
+    shutil.copy(f"{key}.pub", config.parent / "keys/backup.pem.pub")
+    signer = shutil.copy(config.parent / "keys/checkpoint-signing.pem.pub", safe / "signer.pub")
+    change(config, "backup", 'recipients = ["keys/backup.pem.pub"]')
+    archive = folder / "one.backup"
+    found = House(
+        config=config, archive=archive, key=key, signer=Path(signer), passphrase=passphrase,
+        totp=totp, session_id=session_id, live_id=live_id,
+    )  # fmt: skip
+    done = found.run("make", archive, "--config", config)
+    assert done.exit_code == 0, done.output
+    return found
+
+
+async def log_in(config: Path, totp: str) -> str:
+    """Log in with the password and a code, and return the login of who came in."""
+    chosen, clock = settings.load(config), SystemClock()
+    built = await services.build(composition.policy_settings(chosen), clock)
+    try:
+        attempt = await built.login.begin("dsi", "127.0.0.1", hospital_id=chosen.hospital_id)  # type: ignore[arg-type]
+        code = pyotp.TOTP(totp).at(clock.now() + timedelta(seconds=30))
+        person = await attempt.check_password_and_code(Secret(PASSWORD), code)
+        return person.login
+    finally:
+        await built.close()
+
+
+def test_an_empty_place_becomes_the_installation_again(house: House, tmp_path: Path) -> None:
+    """Restored, the doctor finds nothing wrong, a person logs in with both factors, the trace and the journal verify."""
+    data = tmp_path / "restored"
+    done = house.restore(house.archive, data)
+    assert done.exit_code == 0, done.output
+    assert [path for path in tmp_path.iterdir() if path != data] == []
+    config = data / "ecluse.toml"
+    failed = [symptom for symptom in doctor(config).values() if symptom["level"] == "failed"]
+    assert failed == []
+    assert asyncio.run(log_in(config, house.totp)) == "dsi"
+    key = PublicKey.load(data / "keys/trace-signing.pem.pub")
+    traces = [path.parent for path in (data / "traces").rglob("manifest.json")]
+    assert [verify_trace(path, key).intact for path in traces] == [True]
+    assert [path.name for path in (data / "spool").iterdir() if path.is_dir()] == [house.live_id]
+    left_out = {"run", "search", "backups"}
+    kept = {name for name in tree(house.config.parent) if name.split("/")[0] not in left_out}
+    assert {name for name in kept if not name.endswith(("-wal", "-shm"))} - set(tree(data)) == set()
+
+
+def test_a_backup_verifies_without_any_private_key(house: House) -> None:
+    """The public key of the checkpoints is enough to know that it is whole, and who made it."""
+    done = house.run("verify", house.archive, "--signer", house.signer, "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["hospital_id"] == settings.load(house.config).hospital_id
+
+
+def test_nothing_of_it_is_in_the_clear(house: House) -> None:
+    """Neither a key's file nor a name stands in the archive: who copies it has nothing."""
+    content = house.archive.read_bytes()
+    for path in (house.config.parent / "keys").rglob("*"):
+        if path.is_file() and not path.name.endswith(".pub"):
+            assert path.read_bytes().strip() not in content, path
+    for word in (b"PRIVATE KEY", b"denise.martin", b"SQLite format"):
+        assert word not in content
+
+
+def flipped(at: float) -> Callable[[bytes], bytes]:
+    """Change one bit at that part of the archive."""
+
+    def change_bit(data: bytes) -> bytes:
+        place = min(len(data) - 1, int(len(data) * at))
+        return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+
+    return change_bit
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (flipped(0.002), "cut off, was changed"),
+        (flipped(0.5), "cut off, was changed"),
+        (flipped(1.0), "cut off, was changed"),
+        (lambda data: data[:-1], "cut off, was changed"),
+        (lambda data: data[: len(data) // 2], "cut off, was changed"),
+        (lambda data: data + b"x", "cut off, was changed"),
+        (lambda data: b"", "no backup of Écluse"),
+        (lambda data: b"PK" + data, "no backup of Écluse"),
+    ],
+)
+def test_a_spoilt_archive_leaves_nothing_behind(
+    house: House, tmp_path: Path, spoil: Callable[[bytes], bytes], said: str
+) -> None:
+    """A bit changed, bytes cut off or added: refused before anything is opened, and no half of a restoration stays."""
+    archive = tmp_path / "spoilt.backup"
+    archive.write_bytes(spoil(house.archive.read_bytes()))
+    done = house.restore(archive, tmp_path / "restored")
+    assert (done.exit_code, said in done.stderr) == (1, True), done.output
+    assert [path.name for path in tmp_path.iterdir()] == ["spoilt.backup"]
+
+
+def test_who_can_seal_cannot_forge(house: House, tmp_path: Path) -> None:
+    """An archive of another installation, sealed for the same key, is refused by the signer's key, in French too."""
+    other = install(tmp_path / "other")
+    shutil.copy(f"{house.key}.pub", other.parent / "keys/backup.pem.pub")
+    change(other, "backup", 'recipients = ["keys/backup.pem.pub"]')
+    forged = tmp_path / "forged.backup"
+    assert house.run("make", forged, "--config", other).exit_code == 0
+    done = house.run(
+        *("restore", forged, tmp_path / "restored", "--key", house.key, "--signer", house.signer),
+        language="fr",
+    )
+    assert (done.exit_code, "ne vient pas du détenteur" in done.stderr) == (1, True)
+    assert not (tmp_path / "restored").exists()
+
+
+def test_another_private_key_opens_nothing(house: House, tmp_path: Path) -> None:
+    """Who has a key that it was not sealed for is told so, and nothing is left."""
+    stranger = tmp_path / "stranger.pem"
+    ecluse("backup", "key", str(stranger), typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
+    done = house.restore(house.archive, tmp_path / "restored", key=stranger)
+    assert (done.exit_code, "not sealed for the key" in done.stderr) == (1, True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["stranger.pem", "stranger.pem.pub"]
+
+
+def test_nothing_is_restored_over_something(house: House, tmp_path: Path) -> None:
+    """A folder that is not empty stays as it is."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/file").write_text("mine")
+    done = house.restore(house.archive, tmp_path / "there")
+    assert (done.exit_code, "is not empty" in done.stderr) == (1, True)
+    assert tree(tmp_path) == ["there", "there/file"]
+
+
+def test_a_private_key_on_the_machine_stops_the_backup(house: House, tmp_path: Path) -> None:
+    """Keys are escrowed apart: a machine that could open its own backups makes none, and no draft stays."""
+    private = house.config.parent / "keys/backup.pem"
+    shutil.copy(house.key, private)
+    try:
+        done = house.run("make", tmp_path / "two.backup", "--config", house.config)
+        found = doctor(house.config)
+    finally:
+        private.unlink()
+    assert [key for key, one in found.items() if one["level"] == "failed"] == [
+        f"doctor.backup_key.private backup key {private}.pub"
+    ]
+    assert (done.exit_code, "lies on this machine" in done.stderr) == (1, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rehearsal_is_proved_and_kept_in_the_journal(house: House, tmp_path: Path) -> None:
+    """The proof says what stood there, is signed by the restored key, and a changed one is not taken."""
+    proof = tmp_path / "proof.json"
+    done = house.run("rehearse", house.archive, proof, "--key", house.key, "--signer", house.signer, "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["traces"] == {"intact": 1, "broken": []}
+    spoilt = tmp_path / "spoilt.json"
+    spoilt.write_bytes(proof.read_bytes().replace(b'"intact":1', b'"intact":2'))
+    assert house.run("record", spoilt, "--config", house.config).exit_code == 1
+    assert house.run("record", proof, "--config", house.config).exit_code == 0
+    with sqlite3.connect(house.config.parent / "traces.db") as journal:
+        names = [
+            name for (name,) in journal.execute("SELECT name FROM journal_entries WHERE name LIKE 'backup.%'")
+        ]
+    assert sorted(names) == ["backup.made", "backup.verified"]
+    told = doctor(house.config)
+    assert {told[f"doctor.{one}.good {said}"]["level"] for one, said in SAID.items()} == {"good"}
+
+
+def test_old_archives_of_the_folder_make_room(house: House) -> None:
+    """``--keep 2`` leaves the two newest of the folder, which is no part of a backup itself."""
+    folder = house.config.parent / "backups"
+    folder.mkdir(exist_ok=True)
+    for day in (1, 2, 3):
+        (folder / f"ecluse-2020010{day}-020000.backup").write_bytes(b"old")
+    assert house.run("make", "--keep", "2", "--config", house.config).exit_code == 0
+    left = sorted(path.name for path in folder.iterdir())
+    assert len(left) == 2
+    assert left[0] == "ecluse-20200103-020000.backup"
