@@ -230,18 +230,18 @@ async def examine(settings: Settings, targets: Targets) -> JournalVerification:
                 verdict = connection.execute("PRAGMA integrity_check").fetchone()[0]
             if verdict != "ok":
                 raise BackupError("backup.database", place=url.database, why=verdict)
-    traces = TraceDatabase(trace_url)
+    catalogue = TraceDatabase(trace_url)
     try:
         Keyring.load(settings.keyring)
         policy = await PolicyDatabase.open(policy_url)
         await policy.close()
-        await traces.check()
-        async with traces.read() as connection:
+        await catalogue.check()
+        async with catalogue.read() as connection:
             journal = await verify_chains(connection, writer=None, hospital_id=None, known={})
     except (PolicyError, RecorderError) as error:
         raise BackupError("backup.unsound", why=str(error)) from error
     finally:
-        await traces.dispose()
+        await catalogue.dispose()
     return journal
 
 

@@ -16,6 +16,7 @@ import pytest
 from ecluse import composition, settings
 from policy import services
 from policy.clock import SystemClock
+from policy.domain.ids import HospitalId
 from policy.vault.secret import Secret
 from recorder.capture.spool import Recorder
 from recorder.replay.reader import verify as verify_trace
@@ -117,7 +118,7 @@ async def log_in(config: Path, totp: str) -> str:
     chosen, clock = settings.load(config), SystemClock()
     built = await services.build(composition.policy_settings(chosen), clock)
     try:
-        attempt = await built.login.begin("dsi", "127.0.0.1", hospital_id=chosen.hospital_id)  # type: ignore[arg-type]
+        attempt = await built.login.begin("dsi", "127.0.0.1", hospital_id=HospitalId(chosen.hospital_id))
         code = pyotp.TOTP(totp).at(clock.now() + timedelta(seconds=30))
         person = await attempt.check_password_and_code(Secret(PASSWORD), code)
         return person.login
