@@ -87,6 +87,7 @@ async def test_a_session_opens_the_way_to_its_device_and_its_end_closes_it(
         assert not hospital.gateway_reaches(SCAN01[1]), "another address of the same device"
         assert not hospital.gateway_reaches(SCAN01[0], 2222)
         assert not hospital.gateway_reaches(RIS02[0])
+        assert not hospital.gateway_reaches(SCAN01[0], user=GATEWAY_USER + 1), "the console's, say"
 
         hospital.stop("broker")
         assert hospital.open_ways() == []
@@ -144,6 +145,15 @@ async def test_a_supplier_reaches_the_bastion_s_door_and_nothing_else(hospital: 
     )
     assert (found["answered"], found["refused"], found["missing"], code) == ([], [], [], 0)
     assert found["tried"] == 4 * 3 + 2 * 3 + 2 * 2
+
+    # who is in no declared network finds no door either: here, that of IPv4 for a moment
+    network = ("element", "inet", "ecluse", "front4", "{ 10.77.1.0/24 }")
+    hospital.network.run("gateway", "nft", "delete", *network)
+    try:
+        code, found = await probed(hospital, "supplier", *SUPPLIERS_DOORS[2:], "--also", SUPPLIERS_DOORS[1])
+    finally:
+        hospital.network.run("gateway", "nft", "add", *network)
+    assert (found["answered"], found["refused"], found["missing"], code) == ([], [], [], 0)
 
 
 async def test_a_zone_s_device_reaches_neither_the_other_zone_nor_the_bastion(
@@ -288,6 +298,23 @@ async def test_a_way_is_open_until_its_last_holder_s_end(hospital: HospitalNetwo
     with asked(hospital, request(place, 1)) as answer:
         assert answer == {"open": 1}
         await eventually(lambda: hospital.open_ways() == [])
+
+
+async def test_a_way_that_is_shut_is_shut_to_its_connection(hospital: HospitalNetwork) -> None:
+    """What was connected while it was open says nothing more once it is shut; the filter looks at each packet."""
+    speak = "exec 3<>/dev/tcp/$0/22; read -r banner <&3; echo up; read -r go; printf 'SSH-2.0-late\\r\\n' >&3"
+    speak += "; timeout 1 head -c 1 <&3 | wc -c"
+    command = [*hospital.network.on("gateway"), *as_user(GATEWAY_USER), "bash", "-c", speak, SCAN01[0]]
+    pipe = asyncio.subprocess.PIPE
+    with asked(hospital, request((SCAN01[0], 22))):
+        early, late = [await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe) for _ in "12"]
+        for one in (early, late):
+            assert one.stdout is not None
+            assert await asyncio.wait_for(one.stdout.readline(), 10) == b"up\n"
+        heard, _ = await asyncio.wait_for(early.communicate(b"go\n"), 10)
+    await eventually(lambda: hospital.open_ways() == [])
+    unheard, _ = await asyncio.wait_for(late.communicate(b"go\n"), 10)
+    assert (heard.strip(), unheard.strip()) == (b"1", b"0")
 
 
 async def test_a_window_that_is_extended_keeps_its_way_open(hospital: HospitalNetwork) -> None:

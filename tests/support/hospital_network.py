@@ -152,15 +152,11 @@ class HospitalNetwork:
         key = (self.data / "keys/host_ed25519.pub").read_text().strip()
         return SupplierClient(FRONT[version == 6], FRONT_PORT, key, folder, self.network)
 
-    def gateway_reaches(self, address: str, port: int = 22) -> bool:
-        """Tell whether a connection of the gateway's user comes about, now."""
-        command = [*as_user(GATEWAY_USER), "timeout", "2", "bash", "-c", f"exec 3<>/dev/tcp/{address}/{port}"]
-        return (
-            subprocess.run(
-                [*self.network.on("gateway"), *command], check=False, capture_output=True
-            ).returncode
-            == 0
-        )
+    def gateway_reaches(self, address: str, port: int = 22, *, user: int = GATEWAY_USER) -> bool:
+        """Tell whether a connection of the gateway's user, or of another *user* of its machine, comes about now."""
+        tried = ["timeout", "1", "bash", "-c", f"exec 3<>/dev/tcp/{address}/{port}"]
+        command = [*self.network.on("gateway"), *as_user(user), *tried]
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
     def ways(self) -> dict[str, int]:
         """Return the addresses and ports that the kernel lets be reached now, and for how many seconds yet."""
