@@ -69,7 +69,7 @@ def request(place: tuple[str, int], seconds: int = 60) -> bytes:
 async def test_a_session_opens_the_way_to_its_device_and_its_end_closes_it(
     hospital: HospitalNetwork, tmp_path: Path
 ) -> None:
-    """Before, nothing; meanwhile that one door, by the zone's address, through a restart of the broker; then nothing."""
+    """Before, nothing; meanwhile that one door, by the zone's address, through a restart of filter and broker; then nothing."""
     assert hospital.open_ways() == []
     assert not hospital.gateway_reaches(SCAN01[0])
     supplier = hospital.supplier(tmp_path / "supplier")
@@ -91,6 +91,7 @@ async def test_a_session_opens_the_way_to_its_device_and_its_end_closes_it(
 
         hospital.stop("broker")
         assert hospital.open_ways() == []
+        hospital.load_filter()
         hospital.start_broker()
         await eventually(lambda: hospital.open_ways() == [f"{SCAN01[0]} 22"])
         out, errors = await asyncio.wait_for(process.communicate(b"still there\n"), 20)
