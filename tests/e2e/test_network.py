@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from admin_api.alarms.causes import Thresholds, sightings
-from ecluse.diagnosis.network import routing
+from ecluse.diagnosis.flows import routing
 from gateway.target.flows import FlowBroker
 from tests.support.hospital_network import (
     FRONT,

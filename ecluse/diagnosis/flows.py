@@ -1,0 +1,109 @@
+"""The network filter: the broker that opens ways, whether this machine routes, and what probes from outside found."""
+
+import json
+import socket
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from ecluse.diagnosis.symptom import Symptom, look
+from ecluse.errors import SettingsError
+from ecluse.sections import Flows
+from ecluse.settings import Settings
+from policy.clock import Clock
+from recorder.audit.entries import JournalEntry
+from recorder.audit.journal import Journal, JournalFilters
+from recorder.errors import RecorderError
+from recorder.store.database import Database
+
+_PATIENCE: Final = 5.0
+_ROUTING: Final = ("ipv4/ip_forward", "ipv6/conf/all/forwarding")
+_SWITCHES: Final = Path("/proc/sys/net")
+_STALE: Final = timedelta(days=3)
+"""Probes run every night: after so long, somebody should look why they do not."""
+_LOOKED_AT: Final = 100
+
+
+def flows(settings: Settings) -> Symptom:
+    """Look at whether the network filter is asked before a device is dialled, and whether its broker answers."""
+    path = settings.data_dir / settings.gateway.flow_broker
+    check = look("flows", path=str(path))
+    if settings.gateway.flows is Flows.OFF:
+        return check.notice("off")
+    try:
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.settimeout(_PATIENCE)
+            caller.connect(str(path))
+            caller.sendall(b"\n")  # no request: it opens nothing
+            answer = json.loads(caller.makefile("rb").readline(256))
+    except (OSError, ValueError) as error:
+        return check.failed("silent", why=str(error))
+    if answer != {"refused": "request"}:
+        return check.failed("other", why=json.dumps(answer)[:100])
+    return check.good("answers")
+
+
+def routing() -> Symptom:
+    """Look at whether this machine forwards packets: then it is a way around itself (T1, T2)."""
+    check = look("routing")
+    on: list[str] = []
+    for name in _ROUTING:
+        try:
+            if (_SWITCHES / name).read_text().strip() != "0":
+                on.append(f"net.{name.replace('/', '.')}")
+        except FileNotFoundError:
+            continue  # a kernel without that family forwards nothing of it
+        except OSError as error:
+            return check.notice("unknown", why=error.strerror or str(error))
+    return check.notice("on", switches=", ".join(on)) if on else check.good("off")
+
+
+async def probes(settings: Settings, clock: Clock) -> list[Symptom]:
+    """Look at the newest probe of each vantage, where the filter is demanded: that it was made, and what it found."""
+    if settings.gateway.flows is Flows.OFF:
+        return []
+    entries = await _reported(settings, clock)
+    if entries is None:
+        return []
+    newest: dict[str, JournalEntry] = {}
+    for entry in entries:
+        newest.setdefault(str(entry.event.details.get("vantage")), entry)
+    if not newest:
+        return [look("probes").notice("none")]
+    return [_probe(vantage, entry, clock) for vantage, entry in sorted(newest.items())]
+
+
+def _probe(vantage: str, entry: JournalEntry, clock: Clock) -> Symptom:
+    check, told = look("probe", vantage=vantage), entry.event.details
+    age = clock.now() - entry.event.at
+    if told.get("answered") or told.get("refused"):
+        return check.failed("bypass", found=str(told.get("found")))
+    if told.get("missing"):
+        return check.notice("unproved")
+    if age > _STALE:
+        return check.notice("old", days=age.days)
+    return check.good(hours=round(age.total_seconds() / 3600))
+
+
+async def _reported(settings: Settings, clock: Clock) -> Sequence[JournalEntry] | None:
+    """Return the newest probes' entries; None where the journal does not answer, which other checks tell."""
+    try:
+        url = make_url(settings.trace_url())
+    except SettingsError:
+        return None
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        return None
+    database = Database(settings.trace_url())
+    try:
+        await database.check()
+        journal = Journal(database, node=settings.node, now=clock.now)
+        asked = JournalFilters(hospital_id=settings.hospital_id, name="flows.probed", newest_first=True)
+        return (await journal.entries(asked, limit=_LOOKED_AT)).entries
+    except (RecorderError, SQLAlchemyError):
+        return None
+    finally:
+        await database.dispose()
