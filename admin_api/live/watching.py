@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from admin_api.deps import Context
 from admin_api.evidence import note
 from admin_api.live.follow import Follower, Standing
+from admin_api.live.patience import UNAVAILABLE, Patience
 from admin_api.narration import Narrator
 from policy.domain.ids import HospitalId, SessionId
 from policy.domain.people import Language
@@ -67,7 +68,7 @@ async def watch(
     trace = LiveTrace(context.traces, TracePlace.of(header), readers)
     teller = Narrator(language, hospital.timezone, context.vocabulary)
     ward = _Ward(context, session, may)
-    return Follower(trace, teller, ward.standing, channel=channel, speed=speed)
+    return Follower(trace, teller, Patience(ward.standing).standing, channel=channel, speed=speed)
 
 
 class _Ward:
@@ -91,7 +92,7 @@ class _Ward:
             why = await self._may()
             return why if why is not None else await self._there()
         except (PolicyError, RecorderError, SQLAlchemyError):
-            return "unavailable"
+            return UNAVAILABLE
 
     async def _there(self) -> str | None:
         opened = await asyncio.to_thread(self._opened)
