@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Row, Table, case, func, select
+from sqlalchemy import Row, Select
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql import ColumnElement
 
 from policy.domain.access import Facts, Revocation
 from policy.domain.derogations import Derogation
@@ -23,17 +22,14 @@ from policy.domain.proofs import KeyStanding
 from policy.domain.suppliers import Supplier
 from policy.domain.windows import Window
 from policy.store import mapping
-from policy.store import tables as t
-from policy.store.repositories.accounts import VAULTED
+from policy.store.repositories import fact_queries as queries
 from policy.store.repositories.derogations import Derogations
 from policy.store.repositories.engagements import Engagements
-from policy.store.repositories.leases import Leases, live_sessions_of
+from policy.store.repositories.leases import Leases
 from policy.store.repositories.window_rows import assemble
 
 _PAST = timedelta(days=1)
 """How long a window that is over is still told of, with its reason, to those it named."""
-_COMING = 64
-"""How many occurrences of a window are read ahead; the next one is all that a refusal names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,21 +128,23 @@ class FactReader:
         hospital, known = await self._people(hospital_id, people, at - lease)
         if hospital is None:
             return None
-        mine = t.windows.c.id.in_(
-            select(t.window_people.c.window_id).where(
-                (t.window_people.c.hospital_id == hospital_id) & t.window_people.c.person_id.in_(list(known))
-            )
-        )
+        where: dict[str, Any] = {"hospital": hospital_id, "people": list(known)}
+        where |= {"at": at, "past": at - _PAST, "occurrences": list(occurrences)}
         reach: dict[DeviceId, Reach]
         if names or devices is not None:
-            wanted = t.devices.c.name.in_(list(names)) | t.devices.c.id.in_(list(devices or ()))
-            reach = await self._devices(hospital_id, wanted)
-            windows, interventions = await self._windows(
-                hospital_id, mine & _naming(hospital_id, reach), at, occurrences
-            )
+            wanted = {"hospital": hospital_id, "names": list(names), "devices": list(devices or ())}
+            reach = await self._devices(queries.devices_named(), wanted)
+            groups = sorted({group for one in reach.values() for group in one.device.groups})
+            where |= {"devices": list(reach), "groups": groups}
+            windows, interventions = await self._windows(queries.windows_on(), where)
         else:
-            windows, interventions = await self._windows(hospital_id, mine, at, occurrences)
-            reach = await self._devices(hospital_id, _named_by(hospital_id, windows))
+            windows, interventions = await self._windows(queries.windows_of(), where)
+            wanted = {
+                "hospital": hospital_id,
+                "devices": sorted({device for window in windows for device in window.devices}),
+                "groups": sorted({group for window in windows for group in window.groups}),
+            }
+            reach = await self._devices(queries.devices_of(), wanted)
         return Snapshot(
             hospital=hospital,
             people=known,
@@ -183,56 +181,23 @@ class FactReader:
     async def _people(
         self, hospital_id: HospitalId, people: Collection[PersonId], beat_since: datetime
     ) -> tuple[Hospital | None, dict[PersonId, tuple[Person, Supplier | None, int]]]:
-        where = (t.people.c.hospital_id == hospital_id) & t.people.c.id.in_(list(people))
-        same = (t.suppliers.c.hospital_id == t.people.c.hospital_id) & (
-            t.suppliers.c.id == t.people.c.supplier_id
-        )
-        query = (
-            select(
-                *_labelled("h", t.hospitals),
-                *_labelled("p", t.people),
-                *_labelled("s", t.suppliers),
-                live_sessions_of(t.people.c.hospital_id, t.people.c.id, beat_since).label("live"),
-            )
-            .select_from(
-                t.people.join(t.hospitals, t.hospitals.c.id == t.people.c.hospital_id).outerjoin(
-                    t.suppliers, same
-                )
-            )
-            .where(where)
-        )
         hospital: Hospital | None = None
         found: dict[PersonId, tuple[Person, Supplier | None, int]] = {}
-        for row in await self._connection.execute(query):
+        asked = {"hospital": hospital_id, "people": list(people), "beat_since": beat_since}
+        for row in await self._connection.execute(queries.people(), asked):
             hospital = mapping.hospital(_part(row, "h"))
             person = mapping.person(_part(row, "p"))
             supplier = None if row.s_id is None else mapping.supplier(_part(row, "s"))
             found[person.id] = (person, supplier, row.live)
         return hospital, found
 
-    async def _devices(self, hospital_id: HospitalId, wanted: ColumnElement[bool]) -> dict[DeviceId, Reach]:
-        d, a, g = t.devices.c, t.accounts.c, t.device_groups.c
-        query = (
-            select(
-                *_labelled("d", t.devices),
-                *_labelled("z", t.zones),
-                *_labelled("a", t.accounts),
-                VAULTED.label("a_vaulted"),
-                g.name.label("group"),
-            )
-            .select_from(
-                t.devices.join(
-                    t.zones, (t.zones.c.hospital_id == d.hospital_id) & (t.zones.c.id == d.zone_id)
-                )
-                .outerjoin(t.accounts, (a.hospital_id == d.hospital_id) & (a.device_id == d.id))
-                .outerjoin(t.device_groups, (g.hospital_id == d.hospital_id) & (g.device_id == d.id))
-            )
-            .where((d.hospital_id == hospital_id) & wanted)
-        )
+    async def _devices(
+        self, query: Select[*tuple[Any, ...]], wanted: Mapping[str, Any]
+    ) -> dict[DeviceId, Reach]:
         rows: dict[DeviceId, Row[*tuple[Any, ...]]] = {}
         groups: dict[DeviceId, set[str]] = defaultdict(set)
         accounts: dict[DeviceId, dict[str, DedicatedAccount]] = defaultdict(dict)
-        for row in await self._connection.execute(query):
+        for row in await self._connection.execute(query, wanted):
             rows[row.d_id] = row
             if row.group is not None:
                 groups[row.d_id].add(row.group)
@@ -248,72 +213,17 @@ class FactReader:
         }
 
     async def _windows(
-        self,
-        hospital_id: HospitalId,
-        wanted: ColumnElement[bool],
-        at: datetime,
-        occurrences: Collection[OccurrenceId],
+        self, query: Select[*tuple[Any, ...]], where: Mapping[str, Any]
     ) -> tuple[list[Window], dict[InterventionId, Intervention]]:
-        o = t.occurrences.c
-        recent = (o.hospital_id == hospital_id) & ((o.end_at > at - _PAST) | o.id.in_(list(occurrences)))
-        same = (t.interventions.c.hospital_id == t.windows.c.hospital_id) & (
-            t.interventions.c.id == t.windows.c.intervention_id
-        )
-        query = (
-            select(t.windows, *_labelled("i", t.interventions))
-            .select_from(t.windows.join(t.interventions, same))
-            .where(
-                (t.windows.c.hospital_id == hospital_id)
-                & wanted
-                & select(o.id).where(recent & (o.window_id == t.windows.c.id)).exists()
-            )
-            .order_by(t.windows.c.id)
-        )
-        rows = (await self._connection.execute(query)).all()
-        nearest = (
-            select(
-                o.id,
-                func.row_number()
-                .over(
-                    partition_by=(o.window_id, case((o.end_at > at, 1), else_=0)), order_by=(o.start_at, o.id)
-                )
-                .label("rank"),
-                o.end_at,
-            )
-            .where((o.hospital_id == hospital_id) & o.window_id.in_([row.id for row in rows]) & recent)
-            .subquery()
-        )
-        near = o.id.in_(select(nearest.c.id).where((nearest.c.rank <= _COMING) | (nearest.c.end_at <= at)))
-        windows = await assemble(self._connection, hospital_id, rows, near)
+        rows = (await self._connection.execute(query, where)).all()
+        windows = await assemble(self._connection, where["hospital"], rows, queries.near(), where)
         interventions = (mapping.intervention(_part(row, "i")) for row in rows)
         return windows, {intervention.id: intervention for intervention in interventions}
 
     async def _revocations(self, hospital_id: HospitalId, since: datetime) -> tuple[Revocation, ...]:
-        c = t.revocations.c
-        query = (
-            select(t.revocations).where((c.hospital_id == hospital_id) & (c.at >= since)).order_by(c.at, c.id)
-        )
-        return tuple(mapping.revocation(row) for row in await self._connection.execute(query))
-
-
-def _naming(hospital_id: HospitalId, reach: Mapping[DeviceId, Reach]) -> ColumnElement[bool]:
-    d, g = t.window_devices.c, t.window_groups.c
-    groups = {group for one in reach.values() for group in one.device.groups}
-    by_device = select(d.window_id).where((d.hospital_id == hospital_id) & d.device_id.in_(list(reach)))
-    by_group = select(g.window_id).where((g.hospital_id == hospital_id) & g.name.in_(sorted(groups)))
-    return t.windows.c.id.in_(by_device) | t.windows.c.id.in_(by_group)
-
-
-def _named_by(hospital_id: HospitalId, windows: Collection[Window]) -> ColumnElement[bool]:
-    g = t.device_groups.c
-    devices = {device for window in windows for device in window.devices}
-    groups = {group for window in windows for group in window.groups}
-    members = select(g.device_id).where((g.hospital_id == hospital_id) & g.name.in_(sorted(groups)))
-    return t.devices.c.id.in_(sorted(devices)) | t.devices.c.id.in_(members)
-
-
-def _labelled(prefix: str, table: Table) -> list[ColumnElement[Any]]:
-    return [column.label(f"{prefix}_{column.name}") for column in table.c]
+        asked = {"hospital": hospital_id, "since": since}
+        found = await self._connection.execute(queries.revocations(), asked)
+        return tuple(mapping.revocation(row) for row in found)
 
 
 def _part(row: Row[*tuple[Any, ...]], prefix: str) -> SimpleNamespace:

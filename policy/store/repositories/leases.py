@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, ScalarSelect, func, insert, select, text, update
+from sqlalchemy import BindParameter, ColumnElement, Row, ScalarSelect, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,7 +20,9 @@ _n = t.nodes.c
 
 
 def live_sessions_of(
-    hospital_id: ColumnElement[str] | str, person_id: ColumnElement[str] | str, beat_since: datetime
+    hospital_id: ColumnElement[str] | str,
+    person_id: ColumnElement[str] | str,
+    beat_since: BindParameter[datetime] | datetime,
 ) -> ScalarSelect[int]:
     """Return, as a subquery, how many sessions of a person are open on gateways that beat since *beat_since*."""
     return (

@@ -1,10 +1,11 @@
 """Puts windows together from their tables, however many, in two queries."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, literal, select, union_all
+from sqlalchemy import CompoundSelect, Row, Select, bindparam, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.ids import HospitalId
@@ -17,32 +18,21 @@ async def assemble(
     connection: AsyncConnection,
     hospital_id: HospitalId,
     rows: Sequence[Row[Any]],
-    wanted: ColumnElement[bool] | None = None,
+    wanted: Select[*tuple[Any, ...]] | None = None,
+    told: Mapping[str, Any] | None = None,
 ) -> list[Window]:
-    """Return the windows of *rows*, in their order, each with what it names and its *wanted* occurrences."""
+    """Return the windows of *rows*, in their order, each with what it names and its occurrences.
+
+    All of them, or those that *wanted* gives, which asks for ``windows`` of ``hospital`` and is *told* the rest.
+    """
     if not rows:
         return []
-    ids = [row.id for row in rows]
+    asked = {**(told or {}), "hospital": hospital_id, "windows": [row.id for row in rows]}
     named: dict[tuple[str, str], list[str]] = defaultdict(list)
-    members = union_all(
-        *(
-            select(literal(kind).label("kind"), table.c.window_id, column.label("name")).where(
-                (table.c.hospital_id == hospital_id) & table.c.window_id.in_(ids)
-            )
-            for kind, table, column in (
-                ("person", t.window_people, t.window_people.c.person_id),
-                ("device", t.window_devices, t.window_devices.c.device_id),
-                ("group", t.window_groups, t.window_groups.c.name),
-            )
-        )
-    )
-    for member in await connection.execute(members):
+    for member in await connection.execute(_members(), asked):
         named[member.kind, member.window_id].append(member.name)
-    within = (t.occurrences.c.hospital_id == hospital_id) & t.occurrences.c.window_id.in_(ids)
-    if wanted is not None:
-        within &= wanted
     occurrences: dict[str, list[Occurrence]] = defaultdict(list)
-    for row in await connection.execute(select(t.occurrences).where(within)):
+    for row in await connection.execute(every_occurrence() if wanted is None else wanted, asked):
         occurrences[row.window_id].append(mapping.occurrence(row))
     return [
         mapping.window(
@@ -54,3 +44,29 @@ async def assemble(
         )
         for row in rows
     ]
+
+
+@cache
+def _members() -> CompoundSelect[*tuple[Any, ...]]:
+    return union_all(
+        *(
+            select(literal(kind).label("kind"), table.c.window_id, column.label("name")).where(
+                (table.c.hospital_id == bindparam("hospital"))
+                & table.c.window_id.in_(bindparam("windows", expanding=True))
+            )
+            for kind, table, column in (
+                ("person", t.window_people, t.window_people.c.person_id),
+                ("device", t.window_devices, t.window_devices.c.device_id),
+                ("group", t.window_groups, t.window_groups.c.name),
+            )
+        )
+    )
+
+
+@cache
+def every_occurrence() -> Select[*tuple[Any, ...]]:
+    """Ask for every occurrence of ``windows`` of ``hospital``."""
+    c = t.occurrences.c
+    return select(t.occurrences).where(
+        (c.hospital_id == bindparam("hospital")) & c.window_id.in_(bindparam("windows", expanding=True))
+    )

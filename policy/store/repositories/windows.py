@@ -12,7 +12,7 @@ from policy.domain.windows import Occurrence, Window, WindowState
 from policy.errors import Conflict, NotFound
 from policy.store import mapping
 from policy.store import tables as t
-from policy.store.repositories.window_rows import assemble
+from policy.store.repositories.window_rows import assemble, every_occurrence
 
 _c = t.windows.c
 _o = t.occurrences.c
@@ -135,7 +135,7 @@ class Windows:
         if person_id is not None:
             query = query.where(_c.id.in_(_naming_person(hospital_id, person_id)))
         rows = (await self._connection.execute(query)).all()
-        found = await assemble(self._connection, hospital_id, rows, within)
+        found = await assemble(self._connection, hospital_id, rows, every_occurrence().where(within))
         return sorted(found, key=lambda window: (window.occurrences[0].start, window.id))
 
     async def on_devices(
@@ -160,7 +160,7 @@ class Windows:
             )
         )
         rows = (await self._connection.execute(query)).all()
-        return await assemble(self._connection, hospital_id, rows, within)
+        return await assemble(self._connection, hospital_id, rows, every_occurrence().where(within))
 
     async def known_to(self, hospital_id: HospitalId, person_id: PersonId, reached: Device) -> bool:
         """Tell whether some window, whatever its state and time, ever named the person and the device."""
