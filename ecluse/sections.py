@@ -171,9 +171,10 @@ class GatewaySection(Watched):
 class ConsoleSection(Watched):
     """The API's side. ``metrics_…``: where a monitoring looks. ``certificate`` and ``key`` are PEM files; unset, those made by ``init`` serve.
 
-    ``trace_public_keys`` are PEM files of the gateways' public keys; unset, that of this node. ``public_url`` is where
+    ``trace_public_keys`` are PEM files of the gateways' public keys; unset, that of this node and of those that
+    ``nodes new`` made here. ``public_url`` is where
     people find the pages, ``https://name:port``; unset, the console's own address under the gateway's first name.
-    ``trace_public_keys`` are PEM files of the gateways' public keys; unset, that of this node. ``reader_keys`` are
+    ``reader_keys`` are
     the private keys that open traces; unset, those made by ``init`` and ``readers new``. A session of the console
     ends after ``session_hours``, or after ``idle_minutes`` of rest; a sensitive act needs a code that is not older than
     ``fresh_minutes``.

@@ -136,11 +136,16 @@ class Settings(BaseSettings):
 
     @property
     def trace_public_keys(self) -> tuple[Path, ...]:
-        """The public keys of the gateways whose traces the console verifies: by default this node's own."""
+        """The public keys of the gateways whose traces the console verifies: by default this one's and all made here."""
         if self.console.trace_public_keys:
             return tuple(self.data_dir / path for path in self.console.trace_public_keys)
         private = self.path(self.recorder.signing_key, "keys/trace-signing.pem")
-        return (private.with_name(private.name + ".pub"),)
+        own = private.with_name(private.name + ".pub")
+        return (own, *sorted(self.gateway_public_key("*").parent.glob("*.pem.pub")))
+
+    def gateway_public_key(self, node: str) -> Path:
+        """Return where the public key of a further gateway's traces is kept."""
+        return self.data_dir / "keys/gateways" / f"{node}.pem.pub"
 
     @property
     def checkpoint_key(self) -> Path:

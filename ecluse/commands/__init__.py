@@ -58,6 +58,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "config": ("config",),
     "vault": ("vault",),
     "readers": ("readers",),
+    "nodes": ("nodes",),
     "db": ("db",),
     "backup": ("backup",),
 }

@@ -9,13 +9,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from ecluse.demo.leftovers import temporary_folder
 from ecluse.demo.processes import with_us
+from tests.support.waiting import until
 
 _USERS = ("postgres", "nobody")
 _SHARED_MEMORY = Path("/dev/shm")
@@ -85,6 +86,16 @@ class Postgres:
         self._hang_up()
         self._process.send_signal(signal.SIGINT)
         self._process.wait(20)
+
+    def kill(self) -> None:
+        """End every process of the server by SIGKILL, as a machine that loses its power does."""
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        self._process.kill()
+        self._process.wait(20)
+        for pid in map(int, children):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "the server's end")
 
     def resume(self) -> None:
         """Start it again on the same files."""

@@ -1,0 +1,113 @@
+"""A further gateway of this installation: the folder that its machine needs, and nothing that only the console may hold."""
+
+import re
+import shutil
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecluse.errors import InstallationError
+from ecluse.settings import CONFIG_NAME, Settings
+from recorder.seal.signing import generate_key
+
+PRIVATE = 0o700
+NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
+_NODE = re.compile(r"^node\s*=.*$", re.MULTILINE)
+_DATA_DIR = re.compile(r"^data_dir\s*=.*\n?", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """What was made: the ``folder`` for the other machine, the ``public_key`` of its traces, kept here.
+
+    ``elsewhere`` are files that the settings name outside the data directory: they have to be brought as well.
+    """
+
+    name: str
+    folder: Path
+    public_key: Path
+    elsewhere: tuple[Path, ...]
+
+
+def make_node(name: str, folder: Path, config: Path, settings: Settings) -> Node:
+    """Make *folder* for the gateway *name*, whose installation is described by *settings*, read from *config*.
+
+    It gets the vault's keys, the host keys and their CA, for all gateways are one address to technicians; the readers'
+    public keys; and a key of its own that signs its traces. Raises InstallationError, and OSError where it cannot be
+    written; what was begun is removed.
+    """
+    if NAME.fullmatch(name) is None:
+        raise InstallationError("nodes.name", value=name)
+    public = settings.gateway_public_key(name)
+    if name == settings.node or public.exists():
+        raise InstallationError("nodes.taken", name=name)
+    if settings.evaluation_stores:
+        raise InstallationError("nodes.embedded")
+    if folder.exists() and any(folder.iterdir()):
+        raise InstallationError("init.not_empty", directory=str(folder))
+    try:
+        elsewhere = _fill(folder, name, config, settings)
+        key = _own(folder, settings, settings.signing_key)
+        key.parent.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+        generate_key(key)
+        public.parent.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+        shutil.copyfile(key.with_name(key.name + ".pub"), public)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return Node(name=name, folder=folder, public_key=public, elsewhere=elsewhere)
+
+
+def _fill(folder: Path, name: str, config: Path, settings: Settings) -> tuple[Path, ...]:
+    for part in ("", "keys", "spool", "run"):
+        (folder / part).mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+    _write_settings(config, folder / CONFIG_NAME, name)
+    elsewhere = []
+    for path in _needed(settings):
+        if not path.is_relative_to(settings.data_dir):
+            elsewhere.append(path)
+            continue
+        target = _own(folder, settings, path)
+        for above in reversed(target.relative_to(folder).parents):
+            (folder / above).mkdir(mode=PRIVATE, exist_ok=True)
+        if path.is_dir():
+            shutil.copytree(path, target)
+        else:
+            shutil.copy2(path, target)
+    return tuple(elsewhere)
+
+
+def _own(folder: Path, settings: Settings, path: Path) -> Path:
+    """Return where what is at *path* here belongs in *folder*; what lies outside the data directory, under its name."""
+    inside = path.is_relative_to(settings.data_dir)
+    return folder / (path.relative_to(settings.data_dir) if inside else Path("keys") / path.name)
+
+
+def _needed(settings: Settings) -> Iterator[Path]:
+    """What a gateway reads: no reader's private key, nothing of the console's, and not this gateway's signing key."""
+    yield settings.keyring
+    keys = [*settings.host_keys, *([settings.host_authority] if settings.host_authority.exists() else [])]
+    for path in keys:
+        yield path
+        yield path.with_name(path.name + ".pub")
+    yield from settings.reader_public_keys
+    if settings.store.bucket is not None:
+        yield settings.store_credentials
+        if settings.store.ca is not None:
+            yield settings.data_dir / settings.store.ca
+    for section in (settings.policy_database, settings.trace_database):
+        file = section.gateway_password_file if section.gateway_user is not None else section.password_file
+        if file is not None:
+            yield file
+
+
+def _write_settings(source: Path, target: Path, name: str) -> None:
+    """Write the settings in *source* with that node's *name*; paths stay relative to wherever the folder will be."""
+    text = _DATA_DIR.sub("", source.read_text(encoding="utf-8"))
+    line = f'node = "{name}"'
+    text = _NODE.sub(line, text, count=1) if _NODE.search(text) else f"{line}\n{text}"
+    if tomllib.loads(text).get("node") != name:
+        raise InstallationError("nodes.settings", path=str(source))
+    target.write_text(text, encoding="utf-8")
+    target.chmod(0o640)

@@ -1,0 +1,194 @@
+"""Two gateways and a console on one PostgreSQL and one bucket, behind HAProxy: what is killed takes nothing with it."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from ecluse.client import ApiClient
+from tests.support.cluster import NODES, Cluster, cluster
+from tests.support.ssh_client import Finished, Terminal
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.e2e, pytest.mark.postgres, pytest.mark.asyncio(loop_scope="module")]
+
+PROMPT = b"maint@scan01"
+LEASE = timedelta(seconds=16)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
+    """The whole installation: one for all, each test leaves it as it found it."""
+    async with cluster(tmp_path_factory.mktemp("cluster")) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def api(house: Cluster) -> ApiClient:
+    """The console's API, as the security staff uses it."""
+    return await house.api()
+
+
+@asynccontextmanager
+async def shell(house: Cluster, source: str = "127.0.0.5") -> AsyncIterator[Terminal]:
+    """Be on the device by HAProxy from *source*."""
+    client = house.client()
+    login, answers = await house.someone()
+    command = client.command(f"{login}+scan01", options=["-tt", "-b", source])
+    async with client.terminal(command, answers=answers) as terminal:
+        try:
+            await terminal.expect(PROMPT, 30)
+        except TimeoutError:
+            pytest.fail(f"no prompt: {terminal.seen.decode('utf-8', 'replace')}")
+        yield terminal
+
+
+async def ssh(house: Cluster) -> Finished:
+    """Run one command on the device by HAProxy."""
+    login, answers = await house.someone()
+    return await house.client().ssh(f"{login}+scan01", "echo in", answers=answers)
+
+
+async def said(terminal: Terminal, word: str) -> None:
+    """Insist that the session lives: the device's shell says *word*."""
+    terminal.send(f"echo {word[0]}''{word[1:]}\r".encode())
+    await terminal.expect(word.encode(), 20)
+
+
+async def listed(api: ApiClient, path: str, **query: Any) -> list[dict[str, Any]]:
+    """Return what the API lists at *path*."""
+    return [dict(item) for item in await asyncio.to_thread(lambda: list(api.items(path, **query)))]
+
+
+async def until_open(api: ApiClient, state: str, count: int) -> list[dict[str, Any]]:
+    """Wait until so many open sessions are in that *state*, and return them."""
+
+    async def found() -> list[dict[str, Any]]:
+        return [one for one in await listed(api, "/v1/sessions", state="live") if one["state"] == state]
+
+    async with asyncio.timeout(20):
+        while len(there := await found()) != count:  # noqa: ASYNC110 - a query
+            await asyncio.sleep(0.1)
+    return there
+
+
+async def journal(api: ApiClient, name: str, session: str) -> dict[str, Any]:
+    """Wait until the journal tells *name* of that session, and return the entry."""
+    async with asyncio.timeout(20):
+        while not (found := await listed(api, "/v1/journal", name=name, session=session)):  # noqa: ASYNC110 - same
+            await asyncio.sleep(0.1)
+    return found[0]
+
+
+async def whole(api: ApiClient) -> None:
+    """Insist that every chain of the journal is as its writers left it."""
+    proof = await asyncio.to_thread(api.post, "/v1/journal/verify")
+    assert proof["valid"] is True, proof
+
+
+async def test_sessions_land_on_both_and_one_cut_ends_them(house: Cluster, api: ApiClient) -> None:
+    """HAProxy spreads sessions over both gateways with the clients' own addresses; a cut on the console ends all."""
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(shell(house, "127.0.0.5"))
+        second = await stack.enter_async_context(shell(house, "127.0.0.6"))
+        live = await until_open(api, "live", 2)
+        assert {one["node"] for one in live} == set(NODES)
+        assert {one["source"] for one in live} == {"127.0.0.5", "127.0.0.6"}
+        for one in live:
+            entry = await journal(api, "session.opened", one["id"])
+            assert (entry["source"], entry["writer"].split("/")[0]) == (one["source"], one["node"])
+        cut = {"scope": "device", "target": live[0]["device_id"], "reason": "Incident 42"}
+        await asyncio.to_thread(api.post, "/v1/cuts", cut)
+        for terminal in (first, second):
+            assert await terminal.wait(10) != 0
+            assert "Incident 42" in terminal.seen.decode()
+    await until_open(api, "live", 0)
+    for one in live:
+        assert (await journal(api, "session.closed", one["id"]))["details"]["reason"] == "cut"
+
+
+async def test_a_killed_gateway_takes_its_own_sessions_alone(house: Cluster, api: ApiClient) -> None:
+    """After kill -9 the other's session goes on and takes the new ones; its own show as lost, and are closed by itself."""
+    async with AsyncExitStack() as stack:
+        terminals = {
+            "127.0.0.5": await stack.enter_async_context(shell(house, "127.0.0.5")),
+            "127.0.0.6": await stack.enter_async_context(shell(house, "127.0.0.6")),
+        }
+        live = {one["node"]: one for one in await until_open(api, "live", 2)}
+        dead, other = live["node1"], live["node2"]
+        await said(terminals[dead["source"]], "written")
+        await house.kill("node1")
+        assert await terminals[dead["source"]].wait() == 255
+        await said(terminals[other["source"]], "alive")
+        again = await ssh(house)
+        assert (again.rc, again.stdout) == (0, b"in\n"), again.said
+        await house.silent_for("node1", LEASE)
+        [lost] = await until_open(api, "lost", 1)
+        assert lost["id"] == dead["id"]
+        await house.start("node1")
+        await until_open(api, "lost", 0)
+        await said(terminals[other["source"]], "still")
+    await journal(api, "alarm.trace_interrupted", dead["id"])
+    proof = await asyncio.to_thread(api.post, f"/v1/traces/{dead['id']}/verify")
+    assert proof["valid"] is True, proof
+    await until_open(api, "live", 0)
+    await whole(api)
+
+
+async def test_a_killed_console_ends_nothing(house: Cluster, api: ApiClient) -> None:
+    """While the console is gone a session goes on and another opens; it comes back and shows both."""
+    async with shell(house) as terminal:
+        await house.kill("console")
+        await said(terminal, "alive")
+        other = await ssh(house)
+        assert (other.rc, other.stdout) == (0, b"in\n"), other.said
+        await house.start("console")
+        [live] = await until_open(api, "live", 1)
+        assert live["source"] == "127.0.0.5"
+
+
+async def test_without_postgresql_nothing_opens_and_what_is_open_goes_on(
+    house: Cluster, api: ApiClient
+) -> None:
+    """After kill -9 of the database a session works on and no other opens; it comes back, and no process is restarted."""
+    async with shell(house) as terminal:
+        [live] = await until_open(api, "live", 1)
+        before = {(one["writer"], one["seq"]) for one in await listed(api, "/v1/journal")}
+        house.server.kill()
+        await said(terminal, "alive")
+        refused = await ssh(house)
+        assert refused.rc == 255
+        assert b"in\n" not in refused.stdout
+        await said(terminal, "still")
+        house.server.resume()
+        async with asyncio.timeout(30):
+            while (again := await ssh(house)).rc:
+                assert b"in\n" not in again.stdout
+        assert again.stdout == b"in\n"
+        await said(terminal, "after")
+    assert (await journal(api, "session.closed", live["id"]))["details"]["reason"] == "left"
+    assert before <= {(one["writer"], one["seq"]) for one in await listed(api, "/v1/journal")}
+    await whole(api)
+
+
+async def test_a_network_cut_on_either_side_is_told(house: Cluster, api: ApiClient) -> None:
+    """The way to the device, then the client, is gone in mid-session: the session ends, and the journal says by whom."""
+    async with shell(house) as terminal:
+        [live] = await until_open(api, "live", 1)
+        house.line.deaf_after = 0
+        terminal.send(b"x")
+        assert await terminal.wait() != 0
+    assert (await journal(api, "session.closed", live["id"]))["details"]["reason"] == "device"
+    house.line.deaf_after = None
+    async with shell(house) as terminal:
+        [live] = await until_open(api, "live", 1)
+        os.kill(terminal.process.pid, signal.SIGKILL)
+        await until_open(api, "live", 0)
+    assert (await journal(api, "session.closed", live["id"]))["details"]["reason"] == "lost"
+    await eventually(lambda: not house.device.processes(), 20)
