@@ -81,7 +81,7 @@ async def _throughput(house: Cluster, people: Sequence[str], mebibytes: int) -> 
 
 
 async def _done(house: Cluster, login: str, command: str) -> None:
-    client = house.client()
+    client = house.client
     running = await client.start(client.command(f"{login}+scan01", command), answers=house.answers(login))
     while running.stdout is not None and await running.stdout.read(MIB):
         pass

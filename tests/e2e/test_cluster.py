@@ -30,15 +30,16 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clust
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def api(house: Cluster) -> ApiClient:
+async def api(house: Cluster) -> AsyncIterator[ApiClient]:
     """The console's API, as the security staff uses it."""
-    return await house.api()
+    with await house.api() as client:
+        yield client
 
 
 @asynccontextmanager
 async def shell(house: Cluster, source: str = "127.0.0.5") -> AsyncIterator[Terminal]:
     """Be on the device by HAProxy from *source*."""
-    client = house.client()
+    client = house.client
     login, answers = await house.someone()
     command = client.command(f"{login}+scan01", options=["-tt", "-b", source])
     async with client.terminal(command, answers=answers) as terminal:
@@ -52,7 +53,7 @@ async def shell(house: Cluster, source: str = "127.0.0.5") -> AsyncIterator[Term
 async def ssh(house: Cluster) -> Finished:
     """Run one command on the device by HAProxy."""
     login, answers = await house.someone()
-    return await house.client().ssh(f"{login}+scan01", "echo in", answers=answers)
+    return await house.client.ssh(f"{login}+scan01", "echo in", answers=answers)
 
 
 async def said(terminal: Terminal, word: str) -> None:

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 
 import pyotp
@@ -167,10 +168,11 @@ class Cluster:
         path.write_text(told)
         await self._run("haproxy", str(program()), "-db", "-f", str(path))
 
+    @cached_property
     def client(self) -> SshClient:
-        """Return a technician's ssh, which knows the one host key that both gateways have."""
+        """A technician's ssh, which knows the one host key that both gateways have."""
         folder = self.folder / "client"
-        folder.mkdir(exist_ok=True)
+        folder.mkdir()
         key = (self.config().parent / "keys/host_ed25519.pub").read_text().strip()
         return SshClient("127.0.0.1", self.port, key, folder)
 

@@ -1,0 +1,208 @@
+"""``python -m bench.thousand``: many idle sessions on one gateway, what they hold of its memory, and their window's end.
+
+The gateway is this process, with its stores in files; clients and device are another one, so that only the gateway's own
+memory and CPU are seen. Twenty people log in and jump to the device by fifty connections each: a session for each one.
+Then the clock is moved to the end of the window. Asserts nothing.
+"""
+
+import argparse
+import asyncio
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+from typing_extensions import override
+
+from bench.clients import ROOT
+from bench.processes import machine, resident
+from ecluse import logs
+from policy.domain.devices import AccountMethod
+from policy.domain.people import Role
+from policy.vault.secret import Secret
+from tests.support.bastion import Bastion, running_bastion
+
+JUMPS = 50
+PASSWORD = "the device's own password"  # noqa: S105 - of a device that lives for this measurement
+LONGEST = 900.0
+SETTLE_SECONDS = 5.0
+KIB = 1024
+
+
+def main() -> None:
+    """Measure, or be the clients and the device where the first line of standard input says so."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--sessions", type=int, default=1000)
+    asked.add_argument("--crowd", action="store_true", help=argparse.SUPPRESS)
+    given = asked.parse_args()
+    asyncio.run(_crowd() if given.crowd else _measure(given.sessions))
+
+
+async def _measure(sessions: int) -> None:
+    print(machine())
+    logs.configure("error", sys.stderr)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a session has two files and a connection
+    crowd = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench.thousand", "--crowd"),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT,
+    )  # fmt: skip
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            async with running_bastion(
+                Path(folder) / "bastion",
+                world_settings={"session_limit": sessions},
+                max_inner_connections=JUMPS,
+                idle_connection_seconds=LONGEST * 10,
+            ) as bastion:
+                await _seat_and_cut(bastion, crowd, sessions)
+    finally:
+        if crowd.returncode is None:
+            crowd.kill()
+        await crowd.wait()
+
+
+async def _seat_and_cut(bastion: Bastion, crowd: asyncio.subprocess.Process, sessions: int) -> None:
+    device = await _said(crowd)
+    people = [f"camille{number}" for number in range(-(-sessions // JUMPS))]
+    await _declare(bastion, device, people)
+    answers = [bastion.answers(login) for login in people]
+    before, began, worked = resident(_own()), time.monotonic(), time.process_time()
+    asked = {"port": bastion.gateway.port, "people": people, "answers": answers, "sessions": sessions}
+    if crowd.stdin is None:
+        raise RuntimeError("the crowd has no standard input")
+    crowd.stdin.write(json.dumps(asked).encode() + b"\n")
+    async with asyncio.timeout(LONGEST):
+        print(await _said(crowd))
+    seated, cost = time.monotonic() - began, time.process_time() - worked
+    await asyncio.sleep(SETTLE_SECONDS)
+    held = resident(_own()) - before
+    there = bastion.gateway.sessions
+    print(f"{there} sessions seated in {seated:.0f} s, {cost / there * 1000:.0f} ms of CPU each")
+    print(f"memory: {held / there / KIB:.0f} KiB each, {held / KIB / KIB:.0f} MiB in all")
+    rested, from_then = time.process_time(), time.monotonic()
+    await asyncio.sleep(4 * SETTLE_SECONDS)
+    idle = (time.process_time() - rested) / (time.monotonic() - from_then)
+    print(f"CPU while all are idle: {idle * 100:.0f} % of a core")
+    window = bastion.world.window
+    end = window.occurrences[0].end
+    worked, began = time.process_time(), time.monotonic()
+    bastion.clock.advance(end - bastion.clock.now() + timedelta(milliseconds=1))
+    gone: dict[float, float] = {}
+    async with asyncio.timeout(LONGEST):
+        while bastion.gateway.sessions:
+            await asyncio.sleep(0.05)
+            for part in (0.01, 0.5, 0.99):
+                if there - bastion.gateway.sessions >= part * there:
+                    gone.setdefault(part, time.monotonic() - began)
+    took = time.monotonic() - began
+    print(
+        f"window's end: {', '.join(f'{part:.0%} in {at:.1f} s' for part, at in gone.items())}, all in {took:.1f} s"
+    )
+    print(f"{(time.process_time() - worked) / there * 1000:.0f} ms of CPU each")
+    print(f"the clients' connections were closed: {await _said(crowd)}")
+
+
+def _own() -> int:
+    return int(Path("/proc/self").resolve().name)
+
+
+async def _said(crowd: asyncio.subprocess.Process) -> Any:
+    if crowd.stdout is None:
+        raise RuntimeError("the crowd has no standard output")
+    return json.loads(await crowd.stdout.readline())
+
+
+async def _declare(bastion: Bastion, device: dict[str, Any], people: Sequence[str]) -> None:
+    world, services = bastion.world, bastion.world.services
+    dsi = world.who("dsi")
+    row = await services.devices.create(
+        dsi, world.id, name="crowded", zone_id=world.zone.id, address="127.0.0.1", port=device["port"]
+    )
+    await services.devices.pin_host_key(dsi, world.id, row.id, device["host_key"])
+    await services.devices.add_account(
+        dsi, world.id, row.id, name="maint", method=AccountMethod.PASSWORD, secret=Secret(PASSWORD)
+    )
+    for login in people:
+        world.people[login] = await services.people.create(
+            dsi,
+            world.id,
+            login=login,
+            full_name="Camille Petit",
+            email=f"{login}.petit@imagix.example",
+            roles=frozenset({Role.TECHNICIAN}),
+            supplier_id=world.supplier.id,
+        )
+        await world.enrol(await services.people.invite(dsi, world.id, world.who(login)))
+    world.window = await world.add_window(people=people, devices=[row.id])
+
+
+# --- the other process ------------------------------------------------------------------------------------
+
+
+class _Device(asyncssh.SSHServer):
+    @override
+    def password_auth_supported(self) -> bool:
+        return True
+
+    @override
+    def validate_password(self, username: str, password: str) -> bool:
+        return password == PASSWORD
+
+
+class _Person(asyncssh.SSHClient):
+    def __init__(self, answers: Sequence[str]) -> None:
+        self._answers = list(answers)
+
+    @override
+    def kbdint_auth_requested(self) -> str:
+        return ""
+
+    @override
+    def kbdint_challenge_received(
+        self, name: str, instructions: str, lang: str, prompts: "asyncssh.auth.KbdIntPrompts"
+    ) -> list[str]:
+        return self._answers[: len(prompts)]
+
+
+async def _waits(process: asyncssh.SSHServerProcess[bytes]) -> None:
+    process.stdout.write(b"maint@crowded: ")
+    await process.wait_closed()
+
+
+async def _crowd() -> None:
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    device = await asyncssh.listen(
+        "127.0.0.1", 0, server_factory=_Device, server_host_keys=[key], process_factory=_waits, encoding=None
+    )
+    public = key.export_public_key().decode().strip()
+    print(json.dumps({"port": device.get_port(), "host_key": public}), flush=True)
+    asked = json.loads(await asyncio.to_thread(sys.stdin.readline))
+    common: dict[str, Any] = {"config": None, "agent_path": None, "known_hosts": None, "client_keys": None}
+    seats: list[asyncssh.SSHClientConnection] = []
+    left = asked["sessions"]
+    for login, answers in zip(asked["people"], asked["answers"], strict=True):
+        outer = await asyncssh.connect(
+            "127.0.0.1", asked["port"], username=login, client_factory=lambda a=answers: _Person(a), **common
+        )
+        for _ in range(min(left, JUMPS)):
+            inner = await asyncssh.connect("crowded", 22, username="maint", tunnel=outer, **common)
+            process = await inner.create_process(term_type="xterm", encoding=None)
+            await process.stdout.readuntil(b"crowded: ")
+            seats.append(inner)
+        left -= min(left, JUMPS)
+    print(json.dumps(f"{len(seats)} clients are at the device's prompt"), flush=True)
+    await asyncio.gather(*(seat.wait_closed() for seat in seats))
+    print(json.dumps(len(seats)), flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+
+
+if __name__ == "__main__":
+    main()
