@@ -7,9 +7,11 @@ PostgreSQL's programs; makes and removes a server of its own. Asserts nothing.
 
 import argparse
 import asyncio
+import itertools
 import random
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -182,17 +184,18 @@ async def _questions(connection: AsyncConnection, count: int) -> list[AccessRequ
     there, any_of_them = [(await connection.execute(query)).all() for query in (opened, anybody)]
     print(f"{len(there)} pairs of person and device are in an open window")
     chosen = [random.choice((there, any_of_them)[number % 2]) for number in range(count)]
-    return [
-        AccessRequest(
-            hospital_id=HospitalId(hospital),
-            person_id=PersonId(person),
-            device_name=device,
-            account_name=None,
-            source="127.0.0.1",
-            factors=frozenset({Factor.PASSWORD, Factor.TOTP}),
-        )
-        for hospital, person, device in chosen
-    ]
+    return [_question(*each) for each in chosen]
+
+
+def _question(hospital: str, person: str, device: str) -> AccessRequest:
+    return AccessRequest(
+        hospital_id=HospitalId(hospital),
+        person_id=PersonId(person),
+        device_name=device,
+        account_name=None,
+        source="127.0.0.1",
+        factors=frozenset({Factor.PASSWORD, Factor.TOTP}),
+    )
 
 
 async def _ask(services: Services, questions: Sequence[AccessRequest], explain: str | None) -> None:
@@ -223,14 +226,27 @@ async def _ask(services: Services, questions: Sequence[AccessRequest], explain: 
         await _explain(explain, list(zip(counted, parameters, strict=True)))
     _tell(f"decision, {len(grants)} of {len(questions)} granted", took, queries)
     _tell("of which CPU of this process", cpu, [])
+    live = await _live(services, grants)
     again: list[float] = []
     for _ in range(20):
         began = time.perf_counter()
-        await services.access.recheck(grants[:LIVE])
+        await services.access.recheck(live)
         again.append((time.perf_counter() - began) * 1000)
-    _tell(f"all {len(grants[:LIVE])} live grants asked again", again, [])
+    _tell(f"all {len(live)} live grants of one gateway asked again", again, [])
     event.remove(Engine, "before_cursor_execute", count)
     print(f"{datetime.now(UTC):%Y-%m-%d %H:%M}, {machine()}")
+
+
+async def _live(services: Services, grants: Sequence[Grant]) -> list[Grant]:
+    """Return as many grants of one hospital as a busy gateway holds."""
+    (hospital, _), *_rest = Counter(grant.hospital_id for grant in grants).most_common(1)
+    asked = [(grant.person_id, grant.device_name) for grant in grants if grant.hospital_id == hospital]
+    found: list[Grant] = []
+    for person, device in itertools.islice(itertools.cycle(asked), LIVE):
+        answer = await services.access.decide(_question(hospital, person, device))
+        if isinstance(answer, Grant):
+            found.append(answer)
+    return found
 
 
 def _tell(what: str, took: Sequence[float], queries: Sequence[float]) -> None:

@@ -25,6 +25,7 @@ from bench.clients import ROOT
 from bench.processes import machine, resident
 from ecluse import logs
 from policy.domain.devices import AccountMethod
+from policy.domain.interventions import InterventionKind
 from policy.domain.people import Role
 from policy.vault.secret import Secret
 from tests.support.bastion import Bastion, running_bastion
@@ -33,6 +34,7 @@ JUMPS = 50
 PASSWORD = "the device's own password"  # noqa: S105 - of a device that lives for this measurement
 LONGEST = 900.0
 SETTLE_SECONDS = 5.0
+KEYS = 10
 KIB = 1024
 
 
@@ -73,7 +75,8 @@ async def _seat_and_cut(bastion: Bastion, crowd: asyncio.subprocess.Process, ses
     device = await _said(crowd)
     people = [f"camille{number}" for number in range(-(-sessions // JUMPS))]
     await _declare(bastion, device, people)
-    answers = [bastion.answers(login) for login in people]
+    bastion.clock.advance(timedelta(seconds=30))  # they enrolled by the code of before
+    answers = [[bastion.world.passwords[login].reveal(), bastion.world.code(login)] for login in people]
     before, began, worked = resident(_own()), time.monotonic(), time.process_time()
     asked = {"port": bastion.gateway.port, "people": people, "answers": answers, "sessions": sessions}
     if crowd.stdin is None:
@@ -91,6 +94,12 @@ async def _seat_and_cut(bastion: Bastion, crowd: asyncio.subprocess.Process, ses
     await asyncio.sleep(4 * SETTLE_SECONDS)
     idle = (time.process_time() - rested) / (time.monotonic() - from_then)
     print(f"CPU while all are idle: {idle * 100:.0f} % of a core")
+    worked, began = time.process_time(), time.monotonic()
+    crowd.stdin.write(b"\n")
+    keys = await _said(crowd)
+    typed = (time.process_time() - worked) - idle * (time.monotonic() - began)
+    rate = keys / (time.monotonic() - began)
+    print(f"CPU a keystroke, with its echo: {typed / keys * 1000:.2f} ms ({rate:.0f} keys a second in all)")
     window = bastion.world.window
     end = window.occurrences[0].end
     worked, began = time.process_time(), time.monotonic()
@@ -141,7 +150,9 @@ async def _declare(bastion: Bastion, device: dict[str, Any], people: Sequence[st
             supplier_id=world.supplier.id,
         )
         await world.enrol(await services.people.invite(dsi, world.id, world.who(login)))
-    world.window = await world.add_window(people=people, devices=[row.id])
+    world.window = await world.add_window(
+        people=people, devices=[row.id], kind=InterventionKind.REMOTE_MONITORING
+    )
 
 
 # --- the other process ------------------------------------------------------------------------------------
@@ -172,21 +183,23 @@ class _Person(asyncssh.SSHClient):
         return self._answers[: len(prompts)]
 
 
-async def _waits(process: asyncssh.SSHServerProcess[bytes]) -> None:
+async def _echoes(process: asyncssh.SSHServerProcess[bytes]) -> None:
     process.stdout.write(b"maint@crowded: ")
-    await process.wait_closed()
+    while typed := await process.stdin.read(100):
+        process.stdout.write(typed)
 
 
 async def _crowd() -> None:
     key = asyncssh.generate_private_key("ssh-ed25519")
     device = await asyncssh.listen(
-        "127.0.0.1", 0, server_factory=_Device, server_host_keys=[key], process_factory=_waits, encoding=None
+        "127.0.0.1", 0, server_factory=_Device, server_host_keys=[key], process_factory=_echoes, encoding=None
     )
     public = key.export_public_key().decode().strip()
     print(json.dumps({"port": device.get_port(), "host_key": public}), flush=True)
     asked = json.loads(await asyncio.to_thread(sys.stdin.readline))
     common: dict[str, Any] = {"config": None, "agent_path": None, "known_hosts": None, "client_keys": None}
     seats: list[asyncssh.SSHClientConnection] = []
+    shells: list[asyncssh.SSHClientProcess[bytes]] = []
     left = asked["sessions"]
     for login, answers in zip(asked["people"], asked["answers"], strict=True):
         outer = await asyncssh.connect(
@@ -197,11 +210,27 @@ async def _crowd() -> None:
             process = await inner.create_process(term_type="xterm", encoding=None)
             await process.stdout.readuntil(b"crowded: ")
             seats.append(inner)
+            shells.append(process)
         left -= min(left, JUMPS)
     print(json.dumps(f"{len(seats)} clients are at the device's prompt"), flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    echoed = await asyncio.gather(
+        *(_type(shell, number / len(shells)) for number, shell in enumerate(shells))
+    )
+    print(json.dumps(sum(echoed)), flush=True)
     await asyncio.gather(*(seat.wait_closed() for seat in seats))
     print(json.dumps(len(seats)), flush=True)
     await asyncio.to_thread(sys.stdin.readline)
+
+
+async def _type(shell: asyncssh.SSHClientProcess[bytes], late: float) -> int:
+    """Type one key every two seconds, beginning *late*, and wait for each echo; return how many came."""
+    await asyncio.sleep(2 * late)
+    for _ in range(KEYS):
+        shell.stdin.write(b"x")
+        await shell.stdout.readexactly(1)
+        await asyncio.sleep(2)
+    return KEYS
 
 
 if __name__ == "__main__":

@@ -87,6 +87,13 @@ async def journal(api: ApiClient, name: str, session: str) -> dict[str, Any]:
     return found[0]
 
 
+async def until_stored(api: ApiClient) -> None:
+    """Wait until every gateway says that its traces arrive again: before, no télémaintenance opens."""
+    async with asyncio.timeout(60):
+        while not (await asyncio.to_thread(api.get, "/v1/store"))["reachable"]:  # noqa: ASYNC110 - a query
+            await asyncio.sleep(0.2)
+
+
 async def whole(api: ApiClient) -> None:
     """Insist that every chain of the journal is as its writers left it."""
     proof = await asyncio.to_thread(api.post, "/v1/journal/verify")
@@ -176,6 +183,7 @@ async def test_without_postgresql_nothing_opens_and_what_is_open_goes_on(
     assert (await journal(api, "session.closed", live["id"]))["details"]["reason"] == "left"
     assert before <= {(one["writer"], one["seq"]) for one in await listed(api, "/v1/journal")}
     await whole(api)
+    await until_stored(api)
 
 
 async def test_a_network_cut_on_either_side_is_told(house: Cluster, api: ApiClient) -> None:
