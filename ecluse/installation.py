@@ -122,9 +122,9 @@ async def initialise(
     RecorderError.
     """
     check(directory, timezone, administrators, names)
-    with _all_or_nothing(directory):
+    with all_or_nothing(directory):
         try:
-            _make_files(directory, hospital, clock, names)
+            make_files(directory, hospital, clock, names)
             databases = _make_databases(directory, apart=users is not None)
             made = await _populate(
                 databases, directory, hospital, timezone, security_contact, administrators, clock
@@ -138,7 +138,7 @@ async def initialise(
 
 
 @contextmanager
-def _all_or_nothing(directory: Path) -> Iterator[None]:
+def all_or_nothing(directory: Path) -> Iterator[None]:
     """Put things back as they were where the block fails or is cancelled: *directory* absent, or empty."""
     absent = [path for path in (directory, *directory.parents) if not path.exists()]
     try:
@@ -167,7 +167,8 @@ def _is_dns_name_or_address(name: str) -> bool:
     return True
 
 
-def _make_files(directory: Path, hospital_name: str, clock: Clock, names: Sequence[str]) -> None:
+def make_files(directory: Path, hospital_name: str, clock: Clock, names: Sequence[str]) -> None:
+    """Make the folders, keys and certificates of a new installation; raises OSError."""
     for folder in ("", "keys", "tls", "spool", "traces", "search", "run"):
         (directory / folder).mkdir(mode=PRIVATE, parents=True, exist_ok=True)
     directory.chmod(PRIVATE)

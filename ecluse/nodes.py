@@ -3,7 +3,7 @@
 import re
 import shutil
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from recorder.seal.signing import generate_key
 
 PRIVATE = 0o700
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
-_NODE = re.compile(r"^node\s*=.*$", re.MULTILINE)
+NODE = re.compile(r"^node\s*=.*$", re.MULTILINE)
 _DATA_DIR = re.compile(r"^data_dir\s*=.*\n?", re.MULTILINE)
 
 
@@ -62,9 +62,14 @@ def make_node(name: str, folder: Path, config: Path, settings: Settings) -> Node
 def _fill(folder: Path, name: str, config: Path, settings: Settings) -> tuple[Path, ...]:
     for part in ("", "keys", "spool", "run"):
         (folder / part).mkdir(mode=PRIVATE, parents=True, exist_ok=True)
-    _write_settings(config, folder / CONFIG_NAME, name)
+    carry_settings(config, folder / CONFIG_NAME, NODE, f'node = "{name}"')
+    return bring(folder, settings, _needed(settings))
+
+
+def bring(folder: Path, settings: Settings, paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Copy *paths* of the installation into *folder*, to the same places; return those that are not in it."""
     elsewhere = []
-    for path in _needed(settings):
+    for path in paths:
         if not path.is_relative_to(settings.data_dir):
             elsewhere.append(path)
             continue
@@ -75,7 +80,7 @@ def _fill(folder: Path, name: str, config: Path, settings: Settings) -> tuple[Pa
             shutil.copytree(path, target)
         else:
             shutil.copy2(path, target)
-    return tuple(elsewhere)
+    return tuple(dict.fromkeys(elsewhere))
 
 
 def _own(folder: Path, settings: Settings, path: Path) -> Path:
@@ -102,12 +107,26 @@ def _needed(settings: Settings) -> Iterator[Path]:
             yield file
 
 
-def _write_settings(source: Path, target: Path, name: str) -> None:
-    """Write the settings in *source* with that node's *name*; paths stay relative to wherever the folder will be."""
+def store_files(settings: Settings) -> Iterator[Path]:
+    """What a gateway and a console open the databases and the bucket with, all users of them."""
+    if settings.store.bucket is not None:
+        yield from dict.fromkeys((settings.store_credentials, settings.console_store_credentials))
+        if settings.store.ca is not None:
+            yield settings.data_dir / settings.store.ca
+    for section in (settings.policy_database, settings.trace_database):
+        files = (section.password_file, section.gateway_password_file, section.console_password_file)
+        yield from (file for file in files if file is not None)
+
+
+def carry_settings(source: Path, target: Path, place: re.Pattern[str], line: str) -> None:
+    """Write the settings in *source* to *target* with *line* at that *place*, or first where there is none.
+
+    The data directory is left out: it is where the file is. Raises InstallationError where the line says nothing there.
+    """
     text = _DATA_DIR.sub("", source.read_text(encoding="utf-8"))
-    line = f'node = "{name}"'
-    text = _NODE.sub(line, text, count=1) if _NODE.search(text) else f"{line}\n{text}"
-    if tomllib.loads(text).get("node") != name:
-        raise InstallationError("nodes.settings", path=str(source))
+    text = place.sub(line, text, count=1) if place.search(text) else f"{line}\n{text}"
+    key, value = next(iter(tomllib.loads(line).items()))
+    if tomllib.loads(text).get(key) != value:
+        raise InstallationError("nodes.settings", path=str(source), setting=key)
     target.write_text(text, encoding="utf-8")
     target.chmod(0o640)

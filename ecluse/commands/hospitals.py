@@ -1,9 +1,12 @@
 """``ecluse hospitals``: the establishment and the contact its screens show."""
 
+import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ecluse.commands.config import ConfigOption
 from ecluse.desk import AsJson, Desk
 from ecluse.tables import Column, whole
 
@@ -28,6 +31,73 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
         Column("field.contact"),
     )
     desk.show_table(columns, rows, found)
+
+
+@group.command(
+    "add",
+    epilog='Example: ecluse hospitals add "CH de Tulle" /var/lib/tulle --node tulle1 --contact "RSSI, poste 7" '
+    '--administrator "dsi:Zoé Roy:zoe.roy@tulle.example" --administrator "max:Max Roy:max.roy@tulle.example" '
+    "--config /var/lib/ecluse/ecluse.toml",
+)
+def add(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The further hospital's name, as people read it.")],
+    directory: Annotated[Path, typer.Argument(help="Its data directory, new or empty.")],
+    node: Annotated[str, typer.Option("--node", help="Its gateway's name, used by no other gateway.")],
+    administrator: Annotated[
+        list[str],
+        typer.Option("--administrator", metavar="LOGIN:NAME:E-MAIL", help="Its own, twice at least."),
+    ],
+    contact: Annotated[str, typer.Option("--contact", help="Whom its people call about security.")],
+    timezone: Annotated[str, typer.Option("--timezone", help="IANA name of its time zone.")] = "Europe/Paris",
+    names: Annotated[
+        list[str] | None, typer.Option("--name", help="DNS name or address of its API and its gateway.")
+    ] = None,
+    config: ConfigOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a hospital to the databases of this installation, while it runs, with a data directory of its own.
+
+    It works on this machine's files, as init does. Neither hospital sees anything of the other.
+    """
+    from ecluse import settings
+    from ecluse.errors import InstallationError
+    from ecluse.installation import Administrator
+    from ecluse.neighbours import add_hospital
+    from policy.clock import SystemClock
+
+    desk = Desk.of(context, as_json)
+    found = settings.find(config)
+    try:
+        made = asyncio.run(
+            add_hospital(
+                directory,
+                node=node,
+                config=found,
+                settings=settings.load(found),
+                hospital=name,
+                timezone=timezone,
+                security_contact=contact,
+                administrators=[Administrator.parse(text) for text in administrator],
+                clock=SystemClock(),
+                names=tuple(names or ()),
+            )
+        )
+    except OSError as error:
+        raise InstallationError("init.unusable", directory=str(directory), why=error.strerror) from error
+    tokens = {login: token.reveal() for login, token in made.invitations.items()}
+    elsewhere = [str(path) for path in made.elsewhere]
+    place = str(directory.resolve())
+    if as_json:
+        told = {"hospital_id": made.hospital_id, "data_dir": place, "invitations": tokens}
+        desk.show_json({**told, "elsewhere": elsewhere})
+        return
+    desk.tell("hospitals.added", hospital=name, directory=place)
+    for login, token in tokens.items():
+        desk.tell("init.invitation", login=login, token=token)
+    for path in elsewhere:
+        desk.tell("nodes.elsewhere", path=path)
+    desk.tell("hospitals.next", config=str(directory.resolve() / settings.CONFIG_NAME))
 
 
 @group.command("contact", epilog='Example: ecluse hospitals contact "RSSI, poste 4242"')
