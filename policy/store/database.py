@@ -6,7 +6,9 @@ write lock at once (BEGIN IMMEDIATE), so that it never finds out too late that i
 """
 
 import asyncio
+import math
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -14,7 +16,13 @@ from typing import Self
 
 from sqlalchemy import Connection, event, func, make_url, select
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    IntegrityError,
+    InvalidatePoolError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
@@ -28,6 +36,9 @@ from policy.store.unit_of_work import UnitOfWork, View
 BUSY_TIMEOUT_MS = 5000
 """How long a writer waits for another process's write lock, on either database."""
 
+RESTED_SECONDS = 1.0
+"""A connection to PostgreSQL used within this time is believed to live: if it does not, that one question fails."""
+_LEFT = "ecluse.left"
 _STEP_MS = 100
 """How long one try for SQLite's write lock lasts; between tries, whoever waits can be told to stop."""
 
@@ -219,14 +230,30 @@ def _engine(url: URL, connections: Connections, *, pooled: bool) -> AsyncEngine:
                 "idle_in_transaction_session_timeout": "30000",
             },
         }
-        options["pool_pre_ping"] = pooled
     if pooled:
         options |= {"pool_size": 10, "max_overflow": 20, "pool_timeout": BUSY_TIMEOUT_MS / 1000}
     engine = create_async_engine(url, **options)
     if embedded:
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    elif pooled:
+        event.listen(engine.sync_engine, "checkin", _leave)
+        event.listen(engine.sync_engine, "checkout", _ask_again)
     return engine
+
+
+def _leave(_connection: object, entry: ConnectionPoolEntry) -> None:
+    entry.info[_LEFT] = time.monotonic()
+
+
+def _ask_again(connection: object, entry: ConnectionPoolEntry, _proxy: object) -> None:
+    """Ask a connection that rested whether its server is still there: each time is three messages too many."""
+    if time.monotonic() - entry.info.get(_LEFT, -math.inf) < RESTED_SECONDS:
+        return
+    try:
+        connection.ping()  # type: ignore[attr-defined]  # the driver's own object
+    except Exception as error:
+        raise InvalidatePoolError("the server of this connection is gone") from error
 
 
 def _prepare_sqlite(connection: object, _entry: ConnectionPoolEntry) -> None:
