@@ -19,7 +19,7 @@ def register(root: typer.Typer) -> None:
     root.add_typer(app, name="nodes")
 
 
-@app.command("new", epilog="Example: ecluse nodes new node2 /root/node2 --config /var/lib/ecluse/ecluse.toml")
+@app.command("new", epilog="Example: ecluse nodes new node2 /srv/node2 --config /var/lib/ecluse/ecluse.toml")
 def new(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="The gateway's name in sessions, traces and journal: node2.")],
