@@ -77,8 +77,8 @@ def init(
         return
     desk.tell("init.done", directory=str(directory.resolve()))
     for login, token in tokens.items():
-        desk.tell("init.invitation", login=login, token=token)
+        desk.write(desk.say("init.invitation", login=login, token=token))  # copied, so never wrapped
     config = directory.resolve() / CONFIG_NAME
     settings = load(config)
     url = settings.console.url(*(name or ()))
-    desk.tell("init.next", config=str(config), ca=str(settings.authority), url=url)
+    desk.write(desk.say("init.next", config=str(config), ca=str(settings.authority), url=url))
