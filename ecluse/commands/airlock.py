@@ -18,7 +18,7 @@ SideConfig = Annotated[
     Path,
     typer.Option("--config", help="The side's own settings, as 'airlock keys' made them.", metavar="FILE"),
 ]
-DEFAULT = Path("/etc/ecluse/airlock.toml")
+DEFAULT = Path("/etc/ecluse-airlock/airlock.toml")
 
 
 def register(root: typer.Typer) -> None:
@@ -53,7 +53,7 @@ def keys(
     )
 
 
-@app.command("check", epilog="Example: ecluse airlock check --config /etc/ecluse/airlock.toml")
+@app.command("check", epilog="Example: ecluse airlock check --config /etc/ecluse-airlock/airlock.toml")
 def check(context: typer.Context, config: SideConfig = DEFAULT, as_json: AsJson = False) -> None:
     """Read a side's settings, keys and certificates as the programs will, and show when the certificates end."""
     from ecluse import airlock
@@ -82,7 +82,7 @@ def check(context: typer.Context, config: SideConfig = DEFAULT, as_json: AsJson 
         raise typer.Exit(1)
 
 
-@app.command("front", epilog="Example: ecluse airlock front --config /etc/ecluse/airlock.toml")
+@app.command("front", epilog="Example: ecluse airlock front --config /etc/ecluse-airlock/airlock.toml")
 def front(config: SideConfig = DEFAULT) -> None:
     """Run the front, before the hospital's network: it takes technicians' connections. SIGTERM drains it."""
     from ecluse.processes import airlock
@@ -90,7 +90,7 @@ def front(config: SideConfig = DEFAULT) -> None:
     airlock.run_front(config)
 
 
-@app.command("relay", epilog="Example: ecluse airlock relay --config /etc/ecluse/airlock.toml")
+@app.command("relay", epilog="Example: ecluse airlock relay --config /etc/ecluse-airlock/airlock.toml")
 def relay(config: SideConfig = DEFAULT) -> None:
     """Run the relay, inside: it dials out to the front, and brings what comes to the gateway. SIGTERM drains it."""
     from ecluse.processes import airlock
