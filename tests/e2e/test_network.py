@@ -17,6 +17,7 @@ import pytest_asyncio
 from admin_api.alarms.causes import Thresholds, sightings
 from ecluse.diagnosis.flows import routing
 from gateway.target.flows import FlowBroker
+from policy.domain.tasks import TaskKind, TaskResult
 from tests.support.hospital_network import (
     FRONT,
     FRONT_PORT,
@@ -254,6 +255,33 @@ async def test_without_the_broker_nothing_is_dialled(hospital: HospitalNetwork, 
     [entry] = await hospital.journal("device.failed")
     assert entry.event.details["error"] == "FlowRefused"
     assert "does not answer" in str(entry.event.details["detail"])
+
+
+async def test_a_device_task_opens_the_way_for_itself(hospital: HospitalNetwork) -> None:
+    """Keys are fetched from a registered device, and nothing stays open; of another, the planner reads why not."""
+    world = hospital.world
+
+    async def fetched() -> TaskResult:
+        tasks, dsi = world.services.device_tasks, world.who("dsi")
+        asked = await tasks.request(dsi, world.id, TaskKind.FETCH_HOST_KEYS, world.device.id)
+        async with asyncio.timeout(30):
+            while (done := (await tasks.get(dsi, world.id, asked.id)).result) is None:  # noqa: ASYNC110 - the gateway's process
+                await asyncio.sleep(0.05)
+        return done
+
+    done = await fetched()
+    assert (done.ok, [" ".join(line.split()[:2]) for line in done.host_keys]) == (
+        True,
+        [*world.device.host_keys],
+    )
+    await eventually(lambda: hospital.open_ways() == [])
+    hospital.write_register()
+    try:
+        refused = await fetched()
+    finally:
+        hospital.write_register(*hospital.registered)
+    assert not refused.ok
+    assert "register" in refused.detail
 
 
 async def test_the_register_binds_the_gateway(hospital: HospitalNetwork) -> None:
