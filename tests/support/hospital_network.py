@@ -135,7 +135,9 @@ class HospitalNetwork:
         until(lambda: self.log("broker").count("ready") > before, "the broker is not ready")
 
     async def start_gateway(self) -> None:
-        """Start the gateway as its own user, and wait until it serves."""
+        """Start the gateway as its own user unless it runs, and wait until it serves."""
+        if "gateway" in self.processes:
+            return
         self.start(
             "gateway", "gateway", *as_user(GATEWAY_USER), sys.executable, "-P", "-m", "ecluse",
             "gateway", "--config", str(self.data / "ecluse.toml"),
