@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from ecluse.settings import Settings
 from policy.services import Services
+from recorder.audit.events import SecurityEvent
+from recorder.audit.journal import Journal
 from recorder.ports import TraceStore
 from recorder.seal.ring import ReaderRing
 from recorder.search.indexer import Indexer
@@ -12,7 +14,12 @@ from recorder.store.database import Database
 
 
 def search_of(
-    settings: Settings, built: Services, database: Database, store: TraceStore, ring: ReaderRing
+    settings: Settings,
+    built: Services,
+    database: Database,
+    store: TraceStore,
+    ring: ReaderRing,
+    journal: Journal,
 ) -> Indexer | None:
     """Return the search of the settings, None where they turn it off. It reads by the keys that *ring* has open."""
     chosen = settings.search
@@ -23,6 +30,18 @@ def search_of(
         async with built.database.read() as view:
             return [hospital.id for hospital in await view.hospitals.list()]
 
+    async def tell(hospital_id: str, name: str, session_id: str | None, facts: dict[str, object]) -> None:
+        await journal.append(
+            SecurityEvent(
+                name=name,
+                hospital_id=hospital_id,
+                at=built.clock.now(),
+                actor="console",
+                session_id=session_id,
+                details=facts,
+            )
+        )
+
     return Indexer(
         database,
         settings.search_folder,
@@ -31,4 +50,5 @@ def search_of(
         keys=ring.readers,
         now=built.clock.now,
         bounds=Bounds(cpu_seconds=chosen.cpu_seconds, memory_mib=chosen.memory_mib, text_mib=chosen.text_mib),
+        tell=tell,
     )

@@ -212,6 +212,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
     # who reads it
     Cause(kind="reader_locked_out", event="alarm.reader_locked_out", severity=_H, key=_fact("name")),
     Cause(kind="readers_changed", event="alarm.readers_changed", severity=_H, key=_fact("added", "gone")),
+    Cause(kind="search_failed", event="alarm.search_failed", severity=_N, key=_session),
+    Cause(kind="search_failed", event="alarm.search_caught_up", severity=_N, key=_session, over=True),
     Cause(kind="purge_stopped", event="alarm.purge_stopped", severity=_H, key=_one),
     Cause(kind="purge_stopped", event="alarm.purge_resumed", severity=_H, key=_one, over=True),
     Cause(kind="purge_failed", event="alarm.purge_failed", severity=_C, key=_session),

@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
-from admin_api.deps import Context, Ctx, Paging, Who, cut_page
+from admin_api.deps import Context, Ctx, Paging, Who, cut_page, source_of
 from admin_api.security.permissions import REPLAYING, RESUMING, GuardedRoute
 from admin_api.v1.schemas.base import Reason
-from admin_api.v1.schemas.retention import ErasureIn, ErasureOut, ErasuresPage
+from admin_api.v1.schemas.retention import ApprovalIn, ErasureIn, ErasureOut, ErasuresPage
 from policy.domain.erasures import Erasure, ErasureState
 from policy.domain.holds import Recorded
 from policy.errors import NotFound
@@ -29,16 +29,20 @@ async def list_erasures(
 
 
 @router.post("", status_code=201, openapi_extra=REPLAYING)
-async def ask_erasure(context: Ctx, who: Who, body: ErasureIn) -> ErasureOut:
-    """Ask that a recording be erased before its time. Another person must approve; a hold beats it."""
+async def ask_erasure(request: Request, context: Ctx, who: Who, body: ErasureIn) -> ErasureOut:
+    """Ask that a recording be erased before its time, with a fresh code. Another person must approve; a hold beats it."""
+    await context.readers.prove(who, body.code, source_of(request))
     about = await recorded_of(context, who, body.session_id)
     made = await context.services.erasures.ask(who.person.id, who.hospital_id, about, reason=body.reason)
     return _shown(context, made)
 
 
 @router.post("/{erasure_id}/approve", openapi_extra=RESUMING)
-async def approve_erasure(context: Ctx, who: Who, erasure_id: str, body: Reason) -> ErasureOut:
-    """Approve what somebody else asked for: the recording can be read no more a moment later, and never again."""
+async def approve_erasure(
+    request: Request, context: Ctx, who: Who, erasure_id: str, body: ApprovalIn
+) -> ErasureOut:
+    """Approve, with a fresh code, what somebody else asked for: the recording can be read by nobody a moment later."""
+    await context.readers.prove(who, body.code, source_of(request))
     changed = await _decided(context, who, erasure_id, body.reason, approve=True)
     context.keeper.wake()
     return changed

@@ -60,7 +60,8 @@ def ask(
     """Ask that a recording be erased now. Another person must approve; a hold beats it."""
     desk = Desk.of(context, as_json)
     found = names.trace(desk.client, session)
-    made = desk.client.post("/v1/erasures", {"session_id": found["id"], "reason": reason})
+    body = {"session_id": found["id"], "reason": reason, "code": desk.fresh_code()}
+    made = desk.client.post("/v1/erasures", body)
     desk.done(made, "erasures.asked", id=made["id"][:8], session=made["session_id"][:8])
 
 
@@ -79,7 +80,8 @@ def refuse(context: typer.Context, erasure: Id, reason: Why, as_json: AsJson = F
 def _decide(desk: Desk, text: str, verb: str, reason: str) -> None:
     every = list(desk.client.items("/v1/erasures"))
     found = names.only([item for item in every if item["id"].startswith(text)], "erasures", text)
-    done = desk.client.post(f"/v1/erasures/{found['id']}/{verb}", {"reason": reason})
+    proof = {"code": desk.fresh_code()} if verb == "approve" else {}
+    done = desk.client.post(f"/v1/erasures/{found['id']}/{verb}", {"reason": reason, **proof})
     key = "erasures.approved" if verb == "approve" else "erasures.refused"
     desk.done(done, key, session=done["session_id"][:8])
 

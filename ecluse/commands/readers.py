@@ -1,8 +1,9 @@
 """``ecluse readers``: whose keys open traces: made, retired, unlocked, and old traces wrapped for those of today."""
 
+import asyncio
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +13,9 @@ from ecluse.desk import AsJson, Desk
 from ecluse.errors import EcluseError, RecordingUnusable
 from ecluse.proving import meter
 from ecluse.tables import Column, whole
+
+if TYPE_CHECKING:
+    from ecluse.settings import Settings
 
 app = typer.Typer(
     no_args_is_help=True, help="The keys that open traces. The gateway seals for all of them, and holds none."
@@ -73,6 +77,7 @@ def new(
         raise EcluseError(
             "readers.unwritable", path=str(directory / f"{name}.pem"), why=str(error)
         ) from error
+    _tell(desk, settings, "readers.made", {"name": name, "key": made.key_id})
     suffix = PUBLIC if public_key is not None else PRIVATE if token is None else TOKEN
     path = str(directory / f"{name}{suffix}")
     key = "readers.made_here" if secret is None and public_key is None else "readers.made"
@@ -186,6 +191,7 @@ def retire(
 ) -> None:
     """Seal for a key no longer, from the next session on. It still opens what was sealed for it: see 'readers rewrap'."""
     from ecluse.readers import retire_reader
+    from recorder.seal.wrapping import ReaderPublicKey
 
     desk = Desk.of(context, as_json)
     settings = load(config)
@@ -199,7 +205,21 @@ def retire(
         raise EcluseError("readers.last", name=name) from error
     except OSError as error:
         raise EcluseError("readers.unwritable", path=str(settings.readers), why=str(error)) from error
+    _tell(desk, settings, "readers.retired", {"name": name, "key": ReaderPublicKey.load(path).key_id})
     desk.done({"name": name, "path": str(path)}, "readers.retired", name=name)
+
+
+def _tell(desk: Desk, settings: "Settings", name: str, facts: dict[str, object]) -> None:
+    """Write into the journal who did it; where that fails the keys are as they are, and it is said."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from ecluse.local_acts import journalled
+    from recorder.errors import RecorderError
+
+    try:
+        asyncio.run(journalled(settings, name, facts))
+    except (OSError, SQLAlchemyError, EcluseError, RecorderError) as error:
+        desk.note("readers.not_told", why=str(error) or type(error).__name__)
 
 
 @app.command("rewrap", epilog='Example: ecluse readers rewrap --reason "Key of 2027"')

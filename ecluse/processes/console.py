@@ -75,7 +75,7 @@ async def serve(settings: Settings) -> None:
         proofs = proofs_of(settings, database, journal, clock)
         store = trace_store(recording, clock.now)
         ring = ReaderRing(settings.reader_places, clock.now)
-        search = search_of(settings, built, database, store, ring)
+        search = search_of(settings, built, database, store, ring, journal)
         ingest = OutboxIngest(built, journal, clock)
         machine = JournalAlarms(settings.hospital_id, clock.now, "console")
         machine.journal = journal

@@ -42,9 +42,11 @@ class Witness:
         return self.now - since - unseen
 
     def before(self, age: timedelta) -> datetime:
-        """The latest aware instant of which so much time, or more, was seen to pass since."""
-        at = self.now - age
+        """The latest aware instant since which so much time was seen to pass; the first of all where nothing saw it."""
+        at, first = self.now - age, datetime.min.replace(tzinfo=UTC)
         while (missing := age - self.age(at)) > timedelta():
+            if at - first <= missing:
+                return first
             at -= missing
         return at
 

@@ -12,7 +12,6 @@ from typing import Final
 
 import structlog
 from sqlalchemy import func, select, tuple_
-from sqlalchemy.exc import SQLAlchemyError
 
 from recorder.errors import ReaderKeyUnusable, RecorderError, StoreUnavailable, TraceNotFound, TraceSealed
 from recorder.ports import Now, TraceStore
@@ -33,6 +32,10 @@ LATE: Final = timedelta(days=2)
 PAGE: Final = 200
 _LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
+FAILED: Final = "alarm.search_failed"
+CAUGHT_UP: Final = "alarm.search_caught_up"
+Tell = Callable[[str, str, "str | None", "dict[str, object]"], Awaitable[None]]
+"""Takes the hospital, the event's name, the session it is about (None: the whole index), and facts."""
 Keys = Callable[[], Sequence[ReaderKey]]
 """The readers' keys at hand now; none while they are locked."""
 Hospitals = Callable[[], Awaitable[Sequence[str]]]
@@ -59,6 +62,7 @@ class Indexer:
         keys: Gives the readers' keys.
         now: Wall clock, aware UTC.
         bounds: What a trace may cost.
+        tell: Told of what cannot be indexed, and that the index works again; it is an alarm's matter.
     """
 
     def __init__(
@@ -71,9 +75,12 @@ class Indexer:
         keys: Keys,
         now: Now,
         bounds: Bounds,
+        tell: Tell | None = None,
     ) -> None:
         self._database, self._folder, self._hospitals = database, folder, hospitals
         self._store, self._keys, self._now, self._bounds = store, keys, now, bounds
+        self._tell = tell
+        self._failing: set[str] = set()
         self._walks: dict[str, _Walk] = {}
         self._anew: set[str] = set()
         self._wake = asyncio.Event()
@@ -103,18 +110,37 @@ class Indexer:
             busy = False
             try:
                 for hospital_id in await self._hospitals():
-                    busy |= await self.step(hospital_id) > 0
-            except (RecorderError, SQLAlchemyError, OSError) as error:
+                    busy |= await self._tried(hospital_id)
+            except Exception as error:
+                # whatever it is, the console and the replay go on; what tells of it may be what fails
                 log.warning("search.put_off", why=f"{type(error).__name__}: {error}"[:300])
-            except Exception:
-                # whatever it is, the console and the replay go on
-                log.exception("search.failed")
             if not busy:
                 try:
                     await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
                 except TimeoutError:
                     continue
             self._wake.clear()
+
+    async def _tried(self, hospital_id: str) -> bool:
+        """Take a step, and tell when steps begin to fail and when they do so no more; return whether there is more to do."""
+        try:
+            busy = await self.step(hospital_id) > 0
+        except Exception as error:
+            log.exception("search.failed", hospital=hospital_id)
+            if hospital_id not in self._failing:
+                await self._say(hospital_id, FAILED, None, {"why": f"{type(error).__name__}: {error}"[:300]})
+                self._failing.add(hospital_id)
+            return False
+        if hospital_id in self._failing:
+            await self._say(hospital_id, CAUGHT_UP, None, {})
+            self._failing.discard(hospital_id)
+        return busy
+
+    async def _say(
+        self, hospital_id: str, name: str, session_id: str | None, facts: dict[str, object]
+    ) -> None:
+        if self._tell is not None:
+            await self._tell(hospital_id, name, session_id, facts)
 
     async def step(self, hospital_id: str) -> int:
         """Remove what is gone and index at most a page of what is new; return how many traces were taken up."""
@@ -241,6 +267,8 @@ class Indexer:
             await asyncio.to_thread(index.wait, header, waits, self._now())
             return
         await asyncio.to_thread(index.put, header, rendered, self._now())
+        if rendered.state is State.FAILED:
+            await self._say(header.hospital_id, FAILED, header.session_id, {"why": rendered.why})
         log.info(
             "search.indexed",
             session=header.session_id,

@@ -35,8 +35,9 @@ class Desk:
             structlog.reset_defaults()
             logging.getLogger().handlers[:] = handlers
 
-    def json(self, *arguments: str) -> Any:
+    def json(self, *arguments: str, typed: str | None = None) -> Any:
         """Run it for a script: exit code 0, and JSON."""
-        done = self.run(*arguments, "--json")
+        done = self.run(*arguments, "--json", typed=typed)
         assert done.exit_code == 0, done.output
-        return json.loads(done.stdout)
+        # what is typed is echoed on a line before the document
+        return json.loads(done.stdout if typed is None else done.stdout.partition("\n")[2])

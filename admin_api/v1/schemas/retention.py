@@ -1,7 +1,7 @@
 """Shapes of retention, holds and erasures."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -212,12 +212,26 @@ class ErasureIn(Input):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra=example(
-            session_id="5e000f5e4f3a4ac5b0f6c0a9b1a2c3d4", reason="Dossier d'un tiers filmé par erreur"
+            session_id="5e000f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+            reason="Dossier d'un tiers filmé par erreur",
+            code="492039",
         ),
     )
 
     session_id: str = Field(max_length=64)
     reason: Text
+    code: Annotated[str, Field(max_length=32, description="A fresh code of one's own.")]
+
+
+class ApprovalIn(Input):
+    """Why it is approved, and a fresh code of one's own: a token that was left somewhere erases nothing."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra=example(reason="Vérifié avec le DPO", code="492039")
+    )
+
+    reason: Text
+    code: Annotated[str, Field(max_length=32)]
 
 
 class ErasureOut(BaseModel):

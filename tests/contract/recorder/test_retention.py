@@ -94,6 +94,7 @@ async def test_only_time_that_was_seen_makes_old(database: Database, tmp_path: P
     assert abs(seen.age(EPOCH + 31 * DAY) - DAY) < timedelta(seconds=1)
     late = await witness(database, HOSPITAL, clock() + 10 * DAY, stamped=False)
     assert abs(late.age(EPOCH) - (4 * DAY + UNSEEN)) < timedelta(seconds=1)
+    assert abs(late.before(4 * DAY + UNSEEN) - EPOCH) < timedelta(seconds=1)
     # a database server has a clock of its own, and it is not in 2026 yet, or no more
     assert seen.doubt == ("database_clock" if database.dialect == "postgresql" else None)
 
@@ -102,6 +103,7 @@ async def test_without_any_checkpoint_nothing_is_old(database: Database) -> None
     """Where nothing ever saw time pass, no age counts."""
     seen = await witness(database, HOSPITAL, EPOCH + 1000 * DAY, stamped=False)
     assert seen.age(EPOCH) <= timedelta()
+    assert seen.before(DAY) < EPOCH - 100_000 * DAY
 
 
 async def test_what_a_gateway_says_to_be_old_is_as_old_as_it_is_known(

@@ -121,9 +121,14 @@ def test_of_a_purged_session_the_stub_is_handed_over(house: House, tmp_path: Pat
     session_id = record(house, lambda one: speak(one, "bonjour\r\n"))
     house.run(house.proofs.checkpoint("test", force=True))
     with house.client("rssi") as client, house.client("denis") as second:
-        asked = client.post("/v1/erasures", json={"session_id": session_id, "reason": "tiers <b>filmé</b>"})
+        asked = client.post(
+            "/v1/erasures",
+            json={"session_id": session_id, "reason": "tiers <b>filmé</b>", "code": house.next_code("rssi")},
+        )
         identifier = asked.json()["id"]
-        second.post(f"/v1/erasures/{identifier}/approve", json={"reason": "vu"}).raise_for_status()
+        second.post(
+            f"/v1/erasures/{identifier}/approve", json={"reason": "vu", "code": house.next_code("denis")}
+        ).raise_for_status()
         house.run(house.keeper.erase())
         package = client.get("/v1/evidence", params={**WHY, "session": session_id}).content
     there = [name for name in names(package) if name.startswith("traces/")]

@@ -28,6 +28,11 @@ def pass_days(house: House, days: int) -> None:
         house.run(house.proofs.checkpoint("test", force=True))
 
 
+def code(house: House, login: str) -> str:
+    """A code of hers as she types it."""
+    return f"{house.next_code(login)}\n"
+
+
 def told(house: House, name: str, session_id: str | None = None) -> list[dict[str, object]]:
     """What the journal's entries of that name hold."""
     house.ingest_all()
@@ -133,7 +138,7 @@ def test_a_hold_keeps_what_is_recorded_later_too(house: House, tmp_path: Path) -
     rssi, denis = Desk(house, tmp_path, "rssi"), Desk(house, tmp_path, "denis")
     first = recording(house)
     house.run(house.proofs.checkpoint("test", force=True))
-    asked = rssi.json("erasures", "ask", first, "--reason", "tiers")
+    asked = rssi.json("erasures", "ask", first, "--reason", "tiers", typed=code(house, "rssi"))
     why = ("--reason", "Parquet")
     hold = rssi.json("holds", "place", "--case", "Plainte 1", "--device", "scan01", *why)
     assert house.run(house.keeper.keep_holds()) == (1, 0)
@@ -143,7 +148,12 @@ def test_a_hold_keeps_what_is_recorded_later_too(house: House, tmp_path: Path) -
     for session in (first, second):
         objects = house.store.objects(house.store.find(house.world.id, session))
         assert [one.held for one in objects if one.name == "manifest.json"] == [True]
-    assert denis.run("erasures", "approve", asked["id"][:8], "--reason", "oui").exit_code == 1
+    assert (
+        denis.run(
+            "erasures", "approve", asked["id"][:8], "--reason", "oui", typed=code(house, "denis")
+        ).exit_code
+        == 1
+    )
     assert denis.run("holds", "lift", hold["id"][:8], *why).exit_code == 1
     pass_days(house, 200)
     assert house.run(house.keeper.purge()) == {"held": 2}
@@ -160,13 +170,18 @@ def test_two_persons_erase_and_a_stub_stays(house: House, tmp_path: Path) -> Non
     """Nobody alone, nobody her own; approved, the recording is gone at the next look, signed with both names."""
     rssi, denis = Desk(house, tmp_path, "rssi"), Desk(house, tmp_path, "denis")
     session = recording(house)
-    asked = rssi.json("erasures", "ask", session, "--reason", "tiers filmé")
+    asked = rssi.json("erasures", "ask", session, "--reason", "tiers filmé", typed=code(house, "rssi"))
     assert asked["state"] == "asked"
     house.run(house.keeper.erase())
-    own = rssi.run("erasures", "approve", asked["id"][:8], "--reason", "oui")
+    stale = denis.run("erasures", "approve", asked["id"][:8], "--reason", "oui", typed="000000\n")
+    assert (stale.exit_code, house.run(house.keeper.erase())) == (1, None)
+    assert rssi.json("erasures", "list")[0]["state"] == "asked"
+    own = rssi.run("erasures", "approve", asked["id"][:8], "--reason", "oui", typed=code(house, "rssi"))
     assert (own.exit_code, "four eyes" in own.output) == (1, True)
     assert house.store.objects(house.store.find(house.world.id, session))
-    denis.json("erasures", "approve", asked["id"][:8], "--reason", "vu avec le DPO")
+    denis.json(
+        "erasures", "approve", asked["id"][:8], "--reason", "vu avec le DPO", typed=code(house, "denis")
+    )
     house.run(house.keeper.erase())
     assert rssi.json("erasures", "list")[0]["state"] == "done"
     entry = told(house, "trace.purged", session)

@@ -1,9 +1,11 @@
 """``ecluse readers``: keys are made, listed, and never written over; without one the gateway does not start."""
 
 import json
+import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from recorder.seal.wrapping import generate_reader_key
@@ -22,6 +24,12 @@ def test_a_new_key_is_its_owners_and_is_sealed_for_next(tmp_path: Path) -> None:
         ("rssi.pem.pub", True),
     ]
     assert made["id"] in {row["id"] for row in listed}
+    with closing(sqlite3.connect(tmp_path / "data/traces.db")) as journal:
+        [(actor, content)] = journal.execute(
+            "SELECT actor, content FROM journal_entries WHERE name = 'readers.made'"
+        ).fetchall()
+    assert actor.startswith("system user ")
+    assert json.loads(content)["event"]["details"] == {"name": "rssi", "key": made["id"]}
     again = ecluse("readers", "new", "rssi", *config)
     assert again.exit_code == 1
     assert "rssi.pem" in again.output
@@ -74,3 +82,5 @@ def test_a_keys_life_in_the_files(tmp_path: Path) -> None:
     assert ecluse("readers", "retire", "court", *config).exit_code == 0
     last = ecluse("readers", "retire", "rssi", *config)
     assert (last.exit_code, "last key" in last.output) == (1, True)
+    (tmp_path / "data/traces.db").rename(tmp_path / "traces.db")
+    assert "could not be told" in ecluse("readers", "new", "more", *config).output

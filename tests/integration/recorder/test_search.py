@@ -15,12 +15,13 @@ from sqlalchemy import insert
 from recorder.capture.session import Recording
 from recorder.seal.wrapping import ReaderKey, generate_reader_key
 from recorder.search.hits import Hit, Search
-from recorder.search.indexer import RETRY, Indexer
+from recorder.search.indexer import CAUGHT_UP, FAILED, RETRY, Indexer
 from recorder.search.query import parse
 from recorder.search.rendering import Bounds, State
 from recorder.store.tables import sessions_purged
 from recorder.trace.frames import FrameType, canonical
 from tests.support.traces import HOSPITAL, Studio, header, studio, unexpected
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -46,6 +47,7 @@ class Library:
     keys: list[ReaderKey] = field(default_factory=list)
     at: datetime = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
     bounds: Bounds = field(default_factory=Bounds)
+    told: list[tuple[str, str | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Make the indexer."""
@@ -55,8 +57,14 @@ class Library:
         """Return an indexer as a console that starts again has it."""
         return Indexer(
             self.made.recorder.database, self.folder, hospitals=self.hospitals, store=self.made.recorder.store,
-            keys=lambda: self.keys, now=lambda: self.at, bounds=self.bounds,
+            keys=lambda: self.keys, now=lambda: self.at, bounds=self.bounds, tell=self.tell,
         )  # fmt: skip
+
+    async def tell(
+        self, _hospital: str, name: str, session_id: str | None, _facts: dict[str, object]
+    ) -> None:
+        """Keep what an alarm is made of."""
+        self.told.append((name, session_id))
 
     def forbid_store(self) -> None:
         """Let the indexer fail where it asks the store for anything."""
@@ -294,3 +302,23 @@ async def test_a_trace_that_was_changed_is_failed_by_name(tmp_path: Path) -> Non
         state, why = books.states()[session]
         assert state is State.FAILED
         assert "record" in why
+        assert books.told == [(FAILED, session)]
+
+
+async def test_an_index_that_cannot_be_written_is_told_once_and_when_it_works_again(tmp_path: Path) -> None:
+    """A file in the folder's place stops the indexing of both hospitals: each is told of, and that it is over."""
+    async with library(tmp_path, sealed=False) as books:
+        await books.record(work)
+        books.folder.parent.mkdir(parents=True, exist_ok=True)
+        books.folder.write_bytes(b"in the way")
+        running = asyncio.create_task(books.indexer.run())
+        await eventually(lambda: len(books.told) == 2)
+        for _ in range(3):
+            books.indexer.wake()
+            await asyncio.sleep(0)
+        assert books.told == [(FAILED, None)] * 2
+        books.folder.unlink()
+        books.indexer.wake()
+        await eventually(lambda: len(books.told) == 4)
+        running.cancel()
+        assert books.told[2:] == [(CAUGHT_UP, None)] * 2
