@@ -108,7 +108,9 @@ def _run(program: str, url: URL, *options: str) -> None:
     except subprocess.TimeoutExpired as error:
         raise BackupError("backup.database", place=url.database, why="timeout") from error
     if done.returncode:
-        why = (done.stderr.strip().splitlines() or ["?"])[-1][:300]
+        said = done.stderr.strip().splitlines() or ["?"]
+        # the statement follows what was wrong with it
+        why = next((line for line in said if "error" in line.lower()), said[-1])[:300]
         raise BackupError("backup.database", place=url.database, why=why)
 
 

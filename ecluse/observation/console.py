@@ -1,6 +1,7 @@
 """What a console tells of itself."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 from time import perf_counter
 from typing import Final
 
@@ -14,11 +15,13 @@ from admin_api.console.guard import is_page
 from admin_api.evidence import OutboxIngest
 from admin_api.health import LIVE, READY
 from ecluse.clocks import ClockWatch
+from ecluse.diagnosis.backups import MADE, REHEARSED, newest
 from ecluse.observation import readiness
 from ecluse.observation.metrics import QUICK, ProcessMetrics
 from policy.domain.ids import HospitalId
 from policy.errors import PolicyUnavailable
 from policy.services import Services
+from recorder.errors import RecorderError
 from recorder.proof.notary import newest_at
 from recorder.store.database import Database
 
@@ -66,6 +69,12 @@ class ConsoleMetrics(ProcessMetrics):
             ("queue",),
             registry=registry,
         )
+        self._backup = Gauge(
+            "ecluse_backup_age_seconds",
+            "Age of the newest backup, and of the newest rehearsal of a restoration; NaN where there is none.",
+            ("step",),
+            registry=registry,
+        )
         self._checkpoint = Gauge(
             "ecluse_checkpoint_age_seconds",
             "Age of the newest signed checkpoint; NaN where there is none or nobody can tell.",
@@ -98,13 +107,16 @@ class ConsoleMetrics(ProcessMetrics):
             }
         for queue, depth in depths.items():
             self._waiting.labels(queue).set(depth)
-        self._checkpoint.set(await self._age())
+        self._checkpoint.set(await self._age(newest_at(self._database, self._hospital_id)))
+        for step, name in (("made", MADE), ("rehearsed", REHEARSED)):
+            age = await self._age(newest(self._database, self._hospital_id, name))
+            self._backup.labels(step).set(age)
 
-    async def _age(self) -> float:
+    async def _age(self, question: Awaitable[datetime | None]) -> float:
         try:
-            at = await newest_at(self._database, self._hospital_id)
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("metrics.checkpoint_unknown", error=type(error).__name__)
+            at = await question
+        except (RecorderError, SQLAlchemyError, OSError) as error:
+            log.warning("metrics.age_unknown", error=type(error).__name__)
             return _NOT_KNOWN
         return _NOT_KNOWN if at is None else (self._built.clock.now() - at).total_seconds()
 

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pyotp
 import pytest
 
 from ecluse import composition, settings
+from ecluse.backup.making import make
 from policy import services
 from policy.clock import SystemClock
 from policy.domain.ids import HospitalId
@@ -274,3 +275,29 @@ def test_old_archives_of_the_folder_make_room(house: House) -> None:
     left = sorted(path.name for path in folder.iterdir())
     assert len(left) == 2
     assert left[0] == "ecluse-20200103-020000.backup"
+
+
+def test_what_the_store_gets_meanwhile_is_there_whole(house: House, tmp_path: Path) -> None:
+    """A trace that is sealed while the backup runs is in it as it was at the end: what came is there, what went is not."""
+    traces = house.config.parent / "traces"
+    folder = next(path.parent for path in traces.rglob("manifest.json"))
+    (folder / "tail").write_bytes(b"the last piece, not sealed yet")
+    (folder / "growing").write_bytes(b"short")
+
+    def tell(name: str, _done: int, _total: int) -> None:
+        if "/spool" in name and (folder / "tail").exists():
+            (folder / "tail").unlink()
+            (folder / "growing").write_bytes(b"short, and longer since")
+            (folder / "sealed").write_bytes(b"the last piece, sealed")
+
+    archive = tmp_path / "moving.backup"
+    try:
+        make(settings.load(house.config), house.config, archive, datetime.now(UTC), tell)
+    finally:
+        for name in ("tail", "growing", "sealed"):
+            (folder / name).unlink(missing_ok=True)
+    assert house.restore(archive, tmp_path / "restored").exit_code == 0
+    back = tmp_path / "restored/traces" / folder.relative_to(traces)
+    assert (back / "sealed").read_bytes() == b"the last piece, sealed"
+    assert (back / "growing").read_bytes() == b"short, and longer since"
+    assert not (back / "tail").exists()
