@@ -4,7 +4,9 @@ import fcntl
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Generator, Iterator
+from compileall import compile_dir
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from ecluse.demo.leftovers import collect, temporary_folder
 from tests.support import postgres
 
 pytest_plugins = ["tests.support.matrix", "tests.support.reader_token"]
+
+sys.dont_write_bytecode = False  # of what pytest makes of the test modules, for the next run
 
 # how long a case takes to draw tells how busy the machine is, and of a fresh clone that Unicode's tables are made first
 hypothesis_settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -40,6 +44,9 @@ def logs_as_they_were() -> Iterator[None]:
         root.removeHandler(handler)
 
 
+PACKAGES = ("ecluse", "admin_api", "gateway", "policy", "recorder", "tests/support")
+"""Compiled once, for the tests start some hundred processes, and none of them would keep what it compiled where
+PYTHONDONTWRITEBYTECODE is set."""
 TURNS = "TESTS_TURNS"
 """The variable that tells workers where they take turns."""
 
@@ -48,6 +55,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Clear away what killed runs left, and make the place where workers take turns; once a run."""
     if not hasattr(config, "workerinput"):
         collect(*filter(None, [postgres.place()]))
+        for package in PACKAGES:
+            compile_dir(Path(__file__).parents[1] / package, quiet=2)
         os.environ[TURNS] = str(temporary_folder("turns"))
 
 
