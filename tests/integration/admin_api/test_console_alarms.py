@@ -133,11 +133,11 @@ def test_the_pages_of_alarms_fit_telephones_and_screen_readers(
                 for name, value in ((CONSOLE, secret), ("__Host-ecluse-language", language)):
                     cookie = {"name": name, "value": value, "path": "/", "secure": True}
                     browser.command("POST", "/cookie", {"cookie": cookie})
-                for width in (1280, 390):
-                    browser.resize(width, 900)
-                    for path in ("/console/alarms", f"/console/alarms/{raised['host_key_changed'].id}"):
-                        browser.go(f"{house.url}{path}")
-                        browser.find("h1")
+                for path in ("/console/alarms", f"/console/alarms/{raised['host_key_changed'].id}"):
+                    browser.go(f"{house.url}{path}")
+                    browser.find("h1")
+                    for width in (1280, 390):
+                        browser.resize(width, 900)
                         wide = browser.run("return document.documentElement.scrollWidth")
                         assert wide <= width, (path, language)
                         assert browser.faults() == []

@@ -168,11 +168,11 @@ def test_the_pages_of_retention_fit_telephones_and_screen_readers(old_house: Hou
                 for name, value in ((CONSOLE, secret), ("__Host-ecluse-language", language)):
                     cookie = {"name": name, "value": value, "path": "/", "secure": True}
                     browser.command("POST", "/cookie", {"cookie": cookie})
-                for width in (1280, 390):
-                    browser.resize(width, 900)
-                    for number, path in enumerate(paths):
-                        browser.go(f"{house.url}{path}")
-                        browser.find("h1")
+                for number, path in enumerate(paths):
+                    browser.go(f"{house.url}{path}")
+                    browser.find("h1")
+                    for width in (1280, 390):
+                        browser.resize(width, 900)
                         wide = browser.run("return document.documentElement.scrollWidth")
                         assert wide <= width, (path, language)
                         assert browser.faults() == [], (path, language)

@@ -40,10 +40,10 @@ def test_the_pages_are_sound_in_a_browser(house: House, chrome: Browser, tmp_pat
     with house.client("rssi") as client:
         package = client.get("/v1/evidence", params={**WHY, "session": session_id}).content
     folder = unpacked(package, tmp_path / "open")
-    for width in (1280, 390):
-        chrome.resize(width, 900)
-        for name in ("DOSSIER", "COMMENT-VERIFIER", "RECORD", "HOW-TO-VERIFY"):
-            chrome.go(f"file://{folder}/{name}.html")
+    for name in ("DOSSIER", "COMMENT-VERIFIER", "RECORD", "HOW-TO-VERIFY"):
+        chrome.go(f"file://{folder}/{name}.html")
+        for width in (1280, 390):
+            chrome.resize(width, 900)
             look(chrome, f"{name} {width}")
             chrome.shoot(tmp_path / f"{name}-{width}.png")
 
