@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import os
+import pwd
 import socket
 from collections.abc import Sequence
 from datetime import timedelta
@@ -44,6 +46,7 @@ async def serve(settings: Settings) -> None:
     """
     manager, sockets = ServiceManager(), handed_over()
     check_secrets(gateway_secrets(settings))
+    _give_a_name(settings)
     if not settings.reader_public_keys:
         raise StartError("start.no_reader", directory=str(settings.readers))
     for path in settings.host_keys:
@@ -81,6 +84,18 @@ async def serve(settings: Settings) -> None:
         await recorder.stop()
         await built.close()
         await responder.close()
+
+
+def _give_a_name(settings: Settings) -> None:
+    """Name this process's user where the machine has none for its number, as in a container.
+
+    The SSH library asks for a name and a home at each connection, for files that it is told not to read.
+    """
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        os.environ.setdefault("LOGNAME", "ecluse")
+        os.environ.setdefault("HOME", str(settings.data_dir))
 
 
 async def _serve(

@@ -141,7 +141,7 @@ class HospitalNetwork:
         self.start(
             "gateway", "gateway", *as_user(GATEWAY_USER), sys.executable, "-P", "-m", "ecluse",
             "gateway", "--config", str(self.data / "ecluse.toml"),
-            env={"PATH": os.environ["PATH"], "LOGNAME": "ecluse-gateway", "HOME": str(self.data)},
+            env={"PATH": os.environ["PATH"]},  # nor has its number a name on this machine
         )  # fmt: skip
         process, run = self.processes["gateway"], self.data / "run"
         await eventually(lambda: port_of(run, "gateway") is not None or process.poll() is not None, 30)
