@@ -173,6 +173,7 @@ def gateway_settings(settings: Settings) -> GatewaySettings:
         max_inner_connections=chosen.max_inner_connections,
         flow_broker=settings.data_dir / chosen.flow_broker if chosen.flows is Flows.REQUIRED else None,
         drain_seconds=chosen.drain_seconds,
+        handover_seconds=chosen.handover_seconds,
         responder_seconds=chosen.responder_seconds,
     )
 

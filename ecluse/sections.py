@@ -164,6 +164,7 @@ class GatewaySection(Watched):
     max_channels: Count = 64
     max_inner_connections: Count = 8
     drain_seconds: PositiveSeconds = 10.0
+    handover_seconds: PositiveSeconds = 43200.0
     responder_seconds: PositiveSeconds = 300.0
     user: str | None = None
 

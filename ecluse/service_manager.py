@@ -15,6 +15,8 @@ import structlog
 from ecluse.errors import StartError
 
 FIRST_DESCRIPTOR = 3
+INHERITED = "ECLUSE_INHERITED"
+"""Numbers of the descriptors that a process hands over to its successor, where LISTEN_FDS would want 3 and on."""
 MICROSECONDS = 1_000_000
 LONG_STOP_SECONDS = 30
 """For how much longer each sign of life asks the manager to wait for a process that drains."""
@@ -23,7 +25,7 @@ _log = structlog.get_logger()
 
 
 def handed_over(environment: MutableMapping[str, str] | None = None) -> list[socket.socket]:
-    """Take the listening sockets that the manager holds for this process; none where it holds none.
+    """Take the listening sockets that the manager, or a predecessor, holds for this process; none where none are held.
 
     The variables are taken out of *environment* (the process's own), so that no child takes the sockets for its.
     The manager keeps them: who connects while no process listens waits, and is not refused.
@@ -32,11 +34,16 @@ def handed_over(environment: MutableMapping[str, str] | None = None) -> list[soc
     """
     variables = os.environ if environment is None else environment
     told = {name: variables.pop(f"LISTEN_{name}", "") for name in ("PID", "FDS", "FDNAMES")}
-    if told["PID"] != str(os.getpid()) or not told["FDS"].isdecimal():
+    inherited = variables.pop(INHERITED, "")
+    if inherited:
+        numbers = [int(number) for number in inherited.split(",")]
+    elif told["PID"] == str(os.getpid()) and told["FDS"].isdecimal():
+        numbers = list(range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + int(told["FDS"])))
+    else:
         return []
     with ExitStack() as undo:
         taken = []
-        for number in range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + int(told["FDS"])):
+        for number in numbers:
             try:
                 os.set_inheritable(number, False)
                 one = undo.enter_context(socket.socket(fileno=number))
@@ -57,6 +64,8 @@ class ServiceManager:
     def __init__(self, environment: MutableMapping[str, str] | None = None) -> None:
         """Read what the manager wants out of *environment* (the process's own), and take it out of there."""
         variables = os.environ if environment is None else environment
+        kept = ("NOTIFY_SOCKET", "WATCHDOG_USEC")
+        self.for_a_successor = {name: variables[name] for name in kept if name in variables}
         self._address = variables.pop("NOTIFY_SOCKET", "")
         microseconds, pid = variables.pop("WATCHDOG_USEC", ""), variables.pop("WATCHDOG_PID", "")
         mine = pid in {"", str(os.getpid())}

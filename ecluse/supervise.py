@@ -19,6 +19,7 @@ from typing import Any
 import structlog
 
 from ecluse.errors import StartError
+from ecluse.succession import SUPERVISOR
 
 log = structlog.get_logger()
 
@@ -136,7 +137,7 @@ class Supervisor:
         return await asyncio.create_subprocess_exec(
             *program.arguments,
             stdin=asyncio.subprocess.DEVNULL,
-            env={**os.environ, **program.environment},
+            env={**os.environ, **program.environment, SUPERVISOR: str(os.getpid())},
             start_new_session=True,
             **options,
         )

@@ -23,6 +23,8 @@ class GatewaySettings:
     ``menu_seconds`` is how long a menu stays open, whatever is typed: its log-in is that old by then.
     ``flow_broker`` is the Unix socket of the broker that opens the way to a device in the network filter; None: the
     filter, if there is one, is not ours, and devices are dialled without asking.
+    ``drain_seconds`` is how long live sessions have once the process is asked to end, ``handover_seconds`` once another
+    one has taken its place and nobody new comes.
     ``policy_grace_seconds`` is how long live sessions outlive an unreadable policy store (invariant 12).
     """
 
@@ -46,6 +48,7 @@ class GatewaySettings:
     idle_connection_seconds: float = 120.0
     menu_seconds: float = 900.0
     drain_seconds: float = 10.0
+    handover_seconds: float = 43200.0
     poll_seconds: float = 0.5
     policy_grace_seconds: float = 300.0
     responder_seconds: float = 300.0

@@ -5,7 +5,8 @@ import gc
 import os
 import pwd
 import socket
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import structlog
@@ -18,14 +19,15 @@ from ecluse.host_keys import HostKeyUnusable, read_host_key
 from ecluse.observation.gateway import GatewayMetrics
 from ecluse.observation.listener import watched
 from ecluse.observation.metrics import ObservedJournal
-from ecluse.presence import announced
+from ecluse.presence import announced, berth
 from ecluse.private_files import gateway_secrets
 from ecluse.processes.start import check_clock, check_secrets, listening
 from ecluse.revocations import Revocations
 from ecluse.sections import Part
 from ecluse.service_manager import ServiceManager, handed_over
 from ecluse.settings import Settings
-from ecluse.stopping import stop_requested
+from ecluse.stopping import Wishes
+from ecluse.succession import replaceable, successor
 from gateway.server.listener import Gateway
 from gateway.target.dial import Dialler
 from gateway.target.flows import FlowBroker
@@ -41,10 +43,21 @@ log = structlog.get_logger()
 async def serve(settings: Settings) -> None:
     """Serve technicians' connections until SIGTERM or SIGINT, then drain. Raises EcluseError and the packages' errors.
 
+    At SIGUSR2 another process takes its place (`ecluse.succession`), and this one ends with its last session. While
+    both live the second is a node of its own: ``node1.2`` of ``node1``.
+
     It listens where the settings say, or on the sockets that the service manager hands over, and tells that one how
     it does (`ecluse.service_manager`).
     """
     manager, sockets = ServiceManager(), handed_over()
+    with berth(settings.run_directory, "gateway") as number:
+        if number > 1:
+            settings = settings.model_copy(update={"node": f"{settings.node}.{number}"})
+            structlog.contextvars.bind_contextvars(node=settings.node)
+        await _open(settings, manager, sockets)
+
+
+async def _open(settings: Settings, manager: ServiceManager, sockets: Sequence[socket.socket]) -> None:
     check_secrets(gateway_secrets(settings))
     _give_a_name(settings)
     if not settings.reader_public_keys:
@@ -125,9 +138,10 @@ async def _serve(
     watch = ClockWatch(settings.node, built.database, clock, bound, machine)
     metrics = journal.metrics = GatewayMetrics(running, recorder, watch)
     running.on_decision = metrics.decided
-    observed = watched(composition.observation_settings(settings, "gateway"), metrics)
+    observed = composition.observation_settings(settings, "gateway")
     try:
-        async with observed as watched_at:
+        async with AsyncExitStack() as seen:
+            watched_at = await seen.enter_async_context(watched(observed, metrics))
             with listening("gateway", told.host, told.port):
                 await running.start(sockets)
             tasks.start()
@@ -138,13 +152,27 @@ async def _serve(
             signs = asyncio.create_task(manager.signs_of_life(lambda: running.supervised))
             log.info("gateway.ready", host=told.host, port=running.port)
             with announced(settings.run_directory, "gateway", running.port, watched=watched_at):
+                wishes = Wishes()
                 manager.tell("READY=1", f"STATUS=listening on port {running.port}")
-                await stop_requested()
-                log.info("gateway.draining", sessions=running.sessions, within_seconds=told.drain_seconds)
-                stopping = asyncio.create_task(manager.draining(lambda: running.sessions))
+                pid = None
+                while pid is None and await wishes.to_hand_over():
+                    if not replaceable():
+                        continue
+                    await seen.aclose()  # the port of its metrics is the successor's
+                    pid = await successor(
+                        "gateway", settings.run_directory, running.descriptors, manager.for_a_successor
+                    )
+                    if pid is None:
+                        await seen.enter_async_context(watched(observed, metrics))
                 clocks.cancel()
                 await machine.close()
                 await tasks.stop()
+                if pid is not None:
+                    log.info("gateway.handed_over", to=pid, sessions=running.sessions)
+                    manager.tell(f"MAINPID={pid}")
+                    await _either(running.retire(), wishes.to_end())
+                log.info("gateway.draining", sessions=running.sessions, within_seconds=told.drain_seconds)
+                stopping = asyncio.create_task(manager.draining(lambda: running.sessions))
                 await running.drain()
                 stopping.cancel()
                 signs.cancel()
@@ -152,3 +180,12 @@ async def _serve(
         await running.stop()
         raise
     log.info("gateway.stopped")
+
+
+async def _either(*waits: Coroutine[None, None, None]) -> None:
+    """Wait until one of *waits* is over, and give up the others."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -70,6 +70,11 @@ class Porch:
         """Tell whether who comes from *address* brings others, and says whom."""
         return proxy_header.is_listed(address, self._balancers)
 
+    @property
+    def crowded(self) -> bool:
+        """Whether anybody stands here."""
+        return bool(self._standing)
+
     def came(self, keeper: "Doorkeeper") -> None:
         """Give *keeper* a place; where all are taken, who has stood longest of the same or the largest crowd leaves.
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
-import asyncssh
 import structlog
 from typing_extensions import override
 
@@ -21,10 +20,11 @@ from gateway.server.commands import Openings, Voice
 from gateway.server.commands.counter import CommandServices, make_commands
 from gateway.server.commands.ssh_config import Ways
 from gateway.server.door import Door
-from gateway.server.doorkeeper import PLACES, VERSION, Doorkeeper, Porch
+from gateway.server.doorkeeper import PLACES, Doorkeeper, Porch
 from gateway.server.front import Front
 from gateway.server.host_keys import HostKeys
 from gateway.server.jump import Jumps
+from gateway.server.options import server_options
 from gateway.server.standing import KeyLosses, KeyWatch
 from gateway.server.turnstile import Turnstile
 from gateway.session.certificates import CertificateWatch, TokenWatching
@@ -35,7 +35,6 @@ from gateway.session.reasons import EndReason
 from gateway.session.supervisor import Supervisor
 from gateway.settings import GatewaySettings
 from gateway.sshfix import ServerConnection, require_version
-from gateway.sshfix.algorithms import COMPRESSION, ENCRYPTION, KEX, MAC, SIGNATURE
 from gateway.target.dial import Dialler
 from gateway.target.flows import FlowBroker
 from policy.clock import Clock
@@ -46,9 +45,6 @@ from policy.domain.ways import Place
 from policy.i18n import Catalog, load
 
 SWEEP_SECONDS = 1.0
-KEEPALIVE_SECONDS = 15
-KEEPALIVES_MISSED = 3
-"""A client that is silent is asked this often, and lost after so many questions without an answer."""
 LEAVE_SECONDS = 2.0
 """How long a drain waits for the last words of the menus to be read."""
 BACKLOG = 1024
@@ -135,6 +131,7 @@ class Gateway:
         self._door = Door(settings, monotonic)
         self._porch: Porch | None = None
         self._servers: list[asyncio.Server] = []
+        self._port: int | None = None
         self._supervisor: Supervisor | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._watches: list[tuple[KeyWatch | CertificateWatch, asyncio.Task[None]]] = []
@@ -142,11 +139,15 @@ class Gateway:
 
     @property
     def port(self) -> int:
-        """The port listened on; raises RuntimeError before the start."""
-        listening = [each for server in self._servers for each in server.sockets]
-        if not listening:
+        """The port that was listened on from the start; raises RuntimeError before it."""
+        if self._port is None:
             raise RuntimeError("the gateway does not listen")
-        return int(listening[0].getsockname()[1])
+        return self._port
+
+    @property
+    def descriptors(self) -> list[int]:
+        """Those of the sockets that are listened on, for a successor."""
+        return [each.fileno() for server in self._servers for each in server.sockets]
 
     @property
     def connections(self) -> int:
@@ -191,7 +192,7 @@ class Gateway:
         settings = self.settings
         host_keys = HostKeys(settings.host_keys, settings.host_authority, settings.names, self._wall)
         self._authority = host_keys.authority_line
-        options = await _server_options(settings, host_keys, lambda: Front(context, self._door))
+        options = await server_options(settings, host_keys, lambda: Front(context, self._door))
         self._door.jumps = Jumps(context, options, host_keys)
         loop = asyncio.get_running_loop()
 
@@ -238,6 +239,7 @@ class Gateway:
             # asyncio has one number for both; the system takes another one for the same socket
             with socket.socket(fileno=os.dup(each.fileno())) as same:
                 same.listen(BACKLOG)
+                self._port = self._port or int(same.getsockname()[1])
 
     def _watch(self, supervisor: Supervisor) -> None:
         """Look after the keys that log-ins here were proved with."""
@@ -249,6 +251,20 @@ class Gateway:
             self.settings.responder_seconds,
         )
         self._watches = [(each, asyncio.create_task(each.run())) for each in (keys, tokens)]
+
+    async def retire(self) -> None:
+        """Listen no more, for another process does; serve who is here until the last has left, or the time is over.
+
+        They notice nothing: whoever logs in or stands in a menu still opens a session. ``drain`` ends what is left.
+        """
+        for server in self._servers:
+            server.close()
+        end = asyncio.get_running_loop().time() + self.settings.handover_seconds
+        while self._door.fronts or (self._porch is not None and self._porch.crowded):
+            if asyncio.get_running_loop().time() >= end:
+                _log.warning("gateway.handed_over_with_sessions_left", sessions=self.sessions)
+                return
+            await asyncio.sleep(SWEEP_SECONDS / 4)
 
     async def drain(self) -> None:
         """Take nobody in any more, tell those inside, and end what is left after ``drain_seconds``."""
@@ -370,30 +386,3 @@ class Gateway:
 def _places() -> int:
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return PLACES if files == resource.RLIM_INFINITY else min(PLACES, files // FILES)
-
-
-async def _server_options(
-    settings: GatewaySettings, host_keys: HostKeys, factory: Callable[[], Front]
-) -> asyncssh.SSHServerConnectionOptions:
-    options: asyncssh.SSHServerConnectionOptions = await asyncssh.SSHServerConnectionOptions.construct(
-        None,
-        config=None,
-        server_factory=factory,
-        server_host_keys=host_keys.own(),
-        server_version=VERSION,
-        kex_algs=list(KEX),
-        encryption_algs=list(ENCRYPTION),
-        mac_algs=list(MAC),
-        signature_algs=list(SIGNATURE),
-        compression_algs=list(COMPRESSION),
-        login_timeout=settings.login_grace_seconds,
-        keepalive_interval=KEEPALIVE_SECONDS,
-        keepalive_count_max=KEEPALIVES_MISSED,
-        encoding=None,
-        line_editor=False,
-        agent_forwarding=False,
-        x11_forwarding=False,
-        gss_host=None,
-        allow_scp=False,
-    )
-    return options

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from ecluse.demo.processes import is_alive
 from ecluse.demo.scene import HOST, OPEN_DEVICE, Scene
-from ecluse.presence import port_of
+from ecluse.presence import pid_of, port_of
 from policy.clock import SystemClock
 from recorder.replay.reader import TraceReader
 from recorder.seal.wrapping import ReaderKey
 from recorder.trace.frames import FrameType
 from tests.support.bastion import output
+from tests.support.installed import free_port
 from tests.support.ssh_client import SshClient
 from tests.support.waiting import eventually
 
@@ -175,3 +177,49 @@ async def test_sigterm_tells_whoever_is_inside(scene: Scene, client: SshClient) 
         frames = list(reader.frames())
     assert frames[-1].payload == b'{"reason":"drain"}'
     assert not scene.devices[OPEN_DEVICE].processes()
+
+
+async def test_a_gateway_is_replaced_and_nobody_notices(scene: Scene, tmp_path: Path) -> None:
+    """Asked to hand over, it ends with its last session; its successor has the port and all newcomers meanwhile."""
+    run = scene.data / "run"
+    await eventually(lambda: port_of(run, "gateway") is not None, 30)  # after whatever became of the last one
+    kept = gateway_pid(scene)
+    os.kill(kept, signal.SIGUSR2)  # under `ecluse serve`, which would start a third: refused
+    client = SshClient(
+        HOST, free_port(), (scene.data / "keys/host_ed25519.pub").read_text().strip(), tmp_path
+    )
+    first = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "ecluse", "gateway", "--config", str(scene.config)),
+        env={**os.environ, "ECLUSE_GATEWAY__PORT": str(client.port)},
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    second = kept
+    try:
+        await eventually(lambda: pid_of(run, "gateway") == first.pid, 30)
+        command = client.command(f"alice+{OPEN_DEVICE}", options=["-tt"])
+        async with client.terminal(command, answers=answers(scene)) as terminal:
+            await terminal.expect(b"maint@scan01")
+            first.send_signal(signal.SIGUSR2)
+            await eventually(lambda: pid_of(run, "gateway") not in {first.pid, None}, 60)
+            second = gateway_pid(scene)
+            came = await client.ssh(f"bob+{OPEN_DEVICE}", "echo in", answers=answers(scene, "bob"))
+            assert came.stdout == b"in\n", came.said
+            live = await asyncio.to_thread(told, scene, "/v1/sessions", state="live")
+            assert ("alice", "node1.2") in [(one["person_login"], one["node"]) for one in live]
+            terminal.send(b"echo alive-$((40+2)); exit\n")
+            await terminal.expect(b"alive-42")
+            assert await terminal.wait(20) == 0
+            assert "redémarre" not in terminal.seen.decode()
+        assert await asyncio.wait_for(first.wait(), 20) == 0
+        assert gateway_pid(scene) == second
+        nodes = {one["node"] for one in await asyncio.to_thread(told, scene, "/v1/traces")}
+        assert {"node1.2", "node1.3"} <= nodes
+        assert is_alive(kept)
+        assert "keeps this one alive" in (scene.directory / "serve.log").read_text()
+    finally:
+        if first.returncode is None:
+            first.kill()
+            await first.wait()
+        if second != kept:
+            os.kill(second, signal.SIGTERM)
+            await eventually(lambda: not is_alive(second), 20)
