@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from recorder.errors import CatalogUnavailable, RecorderError
 from recorder.store.migrations.upgrade import check_version, upgrade
+from recorder.store.sqlite import Connections
 
 WAIT_SECONDS = 5
 """How long a writer waits for another writer's lock."""
@@ -37,7 +38,8 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self._engine = _engine(_checked(url))
+        self._connections = Connections()
+        self._engine = _engine(_checked(url), self._connections)
         self._users = 0
         self._unused = asyncio.Event()
         self._unused.set()
@@ -79,6 +81,7 @@ class Database:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._unused.wait(), WAIT_SECONDS)
         await self._engine.dispose()
+        await self._connections.gone()
 
     @contextmanager
     def _in_use(self) -> Iterator[None]:
@@ -129,7 +132,7 @@ def _checked(url: str) -> URL:
     return parsed.set(drivername=driver)
 
 
-def _engine(url: URL) -> AsyncEngine:
+def _engine(url: URL, connections: Connections) -> AsyncEngine:
     if url.drivername.startswith("postgresql"):
         return create_async_engine(
             url,
@@ -139,7 +142,9 @@ def _engine(url: URL) -> AsyncEngine:
                 "server_settings": {"application_name": "ecluse-recorder"},
             },
         )
-    engine = create_async_engine(url, connect_args={"timeout": WAIT_SECONDS})
+    engine = create_async_engine(
+        url, connect_args={"timeout": WAIT_SECONDS, "async_creator_fn": connections.make}
+    )
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine

@@ -1,0 +1,84 @@
+"""SQLite's connections: each has a thread, which ends with it, whatever became of the question it was asked.
+
+Policy has the same of its own: neither package imports the other.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+from typing_extensions import override
+
+STOP_SECONDS = 1.0
+"""How long the threads may take to end; a stuck disk holds up one, and must not hold up everybody."""
+_ROWS = 64
+"""Rows taken from SQLite's thread at a time, as aiosqlite does."""
+
+
+class SteadyConnection(aiosqlite.Connection):
+    """A connection whose thread is told once to stop.
+
+    A question that is cancelled has its connection closed; cancelled again during that close, it stops the
+    connection's thread, and the close would tell a thread that has gone, and wait for its answer for ever.
+    A connection closed with a statement half-way stays open inside SQLite, with its lock, until the statement is
+    collected: so what it was doing is rolled back first.
+    """
+
+    def __init__(self, database: str, options: dict[str, Any], stopping: "set[asyncio.Future[Any]]") -> None:
+        """Open *database* with the *options* of ``sqlite3.connect``; note in *stopping* what tells of the end."""
+        super().__init__(partial(self._open, database, options), _ROWS)
+        self._opened: sqlite3.Connection | None = None
+        self._thread.daemon = True  # as SQLAlchemy does with its own: a stuck disk must not keep us alive
+        self._stopping = stopping
+        self._stopped: asyncio.Future[Any] | None = None
+
+    def _open(self, database: str, options: dict[str, Any]) -> sqlite3.Connection:
+        self._opened = sqlite3.connect(database, **options)
+        return self._opened
+
+    def _give_up(self) -> None:
+        opened = self._opened
+        if opened is not None:
+            # closed already where close came before stop
+            with contextlib.suppress(sqlite3.ProgrammingError):
+                opened.rollback()
+                opened.close()
+
+    @override
+    async def close(self) -> None:
+        """Give up what the connection is doing, and close it."""
+        if self._running:
+            self._tx.put_nowait((None, self._give_up))
+        await super().close()
+
+    @override
+    def stop(self) -> "asyncio.Future[Any] | None":
+        """Close the database and end the thread after what it is doing; give what tells that it ended."""
+        if self._stopped is None:
+            self._tx.put_nowait((None, self._give_up))
+            self._stopped = super().stop()
+            if self._stopped is not None:
+                self._stopping.add(self._stopped)
+                self._stopped.add_done_callback(self._stopping.discard)
+        return self._stopped
+
+
+class Connections:
+    """Makes the connections of one engine, and knows which threads have yet to end."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._stopping: set[asyncio.Future[Any]] = set()
+
+    def make(self, database: str | Path, **options: Any) -> SteadyConnection:
+        """Return a connection to *database*, not yet open; *options* are those of ``sqlite3.connect``."""
+        return SteadyConnection(str(database), options, self._stopping)
+
+    async def gone(self) -> None:
+        """Wait until the threads that were told to stop have ended, for STOP_SECONDS at most."""
+        if self._stopping:
+            await asyncio.wait(set(self._stopping), timeout=STOP_SECONDS)
