@@ -228,6 +228,9 @@ async def test_nothing_is_old_that_nobody_saw_grow_old(archive: Archive) -> None
     unseen = Witness(now, None, [(now, 300 * DAY)])
     plan = await archive.purger().plan(unseen, [])
     assert (plan.count, plan.chains, plan.before) == (0, [], None)
+    nobody = Witness(now, None, [(now, now - datetime.min.replace(tzinfo=UTC))])  # a new installation
+    plan = await archive.purger().plan(nobody, [])
+    assert (plan.count, plan.chains, plan.before) == (0, [], None)
 
 
 async def deleted_without_a_record(archive: Archive) -> None:
