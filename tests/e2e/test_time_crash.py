@@ -165,7 +165,8 @@ async def test_sigterm_tells_whoever_is_inside(scene: Scene, client: SshClient) 
     command = client.command(f"bob+{OPEN_DEVICE}", options=["-tt"])
     async with client.terminal(command, answers=answers(scene, "bob")) as terminal:
         await terminal.expect(b"maint@scan01")
-        os.kill(gateway_pid(scene), signal.SIGTERM)
+        asked = gateway_pid(scene)
+        os.kill(asked, signal.SIGTERM)
         await terminal.expect("redémarrer".encode(), 5)
         terminal.send(b"echo saved-$((40+2))\n")
         await terminal.expect(b"saved-42")
@@ -177,22 +178,24 @@ async def test_sigterm_tells_whoever_is_inside(scene: Scene, client: SshClient) 
         frames = list(reader.frames())
     assert frames[-1].payload == b'{"reason":"drain"}'
     assert not scene.devices[OPEN_DEVICE].processes()
+    await restarted(scene, asked)
 
 
 async def test_a_gateway_is_replaced_and_nobody_notices(scene: Scene, tmp_path: Path) -> None:
     """Asked to hand over, it ends with its last session; its successor has the port and all newcomers meanwhile."""
     run = scene.data / "run"
-    await eventually(lambda: port_of(run, "gateway") is not None, 30)  # after whatever became of the last one
     kept = gateway_pid(scene)
     os.kill(kept, signal.SIGUSR2)  # under `ecluse serve`, which would start a third: refused
     client = SshClient(
         HOST, free_port(), (scene.data / "keys/host_ed25519.pub").read_text().strip(), tmp_path
     )
-    first = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "ecluse", "gateway", "--config", str(scene.config)),
-        env={**os.environ, "ECLUSE_GATEWAY__PORT": str(client.port)},
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    logged = tmp_path / "log"
+    with logged.open("wb") as log:
+        first = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "ecluse", "gateway", "--config", str(scene.config)),
+            env={**os.environ, "ECLUSE_GATEWAY__PORT": str(client.port)},
+            stderr=log,
+        )
     second = kept
     try:
         await eventually(lambda: pid_of(run, "gateway") == first.pid, 30)
@@ -200,8 +203,9 @@ async def test_a_gateway_is_replaced_and_nobody_notices(scene: Scene, tmp_path: 
         async with client.terminal(command, answers=answers(scene)) as terminal:
             await terminal.expect(b"maint@scan01")
             first.send_signal(signal.SIGUSR2)
-            await eventually(lambda: pid_of(run, "gateway") not in {first.pid, None}, 60)
+            await eventually(lambda: b"gateway.handed_over" in logged.read_bytes(), 60)
             second = gateway_pid(scene)
+            assert second != first.pid
             came = await client.ssh(f"bob+{OPEN_DEVICE}", "echo in", answers=answers(scene, "bob"))
             assert came.stdout == b"in\n", came.said
             live = await asyncio.to_thread(told, scene, "/v1/sessions", state="live")
