@@ -28,7 +28,7 @@ class ProcessMetrics:
         """Begin to count for the process *program*."""
         self.registry = registry = CollectorRegistry()
         self.readings = readings
-        self._clock = clock
+        self.clock = clock
         ProcessCollector(registry=registry)
         Info("ecluse_build", "The version that runs.", registry=registry).info(
             {"version": version("ecluse"), "program": program}
@@ -71,7 +71,7 @@ class ProcessMetrics:
     async def refresh(self) -> None:
         """Bring up to date what must be asked for."""
         self._tell(await self.readings())
-        drift = self._clock.drift
+        drift = self.clock.drift
         self._drift.set(float("nan") if drift is None else drift.total_seconds())
 
     def kept(self, event: SecurityEvent, seconds: float) -> None:
