@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from ecluse import settings as configuration
-from ecluse.backup.restoring import Restored
+from ecluse.backup.making import ELSEWHERE
+from ecluse.backup.restoring import Restored, settings_of
 from ecluse.errors import BackupError
-from ecluse.settings import CONFIG_NAME
 from recorder.errors import SignatureInvalid, TraceFormatError
 from recorder.replay.reader import verify
 from recorder.seal.signing import PublicKey, SigningKey
@@ -32,9 +31,9 @@ class Traces:
     broken: tuple[str, ...]
 
 
-def verify_traces(directory: Path) -> Traces:
-    """Verify each trace that was restored into *directory* by the keys that were restored with it."""
-    settings = configuration.load(directory / CONFIG_NAME)
+def verify_traces(directory: Path, header: Mapping[str, Any]) -> Traces:
+    """Verify each trace that was restored into *directory*, of the archive of *header*, by the keys restored with it."""
+    settings = settings_of(directory, directory / ELSEWHERE, header)
     recorders = [PublicKey.load(path) for path in settings.trace_public_keys]
     consoles = [PublicKey.load(path) for path in settings.checkpoint_public_keys]
     intact, broken = 0, []

@@ -81,7 +81,7 @@ async def restore(
         try:
             contents = _unpack(ArchiveReader(file, verified, key), staging, verified, tell)
             tree = staging / TREE
-            settings = _settings(tree, staging, verified)
+            settings = settings_of(tree, staging / ELSEWHERE, verified.header)
             for name in REMADE:
                 (tree / name).mkdir(mode=0o700, exist_ok=True)
             urls = _place(settings, contents, staging, targets)
@@ -169,15 +169,18 @@ def _inside(staging: Path, name: str) -> Path:
     return path
 
 
-def _settings(tree: Path, staging: Path, verified: Verified) -> Settings:
-    """Return the settings that were kept, of the installation as it stands in *tree*."""
-    found = sorted((staging / ELSEWHERE).rglob(CONFIG_NAME)) if not (tree / CONFIG_NAME).exists() else []
+def settings_of(tree: Path, elsewhere: Path, header: Mapping[str, Any]) -> Settings:
+    """Return the settings that were kept, of the installation as it stands in *tree* now; raises BackupError, SettingsError.
+
+    *elsewhere* holds what lay outside of it, as the settings themselves may have.
+    """
+    found = sorted(elsewhere.rglob(CONFIG_NAME)) if not (tree / CONFIG_NAME).exists() else []
     kept = found[0] if found else tree / CONFIG_NAME
     try:
         values = tomllib.loads(kept.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BackupError("backup.no_settings") from error
-    former = str(verified.header.get("data_dir", ""))
+    former = str(header.get("data_dir", ""))
     text = json.dumps(values, default=str).replace(json.dumps(former)[1:-1], json.dumps(str(tree))[1:-1])
     return configuration.build({**json.loads(text), "data_dir": str(tree)}, str(kept))
 

@@ -184,7 +184,7 @@ def rehearse(
         found = [path for path in directory.rglob("checkpoint-signing.pem") if path.is_file()]
         if not found or not restored.journal.intact:
             raise BackupError("backup.unproven")
-        traces = verify_traces(directory)
+        traces = verify_traces(directory, restored.header)
         signing = SigningKey.load(found[0])
         written = prove(restored, traces, datetime.now(UTC), socket.gethostname(), signing)
         shutil.rmtree(directory)

@@ -301,3 +301,25 @@ def test_what_the_store_gets_meanwhile_is_there_whole(house: House, tmp_path: Pa
     assert (back / "sealed").read_bytes() == b"the last piece, sealed"
     assert (back / "growing").read_bytes() == b"short, and longer since"
     assert not (back / "tail").exists()
+
+
+def test_settings_that_lie_elsewhere_are_kept_and_said(house: House, tmp_path: Path) -> None:
+    """Where a package puts them in /etc, they come back beside the data, the way to their place is told, and it is proved."""
+    etc = tmp_path / "etc"
+    etc.mkdir()
+    config = etc / "ecluse.toml"
+    config.write_text(f'data_dir = "{house.config.parent}"\n{house.config.read_text()}')
+    own, away = house.config, house.config.with_suffix(".away")
+    own.rename(away)
+    try:
+        made = house.run("make", tmp_path / "one.backup", "--config", config)
+    finally:
+        away.rename(own)
+    assert made.exit_code == 0, made.output
+    done = house.restore(tmp_path / "one.backup", tmp_path / "restored")
+    assert (done.exit_code, f"{config} lay outside" in done.stdout) == (0, True), done.output
+    kept = tmp_path / f"restored/elsewhere{config}"
+    assert kept.read_text() == config.read_text()
+    keys = ("--key", house.key, "--signer", house.signer)
+    proved = house.run("rehearse", tmp_path / "one.backup", tmp_path / "proof.json", *keys, "--json")
+    assert json.loads(proved.stdout)["traces"]["intact"] == 1
