@@ -423,7 +423,10 @@ def verify_checkpoints(folder: Path, keys: Keys, report: Report, *, whole: bool)
     """Walk the checkpoints; of a part of the chain, each that is there is held to the one before where that is there."""
     ledger, totals, latest = Ledger(), Counter[str](), Counter[str]()
     ledger.whole = whole
-    paths = sorted(path for path in folder.rglob("*.json") if path.stem.isdecimal())
+    # by number, not by the year's folder: a clock may have been in another year
+    paths = sorted(
+        (path for path in folder.rglob("*.json") if path.stem.isdecimal()), key=lambda path: int(path.stem)
+    )
     for path in paths:
         sequence = int(path.stem)
         expected = ledger.last + 1

@@ -353,6 +353,7 @@ async def test_entries_taken_away_otherwise_are_found(
     assert ("journal", code) in alone
     assert ("journal", "missing") in product
     assert ("journal", "missing") in alone
+    assert {place for place, _ in product + alone} == {"journal"}
 
 
 async def test_who_deletes_goes_by_no_record_but_our_own(archive: Archive) -> None:
