@@ -1,15 +1,25 @@
 """Evidence packages in the console, of sealed and purged sessions, and their pages as a reader's browser shows them."""
 
 import shutil
+import zipfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from admin_api.dossier.making import make
+from admin_api.dossier.scope import Asked, scope
 from ecluse.readers import make_reader
+from policy.services.tokens import Principal
+from recorder.errors import TraceSealed
 from recorder.seal import passphrase
 from recorder.seal.ring import ReaderRing
+from recorder.store.folder import wall_clock
+from recorder.store.objects import ObjectStore
+from recorder.trace.place import MANIFEST
+from tests.support import s3
 from tests.support.api_house import House
 from tests.support.browser import Browser, driver, window
 from tests.support.console import give_cookie, session_of, signed_in, token_of
@@ -112,8 +122,49 @@ def test_a_locked_key_is_named_before_anything_leaves(
         verifier = unpacked(package, tmp_path / "open") / "verifier.py"
         status, found = judged(tmp_path / "open", verifier)
         assert (status, found["findings"]) == (3, [])
+        # locked after the first byte: what came is no package, and cannot be taken for one
+        pieces = house.run(begun(house, session_id))
+        came = [next(pieces)]
+        house.run(house.readers.lock("rssi", "rssi-2027"))
+        with pytest.raises(TraceSealed):
+            came.extend(pieces)
+        (tmp_path / "cut.zip").write_bytes(b"".join(came))
+        assert not zipfile.is_zipfile(tmp_path / "cut.zip")
+        status, _ = judged(tmp_path / "cut.zip", verifier)
+        assert status == 2
     finally:
         shutil.rmtree(folder)
+
+
+async def begun(house: House, session_id: str) -> Iterator[bytes]:
+    """The pieces of a package that is on its way, as the route has them."""
+    rssi = house.world.people["rssi"]
+    who = Principal(person=rssi, roles=rssi.roles, hospital_id=house.world.id, token_id="t" * 32)
+    wanted = await scope(house.context, who, Asked(sessions=(session_id,)))
+    return await make(house.context, who, wanted, WHY["reason"])
+
+
+def test_a_package_is_made_out_of_a_bucket(
+    house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A trace that only an S3 store holds is handed over as stored there, and verifies."""
+    session_id = record(house, lambda one: speak(one, "depuis le seau\r\n"))
+    house.run(house.proofs.checkpoint("test", force=True))
+    told = s3.settings(tmp_path / "cache", f"test/{uuid4().hex}")
+    bucket = ObjectStore(told, retention=timedelta(seconds=1), held=False, now=wall_clock)
+    place = house.store.find(house.world.id, session_id)
+    with house.store.opened(place) as folder:
+        for path in sorted(folder.glob("[!.]*"), key=lambda one: one.name == MANIFEST):
+            bucket.put(place, path.name, path.read_bytes(), locked=path.suffix != ".wrap")
+    house.store.delete(place)
+    monkeypatch.setattr(house.store, "find", bucket.find)
+    monkeypatch.setattr(house.store, "opened", bucket.opened)
+    with house.client("rssi") as client:
+        package = client.get("/v1/evidence", params={**WHY, "session": session_id}).content
+    verifier = unpacked(package, tmp_path / "open") / "verifier.py"
+    status, found = judged(tmp_path / "open", verifier)
+    assert (status, found["findings"], found["counts"]["traces"]) == (3, [], 1)
+    assert "depuis le seau" in content(package, f"sessions/{session_id}/transcript.fr.txt")
 
 
 def test_of_a_purged_session_the_stub_is_handed_over(house: House, tmp_path: Path) -> None:
