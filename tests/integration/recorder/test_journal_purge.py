@@ -1,5 +1,6 @@
 """The journal after its twelve months: what goes by rule verifies, and what goes otherwise is found by both verifiers."""
 
+import argparse
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from recorder.audit.feed import JournalFeed, Position
 from recorder.audit.journal import Journal, JournalFilters
 from recorder.audit.purge import PURGED, Cut, JournalPurge, StoredPurge
 from recorder.errors import SignatureInvalid
+from recorder.proof import verifier
 from recorder.retention.journal import KEPT, Held, JournalPurger
 from recorder.retention.witness import Witness
 from recorder.seal.signing import SigningKey, generate_key
@@ -106,10 +108,11 @@ class Archive:
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> ProofStore:
     """The archive that each test gets a copy of."""
-    return asyncio.run(_build(tmp_path_factory.mktemp("archive")))
+    return asyncio.run(build(tmp_path_factory.mktemp("archive")))
 
 
-async def _build(folder: Path) -> ProofStore:
+async def build(folder: Path) -> ProofStore:
+    """Make the archive in *folder*: eight entries of the first days, four of the fourteen months after, checkpoints, anchors."""
     (folder / "bastion/traces").mkdir(parents=True)
     made = ProofStore(folder / "bastion", folder / "anchors.jsonl", SteppingClock())
     made.clock.at = START
@@ -369,3 +372,16 @@ async def test_who_deletes_goes_by_no_record_but_our_own(archive: Archive) -> No
         {cut.writer: Position(cut.seq, cut.digest)}
     )
     assert [one.fault for one in fed.fed if one.fault] == []
+
+
+def test_the_first_format_of_a_purged_journal_stays_readable() -> None:
+    """The export that was made once is intact by its anchors, and says how much went."""
+    folder = Path(__file__).parents[2] / "vectors/journal-purge-v1"
+    options = argparse.Namespace(
+        key=None, checkpoint_key=None, store=None, anchors=[folder / "anchors.jsonl"], ca=None
+    )
+    report = verifier.Report()
+    verifier.verify_path(folder, options, report)
+    assert report.findings == []
+    assert {one["what"] for one in report.remarks} == {"own"}
+    assert (report.counts["entries_purged"], report.counts["anchors"]) == (24, 13)
