@@ -3,6 +3,7 @@
 import asyncio
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -167,6 +168,7 @@ class Cluster:
         path = self.folder / "haproxy.cfg"
         path.write_text(told)
         await self._run("haproxy", str(program()), "-db", "-f", str(path))
+        await eventually(lambda: _listens(self.port))
 
     @cached_property
     def client(self) -> SshClient:
@@ -219,6 +221,11 @@ class Cluster:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def program() -> Path:
