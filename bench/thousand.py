@@ -23,6 +23,7 @@ from typing_extensions import override
 
 from bench.clients import ROOT
 from bench.processes import machine, resident
+from bench.results import percentile
 from ecluse import logs
 from policy.domain.devices import AccountMethod
 from policy.domain.interventions import InterventionKind
@@ -104,19 +105,16 @@ async def _seat_and_cut(bastion: Bastion, crowd: asyncio.subprocess.Process, ses
     end = window.occurrences[0].end
     worked, began = time.process_time(), time.monotonic()
     bastion.clock.advance(end - bastion.clock.now() + timedelta(milliseconds=1))
-    gone: dict[float, float] = {}
     async with asyncio.timeout(LONGEST):
-        while bastion.gateway.sessions:
+        closed = [at - began for at in await _said(crowd)]
+        while bastion.gateway.sessions:  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.05)
-            for part in (0.01, 0.5, 0.99):
-                if there - bastion.gateway.sessions >= part * there:
-                    gone.setdefault(part, time.monotonic() - began)
     took = time.monotonic() - began
-    print(
-        f"window's end: {', '.join(f'{part:.0%} in {at:.1f} s' for part, at in gone.items())}, all in {took:.1f} s"
-    )
+    parts = (1, 50, 99)
+    each = ", ".join(f"{part} % in {percentile(closed, part):.1f} s" for part in parts)
+    print(f"window's end, connections closed: {each}, the last in {closed[-1]:.1f} s")
+    print(f"all traces signed, leases and journal written in {took:.1f} s")
     print(f"{(time.process_time() - worked) / there * 1000:.0f} ms of CPU each")
-    print(f"the clients' connections were closed: {await _said(crowd)}")
 
 
 def _own() -> int:
@@ -218,9 +216,14 @@ async def _crowd() -> None:
         *(_type(shell, number / len(shells)) for number, shell in enumerate(shells))
     )
     print(json.dumps(sum(echoed)), flush=True)
-    await asyncio.gather(*(seat.wait_closed() for seat in seats))
-    print(json.dumps(len(seats)), flush=True)
+    print(json.dumps(sorted(await asyncio.gather(*(_gone(seat) for seat in seats)))), flush=True)
     await asyncio.to_thread(sys.stdin.readline)
+
+
+async def _gone(seat: asyncssh.SSHClientConnection) -> float:
+    """Wait until the connection is closed; return when, by the clock that all processes share."""
+    await seat.wait_closed()
+    return time.monotonic()
 
 
 async def _type(shell: asyncssh.SSHClientProcess[bytes], late: float) -> int:

@@ -1,6 +1,7 @@
 """The end of a session: signals, a word to the person, both legs closed, the trace signed; always bounded."""
 
 import asyncio
+from collections.abc import MutableMapping
 from datetime import datetime
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from gateway.session.parting import PROCESS_SECONDS
 from gateway.session.port_relay import PortRelay
 from gateway.session.reasons import EndReason
 from policy.domain.access import Finding
+from policy.domain.ids import SessionId
 from policy.errors import PolicyError
 from recorder.errors import RecorderError
 from recorder.trace.instants import text as instant
@@ -40,11 +42,12 @@ async def end_session(
     access: Access,
     journal: GatewayJournal,
     hang_up: HangUp,
+    kept: MutableMapping[SessionId, EndReason],
 ) -> None:
     """End *session*, whose ``ending`` is already set, and tell everybody.
 
     *message* goes to each of the person's channels; *hang_up* closes her connection once they are closed, and is
-    given it where none of them could show it.
+    given it where none of them could show it. A lease that policy does not take back now is put into *kept*.
     Never raises: each step is taken whatever became of the one before.
     """
     speak_of(session.grant)
@@ -73,7 +76,7 @@ async def end_session(
     finally:
         if session.opened:  # else the person reads on her channel why nothing opened
             hang_up("" if any(isinstance(relay, Relay) for relay in relays) else message)
-        await _close_books(session, reason, access, journal)
+        await _close_books(session, reason, access, journal, kept)
         _log.info("session.closed", reason=reason.value)
         session.ended.set()
 
@@ -105,7 +108,13 @@ async def _leave(relays: list[Relay | PortRelay]) -> None:
             channel.abort()
 
 
-async def _close_books(session: Session, reason: EndReason, access: Access, journal: GatewayJournal) -> None:
+async def _close_books(
+    session: Session,
+    reason: EndReason,
+    access: Access,
+    journal: GatewayJournal,
+    kept: MutableMapping[SessionId, EndReason],
+) -> None:
     told = [_told(finding) for finding in session.ended_by]
     details: dict[str, object] = {"failed": told} if told else {}
     if session.recorded:
@@ -118,7 +127,8 @@ async def _close_books(session: Session, reason: EndReason, access: Access, jour
     try:
         await access.session_closed(session.grant.session_id, reason.value)
     except PolicyError as error:
-        # The lease then lapses by itself, and the session shows as lost until it does.
+        # It would count as hers for as long as this gateway lives: given back as soon as it can be.
+        kept[session.grant.session_id] = reason
         _log.error("session.lease_kept", error=str(error))
 
 

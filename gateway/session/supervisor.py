@@ -22,7 +22,7 @@ from gateway.session.transfer.command import Refused
 from policy.clock import Clock
 from policy.domain.access import Denial, Held
 from policy.domain.events import PolicyEvent
-from policy.domain.ids import PersonId
+from policy.domain.ids import PersonId, SessionId
 from policy.errors import PolicyError
 
 WARNINGS = (10, 5, 1)
@@ -73,6 +73,7 @@ class Supervisor:
         self._sessions: dict[Session, HangUp] = {}
         self._alive: dict[Session, Callable[[], Awaitable[bool]]] = {}
         self._ends: set[asyncio.Task[None]] = set()
+        self._kept: dict[SessionId, EndReason] = {}
         self._loops: list[asyncio.Task[None]] = []
         self._cursor: int | None = None
         self._unreadable_since: float | None = None
@@ -146,7 +147,13 @@ class Supervisor:
             _log.error("session.end_unworded", error=repr(error), **known_by(session.grant))
             message = reason.value
         work = end_session(
-            session, reason, message, access=self._access, journal=self._journal, hang_up=hang_up
+            session,
+            reason,
+            message,
+            access=self._access,
+            journal=self._journal,
+            hang_up=hang_up,
+            kept=self._kept,
         )
         task = asyncio.get_running_loop().create_task(work)
         self._ends.add(task)
@@ -369,6 +376,9 @@ class Supervisor:
         while not await self._stopped_within(HEARTBEAT_SECONDS):
             try:
                 await self._access.heartbeat(self._node)
+                for session_id, reason in list(self._kept.items()):
+                    await self._access.session_closed(session_id, reason.value)
+                    del self._kept[session_id]
             except PolicyError as error:
                 _log.warning("lease.heartbeat_failed", error=str(error))
 

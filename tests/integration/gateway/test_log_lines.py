@@ -1,5 +1,6 @@
 """Whose session a log line is about can be read in the line itself."""
 
+import asyncio
 import io
 import json
 import logging
@@ -11,6 +12,7 @@ import pytest
 import structlog
 
 from ecluse import logs
+from gateway.session import supervisor
 from policy.errors import PolicyUnavailable
 from tests.support.bastion import Bastion, running_bastion
 from tests.support.newcomer import newcomer
@@ -71,17 +73,25 @@ async def test_lines_of_a_session_carry_its_ids_and_no_other_s(tmp_path: Path, w
 async def test_a_failure_while_a_session_ends_names_the_session(
     tmp_path: Path, written: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the policy database is gone when a session closes, the line that says so has all four ids."""
+    """Where policy is gone when a session closes, a line says so with all four ids; once back, the lease is given back."""
 
     async def gone(*_arguments: object) -> None:
         raise PolicyUnavailable("the policy database cannot be used: OperationalError")
 
     structlog.contextvars.bind_contextvars(hospital="h-of-this-process")
+    monkeypatch.setattr(supervisor, "HEARTBEAT_SECONDS", 0.1)
     async with running_bastion(tmp_path) as bastion:
+        access = bastion.world.services.access
         with monkeypatch.context() as broken:
-            broken.setattr(type(bastion.world.services.access), "session_closed", gone)
+            broken.setattr(type(access), "session_closed", gone)
             expected = await go_through(bastion, "alice")
-        await eventually(lambda: bool(lines(written, "session.lease_kept")))
+            await eventually(lambda: bool(lines(written, "session.lease_kept")))
+            [live] = await access.sessions(bastion.world.id)
+            assert live.closed_at is None
+        async with asyncio.timeout(10):
+            while await access.sessions(bastion.world.id):  # noqa: ASYNC110 - a query
+                await asyncio.sleep(0.05)
+        assert (await access.session(bastion.world.id, live.session_id)).end_reason == "left"
     (line,) = lines(written, "session.lease_kept")
     assert expected.items() <= line.items()
 
