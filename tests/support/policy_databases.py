@@ -41,7 +41,7 @@ def empty_database(kind: str, folder: Path) -> str:
 
 
 @functools.cache
-def mould(kind: str, at: datetime = NOON, **traits: Any) -> Mould:
+def mould(kind: str, at: datetime = NOON, /, **traits: Any) -> Mould:
     """Return the mould of that *kind* of database, made on the first call as if it were *at* that instant.
 
     *traits* are ``make_world``'s, each of them hashable.
@@ -64,7 +64,7 @@ def mould(kind: str, at: datetime = NOON, **traits: Any) -> Mould:
 
 
 @asynccontextmanager
-async def copied_world(kind: str, folder: Path, clock: Clock, **traits: Any) -> AsyncIterator[World]:
+async def copied_world(kind: str, folder: Path, clock: Clock, /, **traits: Any) -> AsyncIterator[World]:
     """A fresh copy, in *folder*, of the hospital that ``make_world`` makes with these *traits*."""
     made = mould(kind, **traits)
     with made.copied(folder) as url:
