@@ -48,8 +48,12 @@ class Relay:
         monotonic: Callable[[], float],
         on_closed: Callable[["Relay"], None],
         on_violation: Callable[["Relay"], None],
+        is_ending: Callable[[], bool],
     ) -> None:
-        """Bridge *person*; call *on_closed* once both channels are gone, *on_violation* for a bad transfer."""
+        """Bridge *person*; call *on_closed* once both channels are gone, *on_violation* for a bad transfer.
+
+        *is_ending* tells whether the session is being ended: whoever does that has the last word to the person.
+        """
         self.number = number
         self.person = person
         self.request = request
@@ -65,6 +69,7 @@ class Relay:
         self._monotonic = monotonic
         self._on_closed = on_closed
         self._on_violation = on_violation
+        self._is_ending = is_ending
         self._parting: Parting | None = None
         self._person_gone = False
         self._started = False
@@ -276,8 +281,8 @@ class Relay:
             self._closed()
 
     def _finish(self) -> None:
-        if self.over:
-            return
+        if self.over or (self.exit is None and self._is_ending()):
+            return  # a device that was lost: why is told by `terminate`, before her channel closes
         self.over = True
         if isinstance(self.exit, int):
             self.person.exit(self.exit)

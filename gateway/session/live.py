@@ -88,6 +88,7 @@ class Session:
             monotonic=self._monotonic,
             on_closed=self._forget,
             on_violation=self.on_violation,
+            is_ending=lambda: self.ending is not None,
         )
         relay.moved = self.moved
         self.relays[relay.number] = relay
