@@ -4,6 +4,7 @@ import os
 import stat
 from pathlib import Path
 
+from ecluse.sections import Part
 from ecluse.settings import Settings
 
 GROUP_AND_OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -17,7 +18,13 @@ def gateway_secrets(settings: Settings) -> list[Path]:
     store = [settings.store_credentials] if settings.store.bucket is not None else []
     if settings.gateway.metrics_token_file is not None:
         store.append(settings.data_dir / settings.gateway.metrics_token_file)
-    return [*settings.host_keys, *authority, settings.signing_key, *store, *database_passwords(settings)]
+    return [
+        *settings.host_keys,
+        *authority,
+        settings.signing_key,
+        *store,
+        *database_passwords(settings, Part.GATEWAY),
+    ]
 
 
 def console_secrets(settings: Settings) -> list[Path]:
@@ -34,13 +41,13 @@ def console_secrets(settings: Settings) -> list[Path]:
         keys.append(settings.console_store_credentials)
     if settings.checkpoints.anchor_bucket.bucket is not None:
         keys.append(settings.anchor_credentials)
-    return [*keys, *database_passwords(settings), *passwords]
+    return [*keys, *database_passwords(settings, Part.CONSOLE), *passwords]
 
 
-def database_passwords(settings: Settings) -> list[Path]:
-    """Return the files that hold the databases' passwords."""
-    sections = (settings.policy_database, settings.trace_database)
-    return [section.password_file for section in sections if section.password_file is not None]
+def database_passwords(settings: Settings, part: Part) -> list[Path]:
+    """Return the files with the passwords that *part* opens the databases by: its own, and not the owner's."""
+    found = (section.password(part) for section in (settings.policy_database, settings.trace_database))
+    return [path for path in found if path is not None]
 
 
 def exposed_mode(path: Path) -> int | None:

@@ -94,6 +94,12 @@ class DatabaseSection(Section):
             return None
         return {Part.GATEWAY: self.gateway_user, Part.CONSOLE: self.console_user}.get(part)
 
+    def password(self, part: Part) -> Path | None:
+        """Return the file with the password that *part* connects by, None where it has none."""
+        if self.user(part) is None:
+            return self.password_file
+        return self.gateway_password_file if part is Part.GATEWAY else self.console_password_file
+
     def resolve(self, default: Path, part: Part = Part.OWNER) -> str:
         """Return the full URL for *part*, *default* being the SQLite file used where none is set.
 
@@ -101,12 +107,10 @@ class DatabaseSection(Section):
         """
         if self.url is None:
             return f"sqlite:///{default}"
-        user, file = self.user(part), self.password_file
-        if user is not None:
-            file = self.gateway_password_file if part is Part.GATEWAY else self.console_password_file
-        elif file is None:
+        user, file = self.user(part), self.password(part)
+        if user is None and file is None:
             return self.url
-        elif "@" not in self.url:
+        if user is None and "@" not in self.url:
             raise SettingsError("settings.password_without_user")
         url = make_url(self.url)
         secret = None if file is None else _password(file)

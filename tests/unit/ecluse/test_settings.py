@@ -7,6 +7,7 @@ import pytest
 
 from ecluse import composition, settings
 from ecluse.errors import SettingsError
+from ecluse.private_files import database_passwords
 from ecluse.sections import Part
 
 HOSPITAL = "0" * 32
@@ -134,6 +135,19 @@ def test_each_process_connects_as_its_own_user(tmp_path: Path) -> None:
     )
     with pytest.raises(SettingsError, match="gateway_user"):
         settings.load(write(tmp_path, text.replace('"ecluse_gateway"', '"x y"')))
+
+
+def test_a_process_needs_its_own_password_and_not_the_owner_s(tmp_path: Path) -> None:
+    """Which secrets must be there and private at a start: those that this process opens, the owner's for nobody."""
+    text = (
+        '[policy_database]\nurl = "postgresql://owner@db/policy"\npassword_file = "/o"\n'
+        'gateway_user = "g"\ngateway_password_file = "/g"\nconsole_user = "c"\nconsole_password_file = "/c"\n'
+        '[trace_database]\nurl = "postgresql://owner@db/traces"\npassword_file = "/o2"\n'
+    )
+    chosen = settings.load(write(tmp_path, text))
+    assert database_passwords(chosen, Part.GATEWAY) == [Path("/g"), Path("/o2")]
+    assert database_passwords(chosen, Part.CONSOLE) == [Path("/c"), Path("/o2")]
+    assert database_passwords(chosen, Part.OWNER) == [Path("/o"), Path("/o2")]
 
 
 def test_a_password_file_that_is_not_there_is_named(tmp_path: Path) -> None:
