@@ -83,6 +83,11 @@ class Ground:
         return self._announced("gateway")
 
     @property
+    def console_pid(self) -> int:
+        """The console's process."""
+        return self._announced("console")
+
+    @property
     def ssh_port(self) -> int:
         """Where the bastion's SSH listens."""
         return self._scene.ssh_port
@@ -95,7 +100,7 @@ class Ground:
             case Route.JUMP:
                 return {self._jump.pid} | descendants(self._jump.pid)
             case Route.ECLUSE:
-                return {self.gateway_pid, self._announced("console")}
+                return {self.gateway_pid, self.console_pid}
 
     def entry(self, route: Route, by: By = By.PASSWORD) -> Entry:
         """Return a log-in by *route*; through the bastion each one is another person's, for a code serves once."""
