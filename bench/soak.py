@@ -1,6 +1,6 @@
 """``python -m bench.soak [MINUTES] [PICTURE]``: what gateway and console hold of memory while people come, work and go.
 
-Twenty sessions are typed in all the while; beside them one technician after another logs in, copies 8 MiB down and
+Ten sessions are typed in all the while; beside them one technician after another logs in, copies 8 MiB down and
 leaves. Memory is looked at every five seconds. The picture is an SVG file; standard output has a line a minute.
 """
 
@@ -12,12 +12,13 @@ from pathlib import Path
 
 from bench import clients
 from bench.crowd import seated
+from bench.errors import BenchError
 from bench.ground import PROMPT, Ground, Route, ground
 from bench.processes import resident
 
-TYPING = 20
+TYPING = 10
 STROKES = 2.0
-VISIT_SECONDS = 12.0
+VISIT_SECONDS = 20.0
 """How long from one visitor's coming to the next one's."""
 LOOK_SECONDS = 5.0
 VISIT = "head -c 8388608 /dev/zero"
@@ -46,8 +47,11 @@ async def watch(there: Ground, seconds: float) -> list[Look]:
         nonlocal visits
         while True:
             due = asyncio.create_task(asyncio.sleep(VISIT_SECONDS))
-            await clients.finished(await clients.start(there.entry(Route.ECLUSE), words=[VISIT]), 60)
-            visits += 1
+            try:
+                await clients.finished(await clients.start(there.entry(Route.ECLUSE), words=[VISIT]), 60)
+                visits += 1
+            except BenchError as error:
+                print(f"a visit failed: {error}", flush=True)
             await due
 
     coming = asyncio.create_task(visit())
