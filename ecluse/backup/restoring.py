@@ -37,15 +37,22 @@ from recorder.store.database import Database as TraceDatabase
 
 REMADE: Final = ("run", "search")
 _PIECE: Final = 1 << 20
+_FILE_BITS: Final = 0o777
+"""Never setuid: who holds the key that signs archives must not become root where one is restored."""
+_FOLDER_BITS: Final = 0o3777
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What came out: the archive's header, how many files, what lies outside of the directory, and the journal's state."""
+    """What came out: the archive's header, how many files, what lies outside of the directory, and the journal's state.
+
+    ``outside`` are the embedded databases that the settings want elsewhere, and that were put there.
+    """
 
     header: Mapping[str, Any]
     files: int
     elsewhere: Sequence[str]
+    outside: Sequence[Path]
     journal: JournalVerification
 
 
@@ -78,26 +85,31 @@ async def restore(
             staging = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.absolute().parent))
         except OSError as error:
             raise BackupError("backup.target", path=str(directory), why=error.strerror) from error
+        outside: list[Path] = []
         try:
             contents = _unpack(ArchiveReader(file, verified, key), staging, verified, tell)
             tree = staging / TREE
             settings = settings_of(tree, staging / ELSEWHERE, verified.header)
             for name in REMADE:
                 (tree / name).mkdir(mode=0o700, exist_ok=True)
-            urls = _place(settings, contents, staging, targets)
+            urls = _place(settings, contents, staging, targets, outside)
             await databases.check_empty([url for url, _ in urls])
             journal = await _fill(settings, urls, targets)
             elsewhere = _keep_elsewhere(staging, tree)
             if directory.exists():
                 directory.rmdir()
             tree.rename(directory)
-        except OSError as error:
+        except BaseException as error:
+            for place in outside:
+                place.unlink(missing_ok=True)
+            if not isinstance(error, OSError):
+                raise
             raise BackupError(
                 "backup.target", path=str(directory), why=error.strerror or str(error)
             ) from error
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-    return Restored(verified.header, len(contents["files"]), elsewhere, journal)
+    return Restored(verified.header, len(contents["files"]), elsewhere, outside, journal)
 
 
 @contextlib.contextmanager
@@ -159,7 +171,7 @@ def _own(path: Path, member: tarfile.TarInfo) -> None:
     if os.geteuid() == 0:
         with contextlib.suppress(KeyError):  # its user is not here: it stays root's, and doctor says so
             os.chown(path, pwd.getpwnam(member.uname).pw_uid, grp.getgrnam(member.gname).gr_gid)
-    path.chmod(member.mode & 0o7777)
+    path.chmod(member.mode & (_FOLDER_BITS if member.isdir() else _FILE_BITS))
 
 
 def _inside(staging: Path, name: str) -> Path:
@@ -186,9 +198,12 @@ def settings_of(tree: Path, elsewhere: Path, header: Mapping[str, Any]) -> Setti
 
 
 def _place(
-    settings: Settings, contents: Mapping[str, Any], staging: Path, targets: Targets
+    settings: Settings, contents: Mapping[str, Any], staging: Path, targets: Targets, outside: list[Path]
 ) -> list[tuple[URL, Path]]:
-    """Put embedded databases where the settings want them; return the PostgreSQL databases to fill, with their dumps."""
+    """Put embedded databases where the settings want them; return the PostgreSQL databases to fill, with their dumps.
+
+    Those that lie outside of *staging* then are added to *outside*. Raises BackupError where one is there already.
+    """
     chosen = {
         "policy": targets.policy or settings.policy_url(),
         "traces": targets.traces or settings.trace_url(),
@@ -199,8 +214,12 @@ def _place(
         url = make_url(chosen[one["stores"][0]])
         if one["kind"] == databases.SQLITE:
             place = Path(url.database or "")
+            if place.exists() or place.is_symlink():  # the running installation's own, as like as not
+                raise BackupError("backup.there", place=str(place))
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            copy.rename(place)
+            if not place.is_relative_to(staging):
+                outside.append(place)
+            shutil.move(copy, place)
         else:
             urls.append((url, copy))
     return urls

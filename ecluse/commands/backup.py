@@ -4,8 +4,8 @@ import asyncio
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -178,9 +178,10 @@ def rehearse(
 
     desk = Desk.of(context, as_json)
     targets = Targets(policy=policy_url, traces=traces_url or policy_url)
-    with tempfile.TemporaryDirectory(prefix="ecluse-rehearsal-") as folder:
+    with tempfile.TemporaryDirectory(prefix="ecluse-rehearsal-") as folder, ExitStack() as stack:
         directory = Path(folder) / "restored"
         restored = _restored(desk, archive, directory, key, signer, targets)
+        stack.callback(_forget, restored.outside)
         found = [path for path in directory.rglob("checkpoint-signing.pem") if path.is_file()]
         if not found or not restored.journal.intact:
             raise BackupError("backup.unproven")
@@ -259,6 +260,12 @@ def _tell_journal(desk: Desk, restored: "Restored") -> None:
         desk.tell("db.moved_journal", entries=journal.entries, chains=len(journal.heads))
     else:
         desk.tell("db.moved_broken_journal", writer=journal.bad.writer, entry=journal.bad.seq)
+
+
+def _forget(databases: Sequence[Path]) -> None:
+    for path in databases:
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _prune(newest: Path, keep: int) -> list[str]:

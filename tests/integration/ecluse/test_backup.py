@@ -323,3 +323,36 @@ def test_settings_that_lie_elsewhere_are_kept_and_said(house: House, tmp_path: P
     keys = ("--key", house.key, "--signer", house.signer)
     proved = house.run("rehearse", tmp_path / "one.backup", tmp_path / "proof.json", *keys, "--json")
     assert json.loads(proved.stdout)["traces"]["intact"] == 1
+
+
+def test_a_rehearsal_beside_what_runs_leaves_its_databases(house: House, tmp_path: Path) -> None:
+    """A database outside of the directory is not written over; where it is not there a rehearsal takes it away again."""
+    config = install(tmp_path / "data")
+    shutil.copy(f"{house.key}.pub", config.parent / "keys/backup.pem.pub")
+    change(config, "backup", 'recipients = ["keys/backup.pem.pub"]')
+    running = tmp_path / "srv/policy.db"
+    running.parent.mkdir()
+    (config.parent / "policy.db").rename(running)
+    change(config, "policy_database", f'url = "sqlite:///{running}"')
+    borrowed = config.parent / "keys/borrowed"
+    borrowed.touch()
+    borrowed.chmod(0o4755)
+    archive, directory = tmp_path / "one.backup", tmp_path / "restored"
+    assert house.run("make", archive, "--config", config).exit_code == 0
+    keys = {"key": house.key, "signer": config.parent / "keys/checkpoint-signing.pem.pub"}
+    rehearsal = [word for name, path in keys.items() for word in (f"--{name}", path)]
+    was = (running.stat().st_ino, running.read_bytes())
+    for done in (
+        house.restore(archive, directory, **keys),
+        house.run("rehearse", archive, tmp_path / "proof.json", *rehearsal),
+    ):
+        assert (done.exit_code, f"{running} is there already" in done.stderr) == (1, True), done.output
+    assert (running.stat().st_ino, running.read_bytes()) == was
+    running.unlink()
+    done = house.run("rehearse", archive, tmp_path / "proof.json", *rehearsal)
+    assert done.exit_code == 0, done.output
+    assert list(running.parent.iterdir()) == []
+    assert house.restore(archive, directory, **keys).exit_code == 0
+    # whoever signs archives makes nobody root by one
+    assert (directory / "keys/borrowed").stat().st_mode & 0o7777 == 0o755
+    assert running.exists()
