@@ -101,6 +101,8 @@ def follow(folder: Path) -> None:
     if os.geteuid() != ROOT or not shared(folder):
         return
     for path in folder.iterdir():
+        if path.is_symlink():
+            continue  # the folder is the console's user's: what she points at from there is not hers
         public = path.name.endswith((PUBLIC, RETIRED))
         _give(path, Account(status.st_uid, status.st_gid), 0o640 if public else 0o600)
 
@@ -123,5 +125,10 @@ def _account(name: str, group: str, gid: int) -> Account:
 
 
 def _give(path: Path, owner: Account, mode: int) -> None:
-    os.chown(path, owner.uid, owner.gid, follow_symlinks=False)
-    path.chmod(mode)
+    # one file for both: root follows nobody's link here, nor one that took the file's place in between
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        os.fchown(descriptor, owner.uid, owner.gid)
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)

@@ -189,6 +189,21 @@ def test_what_root_adds_later_is_reached_by_whom_it_is_for(told: settings.Settin
     assert as_user(CONSOLE, reach) == (True, True, sealing)
 
 
+@root_only
+def test_root_follows_no_link_that_the_console_s_user_made(told: settings.Settings, tmp_path: Path) -> None:
+    """A link among the readers' keys changes nothing of the file it points at, when root gives the keys to her."""
+    target = tmp_path / "shadow"
+    target.touch()
+    target.chmod(0o604)
+    link = told.readers / "shadow.pem.pub"
+    as_user(CONSOLE, lambda: link.symlink_to(target))
+    try:
+        make_reader(told.readers, "pointed")
+    finally:
+        link.unlink()
+    assert (target.stat().st_mode & 0o777, target.stat().st_uid) == (0o604, os.geteuid())
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
