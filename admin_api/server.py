@@ -6,6 +6,8 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
+from admin_api.crowd import CrowdedProtocol
+
 _LARGEST_HEADERS = 16 * 1024
 _LARGEST_MESSAGE = 4 * 1024
 """Of what a browser says on a WebSocket: nothing that it could say is listened to."""
@@ -24,7 +26,7 @@ def server_config(app: FastAPI, *, host: str, port: int, certificate: Path, key:
         ssl_keyfile=str(key),
         ssl_version=ssl.PROTOCOL_TLS_SERVER,
         ssl_ciphers="ECDHE+AESGCM:ECDHE+CHACHA20",
-        http="h11",
+        http=CrowdedProtocol,
         ws="websockets-sansio",
         ws_max_size=_LARGEST_MESSAGE,
         ws_per_message_deflate=False,

@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from admin_api.crowd import CrowdedProtocol
 from admin_api.health import Health
 from ecluse.observation.metrics import ProcessMetrics
 from ecluse.observation.settings import ObservationSettings
@@ -97,7 +98,7 @@ async def watched(settings: ObservationSettings | None, metrics: ProcessMetrics)
         server = Server(
             uvicorn.Config(
                 app,
-                http="h11",
+                http=CrowdedProtocol,
                 ws="none",
                 lifespan="off",
                 proxy_headers=False,

@@ -1,8 +1,10 @@
 """What both real processes tell who watches them, over their own ports, and what dashboard and alert rules make of it."""
 
+import contextlib
 import json
 import re
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -163,3 +165,13 @@ def break_policy(database: Path, broken: bool) -> None:
         connection.execute(f"ALTER TABLE {here} RENAME TO {there}")
         connection.execute(f"UPDATE alembic_version SET version_num = {turned}")  # noqa: S608 - one of two above
     connection.close()
+
+
+def test_silent_connections_take_nobody_s_answer(bases: dict[str, str]) -> None:
+    """More connections than there are places, open and silent: a balancer that comes then is answered all the same."""
+    for program in PROGRAMS:
+        port = int(bases[program].rpartition(":")[2])
+        with contextlib.ExitStack() as stack:
+            for _ in range(40):
+                stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            assert httpx.get(f"{bases[program]}/healthz", timeout=10).status_code == 200, program
