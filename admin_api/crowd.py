@@ -22,7 +22,7 @@ class CrowdedProtocol(H11Protocol):
         return bool(getattr(self.cycle, "response_complete", True))
 
     @override
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn does
         self.since = self.loop.time()
         # whoever comes is counted too, and uvicorn refuses already when the last place is taken
         if self.limit_concurrency is not None and len(self.connections) + 1 >= self.limit_concurrency:
