@@ -27,7 +27,7 @@ help:
 	@echo "make lint    ruff, mypy, import contracts"
 	@echo "make bench   one table: direct, ssh -J, Écluse"
 	@echo "             (make bench ARGS=--help names the other measurements: sealing, store, proofs, search, …)"
-	@echo "make clients  docs/clients.md, from the results of the tests that drive clients"
+	@echo "make clients docs/clients.md, from the results of the tests that drive clients"
 	@echo "make wheel   dist/ecluse-*.whl, the same bytes from the same commit"
 	@echo "make package dist/ecluse_*.deb, for Debian 12 (needs dpkg and the system's python3 with venv)"
 	@echo "make sbom    dist/ecluse.cdx.json, what a release holds (CycloneDX); make licences: the same as a page, docs/licences.md"
