@@ -6,7 +6,7 @@ may set are the thresholds, and which kinds below critical are muted; that a cau
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from policy.authn.lockout import origin_of
@@ -18,6 +18,9 @@ MIB: Final = 1 << 20
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 _LONGEST_SESSION: Final = timedelta(days=31)
+PROBE_LASTS: Final = 3 * DAY
+"""For so long a probe of the network tells of today. They run every night: after that, somebody should look why they do not."""
+_CLOCKS: Final = timedelta(minutes=5)
 _ALARM: Final = "alarm."
 OWN: Final = frozenset({"alarm.opened", "alarm.acknowledged", "alarm.closed"})
 """What alarms themselves write into the journal: no cause of another."""
@@ -122,9 +125,22 @@ def _around(event: SecurityEvent) -> bool:
     return bool(event.details.get("answered") or event.details.get("refused"))
 
 
+def proves(told: Mapping[str, Any], at: datetime) -> bool:
+    """Tell whether the probe *told* of at *at* proves something: its own door answered, nothing else did, these days.
+
+    Who hands in an old result, or one of a day to come, ends no alarm by it.
+    """
+    if told.get("answered") or told.get("refused") or told.get("missing"):
+        return False
+    try:
+        age = at - datetime.fromisoformat(str(told.get("probed_at")))
+    except (ValueError, TypeError):  # no instant, or one without an offset
+        return False
+    return -_CLOCKS <= age <= PROBE_LASTS
+
+
 def _sealed(event: SecurityEvent) -> bool:
-    """Tell whether a probe proved something: its own door answered, and nothing else did."""
-    return not _around(event) and not event.details.get("missing")
+    return proves(event.details, event.at)
 
 
 def _failures(event: SecurityEvent, set_by: Thresholds) -> Sequence[Tally]:

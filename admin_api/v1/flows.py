@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from admin_api.alarms.causes import proves
 from admin_api.deps import Ctx, Who
 from admin_api.evidence import note
 from admin_api.security.permissions import VERIFYING, GuardedRoute
@@ -71,18 +72,20 @@ class ProbeOut(BaseModel):
     bypass: bool = Field(
         description="Something answered: the alarm `bypass` (T1) is raised for this vantage."
     )
-    proved: bool = Field(description="Nothing answered, and the bastion's own doors did.")
+    proved: bool = Field(
+        description="Nothing answered, the bastion's own doors did, within three days of this report."
+    )
     at: datetime
 
     @classmethod
-    def of(cls, probe: ProbeIn) -> "ProbeOut":
-        """Say what *probe* means."""
+    def of(cls, probe: ProbeIn, now: datetime) -> "ProbeOut":
+        """Say what *probe*, reported *now*, means."""
         bypass = bool(probe.answered or probe.refused)
-        return cls(bypass=bypass, proved=not bypass and not probe.missing, at=probe.at)
+        return cls(bypass=bypass, proved=proves(probe.facts(), now), at=probe.at)
 
 
 @router.post("/probes", status_code=201, openapi_extra=VERIFYING)
 async def report_probe(context: Ctx, who: Who, body: ProbeIn) -> ProbeOut:
-    """Put a probe's result into the journal; what answered raises an alarm, and a clean probe ends it."""
+    """Put a probe's result into the journal; what answered raises an alarm, and a clean probe of these days ends it."""
     await note(context, who, EVENT, details=body.facts())
-    return ProbeOut.of(body)
+    return ProbeOut.of(body, context.clock.now())

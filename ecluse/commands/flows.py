@@ -211,7 +211,7 @@ async def _journalled(settings: "Settings", probe: "ProbeIn") -> dict[str, Any]:
         await journal.append(event)
     finally:
         await database.dispose()
-    return ProbeOut.of(probe).model_dump(mode="json")
+    return ProbeOut.of(probe, clock.now()).model_dump(mode="json")
 
 
 def _checked(document: object, file: Path) -> "ProbeIn":

@@ -3,13 +3,14 @@
 import json
 import socket
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from admin_api.alarms.causes import PROBE_LASTS, proves
 from ecluse.diagnosis.symptom import Symptom, look
 from ecluse.errors import SettingsError
 from ecluse.sections import Flows
@@ -23,8 +24,6 @@ from recorder.store.database import Database
 _PATIENCE: Final = 5.0
 _ROUTING: Final = ("ipv4/ip_forward", "ipv6/conf/all/forwarding")
 _SWITCHES: Final = Path("/proc/sys/net")
-_STALE: Final = timedelta(days=3)
-"""Probes run every night: after so long, somebody should look why they do not."""
 _LOOKED_AT: Final = 100
 
 
@@ -79,13 +78,16 @@ async def probes(settings: Settings, clock: Clock) -> list[Symptom]:
 
 def _probe(vantage: str, entry: JournalEntry, clock: Clock) -> Symptom:
     check, told = look("probe", vantage=vantage), entry.event.details
-    age = clock.now() - entry.event.at
     if told.get("answered") or told.get("refused"):
         return check.failed("bypass", found=str(told.get("found")))
     if told.get("missing"):
         return check.notice("unproved")
-    if age > _STALE:
+    # when it was made, not when it was handed in
+    age = clock.now() - min(entry.event.at, datetime.fromisoformat(str(told["probed_at"])))
+    if age > PROBE_LASTS:
         return check.notice("old", days=age.days)
+    if not proves(told, entry.event.at):
+        return check.notice("unproved")
     return check.good(hours=round(age.total_seconds() / 3600))
 
 

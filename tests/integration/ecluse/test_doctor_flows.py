@@ -43,7 +43,7 @@ def test_a_filter_that_is_demanded_and_does_not_answer_fails(config: Path) -> No
 
 
 def test_each_vantage_s_newest_probe_is_looked_at(config: Path) -> None:
-    """None, clean, a bypass, one that proves nothing, and one that is days old: doctor tells them apart by vantage."""
+    """None, clean, a bypass, one that proves nothing, and one that is days old or was when it came: doctor tells them apart by vantage."""
     change(config, "gateway", 'flows = "required"')
     clock = ManualClock(datetime.now(UTC))
 
@@ -54,7 +54,7 @@ def test_each_vantage_s_newest_probe_is_looked_at(config: Path) -> None:
         }
 
     def report(vantage: str, **changed: object) -> None:
-        clean = {"vantage": vantage, "at": "2026-11-24T02:00:00Z", "tried": 3}
+        clean = {"vantage": vantage, "at": clock.now().isoformat(), "tried": 3}
         probe = {**clean, "answered": [], "refused": [], "missing": [], **changed}
         done = ecluse("flows", "report", "-", "--config", str(config), typed=json.dumps(probe))
         assert done.exit_code == 0, done.output
@@ -63,6 +63,9 @@ def test_each_vantage_s_newest_probe_is_looked_at(config: Path) -> None:
     report("lyon", answered=["10.20.4.7:22"])
     report("zone-a", missing=["192.0.2.10:22"])
     assert told() == {"lyon": "bypass", "zone-a": "unproved"}
+    for handed_in, finding in ((timedelta(days=-30), "old"), (timedelta(days=30), "unproved")):
+        report("lyon", at=(clock.now() + handed_in).isoformat())
+        assert told() == {"lyon": finding, "zone-a": "unproved"}
     report("lyon")
     assert told() == {"lyon": "good", "zone-a": "unproved"}
     clock.advance(timedelta(days=4))

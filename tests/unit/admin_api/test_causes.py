@@ -204,3 +204,22 @@ def test_whatever_is_an_alarm_has_words_in_the_journal() -> None:
     """No list of the journal shows the bare name of an entry that is an alarm."""
     words = i18n.load("ecluse")
     assert [cause.event for cause in CAUSES if not words.knows(f"event.{cause.event}")] == []
+
+
+@pytest.mark.parametrize(
+    ("days", "found", "over"),
+    [
+        (0, {}, [True]),
+        (2, {}, [True]),
+        (4, {}, []),
+        (-1, {}, []),
+        (4, {"refused": ["10.20.4.7:22"]}, [False]),
+        (0, {"missing": ["192.0.2.10:22"]}, []),
+    ],
+)
+def test_a_clean_probe_of_these_days_alone_ends_an_alarm(
+    days: int, found: dict[str, Any], over: list[bool]
+) -> None:
+    """One that somebody kept, or dated ahead, ends nothing; a way around is an alarm however old its probe."""
+    told = {"vantage": "lyon", "probed_at": (START - timedelta(days=days)).isoformat(), **found}
+    assert [one.over for one in sightings(event("flows.probed", told), DEFAULTS)] == over
