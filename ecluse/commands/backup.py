@@ -123,7 +123,8 @@ def restore(
     key: KeyOption,
     signer: SignerOption,
     policy_url: Annotated[
-        str | None, typer.Option("--policy-url", help="Empty PostgreSQL database; its password in PGPASSWORD.")
+        str | None,
+        typer.Option("--policy-url", help="Empty PostgreSQL database; its password in PGPASSWORD."),
     ] = None,
     traces_url: Annotated[
         str | None, typer.Option("--traces-url", help="The same for catalogue and journal; unset, that one.")
@@ -160,7 +161,8 @@ def rehearse(
     key: KeyOption,
     signer: SignerOption,
     policy_url: Annotated[
-        str | None, typer.Option("--policy-url", help="Empty PostgreSQL database; its password in PGPASSWORD.")
+        str | None,
+        typer.Option("--policy-url", help="Empty PostgreSQL database; its password in PGPASSWORD."),
     ] = None,
     traces_url: Annotated[
         str | None, typer.Option("--traces-url", help="The same for catalogue and journal; unset, that one.")
