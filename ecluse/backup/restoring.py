@@ -29,6 +29,7 @@ from ecluse.settings import CONFIG_NAME, Settings
 from policy.errors import PolicyError
 from policy.store.database import Database as PolicyDatabase
 from policy.vault.keyring import Keyring
+from recorder.audit.purge import recorded_cuts
 from recorder.audit.verify import JournalVerification, verify_chains
 from recorder.errors import RecorderError
 from recorder.seal.signing import PublicKey
@@ -259,7 +260,8 @@ async def examine(settings: Settings, targets: Targets) -> JournalVerification:
         await policy.close()
         await catalogue.check()
         async with catalogue.read() as connection:
-            journal = await verify_chains(connection, writer=None, hospital_id=None, known={})
+            cuts = await recorded_cuts(connection)  # what went by rule before the backup is not missing
+            journal = await verify_chains(connection, writer=None, hospital_id=None, known={}, cuts=cuts)
     except (PolicyError, RecorderError) as error:
         raise BackupError("backup.unsound", why=str(error)) from error
     finally:

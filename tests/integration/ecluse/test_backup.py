@@ -24,6 +24,7 @@ from recorder.replay.reader import verify as verify_trace
 from recorder.seal.signing import PublicKey
 from recorder.trace.frames import FrameType
 from tests.support.installed import change, doctor, ecluse, init, install, tree
+from tests.support.purged_journal import purge_first_entry
 from tests.support.traces import header
 
 SAID = {"backup_made": "last backup", "backup_rehearsed": "last rehearsal of a restoration"}
@@ -114,6 +115,14 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     return found
 
 
+def another(house: House, directory: Path) -> Path:
+    """Return the settings of another installation, whose backups are sealed for the same key."""
+    config = install(directory)
+    shutil.copy(f"{house.key}.pub", directory / "keys/backup.pem.pub")
+    change(config, "backup", 'recipients = ["keys/backup.pem.pub"]')
+    return config
+
+
 async def log_in(config: Path, totp: str) -> str:
     """Log in with the password and a code, and return the login of who came in."""
     chosen, clock = settings.load(config), SystemClock()
@@ -199,9 +208,7 @@ def test_a_spoilt_archive_leaves_nothing_behind(
 
 def test_who_can_seal_cannot_forge(house: House, tmp_path: Path) -> None:
     """An archive of another installation, sealed for the same key, is refused by the signer's key, in French too."""
-    other = install(tmp_path / "other")
-    shutil.copy(f"{house.key}.pub", other.parent / "keys/backup.pem.pub")
-    change(other, "backup", 'recipients = ["keys/backup.pem.pub"]')
+    other = another(house, tmp_path / "other")
     forged = tmp_path / "forged.backup"
     assert house.run("make", forged, "--config", other).exit_code == 0
     done = house.run(
@@ -327,9 +334,7 @@ def test_settings_that_lie_elsewhere_are_kept_and_said(house: House, tmp_path: P
 
 def test_a_rehearsal_beside_what_runs_leaves_its_databases(house: House, tmp_path: Path) -> None:
     """A database outside of the directory is not written over; where it is not there a rehearsal takes it away again."""
-    config = install(tmp_path / "data")
-    shutil.copy(f"{house.key}.pub", config.parent / "keys/backup.pem.pub")
-    change(config, "backup", 'recipients = ["keys/backup.pem.pub"]')
+    config = another(house, tmp_path / "data")
     running = tmp_path / "srv/policy.db"
     running.parent.mkdir()
     (config.parent / "policy.db").rename(running)
@@ -356,3 +361,18 @@ def test_a_rehearsal_beside_what_runs_leaves_its_databases(house: House, tmp_pat
     # whoever signs archives makes nobody root by one
     assert (directory / "keys/borrowed").stat().st_mode & 0o7777 == 0o755
     assert running.exists()
+
+
+def test_a_journal_that_lost_its_front_by_rule_is_whole(house: House, tmp_path: Path) -> None:
+    """After the journal's twelve months a rehearsal proves the archive all the same; an entry gone otherwise it does not."""
+    config = another(house, tmp_path / "data")
+    asyncio.run(purge_first_entry(config))
+    keys = ("--key", house.key, "--signer", config.parent / "keys/checkpoint-signing.pem.pub")
+    for record, code in ((True, 0), (False, 1)):
+        archive = tmp_path / f"{record}.backup"
+        if not record:
+            with sqlite3.connect(config.parent / "traces.db") as journal:
+                journal.execute("DELETE FROM journal_purges")
+        assert house.run("make", archive, "--config", config).exit_code == 0
+        done = house.run("rehearse", archive, tmp_path / f"{record}.json", *keys, "--json")
+        assert done.exit_code == code, done.output
