@@ -33,13 +33,17 @@ for _processor in structlog.get_config()["processors"]:
         _processor.exception_formatter = plain_traceback
 
 
+LOGS = structlog.get_config()
+
+
 @pytest.fixture(autouse=True)
 def logs_as_they_were() -> Iterator[None]:
-    """Take back what a test did to the logs: a stream of its own is closed when the next one writes to it."""
-    before, root = structlog.get_config(), logging.getLogger()
+    """Take back what was done to the logs, by a module's fixture before a test or by the test: its stream is closed."""
+    root = logging.getLogger()
+    structlog.configure(**LOGS)
     handlers = list(root.handlers)
     yield
-    structlog.configure(**before)
+    structlog.configure(**LOGS)
     for handler in set(root.handlers) - set(handlers):
         root.removeHandler(handler)
 

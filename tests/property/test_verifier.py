@@ -30,6 +30,7 @@ GOLDEN_COUNTS = {
     "anchors": 7,
     "checkpoints": 7,
     "entries": 66,
+    "entries_purged": 0,
     "purged": 1,
     "records": 20,
     "stamps": 1,

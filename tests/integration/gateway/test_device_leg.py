@@ -128,7 +128,7 @@ async def test_a_device_that_falls_silent_ends_the_session(
 ) -> None:
     """A device that answers no keep-alive any more ends the session in bounded time, and the person is told."""
     monkeypatch.setattr(dial, "KEEPALIVE_SECONDS", 1)
-    monkeypatch.setattr(dial, "KEEPALIVE_COUNT", 2)
+    monkeypatch.setattr(dial, "KEEPALIVE_COUNT", 4)
     async with running_bastion(tmp_path) as bastion:
         command = bastion.client.command("alice+scan01", options=["-tt"])
         async with bastion.client.terminal(command, answers=bastion.answers()) as terminal:
@@ -137,7 +137,7 @@ async def test_a_device_that_falls_silent_ends_the_session(
             for pid in stopped:
                 os.kill(pid, signal.SIGSTOP)
             try:
-                await terminal.expect("équipement scan01".encode(), 8)
+                await terminal.expect("équipement scan01".encode(), 20)
                 assert await terminal.wait(8) == 255
                 await bastion.closed()
             finally:
