@@ -15,6 +15,7 @@ from recorder.trace.frames import FrameType, facts
 from tests.support.bastion import Bastion, running_bastion
 from tests.support.disks import freezable_disk, small_disk
 from tests.support.ssh_client import Terminal
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.alone]
 
@@ -61,7 +62,7 @@ async def test_a_disk_that_blocks_ends_the_session_and_opens_none(tmp_path: Path
                 assert (refused.rc, refused.stdout) == (1, b"")
                 assert "enregistr" in refused.said
                 assert not (bastion.device.home / "unrecorded").exists()
-                assert not bastion.device.processes()
+                await eventually(lambda: not bastion.device.processes())
             finally:
                 disk.thaw()
             await bastion.closed()
@@ -80,7 +81,7 @@ async def test_a_full_disk_ends_the_session_and_opens_none(tmp_path: Path) -> No
             assert process.returncode == 255
             assert "ne peut plus être enregistrée" in err.decode()
             await bastion.closed()
-            assert not bastion.device.processes()
+            await eventually(lambda: not bastion.device.processes())
             assert await bastion.events("alarm.recording_failed")
 
             ballast = disk / "ballast"
@@ -112,7 +113,7 @@ async def test_a_destroyed_policy_database_opens_nothing(tmp_path: Path) -> None
             assert await terminal.wait(10) == 255
             assert "autorisations" in terminal.seen.decode()
         await bastion.closed()
-        assert not bastion.device.processes()
+        await eventually(lambda: not bastion.device.processes())
         ends = [facts(frame) for frame in await bastion.frames() if frame.type is FrameType.END]
         assert ends[0]["reason"] == "policy"
 
