@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -111,12 +112,14 @@ def raised(house: House) -> list[tuple[bool, str, str]]:
 def test_a_bypass_is_a_critical_alarm_until_a_probe_is_clean(
     house: House, desks: tuple[Desk, Desk, Desk], tmp_path: Path
 ) -> None:
-    """One for each vantage; a probe whose own door did not answer neither raises nor ends it."""
+    """One for each vantage; a probe whose own door did not answer, or an old one, neither raises nor ends it."""
     *_, rssi = desks
     path = tmp_path / "probe.json"
 
+    now = house.clock.now()
+
     def report(**changed: object) -> dict[str, object]:
-        path.write_text(json.dumps({**CLEAN, **changed}))
+        path.write_text(json.dumps({**CLEAN, "at": now.isoformat(), **changed}))
         return dict(rssi.json("flows", "report", str(path)))
 
     assert report()["proved"] is True
@@ -128,6 +131,7 @@ def test_a_bypass_is_a_critical_alarm_until_a_probe_is_clean(
     assert "imagix-lyon" in sentence
     assert report(missing=["192.0.2.10:22"])["proved"] is False
     assert report(vantage="zone-a")["proved"] is True
+    assert report(at=(now - timedelta(days=4)).isoformat())["proved"] is False
     assert raised(house) == [(False, severity, sentence)]
     report()
     assert raised(house) == [(True, severity, sentence)]
