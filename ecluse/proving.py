@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ecluse.client import Json
 from ecluse.desk import Desk
 from ecluse.errors import FileUnusable, RecordingUnusable
+from recorder.audit.verify import JournalVerification
 from recorder.errors import TraceFormatError
 from recorder.proof import anchors as anchoring
 
@@ -95,6 +96,19 @@ def conclude(desk: Desk, proof: Json) -> None:
         raise typer.Exit(TOUCHED)
     if proof["remarks"]:
         raise typer.Exit(UNPROVEN)
+
+
+def verdict(journal: JournalVerification) -> Json:
+    """Return how a journal stands that was brought somewhere, for scripts."""
+    return {"intact": journal.intact, "entries": journal.entries, "chains": len(journal.heads)}
+
+
+def tell_journal(desk: Desk, journal: JournalVerification) -> None:
+    """Tell how a journal stands that was brought somewhere."""
+    if journal.bad is None:
+        desk.tell("db.moved_journal", entries=journal.entries, chains=len(journal.heads))
+    else:
+        desk.tell("db.moved_broken_journal", writer=journal.bad.writer, entry=journal.bad.seq)
 
 
 def told(desk: Desk, finding: Json) -> str:

@@ -29,6 +29,12 @@ SignerOption = Annotated[
     typer.Option("--signer", help="Public key of the checkpoints, kept elsewhere: who made the backup."),
 ]
 KeyOption = Annotated[Path, typer.Option("--key", help="Private key that backups are sealed for.")]
+PolicyUrlOption = Annotated[
+    str | None, typer.Option("--policy-url", help="Empty PostgreSQL database; its password in PGPASSWORD.")
+]
+TracesUrlOption = Annotated[
+    str | None, typer.Option("--traces-url", help="The same for catalogue and journal; unset, that one.")
+]
 
 
 def register(root: typer.Typer) -> None:
@@ -90,7 +96,7 @@ def make(
         made = write(settings, configuration.find(config), target, at, tell)
     removed = _prune(target, keep) if keep is not None else []
     facts = {"archive": made.archive, "files": made.files, "bytes": made.size}
-    asyncio.run(_journal(settings, "backup.made", {**facts, "name": target.name}))
+    _journal(settings, "backup.made", {**facts, "name": target.name})
     document = {**facts, "path": str(target), "removed": removed}
     desk.done(document, "backup.made", path=str(target), files=made.files, mib=max(1, made.size >> 20))
 
@@ -122,13 +128,8 @@ def restore(
     directory: Annotated[Path, typer.Argument(help="The data directory to make: not there yet, or empty.")],
     key: KeyOption,
     signer: SignerOption,
-    policy_url: Annotated[
-        str | None,
-        typer.Option("--policy-url", help="Empty PostgreSQL database; its password in PGPASSWORD."),
-    ] = None,
-    traces_url: Annotated[
-        str | None, typer.Option("--traces-url", help="The same for catalogue and journal; unset, that one.")
-    ] = None,
+    policy_url: PolicyUrlOption = None,
+    traces_url: TracesUrlOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Make the installation again from an archive, whole or not at all. Nothing that is there is written over.
@@ -136,6 +137,7 @@ def restore(
     Example: ecluse backup restore last.backup /var/lib/ecluse --key hospital-backup.pem --signer checkpoint-signing.pem.pub
     """
     from ecluse.backup.restoring import Targets
+    from ecluse.proving import tell_journal
 
     desk = Desk.of(context, as_json)
     restored = _restored(
@@ -147,7 +149,7 @@ def restore(
     desk.tell(
         "backup.restored", directory=str(directory), files=restored.files, made_at=restored.header["made_at"]
     )
-    _tell_journal(desk, restored)
+    tell_journal(desk, restored.journal)
     for path in restored.elsewhere:
         desk.tell("backup.elsewhere", path=path, kept=f"{directory}/elsewhere{path}")
     desk.tell("backup.restored_next")
@@ -160,13 +162,8 @@ def rehearse(
     proof: Annotated[Path, typer.Argument(help="File of the proof to write.")],
     key: KeyOption,
     signer: SignerOption,
-    policy_url: Annotated[
-        str | None,
-        typer.Option("--policy-url", help="Empty PostgreSQL database; its password in PGPASSWORD."),
-    ] = None,
-    traces_url: Annotated[
-        str | None, typer.Option("--traces-url", help="The same for catalogue and journal; unset, that one.")
-    ] = None,
+    policy_url: PolicyUrlOption = None,
+    traces_url: TracesUrlOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Restore an archive for the proof of it, on the machine that has the key, and throw away what came out.
@@ -175,6 +172,7 @@ def rehearse(
     """
     from ecluse.backup.rehearsal import prove, verify_traces
     from ecluse.backup.restoring import Targets
+    from ecluse.proving import tell_journal
     from recorder.seal.files import write_new
     from recorder.seal.signing import SigningKey
 
@@ -202,7 +200,7 @@ def rehearse(
     made_at = restored.header["made_at"]
     desk.tell("backup.rehearsed", proof=str(proof), made_at=made_at, files=restored.files)
     desk.tell("backup.traces", intact=traces.intact, broken=len(traces.broken))
-    _tell_journal(desk, restored)
+    tell_journal(desk, restored.journal)
 
 
 @app.command()
@@ -228,7 +226,7 @@ def record(
         name: content[name]
         for name in ("archive", "made_at", "rehearsed_at", "machine", "files", "traces", "journal")
     }
-    asyncio.run(_journal(settings, "backup.verified", kept))
+    _journal(settings, "backup.verified", kept)
     desk.done(kept, "backup.recorded", archive=content["archive"], rehearsed_at=content["rehearsed_at"])
 
 
@@ -245,23 +243,15 @@ def _restored(
 
 
 def _document(restored: "Restored") -> dict[str, Any]:
-    journal = restored.journal
-    intact = {"intact": journal.intact, "entries": journal.entries, "chains": len(journal.heads)}
+    from ecluse.proving import verdict
+
     header = restored.header
     return {
         "archive": header["archive"],
         "made_at": header["made_at"],
         "files": restored.files,
-        "journal": intact,
+        "journal": verdict(restored.journal),
     }
-
-
-def _tell_journal(desk: Desk, restored: "Restored") -> None:
-    journal = restored.journal
-    if journal.bad is None:
-        desk.tell("db.moved_journal", entries=journal.entries, chains=len(journal.heads))
-    else:
-        desk.tell("db.moved_broken_journal", writer=journal.bad.writer, entry=journal.bad.seq)
 
 
 def _forget(databases: Sequence[Path]) -> None:
@@ -292,25 +282,7 @@ def _progress() -> "Iterator[Progress]":
         )
 
 
-async def _journal(settings: "Settings", name: str, facts: Mapping[str, Any]) -> None:
-    from ecluse import composition
-    from recorder.audit.events import SecurityEvent
-    from recorder.audit.journal import Journal
-    from recorder.store.database import Database
+def _journal(settings: "Settings", name: str, facts: Mapping[str, Any]) -> None:
+    from ecluse.local_acts import PROGRAM, journalled
 
-    database = Database(composition.recorder_settings(settings).catalog_url)
-    try:
-        await database.check()
-        # a writer of its own: the console's chain is the console's
-        journal = Journal(database, node=f"{settings.node}-backup", now=lambda: datetime.now(UTC))
-        await journal.append(
-            SecurityEvent(
-                name=name,
-                hospital_id=settings.hospital_id,
-                at=datetime.now(UTC),
-                actor="ecluse",
-                details=dict(facts),
-            )
-        )
-    finally:
-        await database.dispose()
+    asyncio.run(journalled(settings, name, facts, actor=PROGRAM, chain="backup"))

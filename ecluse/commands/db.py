@@ -59,19 +59,17 @@ def migrate_to(
 
     Example: ecluse db migrate-to postgresql://ecluse@db.hospital.example/ecluse --password-file /etc/ecluse/owner.pass
     """
+    from ecluse.proving import tell_journal, verdict
+
     desk = Desk.of(context, as_json)
     result = asyncio.run(_relocated(load(config), url, traces_url or url, password_file))
-    rows, verdict = sum(result.rows.values()), result.journal
+    rows = sum(result.rows.values())
     settings = _new_settings(url, traces_url or url, password_file)
     if as_json:
-        intact = {"intact": verdict.intact, "entries": verdict.entries, "chains": len(verdict.heads)}
-        desk.show_json({"rows": result.rows, "journal": intact, "settings": settings})
+        desk.show_json({"rows": result.rows, "journal": verdict(result.journal), "settings": settings})
         return
     desk.tell("db.moved", rows=rows, tables=len(result.rows))
-    if verdict.bad is None:
-        desk.tell("db.moved_journal", entries=verdict.entries, chains=len(verdict.heads))
-    else:
-        desk.tell("db.moved_broken_journal", writer=verdict.bad.writer, entry=verdict.bad.seq)
+    tell_journal(desk, result.journal)
     desk.tell("db.moved_next")
     for section, values in settings.items():
         desk.write(f"[{section}]")

@@ -191,27 +191,12 @@ def report(
 async def _journalled(settings: "Settings", probe: "ProbeIn") -> dict[str, Any]:
     """Write the entry that the API would, as the console's database user."""
     from admin_api.v1.flows import EVENT, ProbeOut
+    from ecluse.local_acts import PROGRAM, journalled
     from ecluse.sections import Part
     from policy.clock import SystemClock
-    from recorder.audit.events import SecurityEvent
-    from recorder.audit.journal import Journal
-    from recorder.store.database import Database
 
-    clock, database = SystemClock(), Database(settings.trace_url(Part.CONSOLE))
-    try:
-        await database.check()
-        journal = Journal(database, node=f"{settings.node}-probe", now=clock.now)
-        event = SecurityEvent(
-            name=EVENT,
-            hospital_id=settings.hospital_id,
-            at=clock.now(),
-            actor="ecluse",
-            details=probe.facts(),
-        )
-        await journal.append(event)
-    finally:
-        await database.dispose()
-    return ProbeOut.of(probe, clock.now()).model_dump(mode="json")
+    await journalled(settings, EVENT, probe.facts(), actor=PROGRAM, chain="probe", part=Part.CONSOLE)
+    return ProbeOut.of(probe, SystemClock().now()).model_dump(mode="json")
 
 
 def _checked(document: object, file: Path) -> "ProbeIn":

@@ -213,11 +213,11 @@ def _tell(desk: Desk, settings: "Settings", name: str, facts: dict[str, object])
     """Write into the journal who did it; where that fails the keys are as they are, and it is said."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from ecluse.local_acts import journalled
+    from ecluse.local_acts import journalled, system_user
     from recorder.errors import RecorderError
 
     try:
-        asyncio.run(journalled(settings, name, facts))
+        asyncio.run(journalled(settings, name, facts, actor=system_user(), chain="command"))
     except (OSError, SQLAlchemyError, EcluseError, RecorderError) as error:
         desk.note("readers.not_told", why=str(error) or type(error).__name__)
 
