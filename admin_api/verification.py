@@ -18,7 +18,7 @@ from admin_api.deps import Context
 from policy.domain.ids import HospitalId
 from policy.domain.sessions import SessionState
 from policy.errors import PolicyError
-from recorder.audit.journal import Journal, JournalFilters
+from recorder.audit.journal import Journal
 from recorder.errors import RecorderError
 from recorder.proof.inspection import Inspection
 from recorder.proof.sessions import Shelf
@@ -44,12 +44,11 @@ class LastVerified:
 
 async def last_verified(journal: Journal, hospital_id: str) -> LastVerified | None:
     """Return what the last one found, None where there never was one. Raises JournalBroken, SQLAlchemyError."""
-    filters = JournalFilters(hospital_id=hospital_id, name=VERIFIED, newest_first=True)
-    found = (await journal.entries(filters, limit=1)).entries
-    if not found:
+    found = await journal.newest(hospital_id, VERIFIED)
+    if found is None:
         return None
-    details = dict(found[0].event.details)
-    return LastVerified(found[0].event.at, details.get("intact") is True, details)
+    details = dict(found.event.details)
+    return LastVerified(found.event.at, details.get("intact") is True, details)
 
 
 async def shelf_of(context: Context, hospital_id: HospitalId, executor: Executor | None = None) -> Shelf:

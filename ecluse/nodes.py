@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecluse.errors import InstallationError
+from ecluse.private_files import database_passwords
+from ecluse.sections import Part
 from ecluse.settings import CONFIG_NAME, Settings
 from recorder.seal.signing import generate_key
 
@@ -97,25 +99,23 @@ def _needed(settings: Settings) -> Iterator[Path]:
         yield path
         yield path.with_name(path.name + ".pub")
     yield from settings.reader_public_keys
-    if settings.store.bucket is not None:
-        yield settings.store_credentials
-        if settings.store.ca is not None:
-            yield settings.data_dir / settings.store.ca
-    for section in (settings.policy_database, settings.trace_database):
-        file = section.gateway_password_file if section.gateway_user is not None else section.password_file
-        if file is not None:
-            yield file
+    yield from _bucket_files(settings, settings.store_credentials)
+    yield from database_passwords(settings, Part.GATEWAY)
 
 
 def store_files(settings: Settings) -> Iterator[Path]:
     """What a gateway and a console open the databases and the bucket with, all users of them."""
-    if settings.store.bucket is not None:
-        yield from dict.fromkeys((settings.store_credentials, settings.console_store_credentials))
-        if settings.store.ca is not None:
-            yield settings.data_dir / settings.store.ca
+    yield from _bucket_files(settings, settings.store_credentials, settings.console_store_credentials)
     for section in (settings.policy_database, settings.trace_database):
         files = (section.password_file, section.gateway_password_file, section.console_password_file)
         yield from (file for file in files if file is not None)
+
+
+def _bucket_files(settings: Settings, *credentials: Path) -> Iterator[Path]:
+    if settings.store.bucket is not None:
+        yield from dict.fromkeys(credentials)
+        if settings.store.ca is not None:
+            yield settings.data_dir / settings.store.ca
 
 
 def carry_settings(source: Path, target: Path, place: re.Pattern[str], line: str) -> None:

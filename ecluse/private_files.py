@@ -50,6 +50,12 @@ def database_passwords(settings: Settings, part: Part) -> list[Path]:
     return [path for path in found if path is not None]
 
 
+def private_half(public: Path) -> Path | None:
+    """Return the private key that lies beside the *public* one, None where there is none."""
+    private = public.with_name(public.name.removesuffix(".pub"))
+    return private if private != public and private.exists() else None
+
+
 def exposed_mode(path: Path) -> int | None:
     """Return the mode of *path* where others than its owner can reach it, None where they cannot.
 

@@ -21,7 +21,7 @@ from ecluse.backup import databases
 from ecluse.backup.archive import ArchiveWriter
 from ecluse.diagnosis.files import database_files
 from ecluse.errors import BackupError
-from ecluse.private_files import console_secrets, gateway_secrets
+from ecluse.private_files import console_secrets, gateway_secrets, private_half
 from ecluse.settings import Settings
 from recorder.errors import ReaderKeyUnusable, SignatureInvalid
 from recorder.seal.signing import SigningKey
@@ -112,8 +112,8 @@ def recipients(settings: Settings) -> list[ReaderPublicKey]:
         raise BackupError("backup.no_recipient")
     found = []
     for path in settings.backup_recipients:
-        private = path.with_name(path.name.removesuffix(".pub"))
-        if private != path and private.exists():
+        private = private_half(path)
+        if private is not None:
             raise BackupError("backup.private_key_here", path=str(private))
         try:
             found.append(ReaderPublicKey.load(path))

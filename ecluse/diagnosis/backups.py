@@ -6,12 +6,13 @@ from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ecluse.diagnosis.databases import traces_are_absent
+from ecluse.diagnosis.databases import opened_traces, traces_are_absent
 from ecluse.diagnosis.symptom import Symptom, look
 from ecluse.errors import SettingsError
+from ecluse.private_files import private_half
 from ecluse.settings import Settings
 from policy.clock import Clock
-from recorder.audit.journal import Journal, JournalFilters
+from recorder.audit.journal import Journal
 from recorder.errors import RecorderError
 from recorder.store.database import Database
 
@@ -29,8 +30,8 @@ async def backups(settings: Settings, clock: Clock) -> list[Symptom]:
 
 def _keys(settings: Settings) -> Iterator[Symptom]:
     for path in settings.backup_recipients:
-        check, private = look("backup_key", path=str(path)), path.with_name(path.name.removesuffix(".pub"))
-        if private != path and private.exists():
+        check, private = look("backup_key", path=str(path)), private_half(path)
+        if private is not None:
             yield check.failed("private", private=str(private))
         else:
             yield check.good() if path.exists() else check.failed("missing")
@@ -40,12 +41,8 @@ async def _ages(settings: Settings, clock: Clock) -> list[Symptom]:
     if traces_are_absent(settings):
         return []  # told by the database's own check
     try:
-        database = Database(settings.trace_url())
-        try:
-            await database.check()
+        async with opened_traces(settings) as database:
             found = {name: await newest(database, settings.hospital_id, name) for name in _OLDEST}
-        finally:
-            await database.dispose()
     except (RecorderError, SettingsError, SQLAlchemyError):
         return []  # the same
     return [_age(name, at, clock.now()) for name, at in found.items()]
@@ -62,7 +59,5 @@ def _age(name: str, at: datetime | None, now: datetime) -> Symptom:
 async def newest(database: Database, hospital_id: str, name: str) -> datetime | None:
     """Return when the newest entry of that *name* was written; None where there is none."""
     journal = Journal(database, node="reading", now=lambda: datetime.now(UTC))
-    page = await journal.entries(
-        JournalFilters(hospital_id=hospital_id, name=name, newest_first=True), limit=1
-    )
-    return page.entries[0].event.at if page.entries else None
+    found = await journal.newest(hospital_id, name)
+    return None if found is None else found.event.at

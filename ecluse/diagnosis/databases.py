@@ -108,14 +108,10 @@ async def _traces(settings: Settings) -> Symptom:
     if absent is not None:
         return check.failed("absent", path=str(absent))
     try:
-        database = TraceDatabase(settings.trace_url())
-        try:
-            await database.check()
-        finally:
-            await database.dispose()
+        async with opened_traces(settings):
+            return check.good()
     except (RecorderError, SettingsError) as error:
         return check.failed("unusable", why=str(error))
-    return check.good()
 
 
 def _absent(url_of: Callable[[], str]) -> Path | None:
@@ -147,3 +143,14 @@ async def opened(settings: Settings) -> AsyncIterator[PolicyDatabase]:
         yield database
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def opened_traces(settings: Settings) -> AsyncIterator[TraceDatabase]:
+    """Open the trace database, as it is; raises RecorderError, SettingsError."""
+    database = TraceDatabase(settings.trace_url())
+    try:
+        await database.check()
+        yield database
+    finally:
+        await database.dispose()

@@ -7,10 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from admin_api.alarms.causes import PROBE_LASTS, proves
+from ecluse.diagnosis.databases import opened_traces, traces_are_absent
 from ecluse.diagnosis.symptom import Symptom, look
 from ecluse.errors import SettingsError
 from ecluse.sections import Flows
@@ -19,7 +19,6 @@ from policy.clock import Clock
 from recorder.audit.entries import JournalEntry
 from recorder.audit.journal import Journal, JournalFilters
 from recorder.errors import RecorderError
-from recorder.store.database import Database
 
 _PATIENCE: Final = 5.0
 _ROUTING: Final = ("ipv4/ip_forward", "ipv6/conf/all/forwarding")
@@ -93,19 +92,12 @@ def _probe(vantage: str, entry: JournalEntry, clock: Clock) -> Symptom:
 
 async def _reported(settings: Settings, clock: Clock) -> Sequence[JournalEntry] | None:
     """Return the newest probes' entries; None where the journal does not answer, which other checks tell."""
+    if traces_are_absent(settings):
+        return None
+    asked = JournalFilters(hospital_id=settings.hospital_id, name="flows.probed", newest_first=True)
     try:
-        url = make_url(settings.trace_url())
-    except SettingsError:
+        async with opened_traces(settings) as database:
+            journal = Journal(database, node=settings.node, now=clock.now)
+            return (await journal.entries(asked, limit=_LOOKED_AT)).entries
+    except (RecorderError, SettingsError, SQLAlchemyError):
         return None
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
-        return None
-    database = Database(settings.trace_url())
-    try:
-        await database.check()
-        journal = Journal(database, node=settings.node, now=clock.now)
-        asked = JournalFilters(hospital_id=settings.hospital_id, name="flows.probed", newest_first=True)
-        return (await journal.entries(asked, limit=_LOOKED_AT)).entries
-    except (RecorderError, SQLAlchemyError):
-        return None
-    finally:
-        await database.dispose()

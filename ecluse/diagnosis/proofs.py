@@ -3,12 +3,11 @@
 import os
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from admin_api.verification import LastVerified, last_verified
+from ecluse.diagnosis.databases import opened_traces, traces_are_absent
 from ecluse.diagnosis.symptom import Check, Symptom, look
 from ecluse.errors import SettingsError
 from ecluse.settings import Settings
@@ -18,7 +17,6 @@ from recorder.errors import RecorderError, SignatureInvalid, StampInvalid
 from recorder.proof.notary import IDLE, newest_at
 from recorder.seal.signing import PublicKey, SigningKey
 from recorder.seal.timestamping import load_roots
-from recorder.store.database import Database
 
 
 def checkpoints(settings: Settings) -> Iterator[Symptom]:
@@ -31,22 +29,15 @@ def checkpoints(settings: Settings) -> Iterator[Symptom]:
 async def newest(settings: Settings, clock: Clock) -> list[Symptom]:
     """Look at how old the newest checkpoint is, a console that runs makes one a day at least, and the last verification."""
     check = look("checkpoints")
+    if traces_are_absent(settings):
+        return []  # told by the database's own check
     try:
-        url = make_url(settings.trace_url())
-    except SettingsError:
-        return []  # as is a database that does not answer: the databases' own checks tell
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
-        return []
-    database = Database(settings.trace_url())
-    try:
-        await database.check()
-        at = await newest_at(database, settings.hospital_id)
-        journal = Journal(database, node=settings.node, now=clock.now)  # read, not written to
-        verified = await last_verified(journal, settings.hospital_id)
-    except (RecorderError, SQLAlchemyError):
-        return []
-    finally:
-        await database.dispose()
+        async with opened_traces(settings) as database:
+            at = await newest_at(database, settings.hospital_id)
+            journal = Journal(database, node=settings.node, now=clock.now)  # read, not written to
+            verified = await last_verified(journal, settings.hospital_id)
+    except (RecorderError, SettingsError, SQLAlchemyError):
+        return []  # the same
     return [_checkpoint_of(check, at, clock.now()), *_verification_of(settings, verified, clock.now())]
 
 

@@ -101,9 +101,8 @@ class Relay:
             pty=self.request.pty,
         )
         self.device = channel
-        if (
-            self.over
-        ):  # the person left, or the session ended, while the device was asked: nobody waits for it
+        if self.over:
+            # the person left, or the session ended, while the device was asked: nobody waits for it
             self._signal("HUP")
             self._signal("TERM")
             channel.close()

@@ -135,6 +135,18 @@ class Journal:
         found = [parse(row.content.encode()) for row in rows[:limit]]
         return JournalPage(found, _cursor(rows[limit - 1]) if len(rows) > limit else None)
 
+    async def newest(
+        self, hospital_id: str, name: str, *, session_id: str | None = None
+    ) -> JournalEntry | None:
+        """The newest entry of that name or below it, about that session where one is given; None where there is none.
+
+        Raises:
+            JournalBroken: It cannot be read: run `verify`.
+            SQLAlchemyError: The database refuses.
+        """
+        filters = JournalFilters(hospital_id=hospital_id, session_id=session_id, name=name, newest_first=True)
+        return next(iter((await self.entries(filters, limit=1)).entries), None)
+
     async def verify(
         self,
         writer: str | None = None,

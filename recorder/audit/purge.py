@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recorder.errors import SignatureInvalid, TraceFormatError
@@ -193,10 +193,9 @@ async def recorded_cuts(connection: AsyncConnection) -> dict[str, tuple[int, str
     Raises:
         SQLAlchemyError: The database refuses.
     """
-    table = journal_purges.c
-    hospitals = select(table.hospital_id, func.max(table.number)).group_by(table.hospital_id)
+    hospitals = select(journal_purges.c.hospital_id).distinct()
     found: dict[str, tuple[int, str]] = {}
-    for hospital_id, _ in (await connection.execute(hospitals)).all():
+    for hospital_id in (await connection.execute(hospitals)).scalars().all():
         row = await newest(connection, hospital_id)
         if row is not None:
             found.update(JournalPurge.from_json(row.content).cuts)

@@ -149,13 +149,10 @@ def _window(recorded: CatalogedSession) -> tuple[datetime, datetime] | None:
 async def _verified(caller: StaffCaller, session_id: str) -> Verified | None:
     if AUDITORS.isdisjoint(caller.roles):
         return None
-    filters = JournalFilters(
-        hospital_id=caller.hospital_id, session_id=session_id, name="trace.verified", newest_first=True
-    )
-    found = (await caller.context.journal.entries(filters, limit=1)).entries
-    if not found:
+    found = await caller.context.journal.newest(caller.hospital_id, "trace.verified", session_id=session_id)
+    if found is None:
         return None
-    event = found[0].event
+    event = found.event
     why = event.details.get("why")
     return Verified(
         at=event.at,
