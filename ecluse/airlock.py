@@ -138,10 +138,10 @@ def ends(path: Path) -> datetime:
     return _read(path).not_valid_after_utc
 
 
-def make_keys(folder: Path, front_names: str, at: datetime) -> tuple[Path, Path]:
+def make_keys(folder: Path, front_place: str, at: datetime) -> tuple[Path, Path]:
     """Make the two sides' folders in *folder*, ``front`` and ``relay``, each with all that its machine needs.
 
-    *front_names* is where the relay will find the front, ``name:port``. Raises FileExistsError, OSError.
+    *front_place* is where the relay will find the front, ``name:port``. Raises FileExistsError, OSError.
     """
     made = []
     for own in ("front", "relay"):
@@ -152,7 +152,7 @@ def make_keys(folder: Path, front_names: str, at: datetime) -> tuple[Path, Path]
     front, relay = made
     (front / "relay.pem").write_bytes((relay / "relay.pem").read_bytes())
     (relay / "front.pem").write_bytes((front / "front.pem").read_bytes())
-    port = front_names.rpartition(":")[2]
+    port = front_place.rpartition(":")[2]
     (front / FILE).write_text(
         "# The machine before the hospital's network. host and port: for technicians;\n"
         "# relay_host and relay_port: the inner address, for the relay that dials out to here.\n"
@@ -162,7 +162,7 @@ def make_keys(folder: Path, front_names: str, at: datetime) -> tuple[Path, Path]
     (relay / FILE).write_text(
         "# The machine inside. The gateway has to know that the relay speaks for others:\n"
         '# proxy_sources = ["127.0.0.1"] under [gateway] of ecluse.toml.\n'
-        f'[relay]\nfronts = ["{front_names}"]\ngateway_host = "127.0.0.1"\ngateway_port = 2222\n',
+        f'[relay]\nfronts = ["{front_place}"]\ngateway_host = "127.0.0.1"\ngateway_port = 2222\n',
         encoding="utf-8",
     )
     return front, relay

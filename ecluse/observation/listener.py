@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import hmac
-import ipaddress
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -19,6 +18,7 @@ from admin_api.health import Health
 from ecluse.observation.metrics import ProcessMetrics
 from ecluse.observation.settings import ObservationSettings
 from ecluse.processes.http import Server, bound
+from policy.domain.addresses import read_address
 from policy.vault.secret import Secret
 
 METRICS: Final = "/metrics"
@@ -76,12 +76,9 @@ class Exposition:
 def _from_here(scope: Scope) -> bool:
     client = scope.get("client")
     try:
-        address = ipaddress.ip_address(client[0]) if client else None
+        return client is not None and read_address(client[0]).is_loopback
     except ValueError:
         return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return address is not None and address.is_loopback
 
 
 @contextlib.asynccontextmanager

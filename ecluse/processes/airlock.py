@@ -1,7 +1,6 @@
 """The processes of the two-tier lock. Neither opens a database or a spool, and neither knows a secret but its own key."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -51,26 +50,27 @@ def _read(config: Path) -> tuple[AirlockFile, Path]:
 
 
 async def _front(settings: FrontSettings) -> None:
-    manager, front = ServiceManager(), Front(settings)
+    front = Front(settings)
     with listening("front", settings.host, settings.port):
         await front.start(handed_over())
     log.info("airlock.front_ready", port=front.port, relay_port=front.relay_port)
-    await _until_stopped(manager, lambda: front.clients)
-    await front.drain()
+    await _until_drained(front)
 
 
 async def _relay(relay: Relay, fronts: tuple[str, ...]) -> None:
-    manager = ServiceManager()
     relay.start()
     log.info("airlock.relay_ready", fronts=list(fronts))
-    await _until_stopped(manager, lambda: relay.clients)
-    await relay.drain()
+    await _until_drained(relay)
 
 
-async def _until_stopped(manager: ServiceManager, clients: Callable[[], int]) -> None:
+async def _until_drained(side: Front | Relay) -> None:
+    """Serve until the end is asked for, then until the clients have left; the service manager is told how it goes."""
+    manager = ServiceManager()
     manager.tell("READY=1")
     signs = asyncio.create_task(manager.signs_of_life())
     await stop_requested()
+    log.info("airlock.draining", clients=side.clients)
+    stopping = asyncio.create_task(manager.draining(lambda: side.clients))
+    await side.drain()
+    stopping.cancel()
     signs.cancel()
-    manager.tell("STOPPING=1", f"STATUS=draining, {clients()} clients left")
-    log.info("airlock.draining", clients=clients())

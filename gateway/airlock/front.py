@@ -189,6 +189,6 @@ class Front:
 
 
 def _address(stream: Stream) -> tuple[str, int]:
-    """Return where the other end is: an IP literal without its zone, and a port."""
+    """Return where the other end is: an IP literal, and a port."""
     host, port = stream.writer.get_extra_info("peername")[:2]
-    return str(host).partition("%")[0], int(port)
+    return str(host), int(port)

@@ -30,13 +30,13 @@ class Relay:
         self._settings = settings
         self._dialling: set[asyncio.Task[None]] = set()
         self._joined: set[asyncio.Task[None]] = set()
-        self._ready: dict[tuple[str, int], int] = dict.fromkeys(settings.fronts, 0)
+        self._ready = 0
         self._failing: set[tuple[str, int]] = set()
 
     @property
     def ready(self) -> int:
         """How many connections wait at the fronts."""
-        return sum(self._ready.values())
+        return self._ready
 
     @property
     def unreached(self) -> frozenset[tuple[str, int]]:
@@ -64,27 +64,30 @@ class Relay:
     async def _keep(self, front: tuple[str, int]) -> None:
         pause = FIRST_RETRY_SECONDS
         while True:
-            try:
-                stream = await self._dial(front)
-            except (*GONE, TimeoutError) as error:
-                if front not in self._failing:
-                    self._failing.add(front)
-                    _log.warning(
-                        "airlock.front_unreachable", front=front[0], port=front[1], error=str(error) or "late"
-                    )
+            if await self._serve(front):
+                pause = FIRST_RETRY_SECONDS
+            else:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, self._settings.slowest_retry_seconds)
-                continue
-            try:
-                if not await self._wait(front, stream):
-                    # closed unused: a front that is full, or stops
-                    await asyncio.sleep(pause)
-                    pause = min(2 * pause, self._settings.slowest_retry_seconds)
-                    continue
-            except BaseException:
-                stream.abort()
-                raise
-            pause = FIRST_RETRY_SECONDS
+
+    async def _serve(self, front: tuple[str, int]) -> bool:
+        """Hold one connection open at *front*; True when a client came through it, False where it failed or was closed unused."""
+        try:
+            stream = await self._dial(front)
+        except (*GONE, TimeoutError) as error:
+            self._failed(front, "airlock.front_unreachable", str(error) or "late")
+            return False
+        try:
+            return await self._wait(front, stream)
+        except BaseException:
+            stream.abort()
+            raise
+
+    def _failed(self, front: tuple[str, int], event: str, error: str) -> None:
+        """Log what went wrong with *front*, once until it is reached again."""
+        if front not in self._failing:
+            self._failing.add(front)
+            _log.warning(event, front=front[0], port=front[1], error=error)
 
     async def _dial(self, front: tuple[str, int]) -> Stream:
         async with asyncio.timeout(self._settings.connect_seconds):
@@ -99,7 +102,7 @@ class Relay:
 
     async def _wait(self, front: tuple[str, int], stream: Stream) -> bool:
         """Wait on *stream* for a client; True when one came, who is brought to the gateway beside."""
-        self._ready[front] += 1
+        self._ready += 1
         heard = asyncio.create_task(stream.reader.read(CHUNK))
         try:
             if front in self._failing:
@@ -112,14 +115,12 @@ class Relay:
                 stream.abort()
                 return False
         except GONE as error:
-            if front not in self._failing:
-                self._failing.add(front)
-                _log.warning("airlock.front_left", front=front[0], port=front[1], error=str(error))
+            self._failed(front, "airlock.front_left", str(error))
             stream.abort()
             return False
         finally:
             heard.cancel()
-            self._ready[front] -= 1
+            self._ready -= 1
         self._run(self._joined, self._bring(stream, heard))
         return True
 

@@ -7,7 +7,9 @@ a line of text, is refused: it has no length, so that where it ends depends on w
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
+
+from policy.domain.addresses import plain, read_address
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 LONGEST = 1024
@@ -39,7 +41,7 @@ class ProxyHeader:
 def is_listed(address: str, networks: Sequence[Network]) -> bool:
     """Tell whether the IP literal *address* is in one of *networks*; what is no address is in none."""
     try:
-        found = _plain(ip_address(address.partition("%")[0]))
+        found = read_address(address)
     except ValueError:
         return False
     return any(found in network for network in networks)
@@ -78,23 +80,17 @@ def read(data: bytes) -> ProxyHeader | None:
 
 def write(client: tuple[str, int], here: tuple[str, int]) -> bytes:
     """Return the header of a connection from *client* to *here*, each an IP literal and a port, both of one family."""
-    addresses = [_plain(ip_address(host)) for host, _ in (client, here)]
+    addresses = [read_address(host) for host, _ in (client, here)]
     family = 0x11 if addresses[0].version == 4 else 0x21
     body = b"".join(each.packed for each in addresses) + struct.pack("!HH", client[1], here[1])
     return _START.pack(SIGNATURE, _VERSION << 4 | _PROXY, family, len(body)) + body
 
 
 def _client(packed: bytes, port: int) -> str:
-    address = _plain(ip_address(packed))
+    address = plain(ip_address(packed))
     if not port or address.is_unspecified or address.is_multicast:
         raise BadHeader("address")
     return str(address)
-
-
-def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """Return *address* as what it is of IPv4, where it is one written as IPv6."""
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
 
 
 def _check_extras(extras: bytes) -> None:

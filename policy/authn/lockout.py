@@ -18,9 +18,10 @@ is a failure.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Final, Self
 
+from policy.domain.addresses import read_address
 from policy.domain.attempts import Attempt, AttemptOutcome
 from policy.errors import InvalidInput
 from policy.settings import PolicySettings
@@ -130,11 +131,9 @@ def origin_of(source: str) -> str:
 
 def _address(source: str) -> IPv4Address | IPv6Address:
     try:
-        address = ip_address(source.partition("%")[0])
+        return read_address(source)
     except ValueError:
         raise InvalidInput("source", "must be an IP address literal") from None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped if mapped is not None else address
 
 
 def _outstanding(attempts: Sequence[Attempt]) -> list[Attempt]:

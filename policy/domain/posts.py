@@ -1,6 +1,8 @@
 """Where a person works from: her post, as far as the network tells it (rule E2)."""
 
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_network
+
+from policy.domain.addresses import read_address
 
 _IPV6_PREFIX = 64  # the network one subscriber gets (RFC 6177); a post moves inside it at will
 
@@ -11,11 +13,9 @@ def post_of(source: str) -> str:
     What is no IP literal is a post of its own.
     """
     try:
-        address = ip_address(source.partition("%")[0])
+        address = read_address(source)
     except ValueError:
         return source
     if not isinstance(address, IPv6Address):
         return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
     return str(ip_network((int(address), _IPV6_PREFIX), strict=False))

@@ -1,8 +1,9 @@
 """Suppliers and the sites they declared (rule C2)."""
 
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_network
 
+from policy.domain.addresses import read_address
 from policy.domain.ids import HospitalId, SiteId, SupplierId
 
 
@@ -21,11 +22,9 @@ class Site:
         What is no IP literal belongs nowhere.
         """
         try:
-            ip = ip_address(address.partition("%")[0])
+            candidate = read_address(address)
         except ValueError:
             return False
-        mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
-        candidate = ip if mapped is None else mapped
         return any(candidate in ip_network(network) for network in self.networks)
 
 
