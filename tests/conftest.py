@@ -48,7 +48,7 @@ def logs_as_they_were() -> Iterator[None]:
         root.removeHandler(handler)
 
 
-PACKAGES = ("ecluse", "admin_api", "gateway", "policy", "recorder", "tests/support")
+PACKAGES = ("ecluse", "admin_api", "gateway", "policy", "recorder", "embedded", "tests/support")
 """Compiled once, for the tests start some hundred processes, and none of them would keep what it compiled where
 PYTHONDONTWRITEBYTECODE is set."""
 TURNS = "TESTS_TURNS"

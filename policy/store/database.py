@@ -26,11 +26,11 @@ from sqlalchemy.exc import (
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
+from embedded.sqlite import Connections
 from policy.clock import Clock
 from policy.domain.ids import PersonId
 from policy.errors import Conflict, InvalidInput, PolicyUnavailable
 from policy.store.migrations.upgrade import check_version, upgrade
-from policy.store.sqlite import Connections
 from policy.store.unit_of_work import UnitOfWork, View
 
 BUSY_TIMEOUT_MS = 5000

@@ -12,9 +12,9 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from embedded.sqlite import Connections
 from recorder.errors import CatalogUnavailable, RecorderError
 from recorder.store.migrations.upgrade import check_version, upgrade
-from recorder.store.sqlite import Connections
 
 WAIT_SECONDS = 5
 """How long a writer waits for another writer's lock."""

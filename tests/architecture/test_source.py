@@ -33,6 +33,7 @@ PLANTED = [
     (rules.told_the_time, "policy/domain/a.py", "def f(clock):\n    return clock.now()"),
     (rules.pure_imports, "policy/domain/people.py", "import pydantic"),
     (rules.pure_imports, "policy/domain/people.py", "from policy.store.tables import people"),
+    (rules.pure_imports, "policy/domain/people.py", "from embedded.sqlite import Connections"),
     (rules.pure_imports, "policy/domain/people.py", "def f():\n    import asyncssh"),
     (
         rules.pure_imports,
@@ -51,6 +52,7 @@ PLANTED = [
     (rules.one_ssh_side, "ecluse/demo/run.py", "def f():\n    from asyncssh import connect"),
     (rules.one_seal, "recorder/trace/manifest.py", "from cryptography.hazmat.primitives import hashes"),
     (rules.one_seal, "recorder/errors.py", "import cryptography"),
+    (rules.one_seal, "embedded/sqlite.py", "import cryptography"),
     (rules.one_maker_of_grants, "gateway/target/dial.py", "x = Grant(device='a')"),
     (
         rules.one_maker_of_grants,

@@ -6,6 +6,7 @@ import pytest
 from alembic import command
 from sqlalchemy import Connection, Table, func, insert, inspect, select, text
 
+from embedded.sqlite import Connections
 from policy.clock import ManualClock
 from policy.domain.attempts import AttemptOutcome
 from policy.domain.people import Factor
@@ -13,7 +14,6 @@ from policy.store import tables as t
 from policy.store.database import Database, _engine, _writing, migrate
 from policy.store.database import database_url as driven
 from policy.store.migrations.upgrade import _config
-from policy.store.sqlite import Connections
 from policy.store.tables import metadata
 from tests.support.policy_databases import copied_world, mould
 from tests.support.policy_world import World

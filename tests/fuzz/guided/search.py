@@ -12,7 +12,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["gateway", "policy", "recorder", "tests"]):
+with atheris.instrument_imports(include=["gateway", "policy", "recorder", "embedded", "tests"]):
     from tests.fuzz.guided.targets import TARGETS
 
 

@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parents[4]
-PACKAGES = ("policy", "gateway", "admin_api", "ecluse", "recorder")
+PACKAGES = ("policy", "gateway", "admin_api", "ecluse", "recorder", "embedded")
 
 
 def test_only_the_device_task_service_makes_task_grants() -> None:
