@@ -30,6 +30,7 @@ from policy.domain.interventions import InterventionKind
 from policy.domain.people import Role
 from policy.vault.secret import Secret
 from tests.support.bastion import Bastion, running_bastion
+from tests.support.waiting import eventually
 
 JUMPS = 50
 PASSWORD = "the device's own password"  # noqa: S105 - of a device that lives for this measurement
@@ -107,8 +108,7 @@ async def _seat_and_cut(bastion: Bastion, crowd: asyncio.subprocess.Process, ses
     bastion.clock.advance(end - bastion.clock.now() + timedelta(milliseconds=1))
     async with asyncio.timeout(LONGEST):
         closed = [at - began for at in await _said(crowd)]
-        while bastion.gateway.sessions:  # noqa: ASYNC110 - nothing tells
-            await asyncio.sleep(0.05)
+        await eventually(lambda: not bastion.gateway.sessions, LONGEST)
     took = time.monotonic() - began
     parts = (1, 50, 99)
     each = ", ".join(f"{part} % in {percentile(closed, part):.1f} s" for part in parts)

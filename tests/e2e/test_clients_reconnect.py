@@ -1,6 +1,5 @@
 """A short network loss: the next connection goes on with the same intervention, and says what became of the last."""
 
-import asyncio
 import os
 import signal
 import time
@@ -12,7 +11,7 @@ import pytest
 
 from policy.domain.sessions import SessionState
 from tests.support.bastion import Bastion, running_bastion
-from tests.support.waiting import eventually
+from tests.support.waiting import answered, eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -27,12 +26,12 @@ async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
 async def answers(bastion: Bastion) -> list[str]:
     """Return what she answers, once the gateway's lease is fresh again on the clock moved for her code."""
     given = bastion.answers()
-    async with asyncio.timeout(10):
-        while any(  # noqa: ASYNC110 - a query, no event
-            session.state is not SessionState.LIVE
-            for session in await bastion.world.services.access.sessions(bastion.world.id)
-        ):
-            await asyncio.sleep(0.05)
+
+    async def fresh() -> bool:
+        sessions = await bastion.world.services.access.sessions(bastion.world.id)
+        return all(session.state is SessionState.LIVE for session in sessions)
+
+    await answered(fresh)
     return given
 
 

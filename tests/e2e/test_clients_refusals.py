@@ -12,8 +12,10 @@ import pytest
 from typing_extensions import override
 
 from policy.domain.windows import Channel
+from recorder.audit.entries import JournalEntry
 from recorder.trace.frames import FrameType, facts
 from tests.support.bastion import Bastion, running_bastion
+from tests.support.waiting import answered
 
 pytestmark = pytest.mark.e2e
 
@@ -36,10 +38,12 @@ def free_port() -> int:
 
 async def refusals(bastion: Bastion, count: int = 1) -> list[dict[str, Any]]:
     """Return what the journal says of refused channels and requests, once it holds *count* of them."""
-    async with asyncio.timeout(10):
-        while len(found := await bastion.events("channel.refused")) < count:  # noqa: ASYNC110 - the journal sets no event
-            await asyncio.sleep(0.02)
-    return [dict(entry.event.details) for entry in found]
+
+    async def enough() -> list[JournalEntry] | None:
+        found = await bastion.events("channel.refused")
+        return found if len(found) >= count else None
+
+    return [dict(entry.event.details) for entry in await answered(enough)]
 
 
 async def recorded(bastion: Bastion) -> list[str]:

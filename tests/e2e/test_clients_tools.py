@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.bastion import Bastion, running_bastion
 from tests.support.ssh_client import Finished
+from tests.support.waiting import answered
 
 pytestmark = pytest.mark.e2e
 
@@ -65,16 +66,20 @@ async def test_sshfs_mounts_the_device(bastion: Bastion, tmp_path: Path) -> None
     (bastion.device.home / "dose.txt").write_text("3 mGy\n")
     command = ["sshfs", "-f", "-o", f"ssh_command={ssh_line(bastion)}", "alice+scan01@127.0.0.1:", str(mount)]
     process = await bastion.client.start(command, answers=bastion.answers())
+
+    async def mounted() -> bool:
+        # asking the mounted folder itself would wait for the gateway, which is in this process
+        if str(mount) in Path("/proc/self/mounts").read_text():
+            return True
+        if process.returncode is not None:
+            said = (await process.stderr.read()).decode() if process.stderr else ""
+            if "fuse" in said:
+                pytest.skip(f"this machine lets nobody mount: {said.strip()}")
+            pytest.fail(said)
+        return False
+
     try:
-        async with asyncio.timeout(20):
-            # asking the mounted folder itself would wait for the gateway, which is in this process
-            while str(mount) not in Path("/proc/self/mounts").read_text():
-                if process.returncode is not None:
-                    said = (await process.stderr.read()).decode() if process.stderr else ""
-                    if "fuse" in said:
-                        pytest.skip(f"this machine lets nobody mount: {said.strip()}")
-                    pytest.fail(said)
-                await asyncio.sleep(0.05)
+        await answered(mounted, 20)
         assert await asyncio.to_thread((mount / "dose.txt").read_text) == "3 mGy\n"
         await asyncio.to_thread((mount / "note.txt").write_text, "seen\n")
     finally:

@@ -14,7 +14,7 @@ import pytest_asyncio
 from ecluse.client import ApiClient
 from tests.support.cluster import NODES, Cluster, cluster
 from tests.support.ssh_client import Finished, Terminal
-from tests.support.waiting import eventually
+from tests.support.waiting import answered, eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.postgres, pytest.mark.asyncio(loop_scope="module")]
 
@@ -69,29 +69,28 @@ async def listed(api: ApiClient, path: str, **query: Any) -> list[dict[str, Any]
 
 async def until_open(api: ApiClient, state: str, count: int) -> list[dict[str, Any]]:
     """Wait until so many open sessions are in that *state*, and return them."""
+    there: list[dict[str, Any]] = []
 
-    async def found() -> list[dict[str, Any]]:
-        return [one for one in await listed(api, "/v1/sessions", state="live") if one["state"] == state]
+    async def so_many() -> bool:
+        there[:] = [one for one in await listed(api, "/v1/sessions", state="live") if one["state"] == state]
+        return len(there) == count
 
-    async with asyncio.timeout(20):
-        while len(there := await found()) != count:  # noqa: ASYNC110 - a query
-            await asyncio.sleep(0.1)
+    await answered(so_many, 20)
     return there
 
 
 async def journal(api: ApiClient, name: str, session: str) -> dict[str, Any]:
     """Wait until the journal tells *name* of that session, and return the entry."""
-    async with asyncio.timeout(20):
-        while not (found := await listed(api, "/v1/journal", name=name, session=session)):  # noqa: ASYNC110 - same
-            await asyncio.sleep(0.1)
-    return found[0]
+    return (await answered(lambda: listed(api, "/v1/journal", name=name, session=session), 20))[0]
 
 
 async def until_stored(api: ApiClient) -> None:
     """Wait until every gateway says that its traces arrive again: before, no télémaintenance opens."""
-    async with asyncio.timeout(60):
-        while not (await asyncio.to_thread(api.get, "/v1/store"))["reachable"]:  # noqa: ASYNC110 - a query
-            await asyncio.sleep(0.2)
+
+    async def arrives() -> bool:
+        return bool((await asyncio.to_thread(api.get, "/v1/store"))["reachable"])
+
+    await answered(arrives, 60)
 
 
 async def whole(api: ApiClient) -> None:

@@ -13,6 +13,7 @@ from ecluse.demo.device import DemoDevice
 from tests.support.installation import Installation
 from tests.support.ssh_client import SshClient
 from tests.support.stranger import Stranger, ecluse
+from tests.support.waiting import answered
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -94,9 +95,11 @@ async def cut(rssi: Stranger, ssh: SshClient, alice: Stranger) -> str:
         await rssi.done("sessions", "cut", live["id"][:8], "--reason", REASON)
         await terminal.expect(REASON.encode())
         assert await terminal.wait() == 255
-    async with asyncio.timeout(10):  # the person is outside first, the books follow
-        while await rssi.json("sessions", "list"):  # noqa: ASYNC110 - another process's books, no event
-            await asyncio.sleep(0.1)
+
+    async def none_open() -> bool:
+        return not await rssi.json("sessions", "list")
+
+    await answered(none_open)  # the person is outside first, the books follow
     past = await rssi.done("sessions", "list", "--past")
     assert "alice" in past
     return str(live["id"])

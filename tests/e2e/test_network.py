@@ -33,7 +33,7 @@ from tests.support.hospital_network import (
 )
 from tests.support.installed import ecluse
 from tests.support.network import refusal
-from tests.support.waiting import eventually
+from tests.support.waiting import answered, eventually
 
 _REFUSAL = refusal()
 pytestmark = [
@@ -243,10 +243,11 @@ async def test_a_device_task_opens_the_way_for_itself(hospital: HospitalNetwork)
     async def fetched() -> TaskResult:
         tasks, dsi = world.services.device_tasks, world.who("dsi")
         asked = await tasks.request(dsi, world.id, TaskKind.FETCH_HOST_KEYS, world.device.id)
-        async with asyncio.timeout(30):
-            while (done := (await tasks.get(dsi, world.id, asked.id)).result) is None:  # noqa: ASYNC110 - the gateway's process
-                await asyncio.sleep(0.05)
-        return done
+
+        async def result() -> TaskResult | None:
+            return (await tasks.get(dsi, world.id, asked.id)).result
+
+        return await answered(result, 30)
 
     done = await fetched()
     assert (done.ok, [" ".join(line.split()[:2]) for line in done.host_keys]) == (

@@ -35,7 +35,7 @@ from tests.support.installed import change, doctor, ecluse, install
 from tests.support.policy_world import World, make_world
 from tests.support.stranger import Authenticator
 from tests.support.traces import header
-from tests.support.waiting import eventually
+from tests.support.waiting import answered, eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.postgres]
 
@@ -205,10 +205,13 @@ async def fetched(house: House, owner: Any) -> None:
     task = await owner.device_tasks.request(
         dsi, hospital, kind=TaskKind.FETCH_HOST_KEYS, device_id=house.world.device.id
     )
-    async with asyncio.timeout(20):
-        while (found := await owner.device_tasks.get(dsi, hospital, task.id)).state is not TaskState.DONE:
-            assert found.state is not TaskState.FAILED, found
-            await asyncio.sleep(0.1)
+
+    async def done() -> bool:
+        found = await owner.device_tasks.get(dsi, hospital, task.id)
+        assert found.state is not TaskState.FAILED, found
+        return bool(found.state is TaskState.DONE)
+
+    await answered(done, 20)
 
 
 async def searched(house: House) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from recorder.trace.frames import FrameType
 from tests.support.bastion import output
 from tests.support.installed import free_port
 from tests.support.ssh_client import SshClient
-from tests.support.waiting import eventually
+from tests.support.waiting import answered, eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 
@@ -56,12 +57,13 @@ def answers(scene: Scene, login: str = "alice") -> list[str]:
 
 async def fresh_answers(scene: Scene) -> list[str]:
     """Return what `answers` does for alice, once there is a code that nobody gave: a minute has few."""
-    async with asyncio.timeout(40):
-        while True:
-            try:
-                return answers(scene)
-            except LookupError:
-                await asyncio.sleep(0.2)
+
+    async def unused() -> list[str] | None:
+        with suppress(LookupError):
+            return answers(scene)
+        return None
+
+    return await answered(unused, 40)
 
 
 def gateway_pid(scene: Scene) -> int:

@@ -38,13 +38,6 @@ async def shell(bastion: Bastion) -> AsyncIterator[Terminal]:
         yield terminal
 
 
-async def told(bastion: Bastion, alarm: str) -> None:
-    """Wait until the journal has *alarm*, which is written behind what raised it."""
-    async with asyncio.timeout(10):
-        while not await bastion.events(alarm):  # noqa: ASYNC110 - a query, no event
-            await asyncio.sleep(0.05)
-
-
 async def test_a_disk_that_blocks_ends_the_session_and_opens_none(tmp_path: Path) -> None:
     """What is typed while the spool's disk hangs never reaches the device; the session ends, none opens."""
     with freezable_disk(tmp_path) as disk:
@@ -89,7 +82,7 @@ async def test_a_full_disk_ends_the_session_and_opens_none(tmp_path: Path) -> No
             refused = await bastion.client.ssh("alice+scan01", "id", answers=bastion.answers())
             assert (refused.rc, refused.stdout) == (1, b"")
             assert "enregistr" in refused.said
-            await told(bastion, "alarm.recording_unavailable")
+            await bastion.written("alarm.recording_unavailable")
 
 
 async def test_a_destroyed_policy_database_opens_nothing(tmp_path: Path) -> None:
@@ -100,7 +93,7 @@ async def test_a_destroyed_policy_database_opens_nothing(tmp_path: Path) -> None
             for file in tmp_path.glob("policy.db*"):
                 with file.open("r+b") as content:
                     content.write(b"\xff" * file.stat().st_size)
-            await told(bastion, "alarm.policy_unreadable")
+            await bastion.written("alarm.policy_unreadable")
             refused = await bastion.client.ssh("alice+scan01", "id", answers=answers)
             assert refused.rc != 0
             assert refused.stdout == b""

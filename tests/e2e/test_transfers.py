@@ -1,6 +1,5 @@
 """Files through the whole bastion: both ways, by every stock client, each named in the trace with its digest."""
 
-import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -13,6 +12,7 @@ from policy.domain.windows import Channel
 from recorder.trace.frames import FrameType, facts
 from tests.support.bastion import Bastion, output, running_bastion
 from tests.support.ssh_client import Finished
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -152,8 +152,7 @@ async def test_a_broken_upload_is_told_as_unfinished(bastion: Bastion, sent: Pat
     assert process.stdin is not None
     process.stdin.write(f"put {sent} there.bin\n".encode())
     there = bastion.device.home / "there.bin"
-    while not there.exists() or not there.stat().st_size:  # noqa: ASYNC110 - made by another process
-        await asyncio.sleep(0.02)
+    await eventually(lambda: there.exists() and there.stat().st_size > 0, 60)
     process.kill()
     await process.wait()
     done = only(await noted(bastion), "upload")

@@ -1,6 +1,5 @@
 """The whole gateway in this process: fixture hospital, recorder, journal, and a real sshd as the device."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -28,7 +27,7 @@ from tests.support.policy_databases import own_world
 from tests.support.policy_world import World
 from tests.support.ssh_client import SshClient
 from tests.support.traces import prepare, stored
-from tests.support.waiting import eventually
+from tests.support.waiting import answered, eventually
 
 NOON = datetime(2026, 3, 17, 11, 0, tzinfo=UTC)
 NODE = "node1"
@@ -66,10 +65,7 @@ class Bastion:
 
     async def written(self, name: str, seconds: float = 10.0) -> list[JournalEntry]:
         """Wait until the journal holds an entry of *name*, and return all of them."""
-        async with asyncio.timeout(seconds):
-            while not (found := await self.events(name)):  # noqa: ASYNC110 - a query, no event
-                await asyncio.sleep(0.02)
-        return found
+        return await answered(lambda: self.events(name), seconds)
 
     def sessions(self) -> list[str]:
         """Return the ids of the closed traces."""

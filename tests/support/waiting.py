@@ -2,7 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
@@ -28,3 +31,11 @@ async def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> No
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for lies in other processes and sets no event
             await asyncio.sleep(0.02)
+
+
+async def answered(ask: Callable[[], Awaitable[T | None]], seconds: float = 10.0) -> T:
+    """Ask until the answer is true, and return it; raises TimeoutError when none is within *seconds*."""
+    async with asyncio.timeout(seconds):
+        while not (answer := await ask()):  # noqa: ASYNC110 - as above: rows and other processes set no event
+            await asyncio.sleep(0.05)
+        return answer

@@ -6,6 +6,7 @@ from sqlalchemy import text
 
 from policy.clock import ManualClock
 from tests.support.policy_world import World
+from tests.support.waiting import answered
 
 
 async def test_a_late_commit_is_never_skipped(world: World, clock: ManualClock, database_kind: str) -> None:
@@ -111,9 +112,9 @@ async def test_an_event_says_who_what_before_and_after(world: World) -> None:
 async def _somebody_waits(world: World) -> None:
     """Wait until a transaction waits for another's advisory lock."""
     query = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-    async with asyncio.timeout(10):
-        while True:
-            async with world.services.database.read() as view:
-                if (await view.connection.execute(query)).scalar_one() > 0:
-                    return
-            await asyncio.sleep(0.01)
+
+    async def waits() -> bool:
+        async with world.services.database.read() as view:
+            return bool((await view.connection.execute(query)).scalar_one() > 0)
+
+    await answered(waits)

@@ -21,7 +21,7 @@ from recorder.audit.journal import Journal
 from tests.support.api_house import House, open_house
 from tests.support.mail_server import MailServer, mail_server
 from tests.support.own_machine import Desk
-from tests.support.waiting import until
+from tests.support.waiting import answered, until
 from tests.support.webhook import SECRET, Receiver, verified, webhook
 
 
@@ -215,15 +215,17 @@ def test_a_journal_that_cannot_be_read_is_an_alarm_of_its_own(house: House) -> N
         found = await services.alarms.list(house.world.who("dsi"), here)
         return next((one for one in found if one.kind == "journal_unreadable"), None)
 
+    async def over() -> Alarm | None:
+        alarm = await unreadable()
+        return alarm if alarm is not None and alarm.over_at is not None else None
+
     async def work() -> None:
         running = asyncio.create_task(console.run())
         try:
             async with asyncio.timeout(15):
-                while await unreadable() is None:  # noqa: ASYNC110 - a query, no event
-                    await asyncio.sleep(0.02)
+                await answered(unreadable, 15)
                 feed.refuses = False
-                while (alarm := await unreadable()) is None or alarm.over_at is None:  # noqa: ASYNC110 - same
-                    await asyncio.sleep(0.02)
+                alarm = await answered(over, 15)
             assert alarm.count == 1
             await services.alarms.close(house.world.who("dsi"), here, alarm.id, "essai")
         finally:

@@ -11,6 +11,7 @@ import pytest
 from policy.domain.windows import Channel
 from recorder.trace.frames import FrameType, facts
 from tests.support.bastion import Bastion, output, running_bastion
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -122,9 +123,7 @@ async def test_one_connection_is_one_session_with_numbered_channels(bastion: Bas
         answers=bastion.answers(),
     )
     try:
-        async with asyncio.timeout(15):
-            while not path.exists():  # noqa: ASYNC110 - made by another process
-                await asyncio.sleep(0.02)
+        await eventually(path.exists, 15)
         mux = ["-o", f"ControlPath={path}"]
         runs = [
             bastion.client.ssh("alice+scan01", f"echo {number}; sleep 0.2; exit {number}", options=mux)

@@ -23,7 +23,7 @@ from policy.vault.secret import Secret
 from recorder.audit.events import SecurityEvent
 from recorder.errors import JournalBroken
 from tests.support.policy_world import World, host_key_line, make_world
-from tests.support.waiting import eventually
+from tests.support.waiting import answered, eventually
 
 pytest_plugins = ("tests.support.sshd",)
 pytestmark = pytest.mark.integration
@@ -172,8 +172,10 @@ async def test_the_runner_looks_for_tasks_until_stopped(good: Bench) -> None:
     asked = await services.device_tasks.request(
         dsi, good.world.id, TaskKind.FETCH_HOST_KEYS, good.world.device.id
     )
-    async with asyncio.timeout(15):
-        while (await services.device_tasks.get(dsi, good.world.id, asked.id)).state is not TaskState.DONE:  # noqa: ASYNC110 - the state is a row
-            await asyncio.sleep(0.05)
+
+    async def done() -> bool:
+        return (await services.device_tasks.get(dsi, good.world.id, asked.id)).state is TaskState.DONE
+
+    await answered(done, 15)
     await good.runner.stop()
     await eventually(lambda: asyncio.all_tasks() <= before)

@@ -218,9 +218,7 @@ async def test_an_unreadable_policy_is_a_grace_then_an_end(
 
         for name in ("decide", "recheck", "changes_since"):
             monkeypatch.setattr(access, name, unreadable)
-        async with asyncio.timeout(5):
-            while not await bastion.events("alarm.policy_unreadable"):  # noqa: ASYNC110 - a query, no event
-                await asyncio.sleep(0.05)
+        await bastion.written("alarm.policy_unreadable", 5)
         refused = await bastion.client.ssh("alice+scan01", "id", answers=bastion.answers())
         assert refused.rc == 1
         terminal.send(b"echo alive-$((40+2))\n")

@@ -1,6 +1,5 @@
 """Whose session a log line is about can be read in the line itself."""
 
-import asyncio
 import io
 import json
 import logging
@@ -16,7 +15,7 @@ from gateway.session import supervisor
 from policy.errors import PolicyUnavailable
 from tests.support.bastion import Bastion, running_bastion
 from tests.support.newcomer import newcomer
-from tests.support.waiting import eventually
+from tests.support.waiting import answered, eventually
 
 pytestmark = pytest.mark.integration
 
@@ -88,9 +87,11 @@ async def test_a_failure_while_a_session_ends_names_the_session(
             await eventually(lambda: bool(lines(written, "session.lease_kept")))
             [live] = await access.sessions(bastion.world.id)
             assert live.closed_at is None
-        async with asyncio.timeout(10):
-            while await access.sessions(bastion.world.id):  # noqa: ASYNC110 - a query
-                await asyncio.sleep(0.05)
+
+        async def given_back() -> bool:
+            return not await access.sessions(bastion.world.id)
+
+        await answered(given_back)
         assert (await access.session(bastion.world.id, live.session_id)).end_reason == "left"
     (line,) = lines(written, "session.lease_kept")
     assert expected.items() <= line.items()

@@ -49,9 +49,7 @@ async def forwarding(
     )
     process = await bastion.client.start(command, answers=bastion.answers())
     try:
-        async with asyncio.timeout(15):
-            while not _listens(local):  # noqa: ASYNC110 - another process's socket
-                await asyncio.sleep(0.02)
+        await eventually(lambda: _listens(local), 15)
         yield local, process
     finally:
         if process.returncode is None:
@@ -327,9 +325,7 @@ async def test_a_port_through_a_jump(running: Running) -> None:
     where = ["-N", "-L", f"127.0.0.1:{local}:localhost:{there.port}"]
     process = await bastion.client.start(laptop.ssh("maint@scan01", options=where), answers=bastion.answers())
     try:
-        async with asyncio.timeout(15):
-            while not _listens(local):  # noqa: ASYNC110 - another process's socket
-                await asyncio.sleep(0.02)
+        await eventually(lambda: _listens(local), 15)
         reader, writer = await visit(local)
         writer.write(b"inside")
         writer.write_eof()

@@ -9,6 +9,7 @@ import pytest
 
 from recorder.trace.frames import FrameType, facts
 from tests.support.bastion import NODE, Bastion, running_bastion
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -215,9 +216,7 @@ async def test_channels_of_a_connection_are_limited(tmp_path: Path) -> None:
             bastion.client.command("alice+scan01", options=["-M", "-N", "-o", f"ControlPath={path}"]),
             answers=bastion.answers(),
         )
-        async with asyncio.timeout(15):
-            while not path.exists():  # noqa: ASYNC110 - made by another process
-                await asyncio.sleep(0.02)
+        await eventually(path.exists, 15)
         mux = ["-o", f"ControlPath={path}"]
         command = bastion.client.command("alice+scan01", "echo in; cat", options=mux)
         running = [await bastion.client.start(command) for _ in range(2)]

@@ -295,9 +295,7 @@ async def test_a_trace_that_was_changed_is_failed_by_name(tmp_path: Path) -> Non
         trace.chmod(0o640)
         trace.write_bytes(stored)
         running = asyncio.create_task(books.indexer.run())
-        async with asyncio.timeout(30):
-            while not books.states():  # noqa: ASYNC110 - what is waited for lies in a file
-                await asyncio.sleep(0.05)
+        await eventually(lambda: bool(books.states()), 30)
         running.cancel()
         state, why = books.states()[session]
         assert state is State.FAILED

@@ -6,15 +6,14 @@ from functools import partial
 from itertools import pairwise
 
 from gateway.server.turnstile import Turnstile
+from tests.support.waiting import eventually
 
 
 async def passed(queue: Callable[[Turnstile, list[str]], None], steps: int) -> list[str]:
     """Return in which order the *steps* were done that *queue* asked for."""
     done: list[str] = []
     queue(Turnstile(asyncio.get_running_loop()), done)
-    async with asyncio.timeout(10):
-        while len(done) < steps:  # noqa: ASYNC110 - the turnstile tells nobody
-            await asyncio.sleep(0.001)
+    await eventually(lambda: len(done) >= steps)
     return done
 
 

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 from recorder.audit.backlog import MOST_WAITING, Backlog
 from recorder.audit.events import SecurityEvent
 from recorder.errors import JournalBroken, JournalHasIt
+from tests.support.waiting import eventually
 
 NOW = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 
@@ -37,9 +38,7 @@ class Journal:
 
 async def drained(backlog: Backlog, journal: Journal, count: int) -> None:
     """Wait until the journal has so many."""
-    async with asyncio.timeout(5):
-        while len(journal.kept) < count:  # noqa: ASYNC110 - the fake sets no event
-            await asyncio.sleep(0.001)
+    await eventually(lambda: len(journal.kept) >= count, 5)
     await backlog.close()
 
 
