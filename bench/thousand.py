@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
-from typing_extensions import override
 
 from bench.clients import ROOT
 from bench.processes import machine, resident
@@ -30,10 +29,11 @@ from policy.domain.interventions import InterventionKind
 from policy.domain.people import Role
 from policy.vault.secret import Secret
 from tests.support.bastion import Bastion, running_bastion
+from tests.support.hostile_device import PASSWORD, Welcoming
+from tests.support.raw_client import Answering
 from tests.support.waiting import eventually
 
 JUMPS = 50
-PASSWORD = "the device's own password"  # noqa: S105 - of a device that lives for this measurement
 LONGEST = 900.0
 SETTLE_SECONDS = 5.0
 KEYS = 10
@@ -156,31 +156,6 @@ async def _declare(bastion: Bastion, device: dict[str, Any], people: Sequence[st
 # --- the other process ------------------------------------------------------------------------------------
 
 
-class _Device(asyncssh.SSHServer):
-    @override
-    def password_auth_supported(self) -> bool:
-        return True
-
-    @override
-    def validate_password(self, username: str, password: str) -> bool:
-        return password == PASSWORD
-
-
-class _Person(asyncssh.SSHClient):
-    def __init__(self, answers: Sequence[str]) -> None:
-        self._answers = list(answers)
-
-    @override
-    def kbdint_auth_requested(self) -> str:
-        return ""
-
-    @override
-    def kbdint_challenge_received(
-        self, name: str, instructions: str, lang: str, prompts: "asyncssh.auth.KbdIntPrompts"
-    ) -> list[str]:
-        return self._answers[: len(prompts)]
-
-
 async def _echoes(process: asyncssh.SSHServerProcess[bytes]) -> None:
     process.stdout.write(b"maint@crowded: ")
     while typed := await process.stdin.read(100):
@@ -190,7 +165,12 @@ async def _echoes(process: asyncssh.SSHServerProcess[bytes]) -> None:
 async def _crowd() -> None:
     key = asyncssh.generate_private_key("ssh-ed25519")
     device = await asyncssh.listen(
-        "127.0.0.1", 0, server_factory=_Device, server_host_keys=[key], process_factory=_echoes, encoding=None
+        "127.0.0.1",
+        0,
+        server_factory=Welcoming,
+        server_host_keys=[key],
+        process_factory=_echoes,
+        encoding=None,
     )
     public = key.export_public_key().decode().strip()
     print(json.dumps({"port": device.get_port(), "host_key": public}), flush=True)
@@ -201,7 +181,11 @@ async def _crowd() -> None:
     left = asked["sessions"]
     for login, answers in zip(asked["people"], asked["answers"], strict=True):
         outer = await asyncssh.connect(
-            "127.0.0.1", asked["port"], username=login, client_factory=lambda a=answers: _Person(a), **common
+            "127.0.0.1",
+            asked["port"],
+            username=login,
+            client_factory=lambda a=answers: Answering(a),
+            **common,
         )
         for _ in range(min(left, JUMPS)):
             inner = await asyncssh.connect("crowded", 22, username="maint", tunnel=outer, **common)

@@ -3,18 +3,18 @@
 import asyncio
 import re
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 import pytest
-from typing_extensions import override
 
 from policy.domain.windows import Channel
 from recorder.audit.entries import JournalEntry
 from recorder.trace.frames import FrameType, facts
 from tests.support.bastion import Bastion, running_bastion
+from tests.support.raw_client import Answering
 from tests.support.waiting import answered
 
 pytestmark = pytest.mark.e2e
@@ -130,19 +130,7 @@ async def test_a_remote_port_is_refused_on_standard_error(bastion: Bastion) -> N
 @pytest.mark.client("OpenSSH ssh", "password + code", "tunnel", "refused")
 async def test_a_tunnel_is_refused(bastion: Bastion) -> None:
     """What ssh -w asks for, both of its layers, is refused with the reason."""
-    password, code = bastion.answers()
-
-    class Person(asyncssh.SSHClient):
-        @override
-        def kbdint_auth_requested(self) -> str:
-            return ""
-
-        @override
-        def kbdint_challenge_received(
-            self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]
-        ) -> list[str]:
-            return [password, code][: len(prompts)]
-
+    answers = bastion.answers()
     connection = await asyncssh.connect(
         "127.0.0.1",
         bastion.gateway.port,
@@ -151,7 +139,7 @@ async def test_a_tunnel_is_refused(bastion: Bastion) -> None:
         client_keys=None,
         known_hosts=None,
         agent_path=None,
-        client_factory=Person,
+        client_factory=lambda: Answering(answers),
     )
     async with connection:
         for ask in (connection.create_tun, connection.create_tap):

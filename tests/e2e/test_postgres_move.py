@@ -12,7 +12,6 @@ from typing import Any
 import asyncssh
 import pytest
 from sqlalchemy import func, select, text
-from typing_extensions import override
 
 from ecluse import database_roles, grants, settings
 from ecluse.demo.device import DemoDevice
@@ -33,29 +32,12 @@ from tests.support import postgres
 from tests.support.installation import Installation
 from tests.support.installed import change, doctor, ecluse, install
 from tests.support.policy_world import World, make_world
+from tests.support.raw_client import Answering
 from tests.support.stranger import Authenticator
 from tests.support.traces import header
 from tests.support.waiting import answered, eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.postgres]
-
-
-class Alice(asyncssh.SSHClient):
-    """Her client: it answers the two questions of the log-in."""
-
-    def __init__(self, answers: Sequence[str]) -> None:
-        """Answer with *answers*, whatever is asked."""
-        self._answers = list(answers)
-
-    @override
-    def kbdint_auth_requested(self) -> str:
-        return ""
-
-    @override
-    def kbdint_challenge_received(
-        self, name: str, instructions: str, lang: str, prompts: "asyncssh.auth.KbdIntPrompts"
-    ) -> list[str]:
-        return [self._answers.pop(0) for _ in prompts]
 
 
 class House(Installation):
@@ -100,7 +82,7 @@ class House(Installation):
     ) -> AsyncIterator[asyncssh.SSHClientConnection]:
         """Log in."""
         async with asyncssh.connect(
-            "127.0.0.1", self.ssh_port, username=user, client_factory=lambda: Alice(answers),
+            "127.0.0.1", self.ssh_port, username=user, client_factory=lambda: Answering(answers),
             config=None, agent_path=None, known_hosts=None, client_keys=None,
         ) as connection:  # fmt: skip
             yield connection

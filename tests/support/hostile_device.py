@@ -15,7 +15,9 @@ NAME = "hostile"
 PASSWORD = "hostile-device-secret"
 
 
-class _Welcoming(asyncssh.SSHServer):
+class Welcoming(asyncssh.SSHServer):
+    """Lets in whoever has `PASSWORD`."""
+
     @override
     def password_auth_supported(self) -> bool:
         return True
@@ -30,7 +32,7 @@ async def hostile_device(
     bastion: Bastion,
     behave: Callable[["asyncssh.SSHServerProcess[bytes]"], Awaitable[None]],
     *,
-    server_factory: Callable[[], asyncssh.SSHServer] = _Welcoming,
+    server_factory: Callable[[], asyncssh.SSHServer] = Welcoming,
     **options: Any,
 ) -> AsyncIterator[str]:
     """Yield the name of a device, declared and in a window of alice's, whose processes are *behave*.

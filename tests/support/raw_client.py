@@ -11,8 +11,11 @@ from typing_extensions import override
 from tests.support.bastion import Bastion
 
 
-class _Person(asyncssh.SSHClient):
+class Answering(asyncssh.SSHClient):
+    """Answers what a log-in asks in one round, and the same whenever it is asked again."""
+
     def __init__(self, answers: Sequence[str]) -> None:
+        """Answer with *answers*, in their order."""
         self._answers = list(answers)
 
     @override
@@ -83,7 +86,7 @@ async def logged_in(
         "127.0.0.1",
         bastion.gateway.port,
         username=user,
-        client_factory=lambda: _Person(given),
+        client_factory=lambda: Answering(given),
         preferred_auth="publickey,keyboard-interactive" if keys else "keyboard-interactive",
         **options,
     )

@@ -20,12 +20,12 @@ from typing_extensions import override
 from gateway.sshfix import DeviceConnection, ServerConnection, connect
 from gateway.sshfix.fastpath import FastData
 from gateway.sshfix.flow import FlowControl
+from tests.support.hostile_device import PASSWORD, Welcoming
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
 WINDOW = 256 * 1024
-PASSWORD = "correct horse battery staple"
 GCM = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 CIPHERS = (*GCM, "aes256-ctr", "chacha20-poly1305@openssh.com", "aes128-cbc")
 
@@ -62,16 +62,8 @@ class Echo(asyncssh.SSHServerSession[bytes]):
         return False
 
 
-class Door(asyncssh.SSHServer):
-    """Takes the one password."""
-
-    @override
-    def password_auth_supported(self) -> bool:
-        return True
-
-    @override
-    def validate_password(self, username: str, password: str) -> bool:
-        return password == PASSWORD
+class Door(Welcoming):
+    """Gives back what its sessions are sent."""
 
     @override
     def session_requested(self) -> Any:
