@@ -5,7 +5,7 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from compileall import compile_dir
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -17,6 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from structlog.dev import ConsoleRenderer, plain_traceback
 
 from ecluse.demo.leftovers import collect, temporary_folder
+from ecluse.logs import QUIET
 from tests.support import postgres
 
 pytest_plugins = ["tests.support.matrix", "tests.support.reader_token"]
@@ -36,16 +37,30 @@ for _processor in structlog.get_config()["processors"]:
 LOGS = structlog.get_config()
 
 
-@pytest.fixture(autouse=True)
-def logs_as_they_were() -> Iterator[None]:
-    """Take back what was done to the logs, by a module's fixture before a test or by the test: its stream is closed."""
+@pytest.fixture(scope="session")
+def take_back_logs() -> Callable[[], None]:
+    """Return what makes the logs again as they are here, before any module's fixture: those of pytest alone."""
     root = logging.getLogger()
-    structlog.configure(**LOGS)
-    handlers = list(root.handlers)
+    handlers, level = root.handlers[:], root.level
+    quiet = {name: logging.getLogger(name).level for name in QUIET}
+
+    def take_back() -> None:
+        structlog.configure(**LOGS)
+        structlog.contextvars.clear_contextvars()
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        for name, before in quiet.items():
+            logging.getLogger(name).setLevel(before)
+
+    return take_back
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were(take_back_logs: Callable[[], None]) -> Iterator[None]:
+    """Take back what was done to the logs, by a module's fixture before a test or by the test: its stream is closed."""
+    take_back_logs()
     yield
-    structlog.configure(**LOGS)
-    for handler in set(root.handlers) - set(handlers):
-        root.removeHandler(handler)
+    take_back_logs()
 
 
 PACKAGES = ("ecluse", "admin_api", "gateway", "policy", "recorder", "embedded", "tests/support")

@@ -1,11 +1,9 @@
 """One house for all tests of a module: each works with names of its own."""
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from tests.support.api_house import House, open_house
 from tests.support.own_machine import Desk
@@ -16,15 +14,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """The fixture hospital behind its real API."""
     with open_house(tmp_path_factory.mktemp("house")) as opened:
         yield opened
-
-
-@pytest.fixture(autouse=True)
-def _own_log() -> Iterator[None]:
-    """Each run of the command sends the process's log to its own standard error: take it back afterwards."""
-    handlers = logging.getLogger().handlers[:]
-    yield
-    structlog.reset_defaults()
-    logging.getLogger().handlers[:] = handlers
 
 
 @pytest.fixture

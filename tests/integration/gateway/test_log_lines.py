@@ -2,8 +2,6 @@
 
 import io
 import json
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +19,11 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def written() -> Iterator[io.StringIO]:
-    """What the process logs, configured as the product does; everything is put back."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    quiet = {name: logging.getLogger(name).level for name in logs.QUIET}
+def written() -> io.StringIO:
+    """What the process logs, configured as the product does."""
     stream = io.StringIO()
     logs.configure("info", stream)
-    yield stream
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name, before in quiet.items():
-        logging.getLogger(name).setLevel(before)
+    return stream
 
 
 def lines(written: io.StringIO, event: str) -> list[dict[str, Any]]:

@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,22 +38,11 @@ class Log:
 
 
 @pytest.fixture
-def log() -> Iterator[Log]:
-    """Configure the logs as the product does, at their most talkative, and put everything back."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    quiet = {name: logging.getLogger(name).level for name in logs.QUIET}
+def log() -> Log:
+    """Configure the logs as the product does, at their most talkative."""
     written = Log()
     logs.configure("debug", written.stream)
-    try:
-        yield written
-    finally:
-        structlog.reset_defaults()
-        structlog.contextvars.clear_contextvars()
-        root.handlers[:] = handlers
-        root.setLevel(level)
-        for name, before in quiet.items():
-            logging.getLogger(name).setLevel(before)
+    return written
 
 
 @dataclass
@@ -209,15 +197,10 @@ def test_libraries_keep_quiet(log: Log) -> None:
 def test_level_holds() -> None:
     """What lies under the level asked for is not written."""
     written = Log()
-    try:
-        logs.configure("error", written.stream)
-        structlog.get_logger().warning("no")
-        logging.getLogger("asyncssh").warning("no")
-        structlog.get_logger().error("yes")
-    finally:
-        structlog.reset_defaults()
-        logging.getLogger().handlers.clear()
-        logging.getLogger().setLevel(logging.WARNING)
+    logs.configure("error", written.stream)
+    structlog.get_logger().warning("no")
+    logging.getLogger("asyncssh").warning("no")
+    structlog.get_logger().error("yes")
     assert [line["event"] for line in written.lines] == ["yes"]
 
 
