@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 from rich.console import Console
@@ -12,9 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ecluse.client import Json
 from ecluse.desk import Desk
 from ecluse.errors import FileUnusable, RecordingUnusable
-from recorder.audit.verify import JournalVerification
 from recorder.errors import TraceFormatError
 from recorder.proof import anchors as anchoring
+
+if TYPE_CHECKING:
+    from recorder.audit.verify import JournalVerification
 
 Anchors = Annotated[
     Path | None,
@@ -98,12 +100,12 @@ def conclude(desk: Desk, proof: Json) -> None:
         raise typer.Exit(UNPROVEN)
 
 
-def verdict(journal: JournalVerification) -> Json:
+def verdict(journal: "JournalVerification") -> Json:
     """Return how a journal stands that was brought somewhere, for scripts."""
     return {"intact": journal.intact, "entries": journal.entries, "chains": len(journal.heads)}
 
 
-def tell_journal(desk: Desk, journal: JournalVerification) -> None:
+def tell_journal(desk: Desk, journal: "JournalVerification") -> None:
     """Tell how a journal stands that was brought somewhere."""
     if journal.bad is None:
         desk.tell("db.moved_journal", entries=journal.entries, chains=len(journal.heads))

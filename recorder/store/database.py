@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Connection, event, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from embedded.sqlite import Connections
@@ -51,19 +51,18 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction that inserts; committed, and on the platter, when the block ends."""
-        with self._in_use():
-            async with self._engine.execution_options(writes=True).begin() as connection:
-                yield connection
+        """A transaction that inserts; committed, and on the platter, when the block ends. Raises SQLAlchemyError."""
+        writing = self._engine.execution_options(writes=True)
+        async with self._connected(writing) as connection, connection.begin():
+            yield connection
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """A snapshot to read from."""
-        with self._in_use():
-            async with self._engine.connect() as connection:
-                if self.dialect == "postgresql":
-                    await connection.execution_options(isolation_level="REPEATABLE READ")
-                yield connection
+        """A snapshot to read from. Raises SQLAlchemyError."""
+        async with self._connected(self._engine) as connection:
+            if self.dialect == "postgresql":
+                await connection.execution_options(isolation_level="REPEATABLE READ")
+            yield connection
 
     async def check(self) -> None:
         """Return where the database answers, with the schema of this version.
@@ -71,8 +70,8 @@ class Database:
         Raises:
             CatalogUnavailable: It does not answer, or its schema is another version's.
         """
-        with _failures_mean_unavailable(), self._in_use():
-            async with self._engine.connect() as connection:
+        with _failures_mean_unavailable():
+            async with self._connected(self._engine) as connection:
                 await connection.run_sync(check_version)
 
     async def dispose(self) -> None:
@@ -82,6 +81,17 @@ class Database:
             await asyncio.wait_for(self._unused.wait(), WAIT_SECONDS)
         await self._engine.dispose()
         await self._connections.gone()
+
+    @asynccontextmanager
+    async def _connected(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        with self._in_use():
+            async with AsyncExitStack() as open_until_left:
+                try:
+                    connection = await open_until_left.enter_async_context(engine.connect())
+                except OSError as error:
+                    # PostgreSQL's driver lets the system's own through for a server that is not there
+                    raise OperationalError("connect", None, error) from error
+                yield connection
 
     @contextmanager
     def _in_use(self) -> Iterator[None]:

@@ -1,9 +1,12 @@
 """The trace database is served with the schema of this version, and with no other."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from recorder.errors import CatalogUnavailable
 from recorder.store.database import Database, migrate
@@ -71,3 +74,15 @@ async def test_closing_waits_for_the_answers_under_way(database: Database, datab
     async with again.read() as connection:
         assert (await connection.execute(text("SELECT version_num FROM recorder_version"))).scalar() == "late"
     await again.dispose()
+
+
+@pytest.mark.parametrize("way", [Database.read, Database.write])
+async def test_a_server_that_is_gone_fails_as_every_failing_database_does(
+    way: Callable[[Database], AbstractAsyncContextManager[object]],
+) -> None:
+    """Whoever asks catches one kind of error, and goes on when the server is back: none comes from the system below."""
+    database = Database("postgresql://nobody@127.0.0.1:1/none")
+    with pytest.raises(SQLAlchemyError):
+        async with way(database):
+            pass
+    await database.dispose()
