@@ -12,13 +12,13 @@ from typing import Annotated, Any, cast
 import typer
 from typer._click.core import Command
 from typer._click.exceptions import NoArgsIsHelpError, UsageError
-from typer.core import TyperGroup
 from typing_extensions import override
 
 from ecluse import logs
 from ecluse.commands import Nouns
-from ecluse.desk import Desk, desk_for
+from ecluse.desk import Desk, desk_for, language_of
 from ecluse.errors import EcluseError
+from ecluse.usage import Noun, frame, language_of_screen
 from gateway.errors import GatewayError
 from policy.errors import PolicyError
 from recorder.errors import RecorderError
@@ -26,7 +26,7 @@ from recorder.errors import RecorderError
 _FAILED = 1
 
 
-class Root(TyperGroup):
+class Root(Noun):
     """The root command: an error of ours is a sentence and exit code 1, never a stack trace."""
 
     @override
@@ -34,6 +34,14 @@ class Root(TyperGroup):
         super().__init__(**attributes)
         # nothing adds to them
         self.commands = cast("MutableMapping[str, Command]", Nouns())
+
+    @override
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        """Read the root's own options."""
+        try:
+            return super().make_context(*arguments, **options)
+        except UsageError as misused:
+            raise _translated(misused, language_of(os.environ)) from misused
 
     @override
     def invoke(self, ctx: Any) -> Any:
@@ -48,7 +56,7 @@ class Root(TyperGroup):
 
             _show(ctx, spoken(wrong, _desk(ctx).language))
         except UsageError as misused:
-            raise _translated(misused, _desk(ctx).language) from misused
+            raise _translated(misused, language_of_screen(ctx)) from misused
         finally:
             if isinstance(ctx.obj, Desk):
                 ctx.obj.close()
@@ -57,6 +65,7 @@ class Root(TyperGroup):
 
 def _translated(misused: UsageError, language: str) -> UsageError:
     """Return what is wrong with the command as it was typed, in *language*."""
+    frame(language)
     if language == "en" or isinstance(misused, NoArgsIsHelpError):
         return misused
     from ecluse.wording import usage
@@ -96,7 +105,9 @@ def root(
     context: typer.Context,
     lang: Annotated[
         str | None,
-        typer.Option("--lang", metavar="fr|en", help="Language of the screen; by default the locale's."),
+        typer.Option(
+            "--lang", metavar="fr|en", is_eager=True, help="Language of the screen; by default the locale's."
+        ),
     ] = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")

@@ -90,14 +90,18 @@ def load(package: str) -> Catalog:
 
     Raises MissingMessage where the two languages do not match, FileNotFoundError where one is not there.
     """
-    messages: dict[Language, Mapping[str, str]] = {}
-    for language in Language:
-        with (files(package) / "locales" / language.value / "messages.po").open("rb") as file:
-            entries = read_po(file, locale=language.value, abort_invalid=True)
-        messages[language] = {
-            str(entry.id): _typeset(str(entry.string), language) for entry in entries if entry.id
-        }
+    messages = {language: read(package, language) for language in Language}
     return Catalog(messages)
+
+
+def read(package: str, language: Language, name: str = "messages.po") -> Mapping[str, str]:
+    """Return the entries of one catalogue of *package*, as they are typeset in *language*.
+
+    Raises FileNotFoundError where it is not there.
+    """
+    with (files(package) / "locales" / language.value / name).open("rb") as file:
+        entries = read_po(file, locale=language.value, abort_invalid=True)
+    return {str(entry.id): _typeset(str(entry.string), language) for entry in entries if entry.id}
 
 
 def translate(key: str, language: Language | str, *, timezone: str = "UTC", **arguments: object) -> str:

@@ -12,6 +12,8 @@ import typer
 from typer._click.core import Command
 from typing_extensions import override
 
+from ecluse.usage import spoken_below
+
 MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "login": ("login",),
     "logout": ("login",),
@@ -89,4 +91,5 @@ def _made(noun: str) -> Command:
     root = typer.Typer()
     for module in MODULES[noun]:
         import_module(f"{__name__}.{module}").register(root)
+    spoken_below(root)
     return typer.main.get_group(root).commands[noun]

@@ -8,7 +8,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from ecluse import usage
 from ecluse.main import app
+from policy import i18n
+from policy.domain.people import Language
 
 NO_JSON = {"traces replay", "audit verifier", "airlock front", "airlock relay"}
 """Its output is the recording itself, a program, or a server's log."""
@@ -71,3 +74,62 @@ def test_enough_commands_are_looked_at() -> None:
     """The walk over the tree finds the nouns of the API."""
     assert len(COMMANDS) > 50
     assert {path[0] for path in COMMANDS} >= {"windows", "tokens", "interventions", "traces", "audit"}
+
+
+def _whole() -> Iterator[str]:
+    yield from _texts(typer.main.get_command(app))
+
+
+def _texts(command: object) -> Iterator[str]:
+    for thing in (command, *getattr(command, "params", ())):
+        for name in ("help", "short_help", "epilog"):
+            yield from usage.paragraphs(getattr(thing, name, None) or "")
+    for below in getattr(command, "commands", {}).values():
+        yield from _texts(below)
+
+
+OF_TYPER = {"Show this message and exit.", "Usage:", "Arguments", "Options", "Commands", "Error", "Aborted."}
+
+
+def test_every_paragraph_of_the_help_is_in_french_too() -> None:
+    """A help added without its French is named here, and so is French whose English is gone."""
+    said = set(_whole())
+    french = i18n.read("ecluse", Language.FRENCH, "help.po")
+    assert sorted(said - french.keys()) == []
+    gone = {text for text in french if text not in said | OF_TYPER and not text.startswith(("Try [", "["))}
+    assert gone == set()
+    assert all(text.strip() for text in french.values())
+
+
+def test_the_french_keeps_what_is_typed() -> None:
+    """Options, settings and files stand in the French as they stand in the English."""
+    typed = re.compile(r"(?<!\S)--[a-z-]+|/[a-z]+/[a-z./]+|[a-z_]+\.[a-z_]{4,}|SHA256|ECLUSE_[A-Z]+")
+    differing = [
+        (english, french)
+        for english, french in i18n.read("ecluse", Language.FRENCH, "help.po").items()
+        if sorted(typed.findall(english)) != sorted(typed.findall(french))
+    ]
+    assert differing == []
+
+
+def test_help_and_refusals_are_in_the_language_of_the_screen() -> None:
+    """``--lang`` or the locale decides for titles, texts, the hint and what is wrong; the next run may be in English."""
+    plain = {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
+    shown = CliRunner().invoke(app, ["--lang", "fr", "holds", "place", "--help"], env=plain).stdout
+    for text in (
+        "Usage\N{NO-BREAK SPACE}: ecluse holds place",
+        "Geler des enregistrements",
+        "Exemple : ecluse holds",
+    ):
+        assert text in shown
+    assert "Montrer ceci et sortir." in shown
+    wrong = CliRunner().invoke(app, ["holds", "place"], env=plain | {"LC_ALL": "fr_FR.UTF-8"})
+    assert wrong.exit_code == 2
+    assert "Il manque l'option '--case'" in wrong.stderr
+    assert "Pour l'aide" in wrong.stderr
+    root = CliRunner().invoke(app, ["--nothing"], env=plain | {"LC_ALL": "fr_FR.UTF-8"})
+    assert "Option inconnue" in root.stderr
+    english = CliRunner().invoke(app, ["holds", "place", "--help"], env=plain).stdout
+    assert "Usage: ecluse holds place" in english
+    assert "Hold recordings" in english
+    assert "Show this message and exit." in english
