@@ -12,11 +12,16 @@ from typing import Final
 
 from sqlalchemy import Column, MetaData, Table
 
+from policy.store.migrations.upgrade import MIGRATIONS as POLICY_MIGRATIONS
 from policy.store.tables import metadata as policy_metadata
+from recorder.store.migrations.upgrade import MIGRATIONS as TRACE_MIGRATIONS
 from recorder.store.tables import metadata as trace_metadata
+from schema.migrations import Migrations
 
-POLICY_VERSION: Final = "alembic_version"
-TRACE_VERSION: Final = "recorder_version"
+POLICY_VERSION: Final = POLICY_MIGRATIONS.version_table
+TRACE_VERSION: Final = TRACE_MIGRATIONS.version_table
+POLICY_HISTORY: Final = POLICY_MIGRATIONS.history
+TRACE_HISTORY: Final = TRACE_MIGRATIONS.history
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +76,7 @@ _REPORT: Final = "state = 'filed' AND acknowledged_by IS NULL"
 
 GATEWAY_POLICY: Final[Mapping[str, Allowance]] = {
     POLICY_VERSION: READ,
+    POLICY_HISTORY: READ,
     **dict.fromkeys(
         (
             *("hospitals", "suppliers", "people", "passwords", "totp_secrets", "ssh_keys"),
@@ -135,6 +141,7 @@ GATEWAY_POLICY: Final[Mapping[str, Allowance]] = {
 
 GATEWAY_TRACES: Final[Mapping[str, Allowance]] = {
     TRACE_VERSION: READ,
+    TRACE_HISTORY: READ,
     "sessions_opened": Allowance(insert=True),
     "sessions_closed": Allowance(insert=True),
     # a technician may read when each of her keys last let her in; nothing else of the journal
@@ -149,20 +156,20 @@ GATEWAY_TRACES: Final[Mapping[str, Allowance]] = {
 }
 
 
-def _console(metadata: MetaData, version: str, usual: Allowance) -> Mapping[str, Allowance]:
+def _console(metadata: MetaData, migrations: Migrations, usual: Allowance) -> Mapping[str, Allowance]:
     named = {table.name: usual for table in metadata.sorted_tables}
-    return {version: READ, **dict(sorted(named.items()))}
+    return {migrations.version_table: READ, migrations.history: READ, **dict(sorted(named.items()))}
 
 
 CONSOLE_POLICY: Final = {
-    **_console(policy_metadata, POLICY_VERSION, _EVERYTHING),
+    **_console(policy_metadata, POLICY_MIGRATIONS, _EVERYTHING),
     # pruned once the journal holds it; never changed
     "outbox": Allowance(select=ALL, insert=True, delete=True),
 }
 _A_YEAR_AGO: Final = "((extract(epoch from clock_timestamp()) - 365 * 86400) * 1000000)::bigint"
 """By the server's own clock, in the unit of our instants: microseconds since 1970."""
 CONSOLE_TRACES: Final = {
-    **_console(trace_metadata, TRACE_VERSION, _ONLY_ADDED),
+    **_console(trace_metadata, TRACE_MIGRATIONS, _ONLY_ADDED),
     # what is past its twelve months goes by rule, with a signed record; the server itself refuses what is younger
     "journal_entries": Allowance(
         select=ALL,

@@ -63,7 +63,7 @@ def logs_as_they_were(take_back_logs: Callable[[], None]) -> Iterator[None]:
     take_back_logs()
 
 
-PACKAGES = ("ecluse", "admin_api", "gateway", "policy", "recorder", "embedded", "tests/support")
+PACKAGES = ("ecluse", "admin_api", "gateway", "policy", "recorder", "embedded", "schema", "tests/support")
 """Compiled once, for the tests start some hundred processes, and none of them would keep what it compiled where
 PYTHONDONTWRITEBYTECODE is set."""
 TURNS = "TESTS_TURNS"

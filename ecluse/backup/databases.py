@@ -19,7 +19,10 @@ from ecluse.settings import Settings
 
 SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
-VERSION_TABLES: Final = (grants.POLICY_VERSION, grants.TRACE_VERSION)
+VERSION_TABLES: Final = (
+    *(grants.POLICY_VERSION, grants.POLICY_HISTORY),
+    *(grants.TRACE_VERSION, grants.TRACE_HISTORY),
+)
 _DUMP_SECONDS: Final = 6 * 3600
 
 

@@ -30,8 +30,10 @@ from embedded.sqlite import Connections
 from policy.clock import Clock
 from policy.domain.ids import PersonId
 from policy.errors import Conflict, InvalidInput, PolicyUnavailable
-from policy.store.migrations.upgrade import check_version, upgrade
+from policy.store.migrations.upgrade import MIGRATIONS, check_version, upgrade
 from policy.store.unit_of_work import UnitOfWork, View
+from schema.contract import Standing
+from schema.migrations import Migrations
 
 BUSY_TIMEOUT_MS = 5000
 """How long a writer waits for another process's write lock, on either database."""
@@ -68,17 +70,32 @@ def database_url(url: str) -> URL:
     return parsed.set(drivername=driver)
 
 
-async def migrate(url: str) -> None:
-    """Bring the schema at *url* up to this version: in one transaction, and by one process at a time.
+async def migrate(url: str, migrations: Migrations = MIGRATIONS, until: str | None = None) -> None:
+    """Bring the schema at *url* up to this version, or to *until*, while programs use it, by one process at a time.
 
-    Raises PolicyUnavailable where the database cannot be reached, or was written by a newer version.
+    Raises PolicyUnavailable where the database cannot be reached or locked, or a newer version narrowed it.
     """
+    async with _alone(url) as engine:
+        embedded = engine.dialect.name == "sqlite"
+        opened = _writing(engine.execution_options(writes=True)) if embedded else engine.connect()
+        async with opened as connection:
+            await connection.run_sync(upgrade, migrations, until)
+
+
+async def standing(url: str, migrations: Migrations = MIGRATIONS) -> Standing:
+    """Return where the schema at *url* stands for this version. Raises PolicyUnavailable."""
+    async with _alone(url) as engine, engine.begin() as connection:
+        return await connection.run_sync(migrations.standing)
+
+
+@asynccontextmanager
+async def _alone(url: str) -> AsyncIterator[AsyncEngine]:
+    """Give an engine for one job, which keeps no connection."""
     connections = Connections()
     engine = _engine(database_url(url), connections, pooled=False)
     try:
         with failures_mean_unavailable():
-            async with _writing(engine.execution_options(writes=True)) as connection:
-                await connection.run_sync(upgrade)
+            yield engine
     finally:
         await engine.dispose()
         await connections.gone()
@@ -99,8 +116,8 @@ class Database:
     async def open(cls, url: str, *, migrate: bool = False) -> Self:
         """Open the database at *url*, after bringing its schema up to date if *migrate*.
 
-        Raises InvalidInput for a URL not supported, PolicyUnavailable where it cannot be reached or its schema is
-        another version's.
+        Raises InvalidInput for a URL not supported, PolicyUnavailable where it cannot be reached or its schema
+        is one that this version cannot use.
         """
         if migrate:
             await _migrate(url)
@@ -119,7 +136,7 @@ class Database:
         await self._connections.gone()
 
     async def check(self) -> None:
-        """Return where the database answers, with the schema of this version; raises PolicyUnavailable otherwise."""
+        """Return where the database answers, with a schema that this version can use; raises PolicyUnavailable otherwise."""
         with failures_mean_unavailable():
             async with self._engine.begin() as connection:
                 await connection.run_sync(check_version)

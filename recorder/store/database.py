@@ -14,7 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from embedded.sqlite import Connections
 from recorder.errors import CatalogUnavailable, RecorderError
-from recorder.store.migrations.upgrade import check_version, upgrade
+from recorder.store.migrations.upgrade import MIGRATIONS, check_version, upgrade
+from schema.contract import Standing
+from schema.migrations import Migrations
 
 WAIT_SECONDS = 5
 """How long a writer waits for another writer's lock."""
@@ -64,11 +66,17 @@ class Database:
                 await connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
+    @asynccontextmanager
+    async def bare(self) -> AsyncIterator[AsyncConnection]:
+        """A connection whose transactions are the caller's business. Raises SQLAlchemyError."""
+        async with self._connected(self._engine) as connection:
+            yield connection
+
     async def check(self) -> None:
-        """Return where the database answers, with the schema of this version.
+        """Return where the database answers, with a schema that this version can use.
 
         Raises:
-            CatalogUnavailable: It does not answer, or its schema is another version's.
+            CatalogUnavailable: It does not answer, or its schema is one that this version cannot use.
         """
         with _failures_mean_unavailable():
             async with self._connected(self._engine) as connection:
@@ -105,18 +113,34 @@ class Database:
                 self._unused.set()
 
 
-async def migrate(url: str) -> None:
-    """Bring the schema at ``url`` up to this version, in one transaction, one process at a time.
+async def migrate(url: str, migrations: Migrations = MIGRATIONS, until: str | None = None) -> None:
+    """Bring the schema at ``url`` up to this version, or to ``until``, while programs use it, one process at a time.
 
     Raises:
         RecorderError: The URL names no database that is supported.
-        CatalogUnavailable: The database cannot be reached or refuses, or a newer version made its schema.
+        CatalogUnavailable: The database cannot be reached or locked or refuses, or a newer version narrowed it.
     """
     database = Database(url)
     try:
         with _failures_mean_unavailable():
-            async with database.write() as connection:
-                await connection.run_sync(upgrade)
+            async with database.write() if database.dialect == "sqlite" else database.bare() as connection:
+                await connection.run_sync(upgrade, migrations, until)
+    finally:
+        await database.dispose()
+
+
+async def standing(url: str, migrations: Migrations = MIGRATIONS) -> Standing:
+    """Where the schema at ``url`` stands for this version.
+
+    Raises:
+        RecorderError: The URL names no database that is supported.
+        CatalogUnavailable: The database cannot be reached.
+    """
+    database = Database(url)
+    try:
+        with _failures_mean_unavailable():
+            async with database.bare() as connection:
+                return await connection.run_sync(migrations.standing)
     finally:
         await database.dispose()
 

@@ -21,6 +21,8 @@ PLANTED = [
     ("layers", "gateway/server/front.py", "import admin_api"),
     ("layers", "admin_api/v1/sessions.py", "from gateway import session"),
     ("layers", "embedded/sqlite.py", "import policy"),
+    ("layers", "schema/contract.py", "import embedded"),
+    ("layers", "schema/migrations.py", "from policy.store import database"),
     ("layers", "embedded/sqlite.py", "def f():\n    from recorder import store"),
     ("composition-root", "admin_api/v1/sessions.py", "import ecluse"),
     ("composition-root", "embedded/sqlite.py", "import ecluse"),

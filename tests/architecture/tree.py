@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("ecluse", "policy", "recorder", "gateway", "admin_api", "embedded")
+PACKAGES = ("ecluse", "policy", "recorder", "gateway", "admin_api", "embedded", "schema")
 CODE = (*PACKAGES, "tests", "bench", "tools", "docs", "deploy", ".ci")
 PASSED_OVER = frozenset({"__pycache__", "build", "dist", "node_modules"})
 

@@ -1,12 +1,17 @@
-"""Alembic's entry: uses the connection it is handed, and its transaction."""
+"""Alembic's entry: uses the connection it is handed, and its transaction where there is one."""
 
 from alembic import context
 
 from policy.store.tables import metadata
 
+told = context.config.attributes
 context.configure(
-    connection=context.config.attributes["connection"],
+    connection=told["connection"],
     target_metadata=metadata,
+    version_table=context.config.get_main_option("version_table"),
+    on_version_apply=told["note"],
+    apart=told["apart"],
+    transaction_per_migration=True,
     transactional_ddl=True,
     render_as_batch=True,
 )

@@ -1,55 +1,37 @@
-"""Run the migrations on an open connection, without alembic's files in the current directory."""
+"""The policy database's migrations, and their failures in this package's words."""
 
-from functools import cache
 from pathlib import Path
+from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from policy.errors import PolicyUnavailable
+from schema.contract import SchemaError
+from schema.migrations import Migrations
 
-_LOCK = 0x45434C_4D49
-"""The advisory lock of whoever migrates, so that two processes started together take turns."""
+MIGRATIONS: Final = Migrations(
+    name="policy",
+    scripts=Path(__file__).parent,
+    version_table="alembic_version",
+    history="policy_migrations",
+    lock=0x45434C_4D49,
+)
 
 
-def upgrade(connection: Connection) -> None:
-    """Bring the schema up to the newest version, in *connection*'s transaction.
+def upgrade(connection: Connection, migrations: Migrations = MIGRATIONS, until: str | None = None) -> None:
+    """Bring the schema up to the newest version, or to *until* (see ``Migrations.upgrade``).
 
-    Raises PolicyUnavailable for a schema that a newer version made: it is left alone.
+    Raises PolicyUnavailable for a schema that this version cannot use, or cannot lock: what is there is left alone.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-    config = _config()
-    config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
-    except CommandError as error:
-        raise PolicyUnavailable(f"the policy database cannot be brought up to date: {error}") from error
+        migrations.upgrade(connection, until)
+    except SchemaError as error:
+        raise PolicyUnavailable(str(error)) from error
 
 
 def check_version(connection: Connection) -> None:
-    """Return where the schema is the one this version works with; raises PolicyUnavailable otherwise."""
-    found = MigrationContext.configure(connection).get_current_revision()
-    wanted = _newest()
-    if found != wanted:
-        raise PolicyUnavailable(
-            f"the policy database has schema {found or 'none'}, this version of Écluse needs {wanted}: bring it up "
-            "to date, or run the version that made it"
-        )
-
-
-@cache
-def _newest() -> str | None:
-    """The version the scripts lead to: told once a process, for finding it out runs every one of them."""
-    return ScriptDirectory.from_config(_config()).get_current_head()
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    return config
+    """Return where the schema is one that this version can use; raises PolicyUnavailable otherwise."""
+    try:
+        MIGRATIONS.check(connection)
+    except SchemaError as error:
+        raise PolicyUnavailable(str(error)) from error

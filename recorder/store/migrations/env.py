@@ -1,13 +1,17 @@
-"""Alembic's entry: works in the transaction of the connection it is handed."""
+"""Alembic's entry: uses the connection it is handed, and its transaction where there is one."""
 
 from alembic import context
 
 from recorder.store.tables import metadata
 
+told = context.config.attributes
 context.configure(
-    connection=context.config.attributes["connection"],
+    connection=told["connection"],
     target_metadata=metadata,
     version_table=context.config.get_main_option("version_table"),
+    on_version_apply=told["note"],
+    apart=told["apart"],
+    transaction_per_migration=True,
     transactional_ddl=True,
 )
 context.run_migrations()

@@ -8,6 +8,8 @@ down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
 
+kind = ""  # "expand"; or "contract", and then unused_since = the first revision whose programs no longer use what goes
+
 
 def upgrade() -> None:
     ${upgrades if upgrades else "pass"}

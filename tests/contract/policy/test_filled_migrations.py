@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from alembic import command
 from sqlalchemy import Connection, Table, func, insert, inspect, select, text
 
 from embedded.sqlite import Connections
@@ -13,7 +12,7 @@ from policy.domain.people import Factor
 from policy.store import tables as t
 from policy.store.database import Database, _engine, _writing, migrate
 from policy.store.database import database_url as driven
-from policy.store.migrations.upgrade import _config
+from policy.store.migrations.upgrade import upgrade
 from policy.store.tables import metadata
 from tests.support.policy_databases import copied_world, mould
 from tests.support.policy_world import World
@@ -54,9 +53,7 @@ async def _move(filled: World, target: str) -> None:
 
 
 def _fill(connection: Connection, rows: dict[Table, list[dict[str, object]]]) -> None:
-    config = _config()
-    config.attributes["connection"] = connection
-    command.upgrade(config, OLDEST)
+    upgrade(connection, until=OLDEST)
     here = inspect(connection)
     for table in metadata.sorted_tables:
         if not here.has_table(table.name):

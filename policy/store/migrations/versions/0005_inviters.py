@@ -8,6 +8,9 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+kind = "contract"
+unused_since = "0005"
+
 
 def upgrade() -> None:
     # SQLite adds no constraint to a table that is there: the table is written anew

@@ -10,6 +10,8 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
+kind = "expand"
+
 
 def upgrade() -> None:
     op.add_column("hospitals", sa.Column("factors", sa.JSON(none_as_null=True), nullable=True))

@@ -10,6 +10,8 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
+kind = "expand"
+
 
 def upgrade() -> None:
     op.add_column("windows", sa.Column("answer", sa.String(length=500), nullable=True))

@@ -8,6 +8,8 @@ down_revision = "0011"
 branch_labels = None
 depends_on = None
 
+kind = "expand"
+
 
 def upgrade() -> None:
     op.add_column("token_certificates", sa.Column("revoked_as", sa.String(length=16), nullable=True))

@@ -8,6 +8,8 @@ down_revision = "0013"
 branch_labels = None
 depends_on = None
 
+kind = "expand"
+
 ID = sa.String(length=32)
 INSTANT = sa.DateTime(timezone=True)
 

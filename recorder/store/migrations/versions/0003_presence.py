@@ -8,6 +8,9 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
+kind = "contract"
+unused_since = "0003"
+
 _WHOM = ("device_id", "person_id", "supplier_id")
 
 

@@ -7,6 +7,9 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+kind = "contract"
+unused_since = "0004"
+
 _WHOM = ("device", "person", "supplier")
 
 

@@ -8,6 +8,8 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+kind = "expand"
+
 
 def _ids() -> list[sa.Column[str]]:
     return [sa.Column(name, sa.String(64), nullable=False) for name in ("hospital_id", "session_id")]
