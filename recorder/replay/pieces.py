@@ -1,15 +1,16 @@
 """A trace cut into pieces that a player loads one by one, each with what the screen showed before it.
 
-The form is that of asciinema-player 3.17 (``format: "segmented"``). Pieces are cut by size alone, so that a short
-recording is one piece and needs no picture of its screen; the pictures of a long one come from `recorder.replay.screen`
-in a process of its own.
+The form is that of asciinema-player 3.17 (``format: "segmented"``). Pieces are cut by size alone, so that a player never
+feeds more than one of them to show a moment, however long the recording; the pictures that they begin with come from
+`recorder.replay.screen` in a process of its own.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import zstandard
@@ -20,10 +21,8 @@ from recorder.replay.outline import Outline
 from recorder.replay.reader import TraceReader
 from recorder.replay.timeline import Teller
 
-SEGMENT: Final = 1 << 20
-"""About how many bytes a piece of a long recording has; it ends at the next moment."""
-WHOLE: Final = 24 << 20
-"""About how many bytes a recording may have and stay one piece, which a player seeks in by itself."""
+SEGMENT: Final = 256 << 10
+"""About how many bytes a piece has; it ends at the next moment."""
 CAUGHT_UP: Final = 24 << 20
 """About how many bytes of output a player is given to draw a picture itself, where none is drawn yet."""
 MOST: Final = 512 << 20
@@ -34,6 +33,9 @@ _TOGETHER: Final = 0.016
 """Output that came within one picture of a screen is one event."""
 _EVENT: Final = 24
 """What an event takes besides its text."""
+_OPEN: Final = re.compile(r"\x1b(?:[ -/]*|\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b\x9c]*\x1b?)\Z")
+"""A sequence that has not come to its end: what follows would be shown as text, were it the beginning of a piece."""
+_LONGEST_SEQUENCE: Final = 4096
 
 Happening = tuple[float, str, Any]
 """Seconds since the opening; ``o``, ``r`` or ``m``; the output, the size, or the mark's words."""
@@ -155,27 +157,24 @@ def cut(reader: TraceReader, *, teller: Teller | None = None) -> Recording:
     """
     shown = perform(reader, teller=teller)
     outline = Outline(shown.head["term"]["cols"], shown.head["term"]["rows"])
-    made, pieces, size = Recording(outline), [_Piece(0)], 0
+    made, here = Recording(outline), _Piece(0)
+    size = packed = 0
     for event in shown.events:
         untold = outline.untold
         outline.add(event)
         if event.code == "x" or outline.untold > untold:
             continue
-        here = pieces[-1]
-        if here.size >= SEGMENT and event.at_us > here.last_us:
+        if here.ends_before(event.at_us):
+            made.segments.append(here.packed())
+            packed += len(made.segments[-1].packed)
             here = _Piece(event.at_us)
-            pieces.append(here)
         size += here.add(event)
-        if size > WHOLE and len(pieces) > 1:
-            made.segments += [one.packed() for one in pieces[:-1]]
-            del pieces[:-1]
-        if size > MOST or (len(pieces) == 1 and made.size > MOST_PACKED):
+        if size > MOST or packed > MOST_PACKED:
             raise RecordingTooLong("the recording is longer than a browser is given: download it")
-    if made.segments:
-        made.segments += [one.packed() for one in pieces]
-    else:
-        made.segments.append(_joined(pieces))
-    return _ended(made)
+    # a player wants the last piece to end when the recording does, and none to be empty
+    here.happened.append((max(outline.duration_us, here.start_us + 1) / 1_000_000, "o", ""))
+    made.segments.append(here.packed())
+    return made
 
 
 class _Piece:
@@ -198,28 +197,20 @@ class _Piece:
         self.size += grown
         return grown
 
+    def ends_before(self, at_us: int) -> bool:
+        """Tell whether it is large enough, and what happens then can be another piece's beginning."""
+        if self.size < SEGMENT or at_us <= self.last_us:
+            return False
+        return self.size >= 2 * SEGMENT or not self._is_open()
+
     def packed(self) -> Segment:
-        return _packed(self.start_us, self.happened, self.size)
+        packed = zstandard.ZstdCompressor(level=1).compress(_json(self.happened))
+        resized = any(code == "r" for _, code, _ in self.happened)
+        return Segment(self.start_us, packed, self.size, resized)
 
-
-def _joined(pieces: Sequence[_Piece]) -> Segment:
-    happened = [one for piece in pieces for one in piece.happened]
-    return _packed(0, happened, sum(piece.size for piece in pieces))
-
-
-def _ended(made: Recording) -> Recording:
-    """Let the last piece end when the recording does, and none be empty: a player takes nothing else."""
-    last = made.segments[-1]
-    text = last.text[:-1]
-    end = _json([made.end_us / 1_000_000, "o", ""])
-    closed = b"%b%b%b]" % (text, b"," if len(text) > 1 else b"", end)
-    made.segments[-1] = replace(last, packed=zstandard.ZstdCompressor(level=1).compress(closed))
-    return made
-
-
-def _packed(start_us: int, happened: Sequence[Happening], size: int) -> Segment:
-    packed = zstandard.ZstdCompressor(level=1).compress(_json(happened))
-    return Segment(start_us, packed, size, any(code == "r" for _, code, _ in happened))
+    def _is_open(self) -> bool:
+        last = next((data for _, code, data in reversed(self.happened) if code == "o"), "")
+        return _OPEN.search(last[-_LONGEST_SEQUENCE:]) is not None
 
 
 def _json(value: object) -> bytes:

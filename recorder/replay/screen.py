@@ -7,23 +7,26 @@ device that breaks it ends this process and nothing else.
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import re
 import resource
 import sys
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 import pyte
+from pyte import charsets
 from pyte.screens import Char, Cursor
-from typing_extensions import override
+from wcwidth import wcwidth
+
+from recorder.replay.terminal import INSERTS, MAX_COMBINED, WRAPS, Terminal
 
 LOWEST_PRIORITY: Final = 15
 MOST_SECONDS: Final = 900
 MOST_MEMORY: Final = 1 << 30
-MOST_COMBINED: Final = 8
-"""Characters of one cell that are drawn: accents may be piled up without end."""
 _COLOURS: Final = {
     "black": 0,
     "red": 1,
@@ -34,10 +37,6 @@ _COLOURS: Final = {
     "cyan": 6,
     "white": 7,
 }
-_ALTERNATE: Final = frozenset({47, 1047, 1049})
-_WRAPS: Final = 7 << 5
-"""DECAWM as pyte numbers private modes."""
-_INSERTS: Final = 4
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;:]*m")
 _ACTS: Final = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]|\r(?!\n)|(?<!\r)\n|\x1b(?!\[[0-9;:]*m)"
@@ -53,36 +52,6 @@ _STYLES: Final = (
 )
 
 
-class Terminal(pyte.Screen):
-    """pyte's screen, with the second page that full-screen programs draw on."""
-
-    def __init__(self, columns: int, lines: int) -> None:
-        """Begin empty, *columns* wide and *lines* high."""
-        self.behind: tuple[Any, Cursor] | None = None
-        """The first page while the second one is shown: its cells, and where its cursor stood."""
-        super().__init__(columns, lines)
-
-    @override
-    def set_mode(self, *modes: int, **options: Any) -> None:
-        """Turn modes on; a second page is an empty one."""
-        if options.get("private") and _ALTERNATE.intersection(modes) and self.behind is None:
-            self.behind = (copy.deepcopy(self.buffer), copy.copy(self.cursor))
-            self.erase_in_display(2)
-        super().set_mode(*modes, **options)
-
-    @override
-    def reset_mode(self, *modes: int, **options: Any) -> None:
-        """Turn modes off; behind a second page the first one is as it was left."""
-        super().reset_mode(*modes, **options)
-        if options.get("private") and _ALTERNATE.intersection(modes) and self.behind is not None:
-            cells, cursor = self.behind
-            self.behind = None
-            self.buffer.clear()
-            self.buffer.update(cells)
-            self.cursor = cursor
-            self.dirty.update(range(self.lines))
-
-
 class Drawing:
     """Follows output, and tells what is on the screen."""
 
@@ -95,31 +64,52 @@ class Drawing:
         """Take one event of a piece: output, or a size; marks are passed over."""
         try:
             if code == "o":
-                self._stream.feed(self._without_what_scrolls_away(data))
+                self._feed(data)
             elif code == "r":
                 self.screen.resize(int(data["rows"]), int(data["cols"]))
         except Exception:  # a sequence that pyte knows badly: what follows it is shown all the same
             self._stream = pyte.Stream(self.screen)
 
-    def _without_what_scrolls_away(self, data: str) -> str:
-        """Shorten a flood: lines that scroll away are on no picture, but the colours that they set go on."""
+    def follow_all(self, happened: Iterable[tuple[float, str, Any]]) -> None:
+        """Take the events of a piece. Output between two sizes is fed at once: most of it scrolls away unseen."""
+        for code, run in groupby((one for one in happened if one[1] != "m"), key=itemgetter(1)):
+            if code == "o":
+                self.follow("o", "".join(data for _, _, data in run))
+            else:
+                for _, _, data in run:
+                    self.follow(code, data)
+
+    def _feed(self, data: str) -> None:
+        """Feed output but for floods of lines: those that scroll away are on no picture, only the colours that they set go on."""
+        fed, flood = 0, 4 * self.screen.columns * self.screen.lines
+        if len(data) >= flood:
+            begin = 0
+            for end, after in (*(found.span() for found in _ACTS.finditer(data)), (len(data), 0)):
+                if end - begin >= flood:
+                    fed = self._fed_shortened(data, fed, begin, end)
+                begin = after
+        self._stream.feed(data[fed:])
+
+    def _fed_shortened(self, data: str, fed: int, begin: int, end: int) -> int:
+        """Feed what comes before *begin* and return from where on the rest is fed; nothing between that and *end* acts."""
         screen = self.screen
-        plain = screen.margins is None and _WRAPS in screen.mode and _INSERTS not in screen.mode
-        if not plain or len(data) < 4 * screen.columns * screen.lines:
-            return data
-        begin = max((found.end() for found in _ACTS.finditer(data)), default=0)
-        first = data.find("\r\n", begin)
+        first = data.find("\r\n", begin, end)
         if first < 0:
-            rest = data[begin:]
             kept = 2 * screen.columns * (screen.lines + 1)
-            if begin or not rest.isascii() or "\x1b" in rest or "\t" in rest or len(rest) <= kept:
-                return data
-            return rest[(len(rest) - kept) // screen.columns * screen.columns :]
-        lines = data[first + 2 :].rsplit("\r\n", 2 * screen.lines + 2)
-        if len(lines) < 2 * screen.lines + 3:
-            return data
-        colours = "".join(_COLOUR.findall(lines[0]))
-        return "".join([data[: first + 2], colours, "\r\n".join(lines[1:])])
+            text = data[begin:end]
+            if begin or not text.isascii() or "\x1b" in text or "\t" in text or len(text) <= kept:
+                return fed
+            return (end - kept) // screen.columns * screen.columns if self._is_plain() else fed
+        self._stream.feed(data[fed : first + 2])
+        lines = data[first + 2 : end].rsplit("\r\n", 2 * screen.lines + 2)
+        if not self._is_plain() or len(lines) < 2 * screen.lines + 3:
+            return first + 2
+        self._stream.feed("".join(_COLOUR.findall(lines[0])))
+        return first + 2 + len(lines[0]) + 2
+
+    def _is_plain(self) -> bool:
+        screen = self.screen
+        return screen.margins is None and WRAPS in screen.mode and INSERTS not in screen.mode
 
     def output(self) -> str:
         """What draws the same on an empty screen."""
@@ -131,11 +121,17 @@ class Drawing:
         margins = screen.margins
         if margins is not None:
             parts.append(f"\x1b[{margins.top + 1};{margins.bottom + 1}r")
-        parts += [_place(screen.cursor), _style(screen.cursor.attrs)]
+        parts += [*_cursor(screen), _style(screen.cursor.attrs)]
+        if screen.g0_charset is not charsets.LAT1_MAP:
+            parts.append("\x1b(0")
+        if screen.charset:
+            parts.append("\x0e")
         if screen.cursor.hidden:
             parts.append("\x1b[?25l")
-        if _WRAPS not in screen.mode:
+        if WRAPS not in screen.mode:
             parts.append("\x1b[?7l")
+        if INSERTS in screen.mode:
+            parts.append("\x1b[4h")
         return "".join(parts)
 
 
@@ -148,14 +144,38 @@ def _page(screen: pyte.Screen, cells: Any) -> str:
         parts.append(f"\x1b[{line + 1}H")
         style = "\x1b[0m"
         for column in range(min(screen.columns, max(row) + 1)):
-            cell = row.get(column, screen.default_char)
-            wanted = _style(cell)
+            wanted = _style(row[column])
             if wanted != style:
                 parts.append(wanted)
                 style = wanted
-            parts.append(cell.data[:MOST_COMBINED])
+            parts.append(_shown(row, column))
         parts.append("\x1b[0m")
     return "".join(parts)
+
+
+def _shown(row: Mapping[int, Char], column: int) -> str:
+    """What a cell shows; half of a wide character, whose other half was overwritten, shows nothing and takes its room."""
+    text = row[column].data
+    if text.isascii() and text:
+        return text
+    if text == "":
+        return "" if column and wcwidth(row[column - 1].data[:1]) == 2 else " "
+    if wcwidth(text[0]) == 2 and row[column + 1].data != "":
+        return " "
+    return text[:MAX_COMBINED]
+
+
+def _cursor(screen: pyte.Screen) -> Iterator[str]:
+    """Where the cursor is; behind a full row the next character begins another, which only writing its last one again tells."""
+    cursor = screen.cursor
+    row = screen.buffer[cursor.y]
+    if cursor.x < screen.columns:
+        yield _place(cursor)
+        return
+    last = screen.columns - 1
+    if row[last].data == "" and last:
+        last -= 1
+    yield f"\x1b[{cursor.y + 1};{last + 1}H{_style(row[last])}{_shown(row, last)}"
 
 
 def _place(cursor: Cursor) -> str:
@@ -184,8 +204,7 @@ def main() -> None:
     size = json.loads(sys.stdin.buffer.readline())
     drawing = Drawing(size["columns"], size["rows"])
     for line in sys.stdin.buffer:
-        for _at, code, data in json.loads(line):
-            drawing.follow(code, data)
+        drawing.follow_all(json.loads(line))
         screen = drawing.screen
         told = {"columns": screen.columns, "rows": screen.lines, "output": drawing.output()}
         sys.stdout.buffer.write(json.dumps(told).encode() + b"\n")

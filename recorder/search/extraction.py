@@ -10,7 +10,7 @@ from typing import Any, Final
 from recorder.errors import TraceFormatError
 from recorder.replay.timeline import opens_port
 from recorder.search.passages import LINE, Kind, Passage, Passages
-from recorder.search.screen import Terminal
+from recorder.search.screen import ChannelTerminal
 from recorder.trace import instants
 from recorder.trace.frames import Frame, FrameType, facts
 from recorder.trace.header import TraceHeader
@@ -44,7 +44,7 @@ class _Extraction:
     def __init__(self) -> None:
         self._passages = Passages()
         self._ready: list[Passage] = []
-        self._terminals: dict[tuple[int, FrameType], Terminal] = {}
+        self._terminals: dict[tuple[int, FrameType], ChannelTerminal] = {}
         self._sizes: dict[int, tuple[int, int]] = {}
         self._mute: set[int] = set()
 
@@ -88,7 +88,7 @@ class _Extraction:
         if terminal is None:
             columns, rows = self._sizes.get(channel, PLAIN)
             tell = partial(self._add, Kind.SCREEN, channel)
-            terminal = self._terminals[channel, frame.type] = Terminal(columns, rows, tell)
+            terminal = self._terminals[channel, frame.type] = ChannelTerminal(columns, rows, tell)
         # without a terminal, a line feed alone begins a line
         plain = channel not in self._sizes
         terminal.feed(at_ms, frame.payload.replace(b"\n", b"\r\n") if plain else frame.payload)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import pyte
+from pyte.screens import Cursor
 from typing_extensions import override
-from wcwidth import wcwidth
+
+from recorder.replay.terminal import Terminal
 
 MAX_COLUMNS: Final = 500
 MAX_ROWS: Final = 200
-MAX_COMBINED: Final = 8
-"""Characters that one cell holds, at most: accents may be piled up without end."""
 
 SETTLED_MS: Final = 1000
 """A line that has been there for so long was there to be read; what was overwritten sooner may not be told."""
@@ -26,7 +25,7 @@ Told = Callable[[int, str], None]
 """Told of a line: when it began to be there (milliseconds since the session began), and its text."""
 
 
-class _Screen(pyte.Screen):
+class _Screen(Terminal):
     """A screen that tells of each line before it is overwritten, erased or scrolled away."""
 
     def __init__(self, columns: int, rows: int, tell: Told) -> None:
@@ -66,13 +65,15 @@ class _Screen(pyte.Screen):
         self._told.clear()
 
     @override
-    def draw(self, data: str) -> None:
-        if not data.isascii():
-            data = _showable(data)
+    def touch(self) -> None:
         self._since.setdefault(self.cursor.y, self.at_ms)
-        super().draw(data)
-        self._since.setdefault(self.cursor.y, self.at_ms)
-        self._trim()
+
+    @override
+    def turn_back(self, cells: Any, cursor: Cursor) -> None:
+        # what comes back was told before the second page hid it
+        self.settle_all()
+        super().turn_back(cells, cursor)
+        self._told = {y: self.row(y) for y in range(self.lines)}
 
     @override
     def index(self) -> None:
@@ -122,34 +123,12 @@ class _Screen(pyte.Screen):
         self._told.clear()
         super().reset()
 
-    def _trim(self) -> None:
-        line = self.buffer[self.cursor.y]
-        x = self.cursor.x - 1
-        cell = line.get(x)
-        if cell is not None and len(cell.data) > MAX_COMBINED:
-            line[x] = cell._replace(data=cell.data[:MAX_COMBINED])
-
-
-def _showable(data: str) -> str:
-    """Return *data* without what takes no room: pyte stops at such a character, and what follows would be hidden."""
-    kept: list[str] = []
-    piled = 0
-    for each in data:
-        if wcwidth(each) > 0:
-            piled = 0
-        elif not unicodedata.combining(each) or piled == MAX_COMBINED:
-            continue
-        else:
-            piled += 1
-        kept.append(each)
-    return "".join(kept)
-
 
 def _scrolled(known: dict[int, T], top: int, bottom: int) -> dict[int, T]:
     return {y - 1 if top < y <= bottom else y: value for y, value in known.items() if y != top}
 
 
-class Terminal:
+class ChannelTerminal:
     """One channel's terminal, fed with what the device sent.
 
     Args:

@@ -170,7 +170,6 @@ def test_a_session_that_runs_is_not_read_yet(house: House) -> None:
 
 def test_a_long_recording_s_pictures_are_drawn_apart(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process of its own draws what each piece begins with; every piece is what the player demands."""
-    monkeypatch.setattr(pieces, "WHOLE", 4_000)
     monkeypatch.setattr(pieces, "SEGMENT", 900)
     monkeypatch.setattr(pieces, "CAUGHT_UP", 0)
 

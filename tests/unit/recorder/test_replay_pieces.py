@@ -82,7 +82,6 @@ async def test_a_long_recording_is_cut_and_drawn_where_it_is_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each piece begins with what the screen showed, whether it was drawn, or is drawn by the player out of all before."""
-    monkeypatch.setattr(pieces, "WHOLE", 2_000)
     monkeypatch.setattr(pieces, "SEGMENT", 700)
 
     def many(live: Live) -> None:
@@ -96,8 +95,7 @@ async def test_a_long_recording_is_cut_and_drawn_where_it_is_cut(
     assert len(made.segments) > 3
     drawing, pictures = Drawing(80, 24), [made.first()]
     for segment in made.segments[:-1]:
-        for _, code, data in json.loads(segment.text):
-            drawing.follow(code, data)
+        drawing.follow_all(json.loads(segment.text))
         pictures.append(Picture(80, 24, drawing.output()))
     for short in (False, True):
 
@@ -117,6 +115,30 @@ async def test_a_long_recording_is_cut_and_drawn_where_it_is_cut(
     with TraceReader(folder) as reader, pytest.raises(RecordingTooLong):
         cut(reader)
     assert issubclass(RecordingTooLong, TraceFormatError)
+
+
+async def test_no_piece_begins_within_a_sequence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a device sent in two halves stays in one piece, or its second half would be shown as text; an endless one does not."""
+    monkeypatch.setattr(pieces, "SEGMENT", 100)
+    halves = ("\x1b[1;3", "1mred\x1b[0m "), ("\x1b]0;ti", "tle\x07 "), ("\x1b", "[K ")
+
+    def many(live: Live) -> None:
+        for number in range(30):
+            first, second = halves[number % 3]
+            for text in (f"{'.' * 90}{first}", second):
+                live._zero_ns -= 20_000_000
+                live.record(FrameType.OUTPUT, 1, text.encode())
+        for _ in range(4):
+            live._zero_ns -= 20_000_000
+            live.record(FrameType.OUTPUT, 1, b"\x1b]0;" + b"t" * 90)
+
+    folder, _ = await closed_trace(tmp_path, many, write_timeout_seconds=1e6)
+    with TraceReader(folder) as reader:
+        made = cut(reader)
+    begun = [json.loads(segment.text)[0][2] for segment in made.segments[1:]]
+    assert len(begun) > 10
+    assert all(text.startswith((".", "\x1b]0;")) for text in begun)
+    assert sum(text.startswith("\x1b]0;") for text in begun) >= 1
 
 
 HOSTILE = (

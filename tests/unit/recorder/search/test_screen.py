@@ -2,7 +2,8 @@
 
 import pytest
 
-from recorder.search.screen import MAX_COMBINED, Terminal
+from recorder.replay.terminal import MAX_COMBINED
+from recorder.search.screen import ChannelTerminal
 
 
 class Shown:
@@ -11,7 +12,7 @@ class Shown:
     def __init__(self) -> None:
         """Begin with an empty screen."""
         self.told: list[tuple[int, str]] = []
-        self.terminal = Terminal(40, 5, lambda at, text: self.told.append((at, text)))
+        self.terminal = ChannelTerminal(40, 5, lambda at, text: self.told.append((at, text)))
 
     def feed(self, at_ms: int, data: bytes) -> None:
         """Show *data* at *at_ms*."""
@@ -90,3 +91,20 @@ def test_a_terminal_that_changes_its_size_goes_on() -> None:
     lines = shown.lines()
     assert lines[0] == "before"
     assert any("after" in line for line in lines)
+
+
+def test_a_line_longer_than_the_terminal_is_told_whole() -> None:
+    """A line without end that comes at once fills many rows; each of them is told, those in its middle too."""
+    shown = Shown()
+    shown.feed(0, b" ".join(b"word%03d" % number for number in range(20)))
+    shown.feed(5000, b"\x1b[H\x1b[2J")
+    assert "".join(shown.lines()).count("word") == 20
+
+
+def test_behind_a_full_screen_program_the_shell_is_not_told_again() -> None:
+    """An editor's page hides the shell's, and what comes back when it ends was told before."""
+    shown = Shown()
+    shown.feed(0, b"$ vi notes\r\n\x1b[?1049h\x1b[H\x1b[2Jeditor")
+    shown.feed(100_000, b"\x1b[?1049l$ exit\r\n")
+    shown.feed(200_000, b"\x1b[H\x1b[2J")
+    assert shown.lines() == ["$ vi notes", "editor", "$ exit"]
