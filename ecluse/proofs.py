@@ -48,7 +48,7 @@ def proofs_of(settings: Settings, database: Database, journal: Journal, clock: C
         notary=notary,
         keys=tuple(PublicKey.load(path) for path in settings.checkpoint_public_keys),
         now=clock.now,
-        authorities=tuple(_authorities(settings)),
+        authorities=tuple(authorities_of(settings)),
     )
 
 
@@ -111,7 +111,8 @@ async def keep(settings: Settings, proofs: Proofs, store: TraceStore) -> None:
             await asyncio.sleep(settings.checkpoints.every_minutes * _MINUTE)
 
 
-def _authorities(settings: Settings) -> Iterator[Authority]:
+def authorities_of(settings: Settings) -> Iterator[Authority]:
+    """Yield the time-stamp authorities that the settings name. Raises StampInvalid where the CA of one cannot be used."""
     for one in settings.checkpoints.authorities:
         roots = load_roots(settings.data_dir / one.ca)
         yield Authority(name=one.name, url=one.url, roots=roots, policy=one.policy)

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Final, cast
 import zstandard
 from typing_extensions import Buffer, override
 
-from ecluse.backup import databases
+from ecluse.backup import bucket, databases
 from ecluse.backup.archive import ArchiveWriter
 from ecluse.diagnosis.files import database_files
 from ecluse.errors import BackupError
@@ -43,12 +43,13 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An archive: its identifier, the number of its files, their bytes, and its own size."""
+    """An archive: its identifier, the number of its files, their bytes, its own size, and what it says of the bucket."""
 
     archive: str
     files: int
     content_bytes: int
     size: int
+    bucket: Mapping[str, Any] | None
 
 
 @dataclass(slots=True)
@@ -143,6 +144,7 @@ def make(settings: Settings, config: Path, target: Path, at: datetime, tell: Pro
             raise BackupError("backup.exists", path=str(target))
         with os.fdopen(descriptor, "wb") as file:
             copies = list(databases.copy(settings, scratch))
+            inventory, listed = bucket.record(settings, scratch, at)
             about = {
                 "hospital_id": settings.hospital_id,
                 "node": settings.node,
@@ -151,7 +153,8 @@ def make(settings: Settings, config: Path, target: Path, at: datetime, tell: Pro
                 "data_dir": str(settings.data_dir),
             }
             sealing = ArchiveWriter(file, about, sealed_for, signer)
-            written = _fill(settings, config, copies, sealing, tell)
+            kept = _Kept(copies, inventory, listed)
+            written = _fill(settings, config, kept, sealing, tell)
             sealing.finish()
             file.flush()
             os.fsync(file.fileno())
@@ -162,26 +165,34 @@ def make(settings: Settings, config: Path, target: Path, at: datetime, tell: Pro
     finally:
         draft.unlink(missing_ok=True)
         shutil.rmtree(scratch, ignore_errors=True)
-    return Made(sealing.name, len(written.files), written.done, size)
+    return Made(sealing.name, len(written.files), written.done, size, listed)
 
 
-def _fill(
-    settings: Settings, config: Path, copies: list[databases.Copied], sealing: ArchiveWriter, tell: Progress
-) -> _Archive:
-    total = sum(path.lstat().st_size for _, path in _everything(settings)) + sum(
-        one.path.stat().st_size for one in copies
-    )
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What was written for the archive: the databases' copies, and the bucket's inventory where there is a bucket."""
+
+    copies: list[databases.Copied]
+    inventory: Path | None
+    bucket: Mapping[str, Any] | None
+
+
+def _fill(settings: Settings, config: Path, kept: _Kept, sealing: ArchiveWriter, tell: Progress) -> _Archive:
+    made = [one.path for one in kept.copies] + ([] if kept.inventory is None else [kept.inventory])
+    total = sum(path.lstat().st_size for path in (*made, *(path for _, path in _everything(settings))))
     compressor = zstandard.ZstdCompressor(level=LEVEL)
     with (
         compressor.stream_writer(cast(BinaryIO, sealing), closefd=False) as packed,
         tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as tar,
     ):
         archive = _Archive(tar, tell, max(1, total))
-        kept = []
-        for one in copies:
+        listed = []
+        for one in kept.copies:
             name = f"{DATABASES}/{one.path.name}"
             archive.add(name, one.path)
-            kept.append({"stores": list(one.stores), "kind": one.kind, "file": name})
+            listed.append({"stores": list(one.stores), "kind": one.kind, "file": name})
+        if kept.inventory is not None:
+            archive.add(f"{TREE}/{kept.inventory.name}", kept.inventory)
         for name, path in _kept_apart(settings, config):
             archive.add(name, path)
         for name, path in _own(settings):
@@ -191,7 +202,8 @@ def _fill(
             with contextlib.suppress(FileNotFoundError):
                 archive.add(name, path)
         _settle(settings, archive)
-        archive.facts(CONTENTS, {"files": archive.files, "databases": kept})
+        facts = {} if kept.bucket is None else {"bucket": kept.bucket}
+        archive.facts(CONTENTS, {"files": archive.files, "databases": listed, **facts})
     return archive
 
 
@@ -219,7 +231,7 @@ def _own(settings: Settings) -> Iterator[tuple[str, Path]]:
     left = {
         *(path.resolve() for path in database_files(settings)),
         *(settings.trace_folder, settings.spool, settings.search_folder, settings.trace_cache),
-        *(settings.run_directory, settings.backup_folder),
+        *(settings.run_directory, settings.backup_folder, settings.data_dir / bucket.INVENTORY),
     }
     yield from _walk(settings.data_dir, settings.data_dir, left)
 

@@ -1,20 +1,21 @@
 """The proof of a rehearsal: that an archive was restored, when, and what stood there, signed by a key that it held."""
 
+import asyncio
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from ecluse.backup import bucket
+from ecluse.backup.examination import Examination, Traces
 from ecluse.backup.making import ELSEWHERE
-from ecluse.backup.restoring import Restored, settings_of
+from ecluse.backup.restoring import Restored, Targets, examined, settings_of
 from ecluse.errors import BackupError
 from recorder.errors import SignatureInvalid, TraceFormatError
-from recorder.replay.reader import verify
 from recorder.seal.signing import PublicKey, SigningKey
-from recorder.store.folder import FolderStore
 from recorder.trace import instants
 from recorder.trace.frames import canonical, parse_object
 
@@ -24,33 +25,59 @@ _LISTED: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Traces:
-    """The traces that stand in a restored folder: how many verify, and which do not."""
+class Rehearsed:
+    """What was found: the traces of a folder, what became of a bucket's inventory, and the key that proves it.
 
-    intact: int
-    broken: tuple[str, ...]
+    ``bucket`` is None where there is none, and where it was not looked at.
+    """
 
-
-def verify_traces(directory: Path, header: Mapping[str, Any]) -> Traces:
-    """Verify each trace that was restored into *directory*, of the archive of *header*, by the keys restored with it."""
-    settings = settings_of(directory, directory / ELSEWHERE, header)
-    recorders = [PublicKey.load(path) for path in settings.trace_public_keys]
-    consoles = [PublicKey.load(path) for path in settings.checkpoint_public_keys]
-    intact, broken = 0, []
-    if settings.store.bucket is None and settings.trace_folder.is_dir():
-        store = FolderStore(settings.trace_folder, now=lambda: datetime.now(UTC))
-        for session_id in store.sessions(settings.hospital_id):
-            folder = settings.trace_folder / store.find(settings.hospital_id, session_id).folder
-            if any(verify(folder, key, consoles=consoles).intact for key in recorders):
-                intact += 1
-            else:
-                broken.append(session_id)
-    return Traces(intact, tuple(broken))
+    traces: Traces
+    bucket: Mapping[str, Any] | None
+    signer: SigningKey
 
 
-def prove(restored: Restored, traces: Traces, at: datetime, machine: str, signer: SigningKey) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """An installation that was restored to be proved and thrown away."""
+
+    restored: Restored
+    standing: Examination
+
+    @classmethod
+    def of(cls, restored: Restored, directory: Path, targets: Targets) -> "Rehearsal":
+        """Look at what was *restored* into *directory* and the *targets*. Raises BackupError, SettingsError."""
+        settings = settings_of(directory, directory / ELSEWHERE, restored.header)
+        return cls(restored, examined(settings, targets, None))
+
+    async def done(self, *, with_bucket: bool) -> Rehearsed:
+        """Verify the traces of a folder, hold a bucket to its inventory where that is asked for.
+
+        Raises BackupError, also where the journal is broken, and where the bucket's inventory is to be looked at and
+        cannot be.
+        """
+        settings, listed = self.standing.settings, self.restored.bucket
+        if not self.restored.journal.intact:
+            first = self.restored.journal.findings[0]
+            raise BackupError("backup.unproven", why=f"{first.name}: {first.detail}")
+        try:
+            signer = SigningKey.load(settings.checkpoint_key)
+        except SignatureInvalid as error:
+            raise BackupError("backup.unproven", why=str(error)) from error
+        if settings.store.bucket is None:
+            at = instants.parse(self.restored.header["made_at"])
+            return Rehearsed(await self.standing.traces(at), None, signer)
+        found = None
+        if with_bucket:
+            if listed is not None and "unreached" in listed:
+                raise BackupError("backup.not_listed", bucket=settings.store.bucket)
+            compared = await asyncio.to_thread(bucket.compare, settings, settings.data_dir)
+            found = bucket.told(compared, await self.standing.manifests())
+        return Rehearsed(Traces(0, ()), found, signer)
+
+
+def prove(restored: Restored, rehearsed: Rehearsed, at: datetime, machine: str) -> bytes:
     """Return the proof, signed by the restored installation's own key: whoever has it opened the archive."""
-    header = restored.header
+    header, traces, signer = restored.header, rehearsed.traces, rehearsed.signer
     content = {
         "version": 1,
         "archive": header["archive"],
@@ -60,7 +87,12 @@ def prove(restored: Restored, traces: Traces, at: datetime, machine: str, signer
         "machine": machine,
         "files": restored.files,
         "traces": {"intact": traces.intact, "broken": list(traces.broken)[:_LISTED]},
-        "journal": {"entries": restored.journal.entries, "intact": restored.journal.intact},
+        "bucket": rehearsed.bucket,
+        "journal": {
+            "entries": restored.journal.counts["entries"],
+            "checkpoints": restored.journal.counts["checkpoints"],
+            "intact": restored.journal.intact,
+        },
         "signer": signer.public.key_id,
     }
     signature = base64.b64encode(signer.sign(_SIGNED + canonical(content))).decode()

@@ -7,12 +7,10 @@ import json
 import os
 import pwd
 import shutil
-import sqlite3
 import tarfile
 import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
@@ -23,18 +21,14 @@ from sqlalchemy.engine import URL, make_url
 from ecluse import settings as configuration
 from ecluse.backup import databases
 from ecluse.backup.archive import ArchiveReader, Verified, verify
+from ecluse.backup.examination import Examination
 from ecluse.backup.making import CONTENTS, ELSEWHERE, TREE, Progress
 from ecluse.errors import BackupError
 from ecluse.settings import CONFIG_NAME, Settings
-from policy.errors import PolicyError
-from policy.store.database import Database as PolicyDatabase
-from policy.vault.keyring import Keyring
-from recorder.audit.purge import recorded_cuts
-from recorder.audit.verify import JournalVerification, verify_chains
-from recorder.errors import RecorderError
+from recorder.proof.inspection import Inspection
 from recorder.seal.signing import PublicKey
 from recorder.seal.wrapping import ReaderKey
-from recorder.store.database import Database as TraceDatabase
+from recorder.store.arrivals import Arrivals
 
 REMADE: Final = ("run", "search")
 _PIECE: Final = 1 << 20
@@ -43,18 +37,27 @@ _FILE_BITS: Final = 0o777
 _FOLDER_BITS: Final = 0o3777
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What came out: the archive's header, how many files, what lies outside of the directory, and the journal's state.
+    """What came out.
 
-    ``outside`` are the embedded databases that the settings want elsewhere, and that were put there.
+    Attributes:
+        header: The archive's.
+        files: How many.
+        elsewhere: What lay outside of the directory, by its path there.
+        outside: The embedded databases that the settings want elsewhere, and that were put there.
+        journal: What was found of the journal and its checkpoints.
+        arrived: The traces that came into the folder after the databases were copied.
+        bucket: What the archive says of the bucket whose objects it lists; None where a folder keeps the traces.
     """
 
     header: Mapping[str, Any]
     files: int
     elsewhere: Sequence[str]
     outside: Sequence[Path]
-    journal: JournalVerification
+    journal: Inspection
+    arrived: Arrivals
+    bucket: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +98,7 @@ async def restore(
                 (tree / name).mkdir(mode=0o700, exist_ok=True)
             urls = _place(settings, contents, staging, targets, outside)
             await databases.check_empty([url for url, _ in urls])
-            journal = await _fill(settings, urls, targets)
+            found, arrived = await _fill(examined(settings, targets, signer), urls)
             elsewhere = _keep_elsewhere(staging, tree)
             if directory.exists():
                 directory.rmdir()
@@ -110,7 +113,25 @@ async def restore(
             ) from error
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-    return Restored(verified.header, len(contents["files"]), elsewhere, outside, journal)
+    return Restored(
+        header=verified.header,
+        files=len(contents["files"]),
+        elsewhere=elsewhere,
+        outside=outside,
+        journal=found,
+        arrived=arrived,
+        bucket=contents.get("bucket"),
+    )
+
+
+def examined(settings: Settings, targets: Targets, signer: PublicKey | None) -> Examination:
+    """Return what looks at the installation of *settings*, whose databases are the *targets* where there are any."""
+    return Examination(
+        settings,
+        targets.policy or settings.policy_url(),
+        targets.traces or settings.trace_url(),
+        signer,
+    )
 
 
 @contextlib.contextmanager
@@ -193,9 +214,40 @@ def settings_of(tree: Path, elsewhere: Path, header: Mapping[str, Any]) -> Setti
         values = tomllib.loads(kept.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BackupError("backup.no_settings") from error
-    former = str(header.get("data_dir", ""))
-    text = json.dumps(values, default=str).replace(json.dumps(former)[1:-1], json.dumps(str(tree))[1:-1])
-    return configuration.build({**json.loads(text), "data_dir": str(tree)}, str(kept))
+    places = _Places(Path(str(header.get("data_dir", ""))), tree, elsewhere)
+    return configuration.build({**places.of(values), "data_dir": str(tree)}, str(kept))
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where what the settings name by a whole path stands now: in the *tree*, in what is kept beside it, or as it was."""
+
+    former: Path
+    tree: Path
+    elsewhere: Path
+
+    def of(self, value: Any) -> Any:
+        """Return a value of the settings with every path in it as it is now."""
+        if isinstance(value, dict):
+            return {name: self.of(one) for name, one in value.items()}
+        if isinstance(value, list):
+            return [self.of(one) for one in value]
+        if not isinstance(value, str):
+            return value
+        if value.startswith(f"{databases.SQLITE}:"):
+            url = make_url(value)
+            moved = url.set(database=self._path(url.database or ""))
+            return moved.render_as_string(hide_password=False)
+        return self._path(value)
+
+    def _path(self, text: str) -> str:
+        path = Path(os.path.normpath(text))
+        if not path.is_absolute():
+            return text
+        if path.is_relative_to(self.former):
+            return str(self.tree / path.relative_to(self.former))
+        beside = self.elsewhere / path.relative_to(path.anchor)
+        return str(beside) if beside.is_file() else text
 
 
 def _place(
@@ -226,47 +278,20 @@ def _place(
     return urls
 
 
-async def _fill(
-    settings: Settings, urls: Sequence[tuple[URL, Path]], targets: Targets
-) -> JournalVerification:
+async def _fill(examination: Examination, urls: Sequence[tuple[URL, Path]]) -> tuple[Inspection, Arrivals]:
     filled: list[URL] = []
     try:
         for url, dump in urls:
             databases.fill(url, dump)
             filled.append(url)
-        return await examine(settings, targets)
+        found = await examination.databases()
+        if examination.settings.store.bucket is not None:
+            return found, Arrivals((), ())  # what came into it since, 'backup compare' enters
+        return found, await examination.enter_arrivals()
     except BaseException:
         for url in filled:
             await databases.empty(url)
         raise
-
-
-async def examine(settings: Settings, targets: Targets) -> JournalVerification:
-    """Look at what was restored: the keys open, the databases are whole and of this version, the journal's chains hold.
-
-    Raises BackupError.
-    """
-    policy_url, trace_url = targets.policy or settings.policy_url(), targets.traces or settings.trace_url()
-    for url in (make_url(policy_url), make_url(trace_url)):
-        if url.drivername == databases.SQLITE:
-            with closing(sqlite3.connect(url.database or "")) as connection:
-                verdict = connection.execute("PRAGMA integrity_check").fetchone()[0]
-            if verdict != "ok":
-                raise BackupError("backup.database", place=url.database, why=verdict)
-    catalogue = TraceDatabase(trace_url)
-    try:
-        Keyring.load(settings.keyring)
-        policy = await PolicyDatabase.open(policy_url)
-        await policy.close()
-        await catalogue.check()
-        async with catalogue.read() as connection:
-            cuts = await recorded_cuts(connection)  # what went by rule before the backup is not missing
-            journal = await verify_chains(connection, writer=None, hospital_id=None, known={}, cuts=cuts)
-    except (PolicyError, RecorderError) as error:
-        raise BackupError("backup.unsound", why=str(error)) from error
-    finally:
-        await catalogue.dispose()
-    return journal
 
 
 def _keep_elsewhere(staging: Path, tree: Path) -> list[str]:

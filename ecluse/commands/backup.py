@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from ecluse.backup.making import Progress
     from ecluse.backup.restoring import Restored, Targets
     from ecluse.settings import Settings
+    from recorder.store.arrivals import Arrivals
 
 app = typer.Typer(help="The whole installation in one sealed archive, and back again.", no_args_is_help=True)
 SUFFIX = ".backup"
+_SHOWN = 20
 
 SignerOption = Annotated[
     Path,
@@ -95,10 +97,13 @@ def make(
     with _progress() as tell:
         made = write(settings, configuration.find(config), target, at, tell)
     removed = _prune(target, keep) if keep is not None else []
-    facts = {"archive": made.archive, "files": made.files, "bytes": made.size}
+    facts: dict[str, Any] = {"archive": made.archive, "files": made.files, "bytes": made.size}
+    if made.bucket is not None:
+        facts["bucket"] = made.bucket
     _journal(settings, "backup.made", {**facts, "name": target.name})
     document = {**facts, "path": str(target), "removed": removed}
     desk.done(document, "backup.made", path=str(target), files=made.files, mib=max(1, made.size >> 20))
+    _tell_bucket(desk, made.bucket)
 
 
 @app.command()
@@ -137,7 +142,6 @@ def restore(
     Example: ecluse backup restore last.backup /var/lib/ecluse --key hospital-backup.pem --signer checkpoint-signing.pem.pub
     """
     from ecluse.backup.restoring import Targets
-    from ecluse.proving import tell_journal
 
     desk = Desk.of(context, as_json)
     restored = _restored(
@@ -149,10 +153,50 @@ def restore(
     desk.tell(
         "backup.restored", directory=str(directory), files=restored.files, made_at=restored.header["made_at"]
     )
-    tell_journal(desk, restored.journal)
+    _tell_state(desk, restored)
     for path in restored.elsewhere:
         desk.tell("backup.elsewhere", path=path, kept=f"{directory}/elsewhere{path}")
+    if restored.bucket is not None:
+        desk.tell("backup.restored_bucket", bucket=restored.bucket["bucket"])
     desk.tell("backup.restored_next")
+
+
+@app.command()
+def compare(
+    context: typer.Context,
+    directory: Annotated[
+        Path | None,
+        typer.Option(help="Where the archive was restored; unset, the data directory of the settings."),
+    ] = None,
+    config: ConfigOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hold a restored installation to its bucket: name what is lost, enter into the catalogue the traces that came since.
+
+    Ends with 1 where something that was in the bucket when the backup was made is not there as it was.
+
+    Example: ecluse backup compare --config /var/lib/ecluse/ecluse.toml
+    """
+    from ecluse.backup import bucket
+    from ecluse.backup.examination import Examination
+
+    desk = Desk.of(context, as_json)
+    settings = load(config)
+    standing = Examination(settings, settings.policy_url(), settings.trace_url())
+
+    async def look() -> "tuple[Mapping[str, Any], Arrivals]":
+        found = await asyncio.to_thread(bucket.compare, settings, directory or settings.data_dir)
+        return bucket.told(found, await standing.manifests()), await standing.enter_arrivals()
+
+    told, arrived = asyncio.run(look())
+    entered = {"entered": list(arrived.entered), "refused": list(arrived.refused)}
+    if as_json:
+        desk.show_json({**told, **entered})
+    else:
+        _tell_comparison(desk, told)
+        _tell_arrivals(desk, arrived)
+    if not told["whole"]:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -164,17 +208,21 @@ def rehearse(
     signer: SignerOption,
     policy_url: PolicyUrlOption = None,
     traces_url: TracesUrlOption = None,
+    without_bucket: Annotated[
+        bool,
+        typer.Option("--without-bucket", help="Where the bucket is out of reach; the proof says so."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Restore an archive for the proof of it, on the machine that has the key, and throw away what came out.
 
+    Journal and checkpoints are verified, each trace of a folder from its first byte, a bucket by the backup's inventory.
+
     Example: ecluse backup rehearse last.backup proof.json --key hospital-backup.pem --signer checkpoint-signing.pem.pub
     """
-    from ecluse.backup.rehearsal import prove, verify_traces
+    from ecluse.backup.rehearsal import Rehearsal, prove
     from ecluse.backup.restoring import Targets
-    from ecluse.proving import tell_journal
     from recorder.seal.files import write_new
-    from recorder.seal.signing import SigningKey
 
     desk = Desk.of(context, as_json)
     targets = Targets(policy=policy_url, traces=traces_url or policy_url)
@@ -182,25 +230,29 @@ def rehearse(
         directory = Path(folder) / "restored"
         restored = _restored(desk, archive, directory, key, signer, targets)
         stack.callback(_forget, restored.outside)
-        found = [path for path in directory.rglob("checkpoint-signing.pem") if path.is_file()]
-        if not found or not restored.journal.intact:
-            raise BackupError("backup.unproven")
-        traces = verify_traces(directory, restored.header)
-        signing = SigningKey.load(found[0])
-        written = prove(restored, traces, datetime.now(UTC), socket.gethostname(), signing)
+        rehearsed = asyncio.run(
+            Rehearsal.of(restored, directory, targets).done(with_bucket=not without_bucket)
+        )
+        written = prove(restored, rehearsed, datetime.now(UTC), socket.gethostname())
         shutil.rmtree(directory)
     try:
         write_new(proof, written, 0o644)
     except OSError as error:
         raise BackupError("backup.target", path=str(proof), why=error.strerror) from error
+    traces, bucket = rehearsed.traces, rehearsed.bucket
     if as_json:
-        found_traces = {"intact": traces.intact, "broken": list(traces.broken)}
-        desk.show_json({**_document(restored), "traces": found_traces})
+        found = {"intact": traces.intact, "broken": list(traces.broken)}
+        desk.show_json({**_document(restored), "traces": found, "bucket": bucket})
         return
     made_at = restored.header["made_at"]
     desk.tell("backup.rehearsed", proof=str(proof), made_at=made_at, files=restored.files)
-    desk.tell("backup.traces", intact=traces.intact, broken=len(traces.broken))
-    tell_journal(desk, restored.journal)
+    _tell_state(desk, restored)
+    if bucket is not None:
+        _tell_comparison(desk, bucket)
+    elif restored.bucket is not None:
+        desk.tell("backup.bucket_left_out", bucket=restored.bucket["bucket"])
+    else:
+        desk.tell("backup.traces", intact=traces.intact, broken=len(traces.broken))
 
 
 @app.command()
@@ -224,7 +276,8 @@ def record(
         raise BackupError("backup.no_proof", path=str(proof))
     kept = {
         name: content[name]
-        for name in ("archive", "made_at", "rehearsed_at", "machine", "files", "traces", "journal")
+        for name in ("archive", "made_at", "rehearsed_at", "machine", "files", "traces", "journal", "bucket")
+        if name in content
     }
     _journal(settings, "backup.verified", kept)
     desk.done(kept, "backup.recorded", archive=content["archive"], rehearsed_at=content["rehearsed_at"])
@@ -243,15 +296,58 @@ def _restored(
 
 
 def _document(restored: "Restored") -> dict[str, Any]:
-    from ecluse.proving import verdict
-
-    header = restored.header
+    header, journal, arrived = restored.header, restored.journal, restored.arrived
     return {
         "archive": header["archive"],
         "made_at": header["made_at"],
         "files": restored.files,
-        "journal": verdict(restored.journal),
+        "journal": {
+            "intact": journal.intact,
+            "entries": journal.counts["entries"],
+            "chains": len(journal.heads),
+            "checkpoints": journal.counts["checkpoints"],
+            "findings": [f"{one.name}: {one.detail}" for one in journal.findings[:_SHOWN]],
+        },
+        "entered": list(arrived.entered),
+        "refused": list(arrived.refused),
     }
+
+
+def _tell_state(desk: Desk, restored: "Restored") -> None:
+    journal = restored.journal
+    counts = {name: journal.counts[name] for name in ("entries", "checkpoints")}
+    if journal.intact:
+        desk.tell("backup.journal", chains=len(journal.heads), **counts)
+    else:
+        desk.tell("backup.journal_broken", count=len(journal.findings))
+        for one in journal.findings[:_SHOWN]:
+            desk.write(f"  {one.name}: {one.detail}")
+    _tell_arrivals(desk, restored.arrived)
+
+
+def _tell_arrivals(desk: Desk, arrived: "Arrivals") -> None:
+    if arrived.entered:
+        desk.tell("backup.entered", count=len(arrived.entered))
+    if arrived.refused:
+        desk.tell("backup.refused", count=len(arrived.refused), first=arrived.refused[0])
+
+
+def _tell_bucket(desk: Desk, bucket: Mapping[str, Any] | None) -> None:
+    if bucket is None:
+        return
+    if "unreached" in bucket:
+        desk.note("backup.bucket_not_listed", bucket=bucket["bucket"], why=bucket["unreached"])
+    else:
+        desk.tell("backup.bucket_listed", bucket=bucket["bucket"], versions=bucket["versions"])
+
+
+def _tell_comparison(desk: Desk, told: Mapping[str, Any]) -> None:
+    counts = {name: told[name] for name in ("versions", "manifests", "newer", "purged", "expired")}
+    desk.tell("backup.bucket_whole" if told["whole"] else "backup.bucket_touched", **counts)
+    for fault, names in told["named"].items():
+        desk.tell(f"backup.bucket_{fault}", count=told[fault])
+        for name in names[:_SHOWN]:
+            desk.write(f"  {name}")
 
 
 def _forget(databases: Sequence[Path]) -> None:

@@ -188,7 +188,7 @@ async def signed_cuts(
 
 
 async def recorded_cuts(connection: AsyncConnection) -> dict[str, tuple[int, str]]:
-    """Where the chains of every hospital begin, as the newest records say, whoever signed them: to copy, not to believe.
+    """Where the chains of every hospital begin, as the newest records say, whoever signed them: to copy, or where nobody here knows who may sign.
 
     Raises:
         SQLAlchemyError: The database refuses.

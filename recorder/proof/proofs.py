@@ -23,14 +23,13 @@ FAILED = "alarm.verification_failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proofs:
-    """What the console's side needs to prove what it keeps.
+class Inspector:
+    """What is needed to prove what one hospital keeps, wherever it lies: no key that signs.
 
     Attributes:
         database: Catalogue, journal and checkpoints.
-        journal: Written to about each checkpoint; read to be verified.
+        journal: Read to be verified.
         hospital_id: Whose proofs.
-        notary: Makes checkpoints.
         keys: Public keys of those who may sign checkpoints.
         now: Wall clock, aware UTC.
         authorities: By whose certificates time stamps are verified.
@@ -39,44 +38,9 @@ class Proofs:
     database: Database
     journal: Journal
     hospital_id: str
-    notary: Notary
     keys: tuple[PublicKey, ...]
     now: Now
     authorities: tuple[Authority, ...] = ()
-    _alarmed: set[str] = field(default_factory=set)
-
-    async def checkpoint(self, actor: str, *, force: bool = False) -> list[SignedCheckpoint]:
-        """Make the checkpoints that are due, and write each into the journal: so its digest leaves with the journal too.
-
-        What was taken away from the end of the journal since the last checkpoint is an alarm, once a chain.
-
-        Args:
-            actor: Who asked: a person's id, or a part of the product.
-            force: Make one even where nothing happened.
-
-        Raises:
-            SQLAlchemyError: The database refuses.
-            RecorderError: A row cannot be committed to, or the journal takes nothing.
-        """
-        for head in await self.notary.shrunk(self.keys):
-            if head.writer not in self._alarmed:
-                self._alarmed.add(head.writer)
-                facts: dict[str, object] = {
-                    "place": "journal",
-                    "name": f"{head.writer} #{head.seq}",
-                    "what": "missing",
-                    "detail": f"the journal ends before entry {head.seq}, which a checkpoint tells of",
-                }
-                await self.note(FAILED, actor, facts)
-        made = await self.notary.make(force=force)
-        for one in made:
-            facts = {
-                "sequence": one.checkpoint.sequence,
-                "digest": one.digest,
-                "totals": one.checkpoint.totals,
-            }
-            await self.note(MADE, actor, facts)
-        return made
 
     async def verify_ledger(
         self,
@@ -140,6 +104,52 @@ class Proofs:
             self.journal, self.hospital_id, ledger, inspection, known=known, progress=progress, cuts=cuts
         )
         return ledger, opened
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proofs(Inspector):
+    """What the console's side needs to prove what it keeps, and to go on doing so.
+
+    Attributes:
+        journal: Written to about each checkpoint.
+        notary: Makes checkpoints.
+    """
+
+    notary: Notary
+    _alarmed: set[str] = field(default_factory=set)
+
+    async def checkpoint(self, actor: str, *, force: bool = False) -> list[SignedCheckpoint]:
+        """Make the checkpoints that are due, and write each into the journal: so its digest leaves with the journal too.
+
+        What was taken away from the end of the journal since the last checkpoint is an alarm, once a chain.
+
+        Args:
+            actor: Who asked: a person's id, or a part of the product.
+            force: Make one even where nothing happened.
+
+        Raises:
+            SQLAlchemyError: The database refuses.
+            RecorderError: A row cannot be committed to, or the journal takes nothing.
+        """
+        for head in await self.notary.shrunk(self.keys):
+            if head.writer not in self._alarmed:
+                self._alarmed.add(head.writer)
+                facts: dict[str, object] = {
+                    "place": "journal",
+                    "name": f"{head.writer} #{head.seq}",
+                    "what": "missing",
+                    "detail": f"the journal ends before entry {head.seq}, which a checkpoint tells of",
+                }
+                await self.note(FAILED, actor, facts)
+        made = await self.notary.make(force=force)
+        for one in made:
+            facts = {
+                "sequence": one.checkpoint.sequence,
+                "digest": one.digest,
+                "totals": one.checkpoint.totals,
+            }
+            await self.note(MADE, actor, facts)
+        return made
 
     async def note(self, name: str, actor: str, facts: dict[str, object]) -> None:
         """Write into the journal; raises JournalBroken."""

@@ -22,6 +22,7 @@ from recorder.store.refusals import told
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ListObjectVersionsOutputTypeDef
 
 CONNECTIONS: Final = 32
 AT_ONCE: Final = 1000
@@ -37,6 +38,17 @@ class Listed:
     key: str
     size: int
     tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a listing tells of one version of an object; ``newest``: a reader who names no version is given it."""
+
+    key: str
+    version: str
+    size: int
+    tag: str
+    newest: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +152,23 @@ class Bucket:
 
     def versions(self, prefix: str, *, marks: bool = True) -> Iterator[tuple[str, str]]:
         """Key and version of everything whose key begins with the prefix, by default marks of deletion too."""
+        for page in self._pages(prefix):
+            for version in page.get("Versions", ()):
+                yield version["Key"], version["VersionId"]
+            for mark in page.get("DeleteMarkers", ()) if marks else ():
+                yield mark["Key"], mark["VersionId"]
+
+    def kept(self, prefix: str) -> Iterator[Kept]:
+        """Every version of every object whose key begins with the prefix, in the order of their keys."""
+        for page in self._pages(prefix):
+            for each in page.get("Versions", ()):
+                yield Kept(each["Key"], each["VersionId"], each["Size"], each["ETag"], each["IsLatest"])
+
+    def _pages(self, prefix: str) -> Iterator[ListObjectVersionsOutputTypeDef]:
         with told(self.where):
-            pages = self._client.get_paginator("list_object_versions").paginate(
+            yield from self._client.get_paginator("list_object_versions").paginate(
                 Bucket=self.name, Prefix=prefix
             )
-            for page in pages:
-                for version in page.get("Versions", ()):
-                    yield version["Key"], version["VersionId"]
-                for mark in page.get("DeleteMarkers", ()) if marks else ():
-                    yield mark["Key"], mark["VersionId"]
 
     def delete(self, versions: Iterable[tuple[str, str]]) -> None:
         """Delete versions for good, in the order given. Raises StoreForbidden where the server keeps one."""

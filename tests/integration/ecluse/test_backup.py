@@ -4,7 +4,7 @@ import asyncio
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ from recorder.replay.reader import verify as verify_trace
 from recorder.seal.signing import PublicKey
 from recorder.trace.frames import FrameType
 from tests.support.installed import change, doctor, ecluse, init, install, tree
-from tests.support.purged_journal import purge_first_entry
+from tests.support.purged_journal import purge_first_entry, take_first_entry
 from tests.support.traces import header
 
 SAID = {"backup_made": "last backup", "backup_rehearsed": "last rehearsal of a restoration"}
@@ -363,16 +363,22 @@ def test_a_rehearsal_beside_what_runs_leaves_its_databases(house: House, tmp_pat
     assert running.exists()
 
 
-def test_a_journal_that_lost_its_front_by_rule_is_whole(house: House, tmp_path: Path) -> None:
-    """After the journal's twelve months a rehearsal proves the archive all the same; an entry gone otherwise it does not."""
+@pytest.mark.parametrize(
+    ("lose", "code", "said"),
+    [
+        (purge_first_entry, 0, '"intact": true'),
+        (take_first_entry, 1, "purge record 1: key 0000000000000000, which signed it, is not known here"),
+    ],
+    ids=["by the journal's own rule", "by a record that nobody signed"],
+)
+def test_a_rehearsal_believes_signed_records_of_what_is_gone(
+    house: House, tmp_path: Path, lose: Callable[[Path], Coroutine[Any, Any, None]], code: int, said: str
+) -> None:
+    """After the journal's twelve months an archive is proved all the same; entries that somebody took leave no proof."""
     config = another(house, tmp_path / "data")
-    asyncio.run(purge_first_entry(config))
+    asyncio.run(lose(config))
     keys = ("--key", house.key, "--signer", config.parent / "keys/checkpoint-signing.pem.pub")
-    for record, code in ((True, 0), (False, 1)):
-        archive = tmp_path / f"{record}.backup"
-        if not record:
-            with sqlite3.connect(config.parent / "traces.db") as journal:
-                journal.execute("DELETE FROM journal_purges")
-        assert house.run("make", archive, "--config", config).exit_code == 0
-        done = house.run("rehearse", archive, tmp_path / f"{record}.json", *keys, "--json")
-        assert done.exit_code == code, done.output
+    archive, proof = tmp_path / "one.backup", tmp_path / "proof.json"
+    assert house.run("make", archive, "--config", config).exit_code == 0
+    done = house.run("rehearse", archive, proof, *keys, "--json")
+    assert (done.exit_code, said in done.output, proof.exists()) == (code, True, code == 0), done.output
