@@ -5,6 +5,7 @@ or a request has bound them.
 """
 
 import logging
+import os
 import sys
 from typing import Any, Final, TextIO
 
@@ -30,10 +31,14 @@ QUIET: Final = (
     "httpcore",
     "asyncio",
 )
+PRIORITIES: Final = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+"""How syslog counts them: sd-daemon(3)."""
 
 
 def configure(level: str = "info", stream: TextIO | None = None) -> None:
     """Send every log line of this process, structlog's and the standard library's, as JSON to *stream*.
+
+    The system's journal is told each line's priority in front of it (``<4>``), for ``journalctl --priority``.
 
     Args:
         level: the least that is written, one of `LEVELS`.
@@ -45,7 +50,7 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
         raise ValueError(f"log level {level!r} is not one of {', '.join(LEVELS)}")
     target = sys.stderr if stream is None else stream
     structlog.configure(
-        processors=[*_facts(), *_rendering()],
+        processors=[*_facts(), *_rendering(target)],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(target),
         cache_logger_on_first_use=False,
@@ -54,7 +59,7 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*_facts(), structlog.stdlib.add_logger_name, structlog.stdlib.ExtraAdder()],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering()],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering(target)],
         )
     )
     root = logging.getLogger()
@@ -81,12 +86,30 @@ def _facts() -> list[Processor]:
     ]
 
 
-def _rendering() -> list[Processor]:
+def _rendering(target: TextIO) -> list[Processor]:
+    # ASCII only, so that no control character of a hostile name reaches the terminal of whoever reads.
+    renderer = structlog.processors.JSONRenderer(ensure_ascii=True)
     return [
         structlog.processors.StackInfoRenderer(),
         # Without the frames' local variables, which hold what a function was given.
         structlog.processors.format_exc_info,
         redact_event,
-        # ASCII only, so that no control character of a hostile name reaches the terminal of whoever reads.
-        structlog.processors.JSONRenderer(ensure_ascii=True),
+        _with_priority(renderer) if _is_journal(target) else renderer,
     ]
+
+
+def _is_journal(target: TextIO) -> bool:
+    """Tell whether *target* is the connection to the system's journal that systemd made for this process."""
+    try:
+        told = os.fstat(target.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{told.st_dev}:{told.st_ino}"
+
+
+def _with_priority(renderer: structlog.processors.JSONRenderer) -> Processor:
+    def render(logger: WrappedLogger, method: str, event: EventDict) -> str:
+        priority = PRIORITIES[event["level"]]
+        return f"<{priority}>{renderer(logger, method, event)!s}"
+
+    return render

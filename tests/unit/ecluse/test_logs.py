@@ -3,7 +3,9 @@
 import io
 import json
 import logging
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -295,3 +297,23 @@ NESTED = st.recursive(
 def test_any_nesting(value: object) -> None:
     """However values are nested, the result is JSON and holds no secret."""
     assert HIDDEN not in json.dumps(redact({"value": value}))
+
+
+@pytest.mark.parametrize(
+    ("at_journal", "begins"), [(True, ["<6>{", "<4>{", "<3>{"]), (False, ["{", "{", "{"])]
+)
+def test_the_system_s_journal_is_told_priorities(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_journal: bool, begins: list[str]
+) -> None:
+    """Standard error that systemd connected to the journal gets each line's priority; elsewhere a line is JSON alone."""
+    path = tmp_path / "stream"
+    with path.open("w", encoding="utf-8") as stream:
+        told = os.fstat(stream.fileno())
+        inode = told.st_ino if at_journal else told.st_ino + 1
+        monkeypatch.setenv("JOURNAL_STREAM", f"{told.st_dev}:{inode}")
+        logs.configure("info", stream)
+        structlog.get_logger().info("ours")
+        logging.getLogger("asyncssh").warning("theirs")
+        structlog.get_logger().exception("failed")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert [line[: len(begin)] for line, begin in zip(lines, begins, strict=True)] == begins
