@@ -51,6 +51,12 @@ async def compare(settings: Settings, database: Database | None, clock: Clock) -
     return [answer for answer in answers if answer is not None]
 
 
+async def synchronised() -> bool | None:
+    """Return whether systemd-timedated says that the kernel's clock is kept right; None where it says nothing."""
+    said = (await _said("timedatectl", "show", "--property=NTPSynchronized", "--value")).strip()
+    return {"yes": True, "no": False}.get(said)
+
+
 async def _server(database: Database, clock: Clock) -> Comparison | None:
     try:
         async with asyncio.timeout(ANSWER_SECONDS):

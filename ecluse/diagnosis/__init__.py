@@ -49,7 +49,7 @@ async def examine(settings: Settings, clock: Clock) -> list[Symptom]:
         flows.flows(settings),
         flows.routing(),
         *await flows.probes(settings, clock),
-        machine.clock(),
+        await machine.clock(),
         *await machine.timekeepers(settings, clock),
         machine.descriptors(),
         machine.library(),

@@ -11,7 +11,7 @@ from ecluse.diagnosis.databases import policy_is_absent
 from ecluse.diagnosis.symptom import Symptom, look
 from ecluse.errors import SettingsError
 from ecluse.settings import Settings
-from ecluse.timekeepers import compare
+from ecluse.timekeepers import compare, synchronised
 from policy.clock import Clock
 from policy.errors import PolicyError
 from policy.store.database import Database
@@ -25,13 +25,19 @@ TIMEX_BYTES = 208  # sizeof(struct timex) on 64-bit Linux
 TIMEX_LONG_FIELDS = 4  # modes (padded), offset, freq, maxerror come before esterror and status
 
 
-def clock() -> Symptom:
-    """Look at whether the kernel's clock is synchronised: traces and codes are dated by it."""
+async def clock() -> Symptom:
+    """Look at whether the kernel's clock is synchronised: traces and codes are dated by it.
+
+    Under systemd's ``ProtectClock=`` the kernel may not be asked, and systemd-timedated is.
+    """
     check = look("clock")
     buffer = (ctypes.c_long * (TIMEX_BYTES // ctypes.sizeof(ctypes.c_long)))()
     library = ctypes.CDLL(None, use_errno=True)
     if library.adjtimex(ctypes.byref(buffer)) < 0:
-        return check.notice("unknown")
+        kept = await synchronised()
+        if kept is None:
+            return check.notice("unknown")
+        return check.good("kept") if kept else check.notice("unsynchronised")
     error_microseconds = int(buffer[TIMEX_LONG_FIELDS - 1])
     status = int(buffer[TIMEX_LONG_FIELDS + 1]) & 0xFFFFFFFF
     if status & STA_UNSYNC:

@@ -1,16 +1,19 @@
 """The clocks that this machine's is compared with, and a start that a wrong clock prevents."""
 
+import ctypes
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from typing_extensions import override
 
 from ecluse import settings
+from ecluse.diagnosis import machine
 from ecluse.errors import StartError
 from ecluse.processes.start import check_clock
 from ecluse.settings import Settings
@@ -61,6 +64,23 @@ async def test_the_ntp_client_is_asked(
     assert [one.keeper for one in told] == [keeper for keeper, _ in found]
     drifts = [one.drift.total_seconds() for one in told]
     assert drifts == pytest.approx([seconds for _, seconds in found], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("printed", "finding"),
+    [("yes", "kept"), ("no", "unsynchronised"), ("Failed to connect to bus", "unknown"), (None, "unknown")],
+)
+@pytest.mark.usefixtures("_programs")
+async def test_where_the_kernel_may_not_be_asked_systemd_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: str | None, finding: str
+) -> None:
+    """Behind a filter that refuses adjtimex, doctor says what timedatectl does, and no more than that."""
+    # the filter is systemd's (ProtectClock=): a test has none to stand behind
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: SimpleNamespace(adjtimex=lambda _buffer: -1))
+    if printed is not None:
+        program(tmp_path, "timedatectl", printed)
+    found = await machine.clock()
+    assert found.finding.key == f"doctor.clock.{finding}"
 
 
 @pytest.fixture(scope="module")
