@@ -13,6 +13,7 @@ _SHORT = 8
 _MACHINES = ("gateway", "console", "ecluse")
 _UNTOLD = frozenset(
     {"hospital_id", "id", "subject", "version", "node", "door", "requested_at", "requested_by"}
+    | {"audit", "report", "sha256", "signature", "signer"}
 )
 """Details that the line says already, or that help nobody who skims; ``--details`` and the JSON have them."""
 Word = Callable[[str, object], str | None]

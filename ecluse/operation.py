@@ -44,6 +44,18 @@ class BackupSection(Section):
     folder: Path | None = None
 
 
+class SelfAuditSection(Section):
+    """The self-audit: after how many days without one it is late, and what else may be listened to on this machine.
+
+    ``listens`` names further ports beside the settings' own, ``22/tcp``: the machine's own ssh, its monitoring.
+    ``advisories_url`` is the hospital's own mirror of the OSV database; unset, those on the Internet are asked.
+    """
+
+    late_days: Annotated[int, Field(ge=1, le=90)] = 3
+    listens: tuple[Annotated[str, Field(pattern="^[0-9]{1,5}/(tcp|udp)$")], ...] = ()
+    advisories_url: Annotated[str, Field(pattern=r"^https?://[^\s]{1,500}$")] | None = None
+
+
 class LogSection(Section):
     """How chatty the logs are."""
 

@@ -19,7 +19,7 @@ from pydantic_settings import (
 from typing_extensions import override
 
 from ecluse.errors import SettingsError
-from ecluse.operation import BackupSection, LogSection, StartSection
+from ecluse.operation import BackupSection, LogSection, SelfAuditSection, StartSection
 from ecluse.sections import (
     AlarmsSection,
     CheckpointSection,
@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     syslog: SyslogSection = SyslogSection()
     start: StartSection = StartSection()
     backup: BackupSection = BackupSection()
+    self_audit: SelfAuditSection = SelfAuditSection()
     log: LogSection = LogSection()
 
     @classmethod

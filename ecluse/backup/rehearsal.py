@@ -1,8 +1,6 @@
 """The proof of a rehearsal: that an archive was restored, when, and what stood there, signed by a key that it held."""
 
 import asyncio
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,11 +13,11 @@ from ecluse.backup.making import ELSEWHERE
 from ecluse.backup.restoring import Restored, Targets, examined, settings_of
 from ecluse.errors import BackupError
 from recorder.errors import SignatureInvalid, TraceFormatError
+from recorder.seal import documents
 from recorder.seal.signing import PublicKey, SigningKey
 from recorder.trace import instants
-from recorder.trace.frames import canonical, parse_object
 
-_SIGNED: Final = b"ecluse backup rehearsal v1\x00"
+PURPOSE: Final = "backup rehearsal"
 LARGEST: Final = 64 * 1024
 _LISTED: Final = 200
 
@@ -93,22 +91,17 @@ def prove(restored: Restored, rehearsed: Rehearsed, at: datetime, machine: str) 
             "checkpoints": restored.journal.counts["checkpoints"],
             "intact": restored.journal.intact,
         },
-        "signer": signer.public.key_id,
     }
-    signature = base64.b64encode(signer.sign(_SIGNED + canonical(content))).decode()
-    return canonical({**content, "signature": signature}) + b"\n"
+    return documents.signed(content, PURPOSE, signer)
 
 
 def read_proof(path: Path, keys: Sequence[PublicKey]) -> Mapping[str, Any]:
     """Return what the proof at *path* says, once one of *keys* signed it. Raises BackupError."""
     try:
         with path.open("rb") as file:
-            content = parse_object(file.read(LARGEST), "proof of a rehearsal")
-        signature = base64.b64decode(str(content.pop("signature", "")), validate=True)
-        known = {key.key_id: key for key in keys}
-        known[str(content.get("signer"))].verify(signature, _SIGNED + canonical(content))
+            content, _ = documents.opened(file.read(LARGEST), PURPOSE, keys)
     except OSError as error:
         raise BackupError("backup.unreadable", path=str(path), why=error.strerror) from error
-    except (SignatureInvalid, TraceFormatError, binascii.Error, KeyError) as error:
+    except (SignatureInvalid, TraceFormatError) as error:
         raise BackupError("backup.no_proof", path=str(path)) from error
     return content

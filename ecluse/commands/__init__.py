@@ -28,6 +28,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "console": ("console",),
     "airlock": ("airlock",),
     "doctor": ("doctor",),
+    "self-audit": ("self_audit",),
     "host-ca": ("host_ca",),
     "demo": ("demo",),
     "hospitals": ("hospitals",),

@@ -13,10 +13,12 @@ from ecluse.diagnosis import (
     machine,
     network,
     proofs,
+    selfaudit,
     trace_store,
     users,
 )
 from ecluse.diagnosis.symptom import Symptom
+from ecluse.sections import Flows
 from ecluse.settings import Settings
 from policy.clock import Clock
 
@@ -48,7 +50,8 @@ async def examine(settings: Settings, clock: Clock) -> list[Symptom]:
         *network.ports(settings),
         flows.flows(settings),
         flows.routing(),
-        *await flows.probes(settings, clock),
+        *([] if settings.gateway.flows is Flows.OFF else await flows.probes(settings, clock)),
+        *await selfaudit.self_audit(settings, clock),
         await machine.clock(),
         *await machine.timekeepers(settings, clock),
         machine.descriptors(),

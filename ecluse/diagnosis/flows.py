@@ -61,9 +61,7 @@ def routing() -> Symptom:
 
 
 async def probes(settings: Settings, clock: Clock) -> list[Symptom]:
-    """Look at the newest probe of each vantage, where the filter is demanded: that it was made, and what it found."""
-    if settings.gateway.flows is Flows.OFF:
-        return []
+    """Look at the newest probe of each vantage: that it was made, and what it found."""
     entries = await _reported(settings, clock)
     if entries is None:
         return []

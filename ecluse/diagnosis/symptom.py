@@ -7,14 +7,15 @@ from typing import Any, Final
 
 
 class Level(StrEnum):
-    """How bad a symptom is. ``FAILED`` keeps the installation from running safely."""
+    """How bad a symptom is. ``FAILED`` keeps the installation from running safely; ``UNDONE``: nobody could be asked."""
 
     GOOD = "good"
     NOTICE = "notice"
+    UNDONE = "undone"
     FAILED = "failed"
 
 
-MARKS: Final = {Level.GOOD: "✓", Level.NOTICE: "!", Level.FAILED: "✗"}
+MARKS: Final = {Level.GOOD: "✓", Level.NOTICE: "!", Level.UNDONE: "?", Level.FAILED: "✗"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,10 @@ class Check:
     def notice(self, finding: str, **arguments: object) -> Symptom:
         """Return that it serves, and would be better otherwise."""
         return self._bad(Level.NOTICE, finding, arguments)
+
+    def undone(self, finding: str, **arguments: object) -> Symptom:
+        """Return that it could not be looked at, and why: that is no good news."""
+        return self._bad(Level.UNDONE, finding, arguments)
 
     def failed(self, finding: str, **arguments: object) -> Symptom:
         """Return that it must be mended."""

@@ -30,6 +30,7 @@ NOT_ABOUT_THE_FILES = {
     "doctor.clock",
     "doctor.flows",
     "doctor.routing",
+    "doctor.self_audit",
     "doctor.stores",
     "doctor.trace_store",
     "doctor.users",

@@ -78,7 +78,9 @@ def test_the_two_processes_have_two_users_and_neither_may_write_the_other_s_file
     assert "-/var/lib/ecluse/spool" in text["console"].split("InaccessiblePaths=")[1].splitlines()[0]
 
 
-@pytest.mark.parametrize("unit", ["ecluse-backup.service", "ecluse-doctor.service"])
+@pytest.mark.parametrize(
+    "unit", ["ecluse-backup.service", "ecluse-doctor.service", "ecluse-self-audit.service"]
+)
 def test_what_opens_databases_as_root_is_not_killed_for_giving_files_away(unit: str) -> None:
     """SQLite calls fchown when root runs it, and the filter takes that: an error is answered, and no signal ends it."""
     text = (UNITS / unit).read_text(encoding="utf-8")

@@ -1,0 +1,104 @@
+"""The register of self-audits: each is one entry of the journal, which holds the signed report whole."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from admin_api.selfaudit.report import LARGEST, CheckResult, Outcome, Report, digest
+from recorder.audit.events import SecurityEvent
+from recorder.audit.journal import Journal, JournalFilters
+from recorder.errors import SignatureInvalid, TraceFormatError
+from recorder.seal.signing import PublicKey
+
+MADE: Final = "self_audit.made"
+LONGEST: Final = timedelta(days=365)
+"""Rule T4: for so long an audit tells that the bastion is looked at; after that it counts as unaudited."""
+_CLOCKS: Final = timedelta(minutes=5)
+_TOLD_LATE: Final = timedelta(hours=6)
+"""A report is told at once; an entry that tells of an older one is none of its own hour."""
+_NAMED: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One audit as the journal has it. ``report`` None: the entry holds none that a key known here signed."""
+
+    at: datetime
+    document: bytes
+    sha256: str
+    report: Report | None
+
+
+async def kept(
+    journal: Journal, hospital_id: str, keys: Sequence[PublicKey], *, most: int = 100
+) -> list[Kept]:
+    """Return the newest audits of the hospital, at most so many, the newest first.
+
+    Raises JournalBroken, SQLAlchemyError.
+    """
+    filters = JournalFilters(hospital_id=hospital_id, name=MADE, newest_first=True)
+    page = await journal.entries(filters, limit=most)
+    return [of(entry.event, keys) for entry in page.entries]
+
+
+def of(event: SecurityEvent, keys: Sequence[PublicKey]) -> Kept:
+    """Return the audit that the *event* holds; without its report where none of *keys* signed it for this event."""
+    document = str(event.details.get("report") or "").encode("utf-8", "replace")
+    return Kept(event.at, document, digest(document), _believed(event, document, keys))
+
+
+def _believed(event: SecurityEvent, document: bytes, keys: Sequence[PublicKey]) -> Report | None:
+    if len(document) > LARGEST:
+        return None
+    try:
+        report, _ = Report.opened(document, keys)
+    except (SignatureInvalid, TraceFormatError):
+        return None
+    late = event.at - report.finished_at
+    fits = report.hospital_id == event.hospital_id and -_CLOCKS <= late <= _TOLD_LATE
+    return report if fits else None
+
+
+def newest(audits: Sequence[Kept], node: str | None = None) -> tuple[Kept, Report] | None:
+    """Return the newest believed one of *audits*, of *node* where one is named; None where there is none."""
+    found = [
+        (one, one.report) for one in audits if one.report is not None and node in {None, one.report.node}
+    ]
+    return max(found, key=lambda pair: pair[1].made_at, default=None)
+
+
+def facts(report: Report, document: bytes, before: Report | None) -> dict[str, Any]:
+    """Return what the journal keeps of a *report*: counts, what is new since the one *before*, and the whole of it."""
+    failed = report.checks(Outcome.FAILED)
+    known = set() if before is None else {one.identity for one in before.checks(Outcome.FAILED)}
+    new = [one for one in failed if one.identity not in known]
+    return {
+        "audit": report.id,
+        "node": report.node,
+        "occasion": report.occasion,
+        "outcome": report.outcome.value,
+        "failures": len(failed),
+        "undone": len(report.checks(Outcome.UNDONE)),
+        "notices": len(report.checks(Outcome.NOTICE)),
+        "new": len(new),
+        "found": _named(new or failed),
+        "sha256": digest(document),
+        "report": document.decode(),
+    }
+
+
+def told(event: Mapping[str, Any], name: str) -> int:
+    """Return the count *name* of an entry's details; 0 for what is none."""
+    value = event.get(name)
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def overdue(last: datetime | None, now: datetime) -> bool:
+    """Tell whether rule T4 is broken: no audit, or none for twelve months."""
+    return last is None or now - last > LONGEST
+
+
+def _named(checks: Sequence[CheckResult]) -> str:
+    more = f" (+{len(checks) - _NAMED})" if len(checks) > _NAMED else ""
+    return "; ".join(f"{one.subject}: {one.sentence}" for one in checks[:_NAMED]) + more

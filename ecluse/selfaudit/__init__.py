@@ -1,0 +1,1 @@
+"""The self-audit of one machine: what each part looks at (rule T4)."""
