@@ -1,8 +1,8 @@
-"""Sends the journal to the collector: in each writer's order, and on from a bookmark that only acknowledgements move."""
+"""Sends the journal to the collector, entry by entry: what is in doubt where something breaks is one entry at most."""
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -27,11 +27,14 @@ log = structlog.get_logger()
 READER: Final = "syslog"
 """The name of the bookmarks that the export moves."""
 BATCH: Final = 64
-"""Entries read, sent and noted as sent at a time: so many may come twice where a console dies."""
+"""Entries that are read at a time."""
 LEAD: Final = timedelta(days=1)
 EVERYTHING: Final = timedelta(days=365 * 100)
 _LOOKED_AT: Final = 200
 LEASE: Final = timedelta(seconds=30)
+"""How long one console alone sends; it renews that before an entry whose answer could come later."""
+LAST_WORD_SECONDS: Final = 2.0
+"""How long a console that is told to stop waits for the answer to what it has just sent."""
 NAMES_EVERY: Final = timedelta(minutes=1)
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 Raise = Callable[[str, dict[str, Any]], None]
@@ -75,6 +78,7 @@ class JournalExport:
         self._connect = connect or (lambda: open_sender(settings, context))
         self._interval = interval
         self._since: datetime | None = None
+        self._held_until: datetime | None = None
         self._sender: Sender | None = None
         self._names: tuple[datetime, Names] | None = None
         self._fault = ""
@@ -108,14 +112,13 @@ class JournalExport:
         if self._since is None:
             lead = EVERYTHING if self._settings.whole else LEAD
             self._since = await self._services.bookmarks.begin(self._hospital_id, READER, lead)
-        if not await self._services.bookmarks.hold(self._hospital_id, READER, self._holder, LEASE):
+        if not await self._hold():
             return 0
         known = await self._services.bookmarks.get(self._hospital_id, READER)
         look = await self._feed.look(
             {writer: Position(at.seq, at.digest) for writer, at in known.items()}, limit=BATCH
         )
-        if look.positions:
-            await self._send(look, known)
+        await self._send(look, dict(known))
         return len(look.fed)
 
     async def close(self) -> None:
@@ -124,20 +127,43 @@ class JournalExport:
         if sender is not None:
             await sender.close()
 
-    async def _send(self, look: Look, known: Mapping[str, Bookmark]) -> None:
-        wanted = [number for number, fed in enumerate(look.fed) if self._is_told(fed)]
-        arrived: set[int] = set(range(len(look.fed))) - set(wanted)
-        try:
-            if wanted:
-                names = await self._known_names()
-                messages = [self._message(look.fed[number], names) for number in wanted]
-                if self._sender is None:
-                    self._sender = await self._connect()
-                await self._sender.deliver(messages, lambda number: arrived.add(wanted[number]))
-        finally:
-            moved = _moved(look, arrived)
-            if moved:
-                await self._services.bookmarks.move(self._hospital_id, READER, known, moved)
+    async def _send(self, look: Look, known: dict[str, Bookmark]) -> None:
+        """Send *look* entry by entry, and note each before the next; what is too old to be told is noted with it."""
+        moved: dict[str, Bookmark] = {}
+        for fed in look.fed:
+            moved[fed.writer] = Bookmark(fed.position.seq, fed.position.digest)
+            if not self._is_told(fed):
+                continue
+            message = self._message(fed, await self._known_names())
+            if self._sender is None:
+                self._sender = await self._connect()
+            if not await self._hold():
+                return
+            await _to_its_end(self._deliver(self._sender, message, known, moved))
+            moved = {}
+        await self._note(known, moved)
+
+    async def _deliver(
+        self, sender: Sender, message: bytes, known: dict[str, Bookmark], moved: Mapping[str, Bookmark]
+    ) -> None:
+        await sender.deliver(message)
+        await self._note(known, moved)
+
+    async def _note(self, known: dict[str, Bookmark], moved: Mapping[str, Bookmark]) -> None:
+        if moved:
+            await self._services.bookmarks.move(self._hospital_id, READER, known, moved)
+            known.update(moved)
+
+    async def _hold(self) -> bool:
+        """Tell whether this console alone may send until the answer to what it sends next."""
+        now = self._clock.now()
+        if (
+            self._held_until is None
+            or now + timedelta(seconds=self._settings.answer_seconds) > self._held_until
+        ):
+            mine = await self._services.bookmarks.hold(self._hospital_id, READER, self._holder, LEASE)
+            self._held_until = now + LEASE if mine else None
+        return self._held_until is not None
 
     def _is_told(self, fed: Fed) -> bool:
         since = self._since
@@ -189,15 +215,14 @@ async def lag(services: Services, feed: JournalFeed, hospital_id: HospitalId) ->
     return waiting, min((fed.entry.event.at for fed in look.fed if fed.entry is not None), default=None)
 
 
-def _moved(look: Look, arrived: set[int]) -> Mapping[str, Bookmark]:
-    """Return how far each chain has arrived without a hole."""
-    moved: dict[str, Bookmark] = {}
-    stopped: set[str] = set()
-    for number, fed in enumerate(look.fed):
-        if fed.writer in stopped:
-            continue
-        if number not in arrived:
-            stopped.add(fed.writer)
-        else:
-            moved[fed.writer] = Bookmark(fed.position.seq, fed.position.digest)
-    return moved
+async def _to_its_end(sending: Coroutine[Any, Any, None]) -> None:
+    """Await *sending*; who is told to stop meanwhile waits a little: an answer that came unheard would double it."""
+    task = asyncio.create_task(sending)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=LAST_WORD_SECONDS)
+        raise
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,28 +1,22 @@
-"""Ways to the collector: one connection over TLS, that takes messages and says which have arrived."""
+"""Ways to the collector: one connection over TLS, that takes a message and says that it has arrived."""
 
 import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from admin_api.syslog.errors import CollectorUnreachable, CollectorUntrusted
 from admin_api.syslog.settings import SyslogSettings
 
 CONNECT_SECONDS: Final = 10.0
-Arrived = Callable[[int], None]
-"""Told the number (from 0) of a message that has arrived."""
 
 
 class Sender(Protocol):
     """One open connection."""
 
-    async def deliver(self, messages: Sequence[bytes], arrived: Arrived) -> None:
-        """Send *messages* in their order, and call *arrived* for each that is acknowledged.
-
-        Raises ExportError where not all are; what was not acknowledged may have arrived or not.
-        """
+    async def deliver(self, message: bytes) -> None:
+        """Send *message*, and return once it has arrived. Raises ExportError where it may have arrived or not."""
 
     async def close(self) -> None:
         """Say good-bye, and close. Never fails."""
@@ -80,18 +74,16 @@ class StreamSender:
         self._writer = writer
         self._seconds = settings.answer_seconds
 
-    async def deliver(self, messages: Sequence[bytes], arrived: Arrived) -> None:
-        """Write *messages*; each counts as arrived once the system has taken it. Raises CollectorUnreachable."""
-        for number, message in enumerate(messages):
-            if self._reader.at_eof():
-                raise CollectorUnreachable("the collector has closed the connection")
-            try:
-                async with asyncio.timeout(self._seconds):
-                    self._writer.write(b"%d %s" % (len(message), message))
-                    await self._writer.drain()
-            except (OSError, TimeoutError) as error:
-                raise CollectorUnreachable(reason(error)) from error
-            arrived(number)
+    async def deliver(self, message: bytes) -> None:
+        """Write *message*; it counts as arrived once the system has taken it. Raises CollectorUnreachable."""
+        if self._reader.at_eof():
+            raise CollectorUnreachable("the collector has closed the connection")
+        try:
+            async with asyncio.timeout(self._seconds):
+                self._writer.write(b"%d %s" % (len(message), message))
+                await self._writer.drain()
+        except (OSError, TimeoutError) as error:
+            raise CollectorUnreachable(reason(error)) from error
 
     async def close(self) -> None:
         """Close the connection."""

@@ -40,7 +40,6 @@ class SyslogSettings:
     key: Path | None = None
     longest: int = 8192
     facility: int = 13
-    window: int = 64
     answer_seconds: float = 15.0
     late: timedelta = timedelta(minutes=10)
     whole: bool = False

@@ -48,7 +48,7 @@ class BookmarkService:
         """Move the bookmarks of *moved* on from where they were *known* to be; raises Conflict where they were not."""
         async with self._database.unit_of_work(None, self._clock) as work:
             await work.bookmarks.lock(hospital_id, reader)
-            present = await work.bookmarks.get(hospital_id, reader)
+            present = await work.bookmarks.get(hospital_id, reader, list(moved))
             if any(present.get(writer) != known.get(writer) for writer in moved):
                 raise Conflict("another process read the journal meanwhile")
             await work.bookmarks.put(hospital_id, reader, moved)

@@ -26,6 +26,7 @@ input(type="imrelp" port="{port}" address="127.0.0.1" maxDataSize="64k" ruleset=
       tls="on" tls.caCert="{folder}/clients.pem" tls.myCert="{folder}/api.pem" tls.myPrivKey="{folder}/api.key"
       tls.authMode="name" tls.permittedPeer=["ecluse-console"])
 """
+_RECIPE: Final = Path(__file__).parents[2] / "deploy/rsyslog"
 _TLS: Final = """
 module(load="imtcp" StreamDriver.Name="gtls" StreamDriver.Mode="1" StreamDriver.AuthMode="x509/name"
        PermittedPeer=["ecluse-console"])
@@ -38,18 +39,23 @@ global(workDirectory="{folder}" maxMessageSize="64k"
 {input}
 template(name="whole" type="string" string="%rawmsg%\\n")
 ruleset(name="journal" queue.type="Direct") {{
-    action(type="omfile" file="{folder}/journal.log" template="whole" asyncWriting="off" flushOnTXEnd="on")
+    action(type="omfile" file="{folder}/journal.log" template="whole" asyncWriting="off" flushOnTXEnd="on"
+           action.resumeRetryCount="-1")
 }}
 """
 
 
 @dataclass
 class Collector:
-    """The hospital's collector: ``settings`` are what the bastion is told of it."""
+    """The hospital's collector. Its files are ``journal*.log``.
+
+    ``settings`` are what the bastion is told of it. It ``keeps`` by the recipe of ``deploy/rsyslog``, or only adds.
+    """
 
     folder: Path
     settings: SyslogSettings
     configuration: Path
+    keeps: bool = False
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -72,8 +78,8 @@ class Collector:
     @property
     def lines(self) -> list[str]:
         """What it has written, one line a message."""
-        path = self.folder / "journal.log"
-        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        files = sorted(self.folder.glob("journal*.log"))
+        return [line for path in files for line in path.read_text(encoding="utf-8").splitlines()]
 
     @property
     def events(self) -> list[str]:
@@ -103,8 +109,13 @@ def client_certificate(folder: Path, authority: Authority, name: str) -> Path:
 
 
 @contextmanager
-def collector(folder: Path, transport: SyslogTransport = SyslogTransport.RELP) -> Iterator[Collector]:
-    """Run a collector until the block ends; it lets in whoever shows the certificate of ``ecluse-console``."""
+def collector(
+    folder: Path, transport: SyslogTransport = SyslogTransport.RELP, *, keeps: bool = False
+) -> Iterator[Collector]:
+    """Run a collector until the block ends; it lets in whoever shows the certificate of ``ecluse-console``.
+
+    With *keeps* it is the one of ``deploy/rsyslog``, of which only paths and port are changed.
+    """
     folder.mkdir(exist_ok=True)
     make_authority(folder, "Collecte", datetime.now(UTC))
     clients = Authority("Clients", datetime.now(UTC))
@@ -115,7 +126,9 @@ def collector(folder: Path, transport: SyslogTransport = SyslogTransport.RELP) -
     kinds = {SyslogTransport.RELP: _RELP, SyslogTransport.TLS: _TLS}
     configuration = folder / "rsyslog.conf"
     configuration.write_text(
-        _CONFIGURATION.format(folder=folder, input=kinds[transport].format(folder=folder, port=port))
+        _recipe(folder, port)
+        if keeps
+        else _CONFIGURATION.format(folder=folder, input=kinds[transport].format(folder=folder, port=port))
     )
     settings = SyslogSettings(
         host="127.0.0.1",
@@ -126,9 +139,25 @@ def collector(folder: Path, transport: SyslogTransport = SyslogTransport.RELP) -
         certificate=mine.with_suffix(".pem"),
         key=mine.with_suffix(".key"),
     )
-    running = Collector(folder, settings, configuration)
+    running = Collector(folder, settings, configuration, keeps)
     running.start()
     try:
         yield running
     finally:
         running.stop()
+
+
+def _recipe(folder: Path, port: int) -> str:
+    """Return the recipe's configuration with paths of this machine, each of which it must name."""
+    text = (_RECIPE / "ecluse.conf").read_text(encoding="utf-8")
+    for said, meant in (
+        ("/usr/local/lib/ecluse/journal_keeper.py /var/log/ecluse", f"{_RECIPE}/journal_keeper.py {folder}"),
+        ("/etc/rsyslog.d/tls/ca.pem", f"{folder}/clients.pem"),
+        ("/etc/rsyslog.d/tls/siem.pem", f"{folder}/api.pem"),
+        ("/etc/rsyslog.d/tls/siem.key", f"{folder}/api.key"),
+        ('port="20514"', f'port="{port}" address="127.0.0.1"'),
+    ):
+        if said not in text:
+            raise RuntimeError(f"the recipe does not name {said}")
+        text = text.replace(said, meant)
+    return f'global(workDirectory="{folder}")\n{text}'

@@ -1,6 +1,6 @@
 """How far each reader has read the journal, and which process reads for it now."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from sqlalchemy import insert, or_, select, update
@@ -47,9 +47,13 @@ class Bookmarks:
         where = (_r.hospital_id == hospital_id) & (_r.reader == reader)
         await self._connection.execute(select(_r.since).where(where).with_for_update())
 
-    async def get(self, hospital_id: HospitalId, reader: str) -> Mapping[str, Bookmark]:
-        """Return how far the reader has read, by writer."""
+    async def get(
+        self, hospital_id: HospitalId, reader: str, writers: Collection[str] | None = None
+    ) -> Mapping[str, Bookmark]:
+        """Return how far the reader has read, by writer: in the chains of *writers*, or in all."""
         where = (_b.hospital_id == hospital_id) & (_b.reader == reader)
+        if writers is not None:
+            where &= _b.writer.in_(writers)
         rows = await self._connection.execute(select(_b.writer, _b.seq, _b.digest).where(where))
         return {row.writer: Bookmark(row.seq, row.digest) for row in rows}
 

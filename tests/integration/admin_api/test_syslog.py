@@ -1,6 +1,5 @@
-"""The journal at a real rsyslog: nothing lost, nothing doubled, and nobody else's certificate believed."""
+"""The journal at a real rsyslog: what comes there, as what, and nobody else's certificate believed."""
 
-import asyncio
 import json
 import re
 import signal
@@ -9,82 +8,20 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from admin_api.syslog.errors import CollectorUnreachable, CollectorUntrusted, ExportError
-from admin_api.syslog.exporter import READER, JournalExport, open_sender
+from admin_api.syslog.errors import CollectorUntrusted, ExportError
+from admin_api.syslog.exporter import READER, open_sender
 from admin_api.syslog.senders import trust
-from admin_api.syslog.settings import SyslogPayload, SyslogSettings, SyslogTransport
-from policy.clock import ManualClock
-from recorder.audit.events import SecurityEvent
-from recorder.audit.feed import JournalFeed
-from recorder.audit.journal import Journal
-from recorder.store.database import Database
+from admin_api.syslog.settings import SyslogPayload, SyslogTransport
 from tests.support.api_house import START
-from tests.support.cut_line import line_to
+from tests.support.exported_journal import Site, journal_site
 from tests.support.pki import Authority
-from tests.support.policy_world import World, make_world
 from tests.support.rsyslog import Collector, client_certificate, collector
-from tests.support.schemas import trace_schema
 from tests.support.waiting import eventually
 
 HOSTILE = 'ligne 1\nligne 2\r<13>1 - forged - - - -\x1b]0;x\x07|a=b\\c] "é\u2028'
-
-
-class Site:
-    """A hospital's journal, with several writers, and its exports."""
-
-    def __init__(self, world: World, database: Database, clock: ManualClock) -> None:
-        """Begin empty."""
-        self.world = world
-        self.clock = clock
-        self.feed = JournalFeed(database, world.id, ())
-        self.writers = [Journal(database, node=f"gw-{number}", now=clock.now) for number in range(3)]
-        self.raised: list[tuple[str, dict[str, Any]]] = []
-        self.written: list[str] = []
-
-    async def happen(self, count: int, **more: object) -> None:
-        """Write *count* entries, by each writer in turn."""
-        for number in range(count):
-            event = SecurityEvent(
-                name="access.denied",
-                hospital_id=self.world.id,
-                at=self.clock.now(),
-                person_id=self.world.who("alice"),
-                device_id=self.world.device.id,
-                **more,  # type: ignore[arg-type]  # the test's own values
-            )
-            await self.writers[number % len(self.writers)].append(event)
-            self.written.append(event.event_id)
-
-    def export(self, settings: SyslogSettings, holder: str = "console") -> JournalExport:
-        """A console that has just started."""
-        return JournalExport(
-            self.world.services,
-            self.feed,
-            self.world.id,
-            settings,
-            self.clock,
-            holder,
-            lambda name, facts: self.raised.append((name, facts)),
-            interval=0.05,
-        )
-
-    async def drain(self, settings: SyslogSettings) -> None:
-        """Send everything, and hang up. Raises ExportError."""
-        sending = self.export(settings)
-        try:
-            while await sending.step():
-                pass
-        finally:
-            await sending.close()
-
-    def came(self, events: list[str]) -> list[str]:
-        """Those of *events* that the test wrote, in their order; writers open their chains with an entry more."""
-        mine = set(self.written)
-        return [one for one in events if one in mine]
 
 
 @pytest.fixture(scope="module")
@@ -102,106 +39,8 @@ async def site(tmp_path: Path, relp: Collector) -> AsyncIterator[Site]:
         relp.start()
     else:
         relp.process.send_signal(signal.SIGHUP)  # it opens its file anew
-    clock = ManualClock(START)
-    url = f"sqlite:///{tmp_path}/traces.db"
-    await trace_schema(url)
-    database = Database(url)
-    world = await make_world(f"sqlite:///{tmp_path}/policy.db", clock, keyring_directory=tmp_path / "keyring")
-    yield Site(world, database, clock)
-    await world.close()
-    await database.dispose()
-
-
-async def test_a_collector_that_was_away_misses_nothing_and_gets_nothing_twice(
-    site: Site, relp: Collector
-) -> None:
-    """Stopped in the middle, down for an hour, begun anew: each entry is there once, each writer's in order."""
-    running = asyncio.create_task(site.export(relp.settings).run())
-    try:
-        await site.happen(60)
-        await eventually(lambda: len(site.came(relp.events)) == 60, 20)
-        await asyncio.to_thread(relp.stop)
-        await site.happen(60)
-        site.clock.advance(timedelta(hours=1))
-        await site.happen(60)
-        await eventually(lambda: bool(site.raised), 20)
-        await asyncio.to_thread(relp.start)
-        await eventually(lambda: len(site.came(relp.events)) >= 180, 30)
-        await eventually(lambda: len(site.raised) == 2, 20)
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-    assert Counter(site.came(relp.events)) == Counter(site.written)
-    for number in range(3):
-        mine = site.written[number::3]
-        assert [one for one in relp.events if one in set(mine)] == mine
-    assert [name for name, _ in site.raised] == ["alarm.export_late", "alarm.export_caught_up"]
-    assert site.raised[0][1]["seconds"] >= 3600
-
-
-async def test_a_collector_that_dies_loses_nothing_that_it_acknowledged(site: Site, relp: Collector) -> None:
-    """Killed again and again while it is sent to: what was noted as sent is in its file, the rest comes later."""
-    running = asyncio.create_task(site.export(relp.settings).run())
-    try:
-        for _ in range(2):
-            await site.happen(90)
-            await eventually(lambda: bool(site.came(relp.events)), 20)
-            await asyncio.to_thread(relp.stop, signal.SIGKILL)
-            await site.happen(30)
-            await asyncio.to_thread(relp.start)
-        await eventually(lambda: set(site.came(relp.events)) == set(site.written), 30)
-    finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-
-
-async def test_a_line_cut_between_message_and_answer_doubles_nothing_by_its_identifier(
-    site: Site, relp: Collector
-) -> None:
-    """What arrived unacknowledged is sent again with the same identifier: the operator's recipe leaves each once."""
-    async with line_to(relp.settings.port) as (line, port):
-        there = replace(relp.settings, port=port, answer_seconds=5.0)
-        await site.happen(30)
-        await site.drain(there)
-        await site.happen(120)
-        line.deaf_after, line.breaks_after = 8_000, 16_000
-        with pytest.raises(CollectorUnreachable):
-            await site.drain(there)
-        line.deaf_after = None
-        await site.drain(there)
-        assert line.connections == 3
-    events = site.came(relp.events)
-    assert set(events) == set(site.written)
-    twice = [one for one, count in Counter(events).items() if count > 1]
-    assert 0 < len(twice) <= relp.settings.window
-    assert max(Counter(events).values()) == 2
-    recipe = r"""awk 'match($0, /event_id="[0-9a-f]+"/) && !seen[substr($0, RSTART, RLENGTH)]++'"""
-    command = f"{recipe} {relp.folder}/journal.log"
-    kept = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.PIPE)
-    said, _ = await kept.communicate()
-    once = site.came(re.findall(r'event_id="([0-9a-f]{32})"', said.decode()))
-    assert Counter(once) == Counter(site.written)
-
-
-async def test_a_console_that_dies_after_sending_sends_again_from_its_bookmark(
-    site: Site, relp: Collector, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where the bookmark could not be moved, the entries come again, under the same identifiers; none is left out."""
-    await site.happen(20)
-
-    async def never(*_: object) -> None:
-        raise asyncio.CancelledError
-
-    with monkeypatch.context() as broken:
-        broken.setattr(site.world.services.bookmarks, "move", never)
-        with pytest.raises(asyncio.CancelledError):
-            await site.drain(relp.settings)
-    await site.drain(relp.settings)
-    await eventually(lambda: len(site.came(relp.events)) == 40)
-    assert set(Counter(site.came(relp.events)).values()) == {2}
-    await site.happen(5)
-    await site.drain(relp.settings)
-    await eventually(lambda: set(site.written) == set(relp.events) & set(site.written))
+    async with journal_site(tmp_path) as made:
+        yield made
 
 
 async def test_hostile_entries_stay_one_line_each_and_within_their_bounds(
