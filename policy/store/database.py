@@ -41,6 +41,7 @@ BUSY_TIMEOUT_MS = 5000
 RESTED_SECONDS = 1.0
 """A connection to PostgreSQL used within this time is believed to live: if it does not, that one question fails."""
 _LEFT = "ecluse.left"
+_SNAPSHOT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 _STEP_MS = 100
 """How long one try for SQLite's write lock lasts; between tries, whoever waits can be told to stop."""
 
@@ -110,6 +111,7 @@ class Database:
         self._connections = connections
         self._writers = engine.execution_options(writes=True)
         self._embedded = engine.dialect.name == "sqlite"
+        self._readers = engine if self._embedded else engine.execution_options(**_SNAPSHOT)
         self._turn = asyncio.Lock()
 
     @classmethod
@@ -156,7 +158,7 @@ class Database:
     async def read(self) -> AsyncIterator[View]:
         """Open one snapshot for reading. Raises PolicyUnavailable where the database cannot be read."""
         with failures_mean_unavailable():
-            async with self._engine.connect() as connection, self._snapshot(connection):
+            async with self._readers.connect() as connection, _snapshot(connection):
                 yield View(connection)
 
     @asynccontextmanager
@@ -174,17 +176,6 @@ class Database:
                 yield work
                 await work.flush()
 
-    @asynccontextmanager
-    async def _snapshot(self, connection: AsyncConnection) -> AsyncIterator[None]:
-        if not self._embedded:
-            await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        transaction = await connection.begin()
-        try:
-            yield
-        finally:
-            # undone, not committed: what is written by mistake through a view is never kept
-            await transaction.rollback()
-
 
 @contextmanager
 def failures_mean_unavailable() -> Iterator[None]:
@@ -198,6 +189,16 @@ def failures_mean_unavailable() -> Iterator[None]:
 
 
 _migrate = migrate  # ``Database.open`` has a parameter of that name
+
+
+@asynccontextmanager
+async def _snapshot(connection: AsyncConnection) -> AsyncIterator[None]:
+    transaction = await connection.begin()
+    try:
+        yield
+    finally:
+        # undone, not committed: what is written by mistake through a view is never kept
+        await transaction.rollback()
 
 
 @asynccontextmanager

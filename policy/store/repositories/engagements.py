@@ -1,16 +1,14 @@
 """Texts, who accepted which version, and of whom they are demanded."""
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, Select, bindparam, func, select
+from sqlalchemy import Row, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from policy.domain.engagements import Engagement, EngagementKind, EngagementState, EngagementText
+from policy.domain.engagements import Engagement, EngagementKind, EngagementText
 from policy.domain.ids import HospitalId, PersonId
 from policy.domain.people import Language
 from policy.store import tables as t
@@ -71,22 +69,6 @@ class Engagements:
         where = (_duties.hospital_id == hospital_id) & (_duties.person_id == person_id)
         return (await self._connection.execute(select(_duties.since).where(where))).first() is not None
 
-    async def states(
-        self, hospital_id: HospitalId, people: Collection[PersonId], at: datetime
-    ) -> Mapping[PersonId, tuple[EngagementState, ...]]:
-        """Return, for those of *people* of whom the texts are demanded, how each text stands at the instant *at*."""
-        order = list(EngagementKind)
-        found: dict[PersonId, list[EngagementState]] = defaultdict(list)
-        asked = {"hospital": hospital_id, "people": list(people), "at": at}
-        for row in await self._connection.execute(_states(), asked):
-            found[row.person_id].append(
-                EngagementState(kind=EngagementKind(row.kind), in_force=row.in_force, accepted=row.accepted)
-            )
-        return {
-            person: tuple(sorted(states, key=lambda state: order.index(state.kind)))
-            for person, states in found.items()
-        }
-
     def _insert(self, table: Any) -> Any:
         dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
         return dialect.insert(table)
@@ -114,34 +96,4 @@ def _engagement(row: Row[Any]) -> Engagement:
         digest=row.digest,
         at=row.at,
         source=row.source,
-    )
-
-
-@cache
-def _states() -> Select[*tuple[Any, ...]]:
-    """How each text stands at ``at`` for those of ``people`` of whom the texts are demanded; built once."""
-    hospital: BindParameter[str] = bindparam("hospital")
-    people: BindParameter[Any] = bindparam("people", expanding=True)
-    in_force = (
-        select(_texts.kind, func.max(_texts.version).label("version"))
-        .where((_texts.hospital_id == hospital) & (_texts.effective_at <= bindparam("at")))
-        .group_by(_texts.kind)
-        .subquery()
-    )
-    last = (
-        select(_made.person_id, _made.kind, func.max(_made.version).label("version"))
-        .where((_made.hospital_id == hospital) & _made.person_id.in_(people))
-        .group_by(_made.person_id, _made.kind)
-        .subquery()
-    )
-    mine = (last.c.person_id == _duties.person_id) & (last.c.kind == in_force.c.kind)
-    return (
-        select(
-            _duties.person_id,
-            in_force.c.kind,
-            in_force.c.version.label("in_force"),
-            last.c.version.label("accepted"),
-        )
-        .select_from(t.engagement_duties.join(in_force, in_force.c.version > 0).outerjoin(last, mine))
-        .where((_duties.hospital_id == hospital) & _duties.person_id.in_(people))
     )

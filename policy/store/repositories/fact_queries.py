@@ -3,10 +3,21 @@
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Select, Table, bindparam, case, func, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    Table,
+    bindparam,
+    func,
+    select,
+    true,
+)
 from sqlalchemy.sql.expression import Exists
 
 from policy.store import tables as t
+from policy.store.lists import listed
 from policy.store.repositories.accounts import VAULTED
 from policy.store.repositories.leases import live_sessions_of
 
@@ -19,8 +30,13 @@ Query = Select[*tuple[Any, ...]]
 
 @cache
 def people() -> Query:
-    """Ask for ``people`` of ``hospital`` with it, their suppliers, and how many live sessions each has (``beat_since``)."""
-    p, s = t.people.c, t.suppliers.c
+    """Ask for ``people`` of ``hospital``, each with it, with her supplier, and with what stands between her and a device.
+
+    That is: how many live sessions she has (``beat_since``), how the texts stand that are demanded of her (``at``), and
+    whether anything was cut ``since`` an instant.
+    """
+    p, s, c = t.people.c, t.suppliers.c, t.revocations.c
+    cut = select(c.id).where((c.hospital_id == bindparam("hospital")) & (c.at >= bindparam("since")))
     same = (s.hospital_id == p.hospital_id) & (s.id == p.supplier_id)
     return (
         select(
@@ -28,12 +44,40 @@ def people() -> Query:
             *_labelled("p", t.people),
             *_labelled("s", t.suppliers),
             live_sessions_of(p.hospital_id, p.id, bindparam("beat_since")).label("live"),
+            _engagements().label("engagements"),
+            cut.exists().label("cut"),
         )
         .select_from(
             t.people.join(t.hospitals, t.hospitals.c.id == p.hospital_id).outerjoin(t.suppliers, same)
         )
         .where((p.hospital_id == bindparam("hospital")) & p.id.in_(_several("people")))
     )
+
+
+def _engagements() -> ScalarSelect[Any]:
+    """How each text stands at ``at`` for whom of ``people`` it is demanded of: its kind, version in force, version accepted."""
+    p, texts, duties, made = t.people.c, t.engagement_texts.c, t.engagement_duties.c, t.engagements.c
+    in_force = (
+        select(texts.kind, func.max(texts.version).label("version"))
+        .where((texts.hospital_id == bindparam("hospital")) & (texts.effective_at <= bindparam("at")))
+        .group_by(texts.kind)
+        .subquery()
+    )
+    accepted = (
+        select(func.max(made.version))
+        .where(
+            (made.hospital_id == p.hospital_id) & (made.person_id == p.id) & (made.kind == in_force.c.kind)
+        )
+        .correlate(t.people, in_force)
+        .scalar_subquery()
+    )
+    demanded = (
+        select(duties.since)
+        .where((duties.hospital_id == p.hospital_id) & (duties.person_id == p.id))
+        .correlate(t.people)
+        .exists()
+    )
+    return listed(in_force, demanded, in_force.c.kind, in_force.c.version, accepted)
 
 
 @cache
@@ -98,32 +142,43 @@ def _of_people() -> Query:
 
 def _windows(wanted: ColumnElement[bool]) -> Query:
     w, i = t.windows.c, t.interventions.c
+    p, d, g = t.window_people.c, t.window_devices.c, t.window_groups.c
     same = (i.hospital_id == w.hospital_id) & (i.id == w.intervention_id)
-    lives: Exists = select(_o.id).where(_recent() & (_o.window_id == w.id)).exists()
+    lives: Exists = select(_o.id).where(_of_window() & _recent()).exists()
     return (
-        select(t.windows, *_labelled("i", t.interventions))
+        select(
+            t.windows,
+            *_labelled("i", t.interventions),
+            listed(t.window_people, _of_this(p.hospital_id, p.window_id), p.person_id).label("named_people"),
+            listed(t.window_devices, _of_this(d.hospital_id, d.window_id), d.device_id).label(
+                "named_devices"
+            ),
+            listed(t.window_groups, _of_this(g.hospital_id, g.window_id), g.name).label("named_groups"),
+            _coming().label("coming"),
+            _just_over().label("just_over"),
+        )
         .select_from(t.windows.join(t.interventions, same))
         .where((w.hospital_id == bindparam("hospital")) & wanted & lives)
         .order_by(w.id)
     )
 
 
-@cache
-def near() -> Query:
-    """Ask for the occurrences of ``windows`` that matter at the instant ``at``: the next ones, and those just over."""
-    rank = func.row_number().over(
-        partition_by=(_o.window_id, case((_o.end_at > bindparam("at"), 1), else_=0)),
-        order_by=(_o.start_at, _o.id),
-    )
-    nearest = (
-        select(_o.id, rank.label("rank"), _o.end_at)
-        .where((_o.hospital_id == bindparam("hospital")) & _o.window_id.in_(_several("windows")) & _recent())
+def _coming() -> ScalarSelect[Any]:
+    """The occurrences that end after ``at``, the next ones of each window."""
+    next_ones = (
+        select(_o.id, _o.start_at, _o.end_at)
+        .where(_of_window() & _recent() & (_o.end_at > bindparam("at")))
+        .order_by(_o.start_at, _o.id)
+        .limit(_COMING)
+        .correlate(t.windows)
         .subquery()
     )
-    few = select(nearest.c.id).where((nearest.c.rank <= _COMING) | (nearest.c.end_at <= bindparam("at")))
-    return select(t.occurrences).where(
-        (_o.hospital_id == bindparam("hospital")) & _o.window_id.in_(_several("windows")) & _o.id.in_(few)
-    )
+    return listed(next_ones, true(), next_ones.c.id, next_ones.c.start_at, next_ones.c.end_at)
+
+
+def _just_over() -> ScalarSelect[Any]:
+    where = _of_window() & _recent() & (_o.end_at <= bindparam("at"))
+    return listed(t.occurrences, where, _o.id, _o.start_at, _o.end_at)
 
 
 @cache
@@ -134,9 +189,16 @@ def revocations() -> Query:
     return select(t.revocations).where(where).order_by(c.at, c.id)
 
 
+def _of_this(hospital_id: ColumnElement[str], window_id: ColumnElement[str]) -> ColumnElement[bool]:
+    return (hospital_id == t.windows.c.hospital_id) & (window_id == t.windows.c.id)
+
+
+def _of_window() -> ColumnElement[bool]:
+    return _of_this(_o.hospital_id, _o.window_id)
+
+
 def _recent() -> ColumnElement[bool]:
-    of_here = _o.hospital_id == bindparam("hospital")
-    return of_here & ((_o.end_at > bindparam("past")) | _o.id.in_(_several("occurrences")))
+    return (_o.end_at > bindparam("past")) | _o.id.in_(_several("occurrences"))
 
 
 def _several(name: str) -> BindParameter[Any]:

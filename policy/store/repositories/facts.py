@@ -1,9 +1,10 @@
-"""Reads all that the engine may look at, for any number of people and devices, in seven queries."""
+"""Reads all that the engine may look at, for any number of people and devices, in three queries."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,20 +14,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from policy.domain.access import Facts, Revocation
 from policy.domain.derogations import Derogation
 from policy.domain.devices import DedicatedAccount, Device, Zone
-from policy.domain.engagements import EngagementState
+from policy.domain.engagements import EngagementKind, EngagementState
 from policy.domain.hospitals import Hospital
-from policy.domain.ids import DeviceId, HospitalId, InterventionId, OccurrenceId, PersonId
+from policy.domain.ids import DeviceId, HospitalId, InterventionId, OccurrenceId, PersonId, WindowId
 from policy.domain.interventions import Intervention
 from policy.domain.people import Person
 from policy.domain.proofs import KeyStanding
 from policy.domain.suppliers import Supplier
-from policy.domain.windows import Window
+from policy.domain.windows import Occurrence, Window
 from policy.store import mapping
+from policy.store.lists import instant
 from policy.store.repositories import fact_queries as queries
 from policy.store.repositories.derogations import Derogations
-from policy.store.repositories.engagements import Engagements
 from policy.store.repositories.leases import Leases
-from policy.store.repositories.window_rows import assemble
 
 _PAST = timedelta(days=1)
 """How long a window that is over is still told of, with its reason, to those it named."""
@@ -100,6 +100,16 @@ class Snapshot:
         return next((key for key, reach in self.reach.items() if reach.device.name == name), None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Who:
+    """What the first question gives: ``cut`` tells whether anything was cut since the instant asked about."""
+
+    hospital: Hospital
+    people: Mapping[PersonId, tuple[Person, Supplier | None, int]]
+    engagements: Mapping[PersonId, tuple[EngagementState, ...]]
+    cut: bool
+
+
 class FactReader:
     """Reads snapshots of facts."""
 
@@ -125,9 +135,10 @@ class FactReader:
         On the devices of these *names* and ids, or, where *devices* is None and no name is given, on every
         device that their windows name. *occurrences* are read however old they are.
         """
-        hospital, known = await self._people(hospital_id, people, at - lease)
-        if hospital is None:
+        who = await self._people(hospital_id, people, at, at - lease, revoked_since or at)
+        if who is None:
             return None
+        known = who.people
         where: dict[str, Any] = {"hospital": hospital_id, "people": list(known)}
         where |= {"at": at, "past": at - _PAST, "occurrences": list(occurrences)}
         reach: dict[DeviceId, Reach]
@@ -146,15 +157,15 @@ class FactReader:
             }
             reach = await self._devices(queries.devices_of(), wanted)
         return Snapshot(
-            hospital=hospital,
+            hospital=who.hospital,
             people=known,
             reach=reach,
             windows=tuple(windows),
             interventions=interventions,
-            revocations=await self._revocations(hospital_id, revoked_since or at),
+            revocations=await self._revocations(hospital_id, revoked_since or at) if who.cut else (),
             session_limit=session_limit,
             sources=await self._sources(hospital_id, known, at - lease),
-            engagements=await Engagements(self._connection).states(hospital_id, known, at),
+            engagements=who.engagements,
             derogations=await self._derogations(hospital_id, reach),
         )
 
@@ -179,17 +190,27 @@ class FactReader:
         return await Leases(self._connection).sources(hospital_id, bound, beat_since) if bound else {}
 
     async def _people(
-        self, hospital_id: HospitalId, people: Collection[PersonId], beat_since: datetime
-    ) -> tuple[Hospital | None, dict[PersonId, tuple[Person, Supplier | None, int]]]:
+        self,
+        hospital_id: HospitalId,
+        people: Collection[PersonId],
+        at: datetime,
+        beat_since: datetime,
+        since: datetime,
+    ) -> _Who | None:
         hospital: Hospital | None = None
         found: dict[PersonId, tuple[Person, Supplier | None, int]] = {}
-        asked = {"hospital": hospital_id, "people": list(people), "beat_since": beat_since}
+        engagements: dict[PersonId, tuple[EngagementState, ...]] = {}
+        cut = False
+        asked = {"hospital": hospital_id, "people": list(people), "at": at}
+        asked |= {"beat_since": beat_since, "since": since}
         for row in await self._connection.execute(queries.people(), asked):
-            hospital = mapping.hospital(_part(row, "h"))
+            hospital = hospital or mapping.hospital(_part(row, "h"))
             person = mapping.person(_part(row, "p"))
             supplier = None if row.s_id is None else mapping.supplier(_part(row, "s"))
             found[person.id] = (person, supplier, row.live)
-        return hospital, found
+            engagements[person.id] = _states(row.engagements)
+            cut = cut or bool(row.cut)
+        return None if hospital is None else _Who(hospital, found, engagements, cut)
 
     async def _devices(
         self, query: Select[*tuple[Any, ...]], wanted: Mapping[str, Any]
@@ -215,10 +236,21 @@ class FactReader:
     async def _windows(
         self, query: Select[*tuple[Any, ...]], where: Mapping[str, Any]
     ) -> tuple[list[Window], dict[InterventionId, Intervention]]:
-        rows = (await self._connection.execute(query, where)).all()
-        windows = await assemble(self._connection, where["hospital"], rows, queries.near(), where)
-        interventions = (mapping.intervention(_part(row, "i")) for row in rows)
-        return windows, {intervention.id: intervention for intervention in interventions}
+        windows: list[Window] = []
+        interventions: dict[InterventionId, Intervention] = {}
+        for row in await self._connection.execute(query, where):
+            windows.append(
+                mapping.window(
+                    row,
+                    people=[name for (name,) in row.named_people],
+                    devices=[name for (name,) in row.named_devices],
+                    groups=[name for (name,) in row.named_groups],
+                    occurrences=[_occurrence(row.id, *each) for each in (*row.coming, *row.just_over)],
+                )
+            )
+            if row.intervention_id not in interventions:
+                interventions[row.intervention_id] = mapping.intervention(_part(row, "i"))
+        return windows, interventions
 
     async def _revocations(self, hospital_id: HospitalId, since: datetime) -> tuple[Revocation, ...]:
         asked = {"hospital": hospital_id, "since": since}
@@ -226,8 +258,28 @@ class FactReader:
         return tuple(mapping.revocation(row) for row in found)
 
 
+def _states(listed: Sequence[tuple[str, int, int | None]]) -> tuple[EngagementState, ...]:
+    states = {
+        kind: EngagementState(kind=EngagementKind(kind), in_force=in_force, accepted=accepted)
+        for kind, in_force, accepted in listed
+    }
+    return tuple(states[kind] for kind in EngagementKind if kind in states)
+
+
+def _occurrence(window_id: WindowId, occurrence_id: str, start: str, end: str) -> Occurrence:
+    return Occurrence(
+        id=OccurrenceId(occurrence_id), window_id=window_id, start=instant(start), end=instant(end)
+    )
+
+
 def _part(row: Row[*tuple[Any, ...]], prefix: str) -> SimpleNamespace:
+    return SimpleNamespace(**{name: row[place] for name, place in _places(row._fields, prefix)})
+
+
+@cache
+def _places(fields: tuple[str, ...], prefix: str) -> tuple[tuple[str, int], ...]:
+    """Return the columns that are labelled with *prefix*, and where they stand: looked for once a query, not once a row."""
     start = f"{prefix}_"
-    return SimpleNamespace(
-        **{name.removeprefix(start): value for name, value in row._mapping.items() if name.startswith(start)}  # noqa: SLF001 - Row's documented mapping
+    return tuple(
+        (name.removeprefix(start), place) for place, name in enumerate(fields) if name.startswith(start)
     )

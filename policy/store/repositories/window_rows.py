@@ -1,7 +1,7 @@
 """Puts windows together from their tables, however many, in two queries."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -19,15 +19,14 @@ async def assemble(
     hospital_id: HospitalId,
     rows: Sequence[Row[Any]],
     wanted: Select[*tuple[Any, ...]] | None = None,
-    told: Mapping[str, Any] | None = None,
 ) -> list[Window]:
     """Return the windows of *rows*, in their order, each with what it names and its occurrences.
 
-    All of them, or those that *wanted* gives, which asks for ``windows`` of ``hospital`` and is *told* the rest.
+    All of them, or those that *wanted* gives, which asks for ``windows`` of ``hospital``.
     """
     if not rows:
         return []
-    asked = {**(told or {}), "hospital": hospital_id, "windows": [row.id for row in rows]}
+    asked = {"hospital": hospital_id, "windows": [row.id for row in rows]}
     named: dict[tuple[str, str], list[str]] = defaultdict(list)
     for member in await connection.execute(_members(), asked):
         named[member.kind, member.window_id].append(member.name)
