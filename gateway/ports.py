@@ -38,8 +38,8 @@ class Access(Protocol):
         """End the leases that an earlier process of this *node* left open."""
         ...
 
-    async def session_closed(self, session_id: SessionId, reason: str) -> None:
-        """Give the lease back."""
+    async def session_closed(self, hospital_id: HospitalId, session_id: SessionId, reason: str) -> None:
+        """Give the lease back; those of many at once go together."""
         ...
 
     async def heartbeat(self, node: str) -> None:

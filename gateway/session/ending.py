@@ -1,23 +1,20 @@
 """The end of a session: signals, a word to the person, both legs closed, the trace signed; always bounded."""
 
 import asyncio
-from collections.abc import MutableMapping
 from datetime import datetime
 from typing import Protocol
 
 import structlog
 
 from gateway.journal import GatewayJournal
-from gateway.ports import Access
 from gateway.session.bridge import Relay
 from gateway.session.known import speak_of
+from gateway.session.leases import Leases
 from gateway.session.live import Session
 from gateway.session.parting import PROCESS_SECONDS
 from gateway.session.port_relay import PortRelay
 from gateway.session.reasons import EndReason
 from policy.domain.access import Finding
-from policy.domain.ids import SessionId
-from policy.errors import PolicyError
 from recorder.errors import RecorderError
 from recorder.trace.instants import text as instant
 
@@ -39,15 +36,14 @@ async def end_session(
     reason: EndReason,
     message: str,
     *,
-    access: Access,
     journal: GatewayJournal,
     hang_up: HangUp,
-    kept: MutableMapping[SessionId, EndReason],
+    leases: Leases,
 ) -> None:
     """End *session*, whose ``ending`` is already set, and tell everybody.
 
     *message* goes to each of the person's channels; *hang_up* closes her connection once they are closed, and is
-    given it where none of them could show it. A lease that policy does not take back now is put into *kept*.
+    given it where none of them could show it.
     Never raises: each step is taken whatever became of the one before.
     """
     speak_of(session.grant)
@@ -76,7 +72,7 @@ async def end_session(
     finally:
         if session.opened:  # else the person reads on her channel why nothing opened
             hang_up("" if any(isinstance(relay, Relay) for relay in relays) else message)
-        await _close_books(session, reason, access, journal, kept)
+        await _close_books(session, reason, journal, leases)
         _log.info("session.closed", reason=reason.value)
         session.ended.set()
 
@@ -111,9 +107,8 @@ async def _leave(relays: list[Relay | PortRelay]) -> None:
 async def _close_books(
     session: Session,
     reason: EndReason,
-    access: Access,
     journal: GatewayJournal,
-    kept: MutableMapping[SessionId, EndReason],
+    leases: Leases,
 ) -> None:
     told = [_told(finding) for finding in session.ended_by]
     details: dict[str, object] = {"failed": told} if told else {}
@@ -124,12 +119,7 @@ async def _close_books(
             _log.error("recording.close_failed", error=str(error))
     moved = session.moved.due(ending=True) or {}
     await journal.quietly("session.closed", session.grant, {"reason": reason.value, **details, **moved})
-    try:
-        await access.session_closed(session.grant.session_id, reason.value)
-    except PolicyError as error:
-        # It would count as hers for as long as this gateway lives: given back as soon as it can be.
-        kept[session.grant.session_id] = reason
-        _log.error("session.lease_kept", error=str(error))
+    await leases.give_back(session.grant, reason.value)
 
 
 def _told(finding: Finding) -> dict[str, object]:

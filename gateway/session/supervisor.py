@@ -14,6 +14,7 @@ from gateway.session.channels import still_allowed
 from gateway.session.ending import HangUp, end_session
 from gateway.session.keeping import TraceWatch
 from gateway.session.known import known_by
+from gateway.session.leases import Leases
 from gateway.session.live import Session
 from gateway.session.notices import is_extension, notice
 from gateway.session.port_relay import PortRelay
@@ -22,7 +23,7 @@ from gateway.session.transfer.command import Refused
 from policy.clock import Clock
 from policy.domain.access import Denial, Held
 from policy.domain.events import PolicyEvent
-from policy.domain.ids import PersonId, SessionId
+from policy.domain.ids import PersonId
 from policy.errors import PolicyError
 
 WARNINGS = (10, 5, 1)
@@ -73,7 +74,7 @@ class Supervisor:
         self._sessions: dict[Session, HangUp] = {}
         self._alive: dict[Session, Callable[[], Awaitable[bool]]] = {}
         self._ends: set[asyncio.Task[None]] = set()
-        self._kept: dict[SessionId, EndReason] = {}
+        self._leases = Leases(access, node)
         self._loops: list[asyncio.Task[None]] = []
         self._cursor: int | None = None
         self._unreadable_since: float | None = None
@@ -150,10 +151,9 @@ class Supervisor:
             session,
             reason,
             message,
-            access=self._access,
             journal=self._journal,
             hang_up=hang_up,
-            kept=self._kept,
+            leases=self._leases,
         )
         task = asyncio.get_running_loop().create_task(work)
         self._ends.add(task)
@@ -375,10 +375,7 @@ class Supervisor:
     async def _beat(self) -> None:
         while not await self._stopped_within(HEARTBEAT_SECONDS):
             try:
-                await self._access.heartbeat(self._node)
-                for session_id, reason in list(self._kept.items()):
-                    await self._access.session_closed(session_id, reason.value)
-                    del self._kept[session_id]
+                await self._leases.renew()
             except PolicyError as error:
                 _log.warning("lease.heartbeat_failed", error=str(error))
 

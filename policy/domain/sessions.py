@@ -50,3 +50,13 @@ class LiveSession:
     state: SessionState
     closed_at: datetime | None
     end_reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """The end of a session: when (aware UTC), and the gateway's code for why."""
+
+    hospital_id: HospitalId
+    session_id: SessionId
+    at: datetime
+    reason: str

@@ -13,7 +13,7 @@ from policy.domain.ids import HospitalId, PersonId, SessionId
 from policy.domain.people import Factor
 from policy.domain.posts import post_of
 from policy.domain.proofs import KeyStanding, ProvedLogin
-from policy.domain.sessions import Earlier, LiveSession
+from policy.domain.sessions import Closing, Earlier, LiveSession
 from policy.domain.ways import Way
 from policy.engine.decide import decide
 from policy.engine.explain import explain
@@ -21,6 +21,7 @@ from policy.engine.openings import openings
 from policy.engine.recheck import recheck
 from policy.engine.ways import ways
 from policy.errors import Conflict, NotFound, PolicyUnavailable
+from policy.services.closings import Closings
 from policy.services.key_standings import KeyStandings
 from policy.settings import PolicySettings
 from policy.store.database import Database
@@ -42,6 +43,7 @@ class AccessService:
         self._clock = clock
         self._settings = settings
         self._standings = KeyStandings()
+        self._closings = Closings(self._close)
 
     async def decide(self, request: AccessRequest) -> Grant | Denial:
         """Answer *request* now; raises NotFound for an unknown person."""
@@ -171,10 +173,19 @@ class AccessService:
         if any(post_of(source) != post_of(grant.source) for source in sources.get(person.id, ())):
             raise Conflict("a session of hers is open at another post")
 
-    async def session_closed(self, session_id: SessionId, reason: str) -> None:
-        """Give the lease of a session back; *reason* is the gateway's code. A second time changes nothing."""
+    async def session_closed(self, hospital_id: HospitalId, session_id: SessionId, reason: str) -> None:
+        """Give the lease of a session back; *reason* is the gateway's code. A second time changes nothing.
+
+        Those that end together share a transaction, however many they are.
+        """
+        at = self._clock.now()
+        await self._closings.add(
+            Closing(hospital_id=hospital_id, session_id=session_id, at=at, reason=reason)
+        )
+
+    async def _close(self, closings: Sequence[Closing]) -> None:
         async with self._deadline(), self._database.unit_of_work(None, self._clock) as work:
-            await work.leases.close(session_id, self._clock.now(), reason)
+            await work.leases.close(closings)
 
     async def sessions(
         self, hospital_id: HospitalId, *, ended_since: datetime | None = None

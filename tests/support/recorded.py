@@ -120,7 +120,7 @@ def leased(house: House) -> Iterator[Going]:
     house.run(access.session_opened(grant, "gw1"))
     with going(house, grant.session_id) as session:
         yield session
-    house.run(access.session_closed(grant.session_id, "left"))
+    house.run(access.session_closed(grant.hospital_id, grant.session_id, "left"))
 
 
 def beat(house: House) -> None:

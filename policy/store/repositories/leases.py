@@ -4,15 +4,28 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Row, ScalarSelect, func, insert, select, text, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Row,
+    ScalarSelect,
+    Update,
+    bindparam,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.access import Grant, RevocationScope
 from policy.domain.ids import HospitalId, PersonId, SessionId
-from policy.domain.sessions import Earlier, LiveSession, SessionState
+from policy.domain.sessions import Closing, Earlier, LiveSession, SessionState
 from policy.store import tables as t
 
 _s = t.sessions.c
@@ -137,13 +150,13 @@ class Leases:
             return None
         return Earlier(number=len(rows) + 1, closed_at=last.closed_at, end_reason=last.end_reason)
 
-    async def close(self, session_id: SessionId, at: datetime, reason: str) -> bool:
-        """End the session; tell whether it was open."""
-        where = (_s.id == session_id) & _s.closed_at.is_(None)
-        done = await self._connection.execute(
-            update(t.sessions).where(where).values(closed_at=at, end_reason=reason)
-        )
-        return done.rowcount == 1
+    async def close(self, closings: Sequence[Closing]) -> None:
+        """End these sessions, those that are open."""
+        told = [
+            {"in": one.hospital_id, "which": one.session_id, "at": one.at, "why": one.reason}
+            for one in closings
+        ]
+        await self._connection.execute(_close(), told)
 
     async def list(
         self,
@@ -204,6 +217,12 @@ class Leases:
             where &= column == target
         newest = select(_s.opened_at).where(where).order_by(_s.opened_at.desc()).limit(1)
         return (await self._connection.execute(newest)).scalar()
+
+
+@cache
+def _close() -> Update:
+    where = (_s.hospital_id == bindparam("in")) & (_s.id == bindparam("which")) & _s.closed_at.is_(None)
+    return update(t.sessions).where(where).values(closed_at=bindparam("at"), end_reason=bindparam("why"))
 
 
 def _session(row: Row[Any]) -> LiveSession:

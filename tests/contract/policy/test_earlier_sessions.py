@@ -25,9 +25,9 @@ async def test_a_session_is_told_of_the_last_one_of_its_intervention(
     _, beside = await opened(world, clock)
     assert beside == Earlier(number=2, closed_at=None, end_reason=None)
     clock.advance(timedelta(minutes=1))
-    await world.services.access.session_closed(first.session_id, "idle")
+    await world.services.access.session_closed(first.hospital_id, first.session_id, "idle")
     last, _ = await opened(world, clock)
-    await world.services.access.session_closed(last.session_id, "lost")
+    await world.services.access.session_closed(last.hospital_id, last.session_id, "lost")
     ended = clock.now()
     _, after = await opened(world, clock)
     assert after == Earlier(number=4, closed_at=ended, end_reason="lost")
@@ -36,7 +36,7 @@ async def test_a_session_is_told_of_the_last_one_of_its_intervention(
 async def test_another_intervention_begins_anew(world: World, clock: ManualClock) -> None:
     """Sessions of another window's intervention are none of this one's."""
     grant, _ = await opened(world, clock)
-    await world.services.access.session_closed(grant.session_id, "left")
+    await world.services.access.session_closed(grant.hospital_id, grant.session_id, "left")
     await world.services.windows.cancel(world.who("dsi"), world.id, world.window.id, reason="Reportée")
     await world.add_window()
     _, before = await opened(world, clock)

@@ -17,7 +17,7 @@ async def work(world: World, clock: ManualClock) -> None:
     grant = await world.grant()
     await access.session_opened(grant, "n1")
     clock.advance(timedelta(minutes=10))
-    await access.session_closed(grant.session_id, "left")
+    await access.session_closed(grant.hospital_id, grant.session_id, "left")
 
 
 async def test_a_report_is_due_then_filed_then_acknowledged(world: World, clock: ManualClock) -> None:

@@ -241,7 +241,7 @@ def test_a_cut_needs_a_reason_and_ends_the_session(house: House) -> None:
         asked_for = client.get(f"{path}?cut=1").text
         assert "The cut is asked for" in asked_for
         assert f'href="{path}/cut"' not in asked_for
-        house.run(world.services.access.session_closed(grant.session_id, "cut"))
+        house.run(world.services.access.session_closed(grant.hospital_id, grant.session_id, "cut"))
         over = client.get(f"{path}?cut=1").text
         assert "Its window stays open" in over
         assert "The cut is asked for" not in over

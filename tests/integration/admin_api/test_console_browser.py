@@ -191,4 +191,4 @@ def test_a_cut_is_confirmed_over_the_screen_and_the_list_follows(house: House, c
         since = house.clock.now() - timedelta(minutes=5)
         made = house.run(world.services.revocations.list(world.who("dsi"), world.id, since))
         assert made[-1].reason == "Écran figé"
-    house.run(world.services.access.session_closed(grant.session_id, "cut"))
+    house.run(world.services.access.session_closed(grant.hospital_id, grant.session_id, "cut"))

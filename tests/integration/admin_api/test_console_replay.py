@@ -165,7 +165,7 @@ def test_a_session_that_runs_is_not_read_yet(house: House) -> None:
     with signed_in(house, "rssi") as client:
         assert "read once the session is over" in client.get(f"/console/sessions/{grant.session_id}").text
         assert client.get(f"/console/sessions/{grant.session_id}/read").status_code in {404, 409}
-    house.run(house.world.services.access.session_closed(grant.session_id, "left"))
+    house.run(house.world.services.access.session_closed(grant.hospital_id, grant.session_id, "left"))
 
 
 def test_a_long_recording_s_pictures_are_drawn_apart(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,7 @@ def test_everything_is_cut_until_somebody_reopens(house: House, desks: tuple[Des
     assert alarms(house, rssi)["general_cut"]["over_at"] is not None
     assert rssi.run("sessions", "reopen", "--reason", "encore").exit_code != 0
     house.run(services.windows.cancel(house.world.who("dsi"), house.world.id, urgent.id, reason="fini"))
-    house.run(services.access.session_closed(grant.session_id, "cut"))
+    house.run(services.access.session_closed(grant.hospital_id, grant.session_id, "cut"))
 
 
 def test_an_exercise_times_each_gateway_and_is_kept(house: House, desks: tuple[Desk, Desk, Desk]) -> None:

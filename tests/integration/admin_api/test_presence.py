@@ -101,7 +101,7 @@ def test_what_goes_on_is_there_until_now(house: House) -> None:
     assert [item["state"] for item in now["items"]][-1] == "live"
     assert "still is" in now["answer"][-1]
     house.clock.advance(timedelta(minutes=5))
-    house.run(world.services.access.session_closed(SessionId(opened), "left"))
+    house.run(world.services.access.session_closed(world.id, SessionId(opened), "left"))
     assert opened not in [item["id"] for item in asked(house, device="scan01")["items"]]
     earlier = asked(house, device="scan01", at=(START + timedelta(minutes=1)).isoformat())
     assert {item["id"]: item["state"] for item in earlier["items"]}[opened] == "ended"

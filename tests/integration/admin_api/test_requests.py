@@ -99,7 +99,7 @@ def test_a_report_is_read_and_acknowledged(house: House, tmp_path: Path) -> None
         await services.access.heartbeat("n1")
         grant = await world.grant()
         await services.access.session_opened(grant, "n1")
-        await services.access.session_closed(grant.session_id, "left")
+        await services.access.session_closed(grant.hospital_id, grant.session_id, "left")
 
     house.run(work())
     denis = Desk(house, tmp_path, "denis")
