@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from ecluse import logs
+from ecluse import allocator, logs
 from ecluse import settings as configuration
 from ecluse.errors import EcluseError, StartError
 from ecluse.private_files import exposed_mode, replaceable
@@ -52,6 +52,7 @@ def started(program: str) -> Iterator[None]:
     # a connection is a file: what the system grants, and not the thousand that it begins with
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    allocator.bound()
     logs.configure("info")
     try:
         yield
@@ -68,7 +69,11 @@ def _tell(program: str, error: EcluseError) -> None:
 
 
 async def _run(serve: Serve, settings: Settings) -> None:
-    await serve(settings)
+    returning = asyncio.create_task(allocator.keep_returning())
+    try:
+        await serve(settings)
+    finally:
+        returning.cancel()
 
 
 def check_secrets(paths: Iterable[Path]) -> None:

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import zstandard
-
+from recorder.capture.compressors import Compressors
 from recorder.capture.segments import Borders
 from recorder.ports import Now
 from recorder.seal.encryption import Clear, Suite
@@ -20,17 +19,7 @@ from recorder.trace.frames import Frame, FrameType
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-ZSTD_LEVEL = 1
-
-
-class _ThreadTools(threading.local):
-    """A compressor a thread: records are independent, so memory follows threads and not sessions."""
-
-    def __init__(self) -> None:
-        self.compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
-
-
-_tools = _ThreadTools()
+_compressors = Compressors()
 
 
 _STREAMS = {FrameType.INPUT: "input", FrameType.OUTPUT: "output"}
@@ -118,7 +107,8 @@ class TraceWriter:
             return
         sealing, mark = (self._suite, 0) if sealed else (_OPEN, records.OPEN)
         plain = frames.encode(kept)
-        flags, content = records.compress(_tools.compressor, plain)
+        with _compressors.one() as compressor:
+            flags, content = records.compress(compressor, plain)
         head = records.record_head(
             len(content) + sealing.overhead, self.sequence + 1, instants.to_ns(self._now()), flags | mark
         )
