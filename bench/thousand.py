@@ -1,7 +1,7 @@
 """``python -m bench.thousand``: many idle sessions on one gateway, what they hold of its memory, and their window's end.
 
-The gateway is this process, with its stores in files; clients and device are another one, so that only the gateway's own
-memory and CPU are seen. Twenty people log in and jump to the device by fifty connections each: a session for each one.
+The gateway is this process, its databases in PostgreSQL or SQLite, its traces in a folder; clients and device are another
+process, so that only the gateway's own memory and CPU are seen. Twenty people log in and jump to the device by fifty connections each: a session for each one.
 Then the clock is moved to the end of the window. Asserts nothing.
 """
 
@@ -13,12 +13,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import asyncssh
+from sqlalchemy import Engine, event
 
 from bench.clients import ROOT
 from bench.processes import machine, resident
@@ -28,6 +30,7 @@ from policy.domain.devices import AccountMethod
 from policy.domain.interventions import InterventionKind
 from policy.domain.people import Role
 from policy.vault.secret import Secret
+from tests.support import postgres
 from tests.support.bastion import Bastion, running_bastion
 from tests.support.hostile_device import PASSWORD, Welcoming
 from tests.support.raw_client import Answering
@@ -44,12 +47,21 @@ def main() -> None:
     """Measure, or be the clients and the device where the first line of standard input says so."""
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--sessions", type=int, default=1000)
+    asked.add_argument("--database", choices=("sqlite", "postgresql"), default="postgresql")
     asked.add_argument("--crowd", action="store_true", help=argparse.SUPPRESS)
     given = asked.parse_args()
-    asyncio.run(_crowd() if given.crowd else _measure(given.sessions))
+    if given.crowd:
+        asyncio.run(_crowd())
+        return
+    server = postgres.start(durable=True) if given.database == "postgresql" else None
+    try:
+        asyncio.run(_measure(given.sessions, server))
+    finally:
+        if server is not None:
+            server.stop()
 
 
-async def _measure(sessions: int) -> None:
+async def _measure(sessions: int, server: postgres.Postgres | None) -> None:
     print(machine())
     logs.configure("error", sys.stderr)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -60,9 +72,12 @@ async def _measure(sessions: int) -> None:
     )  # fmt: skip
     try:
         with tempfile.TemporaryDirectory() as folder:
+            policy, traces = (None, None) if server is None else [server.url(server.create()) for _ in "ab"]
             async with running_bastion(
                 Path(folder) / "bastion",
                 world_settings={"session_limit": sessions},
+                database_url=policy,
+                recorder_settings={} if traces is None else {"catalog_url": traces},
                 max_inner_connections=JUMPS,
                 idle_connection_seconds=LONGEST * 10,
             ) as bastion:
@@ -93,9 +108,14 @@ async def _seat_and_cut(bastion: Bastion, crowd: asyncio.subprocess.Process, ses
     print(f"{there} sessions seated in {seated:.0f} s, {cost / there * 1000:.0f} ms of CPU each")
     print(f"memory: {held / there / KIB:.0f} KiB each, {held / KIB / KIB:.0f} MiB in all")
     rested, from_then = time.process_time(), time.monotonic()
-    await asyncio.sleep(4 * SETTLE_SECONDS)
-    idle = (time.process_time() - rested) / (time.monotonic() - from_then)
-    print(f"CPU while all are idle: {idle * 100:.0f} % of a core")
+    with counted() as statements:
+        await asyncio.sleep(4 * SETTLE_SECONDS)
+    rest = time.monotonic() - from_then
+    idle = (time.process_time() - rested) / rest
+    a_minute = len(statements) / rest * 60
+    print(
+        f"while all are idle: {idle * 100:.0f} % of a core, {a_minute:.0f} statements a minute of all together"
+    )
     worked, began = time.process_time(), time.monotonic()
     crowd.stdin.write(b"\n")
     keys = await _said(crowd)
@@ -106,15 +126,31 @@ async def _seat_and_cut(bastion: Bastion, crowd: asyncio.subprocess.Process, ses
     end = window.occurrences[0].end
     worked, began = time.process_time(), time.monotonic()
     bastion.clock.advance(end - bastion.clock.now() + timedelta(milliseconds=1))
-    async with asyncio.timeout(LONGEST):
-        closed = [at - began for at in await _said(crowd)]
-        await eventually(lambda: not bastion.gateway.sessions, LONGEST)
+    with counted() as statements:
+        async with asyncio.timeout(LONGEST):
+            closed = [at - began for at in await _said(crowd)]
+            await eventually(lambda: not bastion.gateway.sessions, LONGEST)
     took = time.monotonic() - began
     parts = (1, 50, 99)
     each = ", ".join(f"{part} % in {percentile(closed, part):.1f} s" for part in parts)
     print(f"window's end, connections closed: {each}, the last in {closed[-1]:.1f} s")
-    print(f"all traces signed, leases and journal written in {took:.1f} s")
+    print(f"all traces signed, leases and journal written in {took:.1f} s; {len(statements)} statements")
     print(f"{(time.process_time() - worked) / there * 1000:.0f} ms of CPU each")
+
+
+@contextmanager
+def counted() -> Iterator[list[str]]:
+    """Collect the statements that this process sends to its databases."""
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
 
 
 def _own() -> int:

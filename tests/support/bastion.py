@@ -24,7 +24,7 @@ from recorder.seal.signing import PublicKey
 from recorder.trace.frames import Frame, FrameType
 from recorder.trace.header import TraceHeader
 from tests.support.policy_databases import own_world
-from tests.support.policy_world import World
+from tests.support.policy_world import World, make_world
 from tests.support.ssh_client import SshClient
 from tests.support.traces import prepare, stored
 from tests.support.waiting import answered, eventually
@@ -130,22 +130,23 @@ async def running_bastion(
     networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128"),
     recorder_settings: dict[str, Any] | None = None,
     world_settings: dict[str, Any] | None = None,
+    database_url: str | None = None,
     **gateway_settings: Any,
 ) -> AsyncIterator[Bastion]:
     """Start everything in *directory* and stop it at the end, the device with its processes last.
 
     *device_uid* is the device's account's own user number, for root; *world_settings* go to ``make_world``.
+    *database_url*: an empty database for policy, instead of SQLite.
     """
     clock = ManualClock(NOON)
     directory.mkdir(parents=True, exist_ok=True)
     device = await DemoDevice.start(directory / "scan01", "scan01", extra_config=sshd_config, uid=device_uid)
     secret = device.account.private_key if by_key else device.account.password
-    world = await own_world(
-        directory,
-        clock,
-        networks=networks,
-        **(world_settings or {}),
-    )
+    traits = {"networks": networks, **(world_settings or {})}
+    if database_url is None:
+        world = await own_world(directory, clock, **traits)
+    else:
+        world = await make_world(database_url, clock, keyring_directory=directory / "keyring", **traits)
     method = AccountMethod.KEY if by_key else AccountMethod.PASSWORD
     await world.stand_at(device.host, device.port, device.host_key_public, method, Secret(secret or ""))
     made = await prepare(directory / "traces", **(recorder_settings or {}))

@@ -30,16 +30,19 @@ _SPEED = {
     "shared_buffers": "32MB",
 }
 """Nothing survives the server anyway; what is compared with the other database is what it answers."""
+_DURABLE = {"jit": "off"}
+"""As it is installed: where what it costs is measured."""
 
 
 class Postgres:
     """A server of our own, which dies with this process whatever happens to it."""
 
-    def __init__(self, binaries: Path) -> None:
-        """Make a cluster in a temporary directory and start it."""
+    def __init__(self, binaries: Path, *, durable: bool = False) -> None:
+        """Make a cluster in a temporary directory and start it; a *durable* one waits for its disk."""
         self._binaries = binaries
+        self._settings = _DURABLE if durable else _SPEED
         # a database is some three hundred files, made and removed for a single test
-        self._directory = temporary_folder("pg", place())
+        self._directory = temporary_folder("pg", None if durable else place())
         self._count = 0
         self._shell: subprocess.Popen[str] | None = None
         self._as = _unprivileged(self._directory)
@@ -118,7 +121,7 @@ class Postgres:
                     *self._as,
                     str(self._binaries / "postgres"),
                     *("-D", str(self._directory / "data"), "-k", str(self._directory), "-h", ""),
-                    *(word for name, value in _SPEED.items() for word in ("-c", f"{name}={value}")),
+                    *(word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")),
                 ],
                 stdout=log,
                 stderr=log,
@@ -200,12 +203,12 @@ def find_binaries() -> Path | None:
     )
 
 
-def start() -> Postgres:
-    """Start a server of one's own; skips the test where this machine has none to start."""
+def start(*, durable: bool = False) -> Postgres:
+    """Start a server of one's own, *durable* or fast; skips the test where this machine has none to start."""
     binaries = find_binaries()
     if binaries is None:
         pytest.skip("no PostgreSQL server on this machine: install the postgresql package to run this test")
-    return Postgres(binaries)
+    return Postgres(binaries, durable=durable)
 
 
 @functools.cache

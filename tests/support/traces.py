@@ -82,16 +82,16 @@ async def prepare(folder: Path, **settings: Any) -> RecorderSettings:
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "signing.pem").exists():
         generate_key(folder / "signing.pem")
-    url = f"sqlite:///{folder}/traces.db"
-    await trace_schema(url)
     values: dict[str, Any] = {
         "spool": folder / "spool",
         "store": folder / "traces",
         "signing_key_path": folder / "signing.pem",
-        "catalog_url": url,
+        "catalog_url": f"sqlite:///{folder}/traces.db",
         "min_free_bytes": 0,
+        **settings,
     }
-    return RecorderSettings(**{**values, **settings})
+    await trace_schema(values["catalog_url"])
+    return RecorderSettings(**values)
 
 
 @asynccontextmanager
