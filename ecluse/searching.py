@@ -7,6 +7,7 @@ from policy.services import Services
 from recorder.audit.events import SecurityEvent
 from recorder.audit.journal import Journal
 from recorder.ports import TraceStore
+from recorder.replay.cache import ReplayCache
 from recorder.seal.ring import ReaderRing
 from recorder.search.indexer import Indexer
 from recorder.search.rendering import Bounds
@@ -51,4 +52,7 @@ def search_of(
         now=built.clock.now,
         bounds=Bounds(cpu_seconds=chosen.cpu_seconds, memory_mib=chosen.memory_mib, text_mib=chosen.text_mib),
         tell=tell,
+        replays=ReplayCache(settings.search_folder / "replay", chosen.replay_mib << 20)
+        if chosen.replay_mib
+        else None,
     )

@@ -361,7 +361,8 @@ class SearchSection(Section):
     """The index of what was on screen. ``folder`` is the console's user's alone; it holds what traces hold, unsealed.
 
     Rendering one trace may use ``cpu_seconds`` of processor time at the lowest priority, ``memory_mib`` of address
-    space, and put ``text_mib`` of text into the index; what is over that is not found, and said so.
+    space, and put ``text_mib`` of text into the index; what is over that is not found, and said so. ``replay_mib`` of long
+    recordings are kept cut for the player, each sealed as its trace is; 0 keeps none.
     """
 
     enabled: bool = True
@@ -369,6 +370,7 @@ class SearchSection(Section):
     cpu_seconds: Annotated[int, Field(ge=1, le=3600)] = 60
     memory_mib: Annotated[int, Field(ge=256)] = 1024
     text_mib: Annotated[int, Field(ge=1, le=1024)] = 16
+    replay_mib: Annotated[int, Field(ge=0)] = 4096
 
 
 class VaultSection(Section):

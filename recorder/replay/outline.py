@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, Self
 
 from recorder.errors import TraceFormatError
 from recorder.replay.asciicast import Event
+from recorder.replay.neutral import neutralise
+from recorder.replay.timeline import Raw, Teller
 from recorder.trace.frames import Frame, FrameType, facts
 
 PAUSE_US = 2_000_000
@@ -45,12 +48,18 @@ class Mark:
     Attributes:
         at_us: Microseconds since the trace was opened.
         kind: What it tells of.
-        text: In the teller's words, harmless.
+        text: In the words of the teller whose events these were, harmless.
+        frame: What it was made from, for another teller.
     """
 
     at_us: int
     kind: MarkKind
     text: str
+    frame: Frame
+
+    def told(self, teller: Teller) -> str:
+        """The mark in that teller's words, harmless."""
+        return neutralise(teller.event(self.frame))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +131,48 @@ class Outline:
         """Where each pause ends, and how much is cut until there, in seconds."""
         return [(end / 1_000_000, cut / 1_000_000) for end, cut in zip(self._ends, self._cuts, strict=True)]
 
+    def to_json(self) -> dict[str, Any]:
+        """All of it but the marks' words, as JSON has it."""
+        frames = [
+            [
+                mark.at_us,
+                mark.frame.type,
+                mark.frame.channel,
+                mark.frame.at_ns,
+                base64.b64encode(mark.frame.payload).decode(),
+            ]
+            for mark in self.marks
+        ]
+        return {
+            "columns": self.columns,
+            "rows": self.rows,
+            "duration_us": self.duration_us,
+            "size": self.size,
+            "untold": self.untold,
+            "ends": self._ends,
+            "cuts": self._cuts,
+            "marks": frames,
+        }
+
+    @classmethod
+    def from_json(cls, told: dict[str, Any]) -> Self:
+        """The outline that `to_json` told. Raises KeyError, TypeError or ValueError where it is none."""
+        made = cls(int(told["columns"]), int(told["rows"]))
+        raw = Raw()
+        for at_us, kind, channel, at_ns, payload in told["marks"]:
+            frame = Frame(FrameType(kind), int(channel), int(at_ns), base64.b64decode(payload))
+            made._mark(Event(int(at_us), "m", neutralise(raw.event(frame)), frame), frame)
+        made.duration_us, made.size = int(told["duration_us"]), int(told["size"])
+        made.untold = int(told["untold"])
+        made._ends, made._cuts = [int(one) for one in told["ends"]], [int(one) for one in told["cuts"]]
+        return made
+
     def _mark(self, event: Event, frame: Frame) -> None:
         if len(self.marks) >= MOST_MARKS:
             self.untold += 1
             return
         told = _told(frame)
-        self.marks.append(Mark(event.at_us, _kind(frame, told), event.data))
+        self.marks.append(Mark(event.at_us, _kind(frame, told), event.data, frame))
         if frame.type is FrameType.FILE:
             self.transfers.append(Transfer(event.at_us, told))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,13 +17,13 @@ import zstandard
 
 from recorder.errors import TraceFormatError
 from recorder.replay.asciicast import Event, perform
-from recorder.replay.outline import Outline
+from recorder.replay.outline import Mark, Outline
 from recorder.replay.reader import TraceReader
 from recorder.replay.timeline import Teller
 
 SEGMENT: Final = 256 << 10
 """About how many bytes a piece has; it ends at the next moment."""
-CAUGHT_UP: Final = 24 << 20
+CAUGHT_UP: Final = 8 << 20
 """About how many bytes of output a player is given to draw a picture itself, where none is drawn yet."""
 MOST: Final = 512 << 20
 """About how many bytes a recording may have to be shown in a browser at all."""
@@ -47,24 +47,28 @@ class RecordingTooLong(TraceFormatError):
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One piece: when it begins, and what happened in it, packed.
+    """One piece: when it begins, and what happened in it.
 
     Attributes:
         start_us: Microseconds since the trace was opened; 0 for the first.
-        packed: zstd of a JSON list of `Happening`.
         size: About how many bytes happened.
         resized: Whether the terminal's size changed in it.
+        marks: How many marks come before it.
+        packed: Gives what happened as zstd of a JSON list of `Happening`, marks in the format's own words. May block.
+        held: Bytes of memory that it takes.
     """
 
     start_us: int
-    packed: bytes
     size: int
     resized: bool
+    marks: int
+    packed: Callable[[], bytes]
+    held: int = 0
 
     @property
     def text(self) -> bytes:
         """What happened, as JSON."""
-        return zstandard.ZstdDecompressor().decompress(self.packed)
+        return zstandard.ZstdDecompressor().decompress(self.packed())
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,47 +82,59 @@ class Picture:
 
 @dataclass(slots=True)
 class Recording:
-    """A whole trace, ready for a player but for the pictures of its later pieces."""
+    """A whole trace, ready for a player but, where there is no ``picture``, for those of its later pieces.
+
+    Attributes:
+        outline: What happened besides output.
+        segments: The pieces.
+        picture: Gives what a piece begins with, by its number. Blocks.
+    """
 
     outline: Outline
     segments: list[Segment] = field(default_factory=list)
+    picture: Callable[[int], Picture] | None = None
 
     @property
     def size(self) -> int:
-        """Bytes that it takes."""
-        return sum(len(one.packed) for one in self.segments)
+        """Bytes of memory that it takes."""
+        return sum(one.held for one in self.segments)
 
     @property
     def end_us(self) -> int:
         """When a player's time ends: after the beginning of the last piece, which a player asks for."""
         return max(self.outline.duration_us, self.segments[-1].start_us + 1)
 
-    def index(self, *, short: bool) -> dict[str, Any]:
-        """The player's index; *short* cuts the pauses. Addresses are relative: ``0.json``, ``1.json``."""
+    def index(self, teller: Teller, *, short: bool) -> dict[str, Any]:
+        """The player's index, marks in the words of *teller*; *short* cuts the pauses. Addresses are relative: ``0.json``, ``1.json``."""
         outline, at = self.outline, _clock(self.outline, short=short)
         suffix = "?pauses=short" if short else ""
         return {
             "version": 1,
             "duration": at(self.end_us),
             "term": {"cols": outline.columns, "rows": outline.rows},
-            "markers": [[at(mark.at_us), mark.text] for mark in outline.marks],
+            "markers": [[at(mark.at_us), mark.told(teller)] for mark in outline.marks],
             "segments": [
                 {"start": at(one.start_us), "url": f"{number}.json{suffix}"}
                 for number, one in enumerate(self.segments)
             ],
         }
 
-    def piece(self, number: int, picture: Picture, *, short: bool) -> bytes:
+    def piece(self, number: int, picture: Picture, teller: Teller, *, short: bool) -> bytes:
         """Piece *number* as the player reads it (JSON), which begins with *picture*.
 
         Raises:
             IndexError: There is none.
         """
-        text = self.segments[number].text
-        if short:
-            at = _clock(self.outline, short=True)
+        text, marks = self.segments[number].text, self._marks(number)
+        if short or marks:
+            at, told = _clock(self.outline, short=short), iter(marks)
             happened = [
-                [at(round(seconds * 1_000_000)), code, data] for seconds, code, data in json.loads(text)
+                [
+                    at(round(seconds * 1_000_000)),
+                    code,
+                    next(told).told(teller) if code == "m" else data,
+                ]
+                for seconds, code, data in json.loads(text)
             ]
             text = _json(happened)
         snapshot = {"cols": picture.columns, "rows": picture.rows, "init": picture.output}
@@ -137,17 +153,20 @@ class Recording:
             parts += [data for _, code, data in json.loads(one.text) if code == "o"]
         return Picture(known.columns, known.rows, "".join(parts))
 
+    def _marks(self, number: int) -> Sequence[Mark]:
+        after = self.segments[number + 1 : number + 2]
+        return self.outline.marks[self.segments[number].marks : after[0].marks if after else None]
+
     def first(self) -> Picture:
         """What the screen shows before anything did."""
         return Picture(self.outline.columns, self.outline.rows, "")
 
 
-def cut(reader: TraceReader, *, teller: Teller | None = None) -> Recording:
+def cut(reader: TraceReader) -> Recording:
     """The trace in pieces. Blocks; reads it whole.
 
     Args:
         reader: Stands at the trace's start.
-        teller: Whose words the marks are in; None: the format's own.
 
     Raises:
         RecordingTooLong: It has more output than a browser is given.
@@ -155,19 +174,19 @@ def cut(reader: TraceReader, *, teller: Teller | None = None) -> Recording:
         TraceFormatError: A frame cannot be read.
         TraceSealed: None of the reader's keys opens it.
     """
-    shown = perform(reader, teller=teller)
+    shown = perform(reader)
     outline = Outline(shown.head["term"]["cols"], shown.head["term"]["rows"])
-    made, here = Recording(outline), _Piece(0)
+    made, here = Recording(outline), _Piece(0, 0)
     size = packed = 0
     for event in shown.events:
-        untold = outline.untold
+        untold, marks = outline.untold, len(outline.marks)
         outline.add(event)
         if event.code == "x" or outline.untold > untold:
             continue
         if here.ends_before(event.at_us):
             made.segments.append(here.packed())
-            packed += len(made.segments[-1].packed)
-            here = _Piece(event.at_us)
+            packed += made.segments[-1].held
+            here = _Piece(event.at_us, marks)
         size += here.add(event)
         if size > MOST or packed > MOST_PACKED:
             raise RecordingTooLong("the recording is longer than a browser is given: download it")
@@ -178,8 +197,9 @@ def cut(reader: TraceReader, *, teller: Teller | None = None) -> Recording:
 
 
 class _Piece:
-    def __init__(self, start_us: int) -> None:
+    def __init__(self, start_us: int, marks: int) -> None:
         self.start_us = self.last_us = start_us
+        self.marks = marks
         self.size = 0
         self.happened: list[Happening] = []
 
@@ -206,7 +226,7 @@ class _Piece:
     def packed(self) -> Segment:
         packed = zstandard.ZstdCompressor(level=1).compress(_json(self.happened))
         resized = any(code == "r" for _, code, _ in self.happened)
-        return Segment(self.start_us, packed, self.size, resized)
+        return Segment(self.start_us, self.size, resized, self.marks, lambda: packed, len(packed))
 
     def _is_open(self) -> bool:
         last = next((data for _, code, data in reversed(self.happened) if code == "o"), "")

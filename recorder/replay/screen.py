@@ -8,9 +8,7 @@ device that breaks it ends this process and nothing else.
 from __future__ import annotations
 
 import json
-import os
 import re
-import resource
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
@@ -22,6 +20,7 @@ from pyte import charsets
 from pyte.screens import Char, Cursor
 from wcwidth import wcwidth
 
+from recorder.confinement import confine
 from recorder.replay.terminal import INSERTS, MAX_COMBINED, WRAPS, Terminal
 
 LOWEST_PRIORITY: Final = 15
@@ -198,9 +197,7 @@ def _style(cell: Char) -> str:
 
 def main() -> None:
     """Draw for whoever writes to standard input, until that ends."""
-    os.nice(LOWEST_PRIORITY)
-    resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    confine(nice=LOWEST_PRIORITY, cpu_seconds=MOST_SECONDS, memory_bytes=MOST_MEMORY)
     size = json.loads(sys.stdin.buffer.readline())
     drawing = Drawing(size["columns"], size["rows"])
     for line in sys.stdin.buffer:

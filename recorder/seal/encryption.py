@@ -8,6 +8,8 @@ from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from recorder.errors import TraceFormatError, TraceSealed
 
@@ -115,6 +117,11 @@ def suite(number: int, key: bytes | None = None) -> Suite:
     if number == AES_256_GCM:
         return Locked() if key is None else Aes256Gcm(key)
     raise TraceFormatError(f"suite {number} is unknown; this version knows 0 and 1")
+
+
+def derived(key: bytes, purpose: bytes) -> bytes:
+    """A key for something else that is made of a trace (HKDF, RFC 5869): who has no data key has none of these."""
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose).derive(key)
 
 
 def commitment(key: bytes) -> str:

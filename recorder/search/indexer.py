@@ -15,6 +15,7 @@ from sqlalchemy import func, select, tuple_
 
 from recorder.errors import ReaderKeyUnusable, RecorderError, StoreUnavailable, TraceNotFound, TraceSealed
 from recorder.ports import Now, TraceStore
+from recorder.replay.cache import ReplayCache
 from recorder.replay.reader import TraceReader
 from recorder.seal.encryption import CLEAR
 from recorder.seal.wrapping import SUFFIX, LockedKey, ReaderKey, data_key
@@ -63,6 +64,7 @@ class Indexer:
         now: Wall clock, aware UTC.
         bounds: What a trace may cost.
         tell: Told of what cannot be indexed, and that the index works again; it is an alarm's matter.
+        replays: Where what was rendered is kept cut for the player too, while it is at hand; None: nowhere.
     """
 
     def __init__(
@@ -76,10 +78,11 @@ class Indexer:
         now: Now,
         bounds: Bounds,
         tell: Tell | None = None,
+        replays: ReplayCache | None = None,
     ) -> None:
         self._database, self._folder, self._hospitals = database, folder, hospitals
         self._store, self._keys, self._now, self._bounds = store, keys, now, bounds
-        self._tell = tell
+        self._tell, self.replays = tell, replays
         self._failing: set[str] = set()
         self._walks: dict[str, _Walk] = {}
         self._anew: set[str] = set()
@@ -191,6 +194,8 @@ class Indexer:
             part = names[first : first + PAGE]
             known = set(part) - await asyncio.to_thread(index.unknown, part)
             gone += await asyncio.to_thread(index.forget, sorted(known)) if known else 0
+            if self.replays is not None:
+                await asyncio.to_thread(self.replays.forget, hospital_id, part)
         walk.purged = max((row.purged_at for row in rows), default=walk.purged)
         if gone:
             log.info("search.forgotten", hospital=hospital_id, traces=gone)
@@ -255,6 +260,8 @@ class Indexer:
             async with self._opened(header) as folder:
                 key = await asyncio.to_thread(self._key, folder, header)
                 rendered = await render(folder, key, self._bounds)
+                if self.replays is not None and rendered.state is not State.FAILED:
+                    await self._cut(self.replays, folder, header, key)
         except TraceNotFound:
             waits = "absent"
         except (StoreUnavailable, OSError):
@@ -276,6 +283,13 @@ class Indexer:
             why=rendered.why,
             passages=len(rendered.passages),
         )
+
+    async def _cut(self, replays: ReplayCache, folder: Path, header: TraceHeader, key: bytes | None) -> None:
+        """Cut a trace for the player while it is at hand; where that fails, who replays it waits a little."""
+        try:
+            await replays.make(folder, header, key)
+        except OSError as error:
+            log.warning("replay.not_kept", session=header.session_id, why=str(error)[:300])
 
     @asynccontextmanager
     async def _opened(self, header: TraceHeader) -> AsyncIterator[Path]:

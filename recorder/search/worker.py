@@ -8,8 +8,6 @@ another. It answers in lines of JSON: passages, and how it ended.
 from __future__ import annotations
 
 import json
-import os
-import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -17,13 +15,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from recorder.confinement import confine
 from recorder.errors import RecorderError, TraceSealed
 from recorder.replay.reader import TraceReader
 from recorder.search.extraction import extract
 from recorder.trace.frames import Frame, FrameType
 
 NICE: Final = 19
-FILES: Final = 64
 SPARE_SECONDS: Final = 10
 """How much later than it stops by itself it is stopped."""
 PIECE: Final = 32 * 1024
@@ -52,19 +50,6 @@ class Job:
     def to_json(self) -> bytes:
         """One line of JSON."""
         return json.dumps(asdict(self)).encode() + b"\n"
-
-
-def confine(job: Job) -> None:
-    """Bound this process for good."""
-    os.nice(NICE)
-    for what, most in (
-        (resource.RLIMIT_CPU, job.cpu_seconds + SPARE_SECONDS),
-        (resource.RLIMIT_AS, job.memory_bytes),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NOFILE, FILES),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(what, (most, most))
 
 
 def answers(job: Job) -> Iterator[str]:
@@ -122,7 +107,7 @@ def main() -> None:
     """Do the one job that standard input names."""
     told: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
     job = Job(**told)
-    confine(job)
+    confine(nice=NICE, cpu_seconds=job.cpu_seconds + SPARE_SECONDS, memory_bytes=job.memory_bytes)
     for line in answers(job):
         sys.stdout.write(line + "\n")
         sys.stdout.flush()  # what was rendered before a bound ends the process counts

@@ -37,6 +37,7 @@ from recorder.audit.feed import JournalFeed
 from recorder.audit.journal import Journal
 from recorder.proof.notary import Notary
 from recorder.proof.proofs import Proofs
+from recorder.replay.cache import ReplayCache
 from recorder.seal.places import ReaderPlaces
 from recorder.seal.signing import SigningKey, generate_key
 from recorder.search.indexer import Indexer
@@ -292,6 +293,7 @@ async def console_of(
         keys=lambda: (),
         now=clock.now,
         bounds=Bounds(),
+        replays=ReplayCache(directory / "search" / "replay", 1 << 30),
     )
     app = create_app(
         world.services,

@@ -1,13 +1,13 @@
-"""Recordings made ready for the player: cut into pieces once, kept packed in memory, never on a disk.
+"""Recordings made ready for the player: those that were cut before, when they were indexed, and those that are cut here.
 
-A trace is sealed; what is made of it here is not, so it lies nowhere and is gone with the process. The pictures of a
-long recording's later pieces are drawn by a process of low priority, one after another, while the first piece plays;
-who goes ahead of it waits for the picture that she needs.
+What is cut here is kept packed in memory, for it is not sealed any more, and is gone with the process. The pictures of its
+later pieces are drawn by a process of low priority, one after another, while the first piece plays; who goes ahead of it
+waits for the picture that she needs.
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,6 +19,10 @@ from recorder.replay.pieces import Picture, Recording
 log = structlog.get_logger()
 MOST_KEPT: Final = 256 * 1024 * 1024
 """Bytes of recordings kept; the one used longest ago goes first."""
+MOST_OPEN: Final = 64
+"""Recordings kept; one that was cut before holds a file open."""
+Drawn = Callable[[Recording, Sequence[Picture]], None]
+"""Takes a recording whose pictures are all drawn. Blocks."""
 
 
 class PictureMissing(Exception):
@@ -46,6 +50,8 @@ class Prepared:
         """
         if not 0 <= number < len(self.recording.segments):
             raise IndexError(number)
+        if self.recording.picture is not None:
+            return await asyncio.to_thread(self.recording.picture, number)
         known = len(self.pictures) - 1
         if number > known:
             found = await asyncio.to_thread(self.recording.caught_up, self.pictures[known], known, number)
@@ -69,8 +75,12 @@ class Recordings:
         self._drawing: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Semaphore(1)
 
-    async def get(self, key: str, cut: Callable[[], Recording], readers: frozenset[str]) -> Prepared:
+    async def get(
+        self, key: str, cut: Callable[[], Recording], readers: frozenset[str], drawn: Drawn | None = None
+    ) -> Prepared:
         """Return the recording of *key*, made by *cut* (which blocks, and runs apart) where it is not at hand.
+
+        *drawn* is told once all pictures of one that was cut here are there.
 
         However many ask at once, it is made once. *readers* are the readers' keys that are open now: what was made when
         another one was open too, which is locked again since, is let go of. Raises what *cut* raises.
@@ -81,8 +91,13 @@ class Recordings:
             self._kept.move_to_end(key)
             return found
         if key not in self._cutting:
-            self._cutting[key] = asyncio.create_task(self._make(key, cut, readers))
+            self._cutting[key] = asyncio.create_task(self._make(key, cut, readers, drawn))
         return await asyncio.shield(self._cutting[key])
+
+    def let_go(self, prepared: Prepared) -> None:
+        """Keep a recording no longer: the next one to ask has it made anew."""
+        for key in [key for key, one in self._kept.items() if one is prepared]:
+            del self._kept[key]
 
     async def close(self) -> None:
         """End the drawing that is under way."""
@@ -94,14 +109,16 @@ class Recordings:
         for key in [key for key, one in self._kept.items() if not one.readers <= readers]:
             del self._kept[key]
 
-    async def _make(self, key: str, cut: Callable[[], Recording], readers: frozenset[str]) -> Prepared:
+    async def _make(
+        self, key: str, cut: Callable[[], Recording], readers: frozenset[str], drawn: Drawn | None
+    ) -> Prepared:
         try:
             recording = await asyncio.to_thread(cut)
             made = Prepared(recording, [recording.first()], readers)
             self._kept[key] = made
             self._make_room()
-            if len(recording.segments) > 1:
-                task = asyncio.create_task(self._draw(made))
+            if len(recording.segments) > 1 and recording.picture is None:
+                task = asyncio.create_task(self._draw(made, drawn))
                 self._drawing.add(task)
                 task.add_done_callback(self._drawing.discard)
             return made
@@ -109,10 +126,12 @@ class Recordings:
             del self._cutting[key]
 
     def _make_room(self) -> None:
-        while len(self._kept) > 1 and sum(one.recording.size for one in self._kept.values()) > self._most:
+        while len(self._kept) > 1 and (
+            len(self._kept) > MOST_OPEN or sum(one.recording.size for one in self._kept.values()) > self._most
+        ):
             self._kept.popitem(last=False)
 
-    async def _draw(self, made: Prepared) -> None:
+    async def _draw(self, made: Prepared, drawn: Drawn | None) -> None:
         try:
             async with self._turn, artist() as drawing:
                 outline = made.recording.outline
@@ -122,6 +141,8 @@ class Recordings:
                     async with made.drawn:
                         made.pictures.append(picture)
                         made.drawn.notify_all()
+            if drawn is not None:
+                await asyncio.to_thread(drawn, made.recording, made.pictures)
         except (OSError, ValueError, KeyError, asyncio.LimitOverrunError, EOFError) as broken:
             log.warning("replay.pictures_failed", error=type(broken).__name__, drawn=len(made.pictures))
         finally:

@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -20,13 +20,17 @@ from admin_api.console.staff.reading import granted
 from admin_api.console.staff.recordings import PictureMissing, Prepared
 from admin_api.console.staff.screens import REPLAYERS, Screens
 from admin_api.console.staff.sessions import of_catalog
-from admin_api.console.staff.trace import cataloged, narrator, note_reading, open_readers, opened
+from admin_api.console.staff.trace import cataloged, narrator, note_reading, open_readers, opened, trace_key
 from admin_api.console.staff.view import PLAYER_POLICY, page
+from admin_api.deps import Context
+from admin_api.narration import Narrator
 from policy.errors import NotFound
 from policy.services import inputs
+from recorder.errors import TraceFormatError
 from recorder.replay import asciicast, transcript
+from recorder.replay.cache import ReplayCache
 from recorder.replay.outline import Mark, MarkKind, Outline, Transfer
-from recorder.replay.pieces import Recording, RecordingTooLong, cut
+from recorder.replay.pieces import Picture, Recording, RecordingTooLong, cut
 from recorder.replay.reader import TraceReader
 from recorder.store.catalog import CatalogedSession
 
@@ -72,7 +76,7 @@ async def show(caller: StaffCaller) -> Response:
     with suppress(TimeoutError, RecordingTooLong):
         await asyncio.wait_for(asyncio.shield(work), _AT_ONCE_SECONDS)
     work.add_done_callback(_looked_at)
-    beside = _beside(work.result()) if work.done() and work.exception() is None else None
+    beside = _beside(caller, work.result()) if work.done() and work.exception() is None else None
     return await page(
         caller,
         "staff/replay.html",
@@ -91,7 +95,7 @@ async def show_beside(caller: StaffCaller) -> Response:
     session_id = caller.path("session_id")
     await granted(caller, session_id)
     found = await cataloged(caller, session_id)
-    beside = _beside(await _prepared(caller, found))
+    beside = _beside(caller, await _prepared(caller, found))
     return await page(caller, "staff/replay_beside.html", row=of_catalog(found), beside=beside)
 
 
@@ -101,7 +105,8 @@ async def index(caller: StaffCaller) -> Response:
     session_id = caller.path("session_id")
     await granted(caller, session_id)
     made = await _prepared(caller, await cataloged(caller, session_id))
-    return await _packed(caller, json.dumps(made.recording.index(short=_short(caller))).encode())
+    told = await asyncio.to_thread(made.recording.index, narrator(caller), short=_short(caller))
+    return await _packed(caller, json.dumps(told).encode())
 
 
 @screens.get("/console/sessions/{session_id}/replay/pauses.json", roles=REPLAYERS)
@@ -121,11 +126,18 @@ async def piece(caller: StaffCaller) -> Response:
     made = await _prepared(caller, await cataloged(caller, session_id))
     try:
         picture = await made.picture(number, _PICTURE_SECONDS)
+        body = await asyncio.to_thread(
+            made.recording.piece, number, picture, narrator(caller), short=_short(caller)
+        )
     except IndexError as missing:
         raise NotFound("piece", str(number)) from missing
     except (PictureMissing, TimeoutError):
         return Response(status_code=503, headers={"Retry-After": "5"})
-    body = await asyncio.to_thread(made.recording.piece, number, picture, short=_short(caller))
+    except TraceFormatError:  # what was cut before is damaged: the player asks again, and it is cut anew
+        caller.context.recordings.let_go(made)
+        if (replays := _replays(caller.context)) is not None:
+            await asyncio.to_thread(replays.forget, caller.hospital_id, [session_id])
+        return Response(status_code=503, headers={"Retry-After": "1"})
     return await _packed(caller, body)
 
 
@@ -171,22 +183,34 @@ async def ask_to_download(caller: StaffCaller) -> Response:
 
 
 async def _prepared(caller: StaffCaller, found: CatalogedSession) -> Prepared:
-    closing = found.closing
+    header, closing = found.header, found.closing
     digest = closing.manifest_sha256 if closing is not None else ""
-    context, teller = caller.context, narrator(caller)
+    context, replays = caller.context, _replays(caller.context)
 
     def made() -> Recording:
+        if replays is not None:
+            kept = replays.load(header, digest, trace_key(context, header))
+            if kept is not None:
+                return kept
         with opened(context, found) as reader:
-            return cut(reader, teller=teller)
+            return cut(reader)
 
-    key = f"{found.header.session_id} {digest} {caller.language.value}"
-    return await context.recordings.get(key, made, await asyncio.to_thread(open_readers, context))
+    def drawn(recording: Recording, pictures: Sequence[Picture]) -> None:
+        if replays is not None:
+            replays.keep(header, digest, trace_key(context, header), recording, pictures)
+
+    key, readers = f"{header.session_id} {digest}", await asyncio.to_thread(open_readers, context)
+    return await context.recordings.get(key, made, readers, drawn)
 
 
-def _beside(made: Prepared) -> dict[str, Any]:
-    outline = made.recording.outline
+def _replays(context: Context) -> ReplayCache | None:
+    return None if context.search is None else context.search.replays
+
+
+def _beside(caller: StaffCaller, made: Prepared) -> dict[str, Any]:
+    outline, teller = made.recording.outline, narrator(caller)
     return {
-        "moments": [_moment(mark) for mark in outline.marks[:_SHOWN]],
+        "moments": [_moment(mark, teller) for mark in outline.marks[:_SHOWN]],
         "files": [_file(one) for one in outline.transfers[:_SHOWN]],
         "more": max(0, len(outline.marks) - _SHOWN) + outline.untold,
         "duration": outline.duration_us / 1_000_000,
@@ -201,8 +225,8 @@ def _counts(outline: Outline) -> dict[str, int]:
     return {name: count for name, count in found.items() if count}
 
 
-def _moment(mark: Mark) -> Moment:
-    return Moment(at=mark.at_us / 1_000_000, kind=mark.kind.value, text=mark.text)
+def _moment(mark: Mark, teller: Narrator) -> Moment:
+    return Moment(at=mark.at_us / 1_000_000, kind=mark.kind.value, text=mark.told(teller))
 
 
 def _file(one: Transfer) -> File:

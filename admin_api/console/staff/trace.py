@@ -11,8 +11,10 @@ from admin_api.narration import Narrator
 from policy.errors import Conflict, NotFound
 from recorder.errors import TraceNotFound
 from recorder.replay.reader import TraceReader
-from recorder.seal.wrapping import LockedKey
+from recorder.seal.encryption import CLEAR
+from recorder.seal.wrapping import LockedKey, open_wraps
 from recorder.store.catalog import CatalogedSession
+from recorder.trace.header import TraceHeader
 
 
 async def cataloged(caller: StaffCaller, session_id: str) -> CatalogedSession:
@@ -45,6 +47,20 @@ def opened(context: Context, session: CatalogedSession) -> Iterator[TraceReader]
     with context.traces.opened(place) as folder, TraceReader(folder, context.reader_keys) as reader:
         reader.unseal()
         yield reader
+
+
+def trace_key(context: Context, header: TraceHeader) -> bytes | None:
+    """Return the data key of a closed trace, None where it is not sealed; nothing else of it is fetched. Blocks.
+
+    Raises NotFound, and what the readers' keys raise where none opens it.
+    """
+    if header.suite == CLEAR:
+        return None
+    try:
+        place = context.traces.find(header.hospital_id, header.session_id, header.started_at)
+    except TraceNotFound as missing:
+        raise NotFound("trace", header.session_id) from missing
+    return open_wraps(context.traces.wraps(place), header, context.reader_keys)
 
 
 def open_readers(context: Context) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """Reading a trace at the console: the reason and the code before, the journal first, and what then comes out."""
 
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from tests.support.api_house import House
 from tests.support.console import signed_in, token_of
 from tests.support.player import play
 from tests.support.recorded import pass_time, record, speak
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.integration
 
@@ -194,6 +196,48 @@ def test_a_long_recording_s_pictures_are_drawn_apart(house: House, monkeypatch: 
         read(client, gone)
         assert "too long for a browser" in client.get(f"/console/sessions/{gone}/replay").text
         assert client.get(f"/console/sessions/{gone}/transcript").status_code == 200
+
+
+def test_a_long_recording_is_cut_once_for_all(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was drawn is kept: whoever reads later has every piece at once, in her language; what is damaged is made anew."""
+    monkeypatch.setattr(pieces, "SEGMENT", 900)
+
+    def fill(recording: Recording) -> None:
+        for number in range(60):
+            pass_time(recording, 1)
+            speak(recording, f"ligne {number} {'.' * 50}\r\n")
+        recording.record(FrameType.WARNING, 1, canonical({"warning": "input_unseen"}))
+
+    long = record(house, fill, write_timeout=1e6)
+    kept = house.directory / "search" / "replay" / house.world.id / f"{long}.zip"
+    base = f"/console/sessions/{long}/replay"
+
+    def loaded(client: httpx.Client) -> list[Any]:
+        index = client.get(f"{base}/index.json").json()
+        found = [client.get(f"{base}/{one['url']}").json() for one in index["segments"]]
+        play(index, found.__getitem__)
+        return found
+
+    with signed_in(house, "rssi") as client:
+        read(client, long)
+        client.get(f"{base}/index.json")
+        until(kept.exists, "the recording is kept", 20)
+        drawn = loaded(client)
+        house.context.recordings._kept.clear()
+        monkeypatch.setattr("admin_api.console.staff.replay.cut", None)  # nothing is cut any more
+        assert loaded(client) == drawn
+        monkeypatch.undo()
+        monkeypatch.setattr(pieces, "SEGMENT", 900)
+        stored = bytearray(kept.read_bytes())
+        at = stored.index(b"1.picture") - 60
+        stored[at : at + 8] = bytes(8)
+        kept.write_bytes(stored)
+        house.context.recordings._kept.clear()
+        assert client.get(f"{base}/1.json").status_code == 503
+        assert not kept.exists()
+        assert client.get(f"{base}/1.json").status_code == 200
+        until(kept.exists, "it is kept again", 20)
+        assert loaded(client) == drawn
 
 
 def test_a_broken_trace_is_told_and_the_console_goes_on(house: House) -> None:

@@ -14,6 +14,7 @@ from recorder.replay.outline import MOST_MARKS, PAUSE_US, MarkKind, Outline
 from recorder.replay.pieces import Picture, RecordingTooLong, cut
 from recorder.replay.reader import TraceReader
 from recorder.replay.screen import Drawing
+from recorder.replay.timeline import Raw
 from recorder.trace.frames import Frame, FrameType, canonical
 from tests.support.player import play
 from tests.support.traces import closed_trace
@@ -69,13 +70,16 @@ async def test_a_short_recording_is_one_piece_that_a_player_takes(tmp_path: Path
     assert [mark.kind for mark in made.outline.marks] == [MarkKind.COMMAND, MarkKind.UNSEEN, MarkKind.FILE]
     assert [one.facts["path"] for one in made.outline.transfers] == ["/f\x1b[31m"]
     for short in (False, True):
-        index, only = made.index(short=short), json.loads(made.piece(0, made.first(), short=short))
+        index, only = (
+            made.index(Raw(), short=short),
+            json.loads(made.piece(0, made.first(), Raw(), short=short)),
+        )
         shown = play(index, {0: only}.__getitem__)
         assert index["term"] == {"cols": 40, "rows": 5}
         assert "</script>" in shown
         assert "caf\u00e9" in shown
     with pytest.raises(IndexError):
-        made.piece(1, made.first(), short=False)
+        made.piece(1, made.first(), Raw(), short=False)
 
 
 async def test_a_long_recording_is_cut_and_drawn_where_it_is_cut(
@@ -100,9 +104,9 @@ async def test_a_long_recording_is_cut_and_drawn_where_it_is_cut(
     for short in (False, True):
 
         def piece(number: int, *, short: bool = short) -> dict[str, Any]:
-            return dict(json.loads(made.piece(number, pictures[number], short=short)))
+            return dict(json.loads(made.piece(number, pictures[number], Raw(), short=short)))
 
-        play(made.index(short=short), piece)
+        play(made.index(Raw(), short=short), piece)
     last = len(made.segments) - 1
     caught_up = made.caught_up(made.first(), 0, last)
     assert caught_up is not None

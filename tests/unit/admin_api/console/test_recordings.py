@@ -13,7 +13,9 @@ NOBODY: frozenset[str] = frozenset()
 
 def made(size: int = 10, pieces: int = 1) -> Recording:
     """A recording of so many pieces, which are no sound ones, each of that size."""
-    return Recording(Outline(80, 24), [Segment(at, b"x" * size, size, resized=False) for at in range(pieces)])
+    return Recording(
+        Outline(80, 24), [Segment(at, size, False, 0, lambda: b"x" * size, size) for at in range(pieces)]
+    )
 
 
 async def test_however_many_ask_it_is_made_once() -> None:
