@@ -5,6 +5,7 @@ import socket
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
@@ -15,6 +16,8 @@ from policy.domain.posts import post_of
 
 HANDSHAKE_SECONDS = 5.0
 BACKLOG = 1024
+BEGUN_BYTES = 1024
+"""Who has said so much has sent her version and the algorithms that she knows: the gateway judges her then."""
 
 _log = structlog.get_logger()
 
@@ -36,6 +39,18 @@ class _Waiting:
             return b""
 
 
+@dataclass(slots=True, eq=False)
+class _Client:
+    """Who came, in which task, when by the loop's clock, and how much she said."""
+
+    stream: Stream
+    source: str
+    task: "asyncio.Task[Any] | None"
+    came_at: float
+    said: int = 0
+    inside: bool = True
+
+
 class Front:
     """One front. ``start``, then ``drain``."""
 
@@ -47,7 +62,9 @@ class Front:
         self._asked: deque[asyncio.Future[_Waiting]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._clients: Counter[str] = Counter()
+        self._silent: dict[_Client, None] = {}  # who has not begun to speak; who came first is first
         self._refused = 0
+        self._sent_away = 0
 
     @property
     def port(self) -> int:
@@ -137,36 +154,72 @@ class Front:
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         stream = Stream(reader, writer)
-        source, told = post_of(_address(stream)[0]), self._settings
-        if self.clients >= told.clients or self._clients[source] >= told.clients_per_source:
-            self._refused += 1
-            if self._refused.bit_count() == 1:  # the first, the second, the fourth, …
-                _log.warning("airlock.full", refused=self._refused, clients=self.clients)
+        task, now = asyncio.current_task(), asyncio.get_running_loop().time()
+        client = _Client(stream, post_of(_address(stream)[0]), task, now)
+        if not self._has_room(client):
+            self._refused = _told("airlock.full", self._refused, clients=self.clients)
             stream.abort()
             return
-        task = asyncio.current_task()
         if task is not None:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        self._clients[source] += 1
+        self._clients[client.source] += 1
+        self._silent[client] = None
         try:
-            await self._bring(stream)
+            await self._bring(client)
         finally:
-            self._clients[source] -= 1
-            if not self._clients[source]:
-                del self._clients[source]
+            self._left_by(client)
             stream.abort()
 
-    async def _bring(self, client: Stream) -> None:
-        client.keep_alive()
+    def _has_room(self, client: _Client) -> bool:
+        """Tell whether *client* may come in: where there is no place, who has been silent longest leaves hers.
+
+        Of the same source where that one has too many, else of the source that has most places.
+        """
+        told = self._settings
+        own = self._clients[client.source] >= told.clients_per_source
+        if not own and self.clients < told.clients:
+            return True
+        late = client.came_at - told.silent_seconds
+        leaving = [
+            one for one in self._silent if one.came_at <= late and (not own or one.source == client.source)
+        ]
+        if not leaving:
+            return False
+        other = max(leaving, key=lambda one: self._clients[one.source])  # of equals the first, who came first
+        self._sent_away = _told("airlock.silent_sent_away", self._sent_away, clients=self.clients)
+        self._left_by(other)
+        if other.task is not None:
+            other.task.cancel()
+        return True
+
+    def _left_by(self, client: _Client) -> None:
+        """Give back the place of *client*, once."""
+        self._silent.pop(client, None)
+        if not client.inside:
+            return
+        client.inside = False
+        self._clients[client.source] -= 1
+        if not self._clients[client.source]:
+            del self._clients[client.source]
+
+    async def _bring(self, client: _Client) -> None:
+        stream = client.stream
+        stream.keep_alive()
         way = await self._way()
         if way is None:
-            _log.warning("airlock.no_relay", source=_address(client)[0])
+            _log.warning("airlock.no_relay", source=_address(stream)[0])
             return
-        there, here = _address(client), client.writer.get_extra_info("sockname")[:2]
+
+        def said(size: int) -> None:
+            client.said += size
+            if client.said >= BEGUN_BYTES:
+                self._silent.pop(client, None)
+
+        there, here = _address(stream), stream.writer.get_extra_info("sockname")[:2]
         try:
             way.stream.writer.write(proxy_header.write(there, here))
-            await join(client, way.stream, way.heard)
+            await join(stream, way.stream, way.heard, said)
         finally:
             way.heard.cancel()
             way.stream.abort()
@@ -183,6 +236,11 @@ class Front:
         except TimeoutError:
             # one may have come in the same turn of the loop
             return wish.result() if wish.done() and not wish.cancelled() else None
+        except asyncio.CancelledError:
+            if wish.done() and not wish.cancelled():
+                wish.result().heard.cancel()
+                wish.result().stream.abort()
+            raise
         finally:
             if wish in self._asked:
                 self._asked.remove(wish)
@@ -192,3 +250,11 @@ def _address(stream: Stream) -> tuple[str, int]:
     """Return where the other end is: an IP literal, and a port."""
     host, port = stream.writer.get_extra_info("peername")[:2]
     return str(host), int(port)
+
+
+def _told(event: str, before: int, **facts: int) -> int:
+    """Count one more, and log the first, the second, the fourth and so on."""
+    count = before + 1
+    if count.bit_count() == 1:
+        _log.warning(event, count=count, **facts)
+    return count

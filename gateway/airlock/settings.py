@@ -9,7 +9,8 @@ class FrontSettings:
     """Where the front listens: for clients, and for relays.
 
     ``tls`` demands a certificate of whoever dials in; ``relays`` are the digests (SHA-256 of the DER) of those let in.
-    ``waiting`` is how many connections of relays are kept ready at most; ``patience_seconds`` how long a client waits
+    Where ``clients`` are inside, or ``clients_per_source`` of one source, one who has not begun to speak for
+    ``silent_seconds`` leaves for who comes. ``waiting`` is how many connections of relays are kept ready at most; ``patience_seconds`` how long a client waits
     for one.
     """
 
@@ -21,6 +22,7 @@ class FrontSettings:
     relays: frozenset[bytes]
     clients: int = 1000
     clients_per_source: int = 100
+    silent_seconds: float = 2.0
     waiting: int = 256
     patience_seconds: float = 10.0
     drain_seconds: float = 10.0

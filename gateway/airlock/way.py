@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import socket
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -54,14 +55,22 @@ class Stream:
         self.writer.transport.abort()
 
 
-async def join(one: Stream, other: Stream, heard: "asyncio.Task[bytes] | None" = None) -> None:
+async def join(
+    one: Stream,
+    other: Stream,
+    heard: "asyncio.Task[bytes] | None" = None,
+    said: Callable[[int], None] | None = None,
+) -> None:
     """Pass what comes between the two until either end leaves, then close both.
 
-    *heard* is a read of *other* that has begun already. Neither end can say more after its end of file: TLS has no
+    *heard* is a read of *other* that has begun already; *said* is told how many bytes came from *one*. Neither end can say more after its end of file: TLS has no
     half-closed connections that asyncio would carry, and SSH needs none.
     """
     try:
-        lanes = [asyncio.create_task(_pass(one, other)), asyncio.create_task(_pass(other, one, heard))]
+        lanes = [
+            asyncio.create_task(_pass(one, other, said=said)),
+            asyncio.create_task(_pass(other, one, heard)),
+        ]
         try:
             await asyncio.wait(lanes, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -74,10 +83,17 @@ async def join(one: Stream, other: Stream, heard: "asyncio.Task[bytes] | None" =
         other.abort()
 
 
-async def _pass(source: Stream, destination: Stream, heard: "asyncio.Task[bytes] | None" = None) -> None:
+async def _pass(
+    source: Stream,
+    destination: Stream,
+    heard: "asyncio.Task[bytes] | None" = None,
+    said: Callable[[int], None] | None = None,
+) -> None:
     with suppress(*GONE):
         data = await (heard or source.reader.read(CHUNK))
         while data:
+            if said is not None:
+                said(len(data))
             destination.writer.write(data)
             await destination.writer.drain()
             data = await source.reader.read(CHUNK)

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
@@ -69,7 +69,13 @@ async def lock(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lock]:
         yield Lock(
             bastion,
             folder,
-            replace(outer, clients_per_source=PER_SOURCE, patience_seconds=5.0, drain_seconds=0.1),
+            replace(
+                outer,
+                clients_per_source=PER_SOURCE,
+                silent_seconds=60.0,
+                patience_seconds=5.0,
+                drain_seconds=0.1,
+            ),
             replace(inner, slowest_retry_seconds=0.5, drain_seconds=0.1),
         )
 
@@ -289,3 +295,58 @@ async def test_one_source_has_so_many_connections(lock: Lock) -> None:
         for guest in guests:
             guest.result().writer.close()
         await eventually(lambda: front.clients == 0)
+
+
+async def until_inside(front: Front, number: int) -> None:
+    """Wait until so many clients are inside."""
+    await eventually(lambda: front.clients == number)
+
+
+@pytest.mark.parametrize("relays", [0, 1], ids=["before any relay", "behind a relay"])
+async def test_the_silent_leave_for_who_comes(lock: Lock, relays: int) -> None:
+    """Where all places are taken, who came first of the largest crowd that says nothing is sent away, and no other."""
+    outer = replace(lock.outer, clients=3, clients_per_source=3, silent_seconds=0.0)
+    async with fronted(outer) as front, AsyncExitStack() as crowd:
+        if relays:
+            await crowd.enter_async_context(relayed(lock.inner, front.relay_port))
+            await eventually(lambda: front.waiting == WAITING)
+        silent = []
+        for number, source in enumerate(("127.0.0.51", "127.0.0.50", "127.0.0.50"), 1):
+            silent.append(await crowd.enter_async_context(newcomer(front.port, source, b"")))
+            await until_inside(front, number)
+        guest = await crowd.enter_async_context(newcomer(front.port, "127.0.0.52"))
+        assert await silent[1].sent_away() in {GREETING, b""}
+        if not relays:
+            await crowd.enter_async_context(relayed(lock.inner, front.relay_port))
+        assert await guest.let_in()
+        assert front.clients == 3
+
+
+async def test_the_silent_of_one_source_leave_for_its_own(lock: Lock) -> None:
+    """Where one source has all that it may, its own silent connection leaves for its next one, and no other source's."""
+    outer = replace(lock.outer, clients_per_source=1, silent_seconds=0.0)
+    async with fronted(outer) as front, relayed(lock.inner, front.relay_port), AsyncExitStack() as crowd:
+        await eventually(lambda: front.waiting == WAITING)
+        for source in ("127.0.0.51", "127.0.0.50"):
+            await crowd.enter_async_context(newcomer(front.port, source, b""))
+        await eventually(lambda: front.clients == 2)
+        guest = await crowd.enter_async_context(newcomer(front.port, "127.0.0.50"))
+        assert await guest.let_in()
+        assert front.clients == 2
+
+
+async def test_who_has_begun_stays(lock: Lock) -> None:
+    """No crowd takes the place of somebody who works: newcomers are closed, and her session goes on."""
+    outer = replace(lock.outer, clients=1, silent_seconds=0.0)
+    async with fronted(outer) as front, relayed(lock.inner, front.relay_port):
+        await eventually(lambda: front.waiting == WAITING)
+        known = lock.bastion.client.known_hosts.read_text().split(maxsplit=1)[1].strip()
+        client = SshClient("127.0.0.1", front.port, known, lock.bastion.directory)
+        command = client.command("alice+scan01", options=["-tt", "-b", HOME])
+        async with client.terminal(command, answers=lock.bastion.answers()) as terminal:
+            await terminal.expect(b"maint@scan01")
+            async with newcomer(front.port, "127.0.0.50") as over:
+                assert await over.sent_away() == b""
+            terminal.send(b"echo here-$((40+2)); exit\r")
+            await terminal.expect(b"here-42")
+            assert await terminal.wait() == 0
