@@ -78,7 +78,8 @@ class Porch:
     def came(self, keeper: "Doorkeeper") -> None:
         """Give *keeper* a place; where all are taken, who has stood longest of the same or the largest crowd leaves.
 
-        One who has not said yet from where she comes counts among those of her balancer, as many as there are places.
+        One who has not said yet from where she comes counts among those of her balancer, as many as there are places;
+        what a balancer opened for itself counts among its own, as many as one source may have.
         """
         if self._closed:
             keeper.send_away()
@@ -199,6 +200,9 @@ class Doorkeeper(asyncio.Protocol):
         self.awaits_header = False
         if header.source is None:
             self._is_check = True
+            self.origin = (
+                f"check of {self._source}"  # a crowd of its own: it takes no place from a client on her way
+            )
         else:
             self._source, self._client = header.source, (header.source, header.port)
             self.origin = post_of(self._source)

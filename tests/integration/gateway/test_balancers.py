@@ -100,6 +100,27 @@ async def test_a_health_check_is_greeted_and_comes_no_further(bastion: Bastion) 
         assert await check.sent_away() == b""
 
 
+async def test_health_checks_crowd_out_nobody_but_themselves(bastion: Bastion) -> None:
+    """However many there are, the oldest of them leaves for a new one, and none whose header is still on its way."""
+    port, header = bastion.gateway.port, proxied(HOME)
+    local = header.replace(b"\x21\x11", b"\x20\x00", 1)
+    async with AsyncExitStack() as crowd:
+        on_their_way = [
+            await crowd.enter_async_context(newcomer(port, LISTED, header[:20]))
+            for _ in range(PER_SOURCE + 1)
+        ]
+        checks = [
+            await crowd.enter_async_context(newcomer(port, LISTED, local)) for _ in range(PER_SOURCE + 1)
+        ]
+        assert await checks[0].sent_away() in {GREETING, b""}
+        for check in checks[1:]:
+            assert await check.reader.readexactly(len(GREETING)) == GREETING
+        for client in on_their_way:
+            client.writer.write(header[20:] + HELLO)
+            assert await client.reader.readexactly(len(GREETING)) == GREETING
+    await eventually(lambda: bastion.gateway.connections == 0)
+
+
 async def test_the_bounds_are_each_client_s(bastion: Bastion) -> None:
     """As many as one source may have stand there for each of two clients of one balancer, and no more of one."""
     port = bastion.gateway.port
