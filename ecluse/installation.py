@@ -16,6 +16,7 @@ from ecluse.certificates import local_names, make_authority, make_server_certifi
 from ecluse.errors import InstallationError
 from ecluse.host_keys import make_host_authority, make_host_keys
 from ecluse.ownership import DATABASE_FOLDER, Owners
+from ecluse.private_files import foreign
 from ecluse.readers import make_reader
 from ecluse.settings import CONFIG_NAME, build
 from ecluse.stopping import to_its_end
@@ -92,6 +93,8 @@ def check(
     try:
         if directory.exists() and any(directory.iterdir()):
             raise InstallationError("init.not_empty", directory=str(directory))
+        if foreign(directory):
+            raise InstallationError("init.foreign", directory=str(directory))
     except OSError as error:
         raise InstallationError("init.unusable", directory=str(directory), why=error.strerror) from error
     if timezone not in available_timezones():

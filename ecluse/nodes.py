@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecluse.errors import InstallationError
-from ecluse.private_files import database_passwords
+from ecluse.private_files import database_passwords, foreign
 from ecluse.sections import Part
 from ecluse.settings import CONFIG_NAME, Settings
 from recorder.seal.signing import generate_key
@@ -48,6 +48,8 @@ def make_node(name: str, folder: Path, config: Path, settings: Settings) -> Node
         raise InstallationError("nodes.embedded")
     if folder.exists() and any(folder.iterdir()):
         raise InstallationError("init.not_empty", directory=str(folder))
+    if foreign(folder):
+        raise InstallationError("init.foreign", directory=str(folder))
     try:
         elsewhere = _fill(folder, name, config, settings)
         key = _own(folder, settings, settings.signing_key)

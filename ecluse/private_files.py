@@ -67,6 +67,22 @@ def exposed_mode(path: Path) -> int | None:
     return mode if mode & GROUP_AND_OTHERS & ~(WHAT_ROOT_MAY_SHARE if shared else 0) else None
 
 
+def foreign(directory: Path) -> bool:
+    """Tell whether somebody else could read or change what is written into *directory*, which is there or not yet.
+
+    Where it is there: a link, one that another user owns, or one that others may write into; for root, its group too.
+    Where it is not: one that would lie where anybody may replace it. Raises OSError.
+    """
+    try:
+        status = directory.lstat()
+    except FileNotFoundError:
+        above = next(path for path in directory.absolute().parents if path.exists())
+        return replaceable(above / "one") is not None
+    others = stat.S_IWOTH | (stat.S_IWGRP if os.geteuid() == 0 else 0)
+    strange = status.st_uid not in {0, os.geteuid()}
+    return not stat.S_ISDIR(status.st_mode) or strange or bool(status.st_mode & others)
+
+
 def replaceable(path: Path) -> Path | None:
     """Return the folder of *path* where anybody may put another file in its place, None where nobody strange can.
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import sqlite3
+import stat
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,38 @@ STOP_SECONDS = 1.0
 """How long the threads may take to end; a stuck disk holds up one, and must not hold up everybody."""
 _ROWS = 64
 """Rows taken from SQLite's thread at a time, as aiosqlite does."""
+
+
+def opened(place: Path, database: str, **options: Any) -> sqlite3.Connection:
+    """Open *database*, which lies at *place*, with the *options* of ``sqlite3.connect``.
+
+    In a folder that others write into, a link is somebody else's word for which file is read and written: raises
+    sqlite3.OperationalError there, also where a link stood for a moment.
+    """
+    shared = _shared(place.parent)
+    if shared and place.is_symlink():
+        raise sqlite3.OperationalError(f"{place} is a link, in a folder that others write into: not opened")
+    connection: sqlite3.Connection = sqlite3.connect(database, **options)
+    if shared and not _is_open(place):
+        connection.close()
+        raise sqlite3.OperationalError(f"{place} was exchanged while it was opened")
+    return connection
+
+
+def _shared(folder: Path) -> bool:
+    status = folder.stat()
+    return bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)) or status.st_uid not in {0, os.geteuid()}
+
+
+def _is_open(place: Path) -> bool:
+    """Tell whether this process has the very file at *place* open: SQLite does not say which one it opened."""
+    wanted = place.lstat()
+    for each in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # it was closed meanwhile
+            found = os.fstat(int(each.name))
+            if (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino):
+                return True
+    return False
 
 
 class SteadyConnection(aiosqlite.Connection):
@@ -34,7 +68,7 @@ class SteadyConnection(aiosqlite.Connection):
         self._stopped: asyncio.Future[Any] | None = None
 
     def _open(self, database: str, options: dict[str, Any]) -> sqlite3.Connection:
-        self._opened = sqlite3.connect(database, **options)
+        self._opened = opened(Path(database), database, **options)
         return self._opened
 
     def _give_up(self) -> None:

@@ -16,6 +16,7 @@ from ecluse import grants
 from ecluse.database_roles import connected
 from ecluse.errors import BackupError
 from ecluse.settings import Settings
+from embedded.sqlite import opened
 
 SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
@@ -54,7 +55,7 @@ def copy(settings: Settings, folder: Path) -> Iterator[Copied]:
 def _copied(source: Path, target: Path) -> Path:
     try:
         with (
-            closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True, timeout=30)) as here,
+            closing(opened(source, f"file:{source}?mode=ro", uri=True, timeout=30)) as here,
             closing(sqlite3.connect(target)) as there,
         ):
             here.backup(there)

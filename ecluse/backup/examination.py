@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -170,18 +171,21 @@ class Examination:
     async def enter_arrivals(self) -> arrivals.Arrivals:
         """Tell the catalogue of the traces that came into the store after the databases were copied.
 
-        Raises BackupError where the store does not answer, SettingsError.
+        What the spool has of one of them is a beginning, that a gateway would close as cut off: it goes. Raises BackupError where the store does not answer, SettingsError.
         """
         store = self._store()
         database = TraceDatabase(self.trace_url)
         try:
-            return await arrivals.enter(
+            found = await arrivals.enter(
                 Catalog(database), store, self.settings.hospital_id, self.recorders, self.consoles
             )
         except StoreUnavailable as error:
             raise BackupError("backup.bucket_unreached", why=str(error)) from error
         finally:
             await database.dispose()
+        for session_id in found.entered:
+            shutil.rmtree(self.settings.spool / session_id, ignore_errors=True)
+        return found
 
     @property
     def recorders(self) -> tuple[PublicKey, ...]:

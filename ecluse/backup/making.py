@@ -1,10 +1,12 @@
 """How a backup is made while both processes run: databases at one instant, then traces, then what waits for the store."""
 
 import contextlib
+import errno
 import hashlib
 import io
 import os
 import shutil
+import stat
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import IO, Any, BinaryIO, Final, cast
 
 import zstandard
 from typing_extensions import Buffer, override
@@ -21,6 +23,7 @@ from ecluse.backup import bucket, databases
 from ecluse.backup.archive import ArchiveWriter
 from ecluse.diagnosis.files import database_files
 from ecluse.errors import BackupError
+from ecluse.links import opened_below
 from ecluse.private_files import console_secrets, gateway_secrets, private_half
 from ecluse.settings import Settings
 from recorder.errors import ReaderKeyUnusable, SignatureInvalid
@@ -54,9 +57,10 @@ class Made:
 
 @dataclass(slots=True)
 class _Archive:
-    """The tar inside, and what was put there: the last of a name counts."""
+    """The tar inside, and what was put there: the last of a name counts. Below ``roots`` no link is followed."""
 
     tar: tarfile.TarFile
+    roots: tuple[Path, ...]
     tell: Progress
     total: int
     done: int = 0
@@ -64,19 +68,27 @@ class _Archive:
     seen: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def add(self, name: str, path: Path) -> None:
-        """Put the file at *path* there as it is now, or no more; a folder as an empty one."""
-        with contextlib.ExitStack() as stack:
-            status = path.lstat()
-            info = self.tar.gettarinfo(str(path), name)
+        """Put the file at *path* there as it is now, or no more; a folder as an empty one; a link or a pipe not at all."""
+        root = max((one for one in self.roots if path.is_relative_to(one)), key=_depth, default=path.parent)
+        try:
+            descriptor = opened_below(root, path)
+        except OSError as error:
+            if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.ENXIO}:
+                return  # put there by who writes in that folder: what it leads to is none of the installation's
+            raise
+        with _Hashed(descriptor) as source:
+            # tarfile asks it for its descriptor, and reads
+            info = self.tar.gettarinfo(arcname=name, fileobj=cast(IO[bytes], source))
             if info.isdir():
                 self.tar.addfile(info)
                 self.files[name] = {"folder": True}
                 return
-            if not path.is_file() or path.is_symlink():
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
                 return
             info.type = tarfile.REGTYPE  # a second name of a file is a file of its own here
-            source = _Hashed(stack.enter_context(path.open("rb")))
-            self.tar.addfile(info, source)
+            info.size = status.st_size
+            self.tar.addfile(info, cast(IO[bytes], source))
         self.files[name] = {"size": info.size, "sha256": source.digest.hexdigest()}
         self.seen[name] = (status.st_size, status.st_mtime_ns)
         self.done += info.size
@@ -91,9 +103,14 @@ class _Archive:
 
 
 class _Hashed(io.RawIOBase):
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.name = ""  # tarfile asks for one
         self.digest = hashlib.sha256()
+
+    @override
+    def fileno(self) -> int:
+        return self._descriptor
 
     @override
     def readable(self) -> bool:
@@ -101,10 +118,20 @@ class _Hashed(io.RawIOBase):
 
     @override
     def readinto(self, buffer: Buffer, /) -> int:
-        piece = self._file.read(len(memoryview(buffer)))
-        self.digest.update(piece)
-        memoryview(buffer)[: len(piece)] = piece
-        return len(piece)
+        view = memoryview(buffer)
+        size = os.readv(self._descriptor, [view])
+        self.digest.update(view[:size])
+        return size
+
+    @override
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
+
+
+def _depth(path: Path) -> int:
+    return len(path.parts)
 
 
 def recipients(settings: Settings) -> list[ReaderPublicKey]:
@@ -179,13 +206,14 @@ class _Kept:
 
 def _fill(settings: Settings, config: Path, kept: _Kept, sealing: ArchiveWriter, tell: Progress) -> _Archive:
     made = [one.path for one in kept.copies] + ([] if kept.inventory is None else [kept.inventory])
-    total = sum(path.lstat().st_size for path in (*made, *(path for _, path in _everything(settings))))
+    total = sum(_size(path) for path in (*made, *(path for _, path in _everything(settings))))
     compressor = zstandard.ZstdCompressor(level=LEVEL)
     with (
         compressor.stream_writer(cast(BinaryIO, sealing), closefd=False) as packed,
         tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as tar,
     ):
-        archive = _Archive(tar, tell, max(1, total))
+        roots = (settings.data_dir, settings.trace_folder, settings.spool)
+        archive = _Archive(tar, roots, tell, max(1, total))
         listed = []
         for one in kept.copies:
             name = f"{DATABASES}/{one.path.name}"
@@ -218,6 +246,13 @@ def _settle(settings: Settings, archive: _Archive) -> None:
     root = _name(settings, settings.trace_folder)
     for name in [known for known in archive.files if known.startswith(f"{root}/") and known not in here]:
         del archive.files[name]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:
+        return 0  # it moved from the spool into the store meanwhile
 
 
 def _everything(settings: Settings) -> Iterator[tuple[str, Path]]:

@@ -2,32 +2,27 @@
 
 import asyncio
 import json
-import shutil
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ecluse.client import ApiClient
-from ecluse.demo.processes import with_us
 from ecluse.demo.scene import HOST, OPEN_DEVICE, Scene
-from ecluse.presence import port_of
 from ecluse.profile import Profile
 from policy.clock import SystemClock
 from policy.vault.secret import Secret
 from recorder.replay.reader import TraceReader
 from recorder.seal.wrapping import ReaderKey
 from tests.support.bastion import output
-from tests.support.installed import change, ecluse, free_port
+from tests.support.installed import free_port
+from tests.support.restored import Safe, served, verified
 from tests.support.ssh_client import SshClient
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
-PASSPHRASE = "a lock keeper never sleeps"
 COUNTING = "i=0; while :; do echo line $i; i=$((i+1)); sleep 0.01; done"
 
 
@@ -35,19 +30,6 @@ def answers(scene: Scene, login: str) -> list[str]:
     """Return the password of *login* and a code that she did not give yet."""
     actor = getattr(scene.troupe, login)
     return [actor.password, actor.code(scene.clock)]
-
-
-async def command(*words: str | Path, passphrase: Path | None = None) -> tuple[int, str]:
-    """Run ``ecluse backup`` as a process of its own, as the nightly unit does."""
-    process = await asyncio.create_subprocess_exec(
-        *with_us(), sys.executable, "-P", "-m", "ecluse", "--lang", "en", "backup", *map(str, words),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={} if passphrase is None else {"ECLUSE_READER_PASSPHRASE_FILE": str(passphrase)},
-    )  # fmt: skip
-    out, err = await asyncio.wait_for(process.communicate(), 90)
-    return process.returncode or 0, (out or err).decode()
 
 
 @asynccontextmanager
@@ -72,29 +54,6 @@ async def writing(scene: Scene) -> AsyncIterator[list[str]]:
         await work
 
 
-@asynccontextmanager
-async def served(data: Path) -> AsyncIterator[None]:
-    """Run ``ecluse serve`` on what was restored into *data*."""
-    with (data.parent / "restored.log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            *with_us(), sys.executable, "-P", "-m", "ecluse", "serve", "--config", str(data / "ecluse.toml"),
-            stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
-    try:
-        run = data / "run"
-        await eventually(lambda: None not in (port_of(run, "gateway"), port_of(run, "console")), 60)
-        yield
-    finally:
-        process.terminate()
-        assert await asyncio.wait_for(process.wait(), 30) == 0, (data.parent / "restored.log").read_text()
-
-
-def verified(api: ApiClient) -> dict[str, Any]:
-    """Have the console verify everything that it keeps."""
-    with api.lines("/v1/traces/verify", {"anchors": []}) as lines:
-        return next(dict(line["proof"]) for line in lines if "proof" in line)
-
-
 async def test_what_was_copied_in_the_middle_of_work_goes_on_elsewhere(tmp_path: Path) -> None:
     """Sessions go on and end, and staff write, while it is made: restored, all of it verifies, and people log in."""
     scene = await Scene.build(tmp_path / "scene", SystemClock(), lambda _key: None)
@@ -108,13 +67,7 @@ async def test_what_was_copied_in_the_middle_of_work_goes_on_elsewhere(tmp_path:
 
 async def backed_up(scene: Scene, folder: Path) -> Path:
     """Make a backup of the *scene* in the middle of work, restore it, and insist that it serves."""
-    key, passphrase, archive = folder / "backup.pem", folder / "passphrase", folder / "one.backup"
-    passphrase.write_text(PASSPHRASE)
-    passphrase.chmod(0o600)
-    assert ecluse("backup", "key", str(key), typed=f"{PASSPHRASE}\n{PASSPHRASE}\n").exit_code == 0
-    shutil.copy(f"{key}.pub", scene.data / "keys/backup.pem.pub")
-    signer = shutil.copy(scene.data / "keys/checkpoint-signing.pem.pub", folder / "signer.pub")
-    change(scene.config, "backup", 'recipients = ["keys/backup.pem.pub"]')
+    safe, archive = Safe.made(folder, scene.config), folder / "one.backup"
     client = SshClient(HOST, scene.ssh_port, "", folder)
     client.known_hosts.write_text(scene.known_hosts.read_text())
     counting = client.command(f"alice+{OPEN_DEVICE}", options=["-tt"])
@@ -129,7 +82,7 @@ async def backed_up(scene: Scene, folder: Path) -> Path:
         alice.send(COUNTING.encode() + b"\r")
         await alice.expect(b"line 20")
         before = len(zones)
-        making = asyncio.create_task(command("make", archive, "--config", scene.config, "--json"))
+        making = asyncio.create_task(safe.run("make", archive, "--config", scene.config, "--json"))
         await eventually((folder / f".{archive.name}.part").exists, 30)
         bob.send(b"exit\r")  # her session ends while the backup is made
         assert await bob.wait() == 0
@@ -137,25 +90,18 @@ async def backed_up(scene: Scene, folder: Path) -> Path:
         assert status == 0, said
         assert len(zones) > before, "staff waited for the backup"
         await alice.expect(b"line 40")
-    return await brought_back(
-        scene, folder, archive, {"--key": key, "--signer": Path(signer)}, zones[:before]
-    )
+    return await brought_back(scene, safe, archive, zones[:before])
 
 
-async def brought_back(
-    scene: Scene, folder: Path, archive: Path, keys: dict[str, Path], zones: list[str]
-) -> Path:
-    """Restore the *archive* in *folder* and insist that everything verifies there, and that these *zones* are known."""
-    words = [word for option, path in keys.items() for word in (option, path)]
-    passphrase, data = folder / "passphrase", folder / "empty" / "data"
+async def brought_back(scene: Scene, safe: Safe, archive: Path, zones: list[str]) -> Path:
+    """Restore the *archive* and insist that everything verifies there, and that these *zones* are known."""
+    data = archive.parent / "empty" / "data"
     data.parent.mkdir()
-    status, said = await command(
-        "rehearse", archive, folder / "proof.json", *words, "--json", passphrase=passphrase
-    )
+    status, said = await safe.run("rehearse", archive, archive.with_suffix(".json"), "--json", opening=True)
     assert status == 0, said
     rehearsed = json.loads(said)
     assert (rehearsed["journal"]["intact"], rehearsed["traces"]["broken"]) == (True, []), said
-    status, said = await command("restore", archive, data, *words, "--json", passphrase=passphrase)
+    status, said = await safe.run("restore", archive, data, "--json", opening=True)
     assert status == 0, said
     config = data / "ecluse.toml"
     text = config.read_text()
@@ -170,7 +116,7 @@ async def brought_back(
         token = Secret(scene.tokens[scene.troupe.dsi.login])
         profile = Profile(url=f"https://{HOST}:{ports[scene.api_port]}", ca=data / "tls/ca.pem", token=token)
         with ApiClient(profile, "en") as api:
-            proof = await asyncio.to_thread(verified, api)
+            proof = await verified(api)
             assert (proof["valid"], proof["findings"]) == (True, []), proof
             assert proof["counts"]["traces"] == 2
             names = {

@@ -1,18 +1,25 @@
 """Two gateways and a console on one PostgreSQL and one bucket, behind HAProxy: what is killed takes nothing with it."""
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from ecluse.client import ApiClient
+from recorder.store.bucket import Bucket
+from recorder.trace.place import MANIFEST
+from tests.support import s3
 from tests.support.cluster import NODES, Cluster, cluster
+from tests.support.installed import change, free_port
+from tests.support.restored import Safe, served, verified
 from tests.support.ssh_client import Finished, Terminal
 from tests.support.waiting import answered, eventually
 
@@ -200,3 +207,60 @@ async def test_a_network_cut_on_either_side_is_told(house: Cluster, api: ApiClie
         await until_open(api, "live", 0)
     assert (await journal(api, "session.closed", live["id"]))["details"]["reason"] == "lost"
     await eventually(lambda: not house.device.processes(), 20)
+
+
+@pytest.mark.timeout(180)
+async def test_a_backup_in_the_middle_of_work_is_whole_in_another_database(
+    house: Cluster, api: ApiClient, tmp_path: Path
+) -> None:
+    """Made while a session goes on, restored into an empty database, it holds to the bucket, which is no part of it."""
+    safe, archive, data = Safe.made(tmp_path, house.config()), tmp_path / "one.backup", tmp_path / "data"
+    await until_stored(api)
+    ended = await ssh(house)
+    assert ended.rc == 0, ended.said
+    async with shell(house) as terminal:
+        status, told = await safe.run("make", archive, "--config", house.config(), "--json")
+        assert status == 0, told
+        assert json.loads(told)["bucket"]["versions"] > 0
+        await said(terminal, "alive")
+    await until_open(api, "live", 0)
+    url = house.server.url(house.server.create())
+    status, told = await safe.run(
+        "rehearse", archive, tmp_path / "proof.json", "--policy-url", url, "--json", opening=True
+    )
+    assert status == 0, told
+    rehearsed = json.loads(told)
+    assert (rehearsed["journal"]["intact"], rehearsed["bucket"]["whole"]) == (True, True), told
+    assert rehearsed["bucket"]["manifests"] > 0
+    url = house.server.url(house.server.create())
+    status, told = await safe.run("restore", archive, data, "--policy-url", url, opening=True)
+    assert (status, "is no part of the archive" in told) == (0, True), told
+    config = data / "ecluse.toml"
+    config.write_text(config.read_text().replace(house.url, url))
+    for section in ("gateway", "console"):
+        change(config, section, f"port = {free_port()}")
+    await asyncio.to_thread(house.make_databases, config, url)
+    status, told = await safe.run("compare", "--config", config, "--json")
+    compared = json.loads(told)
+    assert (status, compared["whole"], compared["refused"]) == (0, True, []), told
+    assert compared["entered"], "the session that ended after the backup is not in the catalogue"
+    async with hidden_manifest(compared["entered"][0], tmp_path) as key:
+        status, told = await safe.run("compare", "--config", config, "--json")
+        faults = json.loads(told)
+        assert (status, faults["whole"], faults["named"]) == (1, False, {"lost": [key.split("/")[-2]]}), told
+    async with served(data):
+        with await house.api("rssi", config) as there:
+            proof = await verified(there)
+    assert (proof["valid"], proof["findings"]) == (True, []), proof
+
+
+@asynccontextmanager
+async def hidden_manifest(session: str, cache: Path) -> AsyncIterator[str]:
+    """Hide a session's manifest by a mark of deletion, as whoever holds the console's credentials can; give its key."""
+    server = s3.own()
+    bucket = Bucket(server.settings(cache, server.console))
+    key = next(one.key for one in bucket.kept("") if one.key.endswith(f"{session}/{MANIFEST}"))
+    known = set(bucket.versions(key))
+    bucket.remove(key)
+    yield key
+    bucket.delete(set(bucket.versions(key)) - known)

@@ -110,7 +110,7 @@ class Cluster:
         await world.add_window(people=self.people)
         config.write_text(config.read_text().replace(made.hospital_id, world.id))
         self._write_settings(config)
-        await asyncio.to_thread(self._make_databases, config)
+        await asyncio.to_thread(self.make_databases, config, self.url)
         done = await asyncio.to_thread(
             ecluse, "nodes", "new", NODES[1], str(self.folder / NODES[1]), "--config", str(config)
         )
@@ -150,10 +150,11 @@ class Cluster:
             change(config, "store", f'{name} = "keys/{name}"')
         change(config, "gateway", 'proxy_sources = ["127.0.0.1"]')
 
-    def _make_databases(self, config: Path) -> None:
+    def make_databases(self, config: Path, url: str) -> None:
+        """Give the processes' users what they need in the database at *url*, which the settings in *config* name."""
         script = self.folder / "roles.sql"
         script.write_text(grants.script())
-        psql = ["psql", "-X", "-q", "-d", self.url, "-f", str(script)]
+        psql = ["psql", "-X", "-q", "-d", url, "-f", str(script)]
         subprocess.run(psql, check=True, capture_output=True)
         done = ecluse("db", "migrate", "--config", str(config))
         assert done.exit_code == 0, done.output
@@ -196,9 +197,9 @@ class Cluster:
         codes = (totp.at(now + each) for each in (timedelta(), _STEP))
         return next((code for code in codes if f"{login}{code}" not in self._given), None)
 
-    async def api(self, login: str = "rssi") -> ApiClient:
-        """Return the console's API with a token of *login*'s."""
-        chosen = load(self.config())
+    async def api(self, login: str = "rssi", config: Path | None = None) -> ApiClient:
+        """Return the API of the console, or of that which goes by *config*, with a token of *login*'s."""
+        chosen = load(config or self.config())
         place = {"url": f"https://127.0.0.1:{chosen.console.port}", "ca": chosen.authority}
         password, code = self.answers(login)
         told = {"login": login, "password": password, "code": code}

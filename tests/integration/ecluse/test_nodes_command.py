@@ -1,5 +1,6 @@
 """``ecluse nodes new``: the data directory of one more gateway holds what a gateway needs and nothing of the console's."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from ecluse import settings
 from recorder.seal.signing import PublicKey, SigningKey
-from tests.support.installed import change, ecluse, install, tree
+from tests.support.installed import change, ecluse, init, install, tree
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +79,29 @@ def test_gateways_share_no_sqlite_and_no_folder_that_is_in_use(config: Path, tmp
     assert done.exit_code == 1
     assert "migrate-to" in done.output
     assert not (tmp_path / "node4").exists()
+
+
+@pytest.mark.parametrize("kind", ["another's", "open to all", "a link", "below what all may write to"])
+def test_keys_are_brought_into_nobody_else_s_folder(config: Path, tmp_path: Path, kind: str) -> None:
+    """An empty folder that somebody else owns, writes into or points away is refused, and nothing is written there."""
+    folder, there = tmp_path / "node5", tmp_path / "there"
+    there.mkdir()
+    if kind == "a link":
+        folder.symlink_to(there)
+    elif kind == "below what all may write to":
+        there.chmod(0o777)
+        folder = there / "node5"
+    else:
+        folder.mkdir()
+        if kind == "open to all":
+            folder.chmod(0o777)
+        elif os.geteuid() != 0:
+            pytest.skip("root alone can give a folder away")
+        else:
+            os.chown(folder, 65534, 65534)
+    done = ecluse("nodes", "new", "node5", str(folder), "--config", str(config))
+    assert (done.exit_code, "belongs to somebody else" in done.output) == (1, True), done.output
+    assert set(tree(tmp_path)) <= {"node5", "there"}
+    refused = init(folder)
+    assert (refused.exit_code, "belongs to somebody else" in refused.output) == (1, True), refused.output
+    assert set(tree(tmp_path)) <= {"node5", "there"}
