@@ -143,6 +143,14 @@ def _sealed(event: SecurityEvent) -> bool:
     return proves(event.details, event.at)
 
 
+def _new_findings(event: SecurityEvent) -> bool:
+    return _number(event.details.get("new")) > 0
+
+
+def _nothing_to_mend(event: SecurityEvent) -> bool:
+    return event.details.get("failures") == 0
+
+
 def _failures(event: SecurityEvent, set_by: Thresholds) -> Sequence[Tally]:
     return (Tally(name=f"failures/{_source(event)}", amount=1, limit=set_by.failed_logins, period=HOUR),)
 
@@ -202,6 +210,24 @@ CAUSES: Final[tuple[Cause, ...]] = (
     # around the bastion
     Cause(kind="bypass", event="flows.probed", severity=_C, key=_fact("vantage"), when=_around),
     Cause(kind="bypass", event="flows.probed", severity=_C, key=_fact("vantage"), when=_sealed, over=True),
+    # what the machines find of themselves
+    Cause(
+        kind="self_audit_findings",
+        event="self_audit.made",
+        severity=_H,
+        key=_fact("node"),
+        when=_new_findings,
+    ),
+    Cause(
+        kind="self_audit_findings",
+        event="self_audit.made",
+        severity=_H,
+        key=_fact("node"),
+        when=_nothing_to_mend,
+        over=True,
+    ),
+    Cause(kind="self_audit_late", event="alarm.self_audit_late", severity=_H, key=_fact("node")),
+    Cause(kind="self_audit_late", event="self_audit.made", severity=_H, key=_fact("node"), over=True),
     # what is kept
     Cause(kind="recording_failed", event="alarm.recording_failed", severity=_C, key=_one),
     Cause(kind="recording_failed", event="alarm.recording_unavailable", severity=_C, key=_one),
@@ -256,10 +282,12 @@ CAUSES: Final[tuple[Cause, ...]] = (
 
 UNREADABLE: Final = "journal_unreadable"
 ALTERED: Final = "journal_altered"
+FORGED: Final = "report_forged"
+"""An entry that says what somebody should have signed, and that nobody did."""
 OTHER: Final = "other"
 HEARD_ELSEWHERE: Final = frozenset({"alarm.host_key_changed"})
 """Alarms of the journal that another entry tells with more: who, which device, which session."""
-KINDS: Final = tuple(dict.fromkeys([*(cause.kind for cause in CAUSES), UNREADABLE, OTHER]))
+KINDS: Final = tuple(dict.fromkeys([*(cause.kind for cause in CAUSES), UNREADABLE, FORGED, OTHER]))
 MUTABLE: Final = tuple(
     dict.fromkeys(cause.kind for cause in CAUSES if cause.severity is not Severity.CRITICAL)
 )
@@ -292,6 +320,7 @@ def _sighting(event: SecurityEvent, kind: str, key: str, severity: Severity, **m
     details = event.details
     after = details.get("after")
     facts = dict(after) if isinstance(after, Mapping) else dict(details)
+    facts.pop("report", None)  # a whole document, which the journal keeps
     if event.source is not None:
         facts.setdefault("source", event.source)
     return Sighting(

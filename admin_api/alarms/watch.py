@@ -8,7 +8,8 @@ from typing import Final
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from admin_api.alarms.causes import ALTERED, OTHER, UNREADABLE, Thresholds, sightings
+from admin_api.alarms.belief import Belief
+from admin_api.alarms.causes import ALTERED, FORGED, OTHER, UNREADABLE, Thresholds, sightings
 from policy.clock import Clock
 from policy.domain.alarms import Bookmark, Severity, Sighting
 from policy.domain.ids import HospitalId
@@ -36,14 +37,16 @@ class AlarmWatch:
         thresholds: Thresholds,
         clock: Clock,
         *,
+        belief: Belief,
         interval: float = 1.0,
     ) -> None:
-        """Look at *feed* every *interval* seconds, and raise by *thresholds*."""
+        """Look at *feed* every *interval* seconds, and raise by *thresholds*; by what *belief* does not bear out, none ends."""
         self._services = services
         self._feed = feed
         self._hospital_id = hospital_id
         self._thresholds = thresholds
         self._clock = clock
+        self._belief = belief
         self._interval = interval
         self._since: datetime | None = None
         self._failed = 0
@@ -91,7 +94,15 @@ class AlarmWatch:
             return
         event = fed.entry.event
         try:
-            yield from list(sightings(event, self._thresholds))
+            found = list(sightings(event, self._thresholds))
+            if self._belief(event):
+                yield from found
+            else:
+                yield from (one for one in found if not one.over)
+                facts = {"event": event.name, "writer": fed.writer, "entry": f"{fed.writer} #{fed.seq}"}
+                yield Sighting(
+                    kind=FORGED, key=event.name, severity=Severity.CRITICAL, at=event.at, facts=facts
+                )
         except Exception:  # what strangers write into an entry must not keep those after it from being read
             log.exception("alarms.entry_not_understood", writer=fed.writer, seq=fed.seq)
             facts = {"event": event.name, "writer": fed.writer}

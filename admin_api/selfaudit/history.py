@@ -1,6 +1,6 @@
 """The register of self-audits: each is one entry of the journal, which holds the signed report whole."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -57,7 +57,8 @@ def _believed(event: SecurityEvent, document: bytes, keys: Sequence[PublicKey]) 
         return None
     late = event.at - report.finished_at
     fits = report.hospital_id == event.hospital_id and -_CLOCKS <= late <= _TOLD_LATE
-    return report if fits else None
+    said = (event.details.get("node"), event.details.get("failures"))
+    return report if fits and said == (report.node, len(report.checks(Outcome.FAILED))) else None
 
 
 def newest(audits: Sequence[Kept], node: str | None = None) -> tuple[Kept, Report] | None:
@@ -86,12 +87,6 @@ def facts(report: Report, document: bytes, before: Report | None) -> dict[str, A
         "sha256": digest(document),
         "report": document.decode(),
     }
-
-
-def told(event: Mapping[str, Any], name: str) -> int:
-    """Return the count *name* of an entry's details; 0 for what is none."""
-    value = event.get(name)
-    return value if isinstance(value, int) and value > 0 else 0
 
 
 def overdue(last: datetime | None, now: datetime) -> bool:

@@ -19,6 +19,6 @@ def worded(
         if catalog.knows(key):
             try:
                 return catalog.translate(key, language, timezone="UTC", **arguments)
-            except MissingMessage:
+            except (MissingMessage, TypeError):  # of another version: an argument that lacks, or that is none
                 continue
     return english

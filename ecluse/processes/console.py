@@ -11,10 +11,12 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from admin_api.alarms.belief import Belief
 from admin_api.alarms.watch import AlarmWatch
 from admin_api.alarms.webhook import Webhook
 from admin_api.app import close, create_app, keep_retention, look_after_readers, send_mails
 from admin_api.evidence import OutboxIngest
+from admin_api.selfaudit.lateness import AuditLateness
 from admin_api.server import server_config
 from admin_api.settings import ApiSettings
 from admin_api.syslog.exporter import JournalExport
@@ -109,6 +111,7 @@ async def serve(settings: Settings) -> None:
                 keep(settings, proofs, store),
                 *(() if search is None else (search.run(),)),
                 *_nightly(settings, app),
+                _lateness(settings, app).run(),
                 watch.run(),
                 *_watches(settings, told, built, proofs, machine),
             )
@@ -169,12 +172,18 @@ def _nightly(settings: Settings, app: FastAPI) -> Iterator[Coroutine[None, None,
         yield NightlyVerification(context, hospital, hour=chosen.hour, every_days=chosen.every_days).run()
 
 
+def _lateness(settings: Settings, app: FastAPI) -> AuditLateness:
+    late = timedelta(days=settings.self_audit.late_days)
+    return AuditLateness(app.state.context, settings.hospital_id, settings.node, late)
+
+
 def _watches(
     settings: Settings, told: ApiSettings, built: Services, proofs: Proofs, machine: JournalAlarms
 ) -> Iterator[Coroutine[None, None, None]]:
     """Give what looks for alarms, and what tells of them."""
     feed = JournalFeed(proofs.database, told.hospital_id, proofs.keys)
-    yield AlarmWatch(built, feed, told.hospital_id, told.thresholds, built.clock).run()
+    belief = Belief(proofs.keys)
+    yield AlarmWatch(built, feed, told.hospital_id, told.thresholds, built.clock, belief=belief).run()
     collector = composition.syslog_settings(settings)
     if collector is not None:
         holder = f"{told.node}/{os.getpid()}"

@@ -122,7 +122,7 @@ def _certificate(host: str, number: int, name: str, authority: Path, now: dateti
     elif left < CERTIFICATE_NOTICE:
         yield check.notice("ending", days=left.days)
     if (weak := _weak_key(shown)) is not None:
-        yield check.failed("weak_key", key=weak)
+        yield check.failed("weak_key", kind=weak)
     if hashed is not None and hashed.name in _WEAK_HASHES:
         yield check.failed("weak_hash", hash=hashed.name)
     fault = _unbelieved(host, number, name, authority)

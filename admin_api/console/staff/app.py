@@ -32,6 +32,7 @@ from admin_api.console.staff import (
     replay,
     retention,
     search,
+    selfaudits,
     session,
     sessions,
 )
@@ -83,6 +84,7 @@ SCREENS: Final = (
     holds.screens,
     erasures.screens,
     readers.screens,
+    selfaudits.screens,
     nowhere.screens,
 )
 Answer = Callable[[Request], Awaitable[Response]]

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from typing_extensions import override
 
+from admin_api.alarms.belief import Belief
 from admin_api.alarms.causes import Thresholds
 from admin_api.alarms.watch import AlarmWatch
 from policy.domain.alarms import Alarm
@@ -49,7 +50,14 @@ def house(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver, post: Ma
 
 def watch(house: House) -> AlarmWatch:
     """A console that has just started."""
-    return AlarmWatch(house.world.services, house.feed, house.world.id, Thresholds(), house.clock)
+    return AlarmWatch(
+        house.world.services,
+        house.feed,
+        house.world.id,
+        Thresholds(),
+        house.clock,
+        belief=Belief(house.proofs.keys),
+    )
 
 
 def happened(house: House, name: str, **more: object) -> None:
@@ -209,7 +217,9 @@ def test_a_journal_that_cannot_be_read_is_an_alarm_of_its_own(house: House) -> N
     """It is raised once, without the journal's help, and over when the journal is read again."""
     feed = Faulty(house.journal._database, house.world.id, house.proofs.keys)
     services, here = house.world.services, house.world.id
-    console = AlarmWatch(services, feed, here, Thresholds(), house.clock, interval=0.01)
+    console = AlarmWatch(
+        services, feed, here, Thresholds(), house.clock, belief=Belief(house.proofs.keys), interval=0.01
+    )
 
     async def unreadable() -> Alarm | None:
         found = await services.alarms.list(house.world.who("dsi"), here)

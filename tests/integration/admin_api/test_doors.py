@@ -137,6 +137,8 @@ MATRIX: dict[tuple[str, str], set[str]] = {
     ("GET", "/v1/exercises"): _STAFF,
     ("POST", "/v1/exercises"): _STAFF,
     ("POST", "/v1/flows/probes"): {"security", "administrator"},
+    ("GET", "/v1/self-audits"): {"security", "administrator"},
+    ("GET", "/v1/self-audits/{audit_id}"): {"security", "administrator"},
     ("POST", "/v1/reopen"): {"security", "administrator"},
     ("GET", "/v1/gates"): _STAFF,
     ("GET", "/v1/why"): _STAFF,

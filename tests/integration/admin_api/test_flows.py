@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from admin_api.alarms.belief import Belief
 from admin_api.alarms.causes import Thresholds
 from admin_api.alarms.watch import AlarmWatch
 from ecluse.flows.register import Register
@@ -95,7 +96,14 @@ def raised(house: House) -> list[tuple[bool, str, str]]:
     house.ingest_all()
 
     async def work() -> None:
-        console = AlarmWatch(house.world.services, house.feed, house.world.id, Thresholds(), house.clock)
+        console = AlarmWatch(
+            house.world.services,
+            house.feed,
+            house.world.id,
+            Thresholds(),
+            house.clock,
+            belief=Belief(house.proofs.keys),
+        )
         while await console.step():
             pass
 

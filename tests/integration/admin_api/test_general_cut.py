@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+from admin_api.alarms.belief import Belief
 from admin_api.alarms.causes import Thresholds
 from admin_api.alarms.watch import AlarmWatch
 from policy.domain.access import Denial
@@ -24,7 +25,14 @@ def failed(house: House) -> set[str]:
 def alarms(house: House, rssi: Desk) -> dict[str, dict[str, Any]]:
     """The open alarms by kind, once the journal has been read."""
     house.ingest_all()
-    watch = AlarmWatch(house.world.services, house.feed, house.world.id, Thresholds(), house.clock)
+    watch = AlarmWatch(
+        house.world.services,
+        house.feed,
+        house.world.id,
+        Thresholds(),
+        house.clock,
+        belief=Belief(house.proofs.keys),
+    )
 
     async def work() -> None:
         while await watch.step():

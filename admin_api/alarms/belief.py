@@ -1,0 +1,28 @@
+"""Which entries of the journal say something that somebody signed, and whether it is so.
+
+The gateway writes into the journal too: what would end an alarm there must not be its word alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from admin_api.selfaudit import history
+from recorder.audit.events import SecurityEvent
+from recorder.seal.signing import PublicKey
+
+SIGNED: Final = frozenset({history.MADE})
+"""Entries that hold a document of somebody's, signed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """What is believed by which keys: self-audits by those of checkpoints."""
+
+    consoles: Sequence[PublicKey]
+
+    def __call__(self, event: SecurityEvent) -> bool:
+        """Tell whether *event* is one that needs no signature, or holds a document that bears out what it says."""
+        if event.name == history.MADE:
+            return history.of(event, self.consoles).report is not None
+        return event.name not in SIGNED

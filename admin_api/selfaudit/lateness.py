@@ -1,0 +1,82 @@
+"""Looks whether each machine still audits itself, and says so in the journal, once, where one does not."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from admin_api.deps import Context
+from admin_api.selfaudit import history
+from recorder.audit.journal import JournalFilters
+from recorder.errors import RecorderError
+
+log = structlog.get_logger()
+
+LATE: Final = "alarm.self_audit_late"
+ACTOR: Final = "console"
+LOOK_EVERY: Final = timedelta(minutes=30)
+_LOOKED_AT: Final = 500
+
+
+class AuditLateness:
+    """One chore of the console. A machine is known by its first audit; before any, this console's own is looked for."""
+
+    def __init__(self, context: Context, hospital_id: str, node: str, late: timedelta) -> None:
+        """Say that a machine is late once its last audit is older than *late*; *node* is the console's own machine."""
+        self._context = context
+        self._hospital_id = hospital_id
+        self._node = node
+        self._late = late
+
+    async def run(self) -> None:
+        """Look until cancelled; what keeps a look from being done is logged, and tried at the next."""
+        while True:
+            try:
+                await self.look()
+            except (RecorderError, SQLAlchemyError) as error:
+                log.warning("self_audit.not_looked_for", error=str(error))
+            await asyncio.sleep(LOOK_EVERY.total_seconds())
+
+    async def look(self) -> list[str]:
+        """Say of each machine that it is late if it has just become so, and return which. Raises RecorderError, SQLAlchemyError."""
+        now, last = self._context.clock.now(), await self._last()
+        told = await self._told()
+        late = [
+            node
+            for node, at in last.items()
+            if now - at > self._late and not (node in told and told[node] > at)
+        ]
+        for node in late:
+            facts: dict[str, object] = {
+                "node": node,
+                "since": last[node].isoformat(timespec="minutes"),
+                "days": (now - last[node]).days,
+            }
+            await self._context.proofs.note(LATE, ACTOR, facts)
+        return late
+
+    async def _last(self) -> Mapping[str, datetime]:
+        """Return when each machine last audited itself; of an installation without any audit, when its journal begins."""
+        journal, keys = self._context.journal, self._context.proofs.keys
+        audits = await history.kept(journal, self._hospital_id, keys, most=_LOOKED_AT)
+        found: dict[str, datetime] = {}
+        for one in audits:
+            if one.report is not None:
+                found[one.report.node] = max(
+                    one.report.made_at, found.get(one.report.node, one.report.made_at)
+                )
+        if found:
+            return found
+        page = await journal.entries(JournalFilters(hospital_id=self._hospital_id), limit=1)
+        return {self._node: page.entries[0].event.at} if page.entries else {}
+
+    async def _told(self) -> Mapping[str, datetime]:
+        filters = JournalFilters(hospital_id=self._hospital_id, name=LATE, newest_first=True)
+        page = await self._context.journal.entries(filters, limit=_LOOKED_AT)
+        found: dict[str, datetime] = {}
+        for entry in page.entries:
+            found.setdefault(str(entry.event.details.get("node")), entry.event.at)
+        return found

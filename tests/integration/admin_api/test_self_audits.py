@@ -1,0 +1,243 @@
+"""Self-audits behind the real API and console: listed, shown, handed over, alarmed, and refused where nobody signed them."""
+
+import json
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from admin_api.alarms.belief import Belief
+from admin_api.alarms.causes import Thresholds
+from admin_api.alarms.watch import AlarmWatch
+from admin_api.selfaudit.history import LONGEST, MADE, facts
+from admin_api.selfaudit.lateness import AuditLateness
+from admin_api.selfaudit.report import Outcome, Report
+from policy import i18n
+from recorder.seal.signing import generate_key
+from tests.support.api_house import House
+from tests.support.browser import driver, window
+from tests.support.console import give_cookie, session_of, signed_in
+from tests.support.own_machine import Desk
+from tests.support.self_audits import EXPOSED, check, keep, report
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(autouse=True)
+def later(house: House) -> None:
+    """Each test begins on a day of its own."""
+    house.clock.advance(timedelta(days=1))
+
+
+def alarms(house: House, *kinds: str) -> list[tuple[str, bool, str]]:
+    """Have alarms raised by what the journal holds; of *kinds*, return which, whether it is over, and what it says."""
+    house.ingest_all()
+
+    async def work() -> None:
+        belief = Belief(house.proofs.keys)
+        console = AlarmWatch(
+            house.world.services, house.feed, house.world.id, Thresholds(), house.clock, belief=belief
+        )
+        while await console.step():
+            pass
+
+    house.run(work())
+    with house.client("rssi") as client:
+        items = client.get("/v1/alarms", params={"state": "all", "limit": 500}).json()["items"]
+    return [
+        (one["kind"], one["over_at"] is not None, one["sentence"]) for one in items if one["kind"] in kinds
+    ]
+
+
+def test_without_an_audit_rule_t4_is_not_held(house: House, desks: tuple[Desk, Desk, Desk]) -> None:
+    """API, command and screen say so, and what to do; a planner's or technician's token sees nothing of it."""
+    *_, rssi = desks
+    assert rssi.json("self-audit", "list")["overdue"] is True
+    done = rssi.run("self-audit", "list")
+    assert "ecluse self-audit run" in done.stdout
+    assert "T4" in done.stderr
+    with signed_in(house, "rssi") as client:
+        assert "rule PGSSIS-T4 is not held" in client.get("/console/self-audits").text
+    with house.client("alice") as client:
+        assert client.get("/v1/self-audits").status_code == 403
+
+
+def test_an_audit_is_listed_shown_and_handed_over(
+    house: House, desks: tuple[Desk, Desk, Desk], tmp_path: Path
+) -> None:
+    """The command and the screen show the findings first, each with its next step; what is saved verifies by its key."""
+    *_, rssi = desks
+    made = report(house, EXPOSED)
+    document = keep(house, made)
+    [newest, *_] = rssi.json("self-audit", "list")["items"]
+    assert (newest["id"], newest["outcome"], newest["failures"]) == (made.id, "failed", 1)
+    saved = tmp_path / "audit.json"
+    shown = rssi.run("self-audit", "show", "--save", str(saved)).stdout
+    assert "0.0.0.0:6379/tcp" in shown
+    assert "self_audit.listens" in shown, "what to do next"
+    assert saved.read_bytes() == document
+    assert Report.opened(document, house.proofs.keys)[0] == made
+    with signed_in(house, "dsi", "fr") as client:
+        listed = client.get("/console/self-audits").text.partition("<main")[2]
+        assert f"/console/self-audits/{made.id}" in listed
+        assert "La règle PGSSIS-T4 est tenue" in listed
+        page = client.get(f"/console/self-audits/{made.id}").text.partition("<main")[2]
+        assert "plus que ce que nomment les réglages" in page
+        assert "0.0.0.0:6379/tcp" in page
+        assert page.index("6379") < page.index("3 ms"), "what must be mended comes first"
+        answer = client.get(f"/console/self-audits/{made.id}/report")
+        assert answer.content == document
+        assert "attachment" in answer.headers["Content-Disposition"]
+        assert client.get("/console/self-audits/none").status_code == 404
+
+
+def test_a_sentence_that_this_version_lacks_is_shown_as_the_report_has_it(house: House) -> None:
+    """A finding of another version is read in its own English; what it names does nothing to the page."""
+    made = report(house, check("doctor.later.<b>", Outcome.FAILED, language="xx"))
+    keep(house, made)
+    with signed_in(house, "rssi", "fr") as client:
+        page = client.get(f"/console/self-audits/{made.id}").text
+    assert "sentence of doctor.later.&lt;b&gt;" in page
+    assert "doctor.later.<b>" not in page
+
+
+def test_twelve_months_later_the_rule_is_broken(house: House) -> None:
+    """At twelve months it is held; at thirteen the screen and the API say that it is not."""
+    keep(house, report(house))
+
+    def overdue() -> bool:
+        with house.client("rssi") as client:
+            return bool(client.get("/v1/self-audits").json()["overdue"])
+
+    house.clock.advance(LONGEST - timedelta(days=1))
+    assert overdue() is False
+    house.clock.advance(timedelta(days=30))
+    assert overdue() is True
+
+
+def test_a_new_finding_is_an_alarm_and_a_known_one_is_not(house: House) -> None:
+    """It is raised once with its words, not again for what is known, and over once nothing is to be mended."""
+    audits = partial(report, house, node="gw-3")
+
+    def told() -> list[tuple[bool, str]]:
+        return [(over, words) for _, over, words in alarms(house, "self_audit_findings") if "gw-3" in words]
+
+    first = audits()
+    keep(house, first)
+    assert told() == []
+    house.clock.advance(timedelta(days=1))
+    second = audits(EXPOSED)
+    keep(house, second, before=first)
+    [(over, sentence)] = told()
+    assert over is False
+    assert EXPOSED.sentence in sentence
+    house.clock.advance(timedelta(days=1))
+    third = audits(EXPOSED)
+    assert facts(third, third.signed(house.proofs.notary.key), second)["new"] == 0
+    keep(house, third, before=second)
+    assert [over for over, _ in told()] == [False]
+    house.clock.advance(timedelta(days=1))
+    keep(house, audits(), before=third)
+    assert [over for over, _ in told()] == [True]
+
+
+def test_a_machine_that_audits_itself_no_more_is_an_alarm_once(house: House) -> None:
+    """After three days it is told, once a machine, and over with the next audit; another machine's audit ends nothing."""
+    keep(house, report(house, node="gw-9"))
+    lateness = AuditLateness(house.context, house.world.id, "node1", timedelta(days=3))
+    house.clock.advance(timedelta(days=2))
+    keep(house, report(house))
+    assert "gw-9" not in house.run(lateness.look())
+    house.clock.advance(timedelta(days=2))
+    assert house.run(lateness.look()) == ["gw-9"]
+    assert house.run(lateness.look()) == []
+    [(_, over, sentence)] = [one for one in alarms(house, "self_audit_late") if "gw-9" in one[2]]
+    assert over is False
+    keep(house, report(house))
+    assert [over for _, over, told in alarms(house, "self_audit_late") if told == sentence] == [False]
+    keep(house, report(house, node="gw-9"))
+    assert [over for _, over, told in alarms(house, "self_audit_late") if told == sentence] == [True]
+
+
+@pytest.mark.parametrize("forgery", ["strange", "old", "elsewhere", "changed", "none"])
+def test_what_nobody_signed_ends_no_alarm_and_counts_for_nothing(
+    house: House, tmp_path: Path, forgery: str
+) -> None:
+    """A gateway that was taken over writes a clean audit into the journal: it is an alarm itself, and T4 is not held by it."""
+    finding = report(house, EXPOSED, node=f"m-{forgery}")
+    keep(house, finding)
+    about = [one for one in alarms(house, "self_audit_findings") if f"m-{forgery}" in one[2]]
+    assert [over for _, over, _ in about] == [False]
+    house.clock.advance(timedelta(hours=12))
+    clean = report(house, node=f"m-{forgery}")
+    key = house.proofs.notary.key
+    if forgery == "strange":
+        keep(house, clean, key=generate_key(tmp_path / "strange.pem"))
+    elif forgery == "old":
+        keep(house, report(house, node=f"m-{forgery}", at=house.clock.now() - timedelta(days=2)))
+    elif forgery == "elsewhere":
+        document = report(house, node="another").signed(key)
+        told = {**facts(clean, document, None), "report": document.decode()}
+        house.run(house.proofs.note(MADE, "ecluse", told))
+    elif forgery == "changed":
+        document = clean.signed(key).replace(b'"machine":"bastion', b'"machine":"bastiom')
+        house.run(house.proofs.note(MADE, "ecluse", facts(clean, document, None)))
+    else:
+        house.run(house.proofs.note(MADE, "ecluse", {"node": f"m-{forgery}", "failures": 0, "new": 0}))
+    about = [one for one in alarms(house, "self_audit_findings") if f"m-{forgery}" in one[2]]
+    assert [over for _, over, _ in about] == [False]
+    assert alarms(house, "report_forged")
+    with house.client("rssi") as client:
+        newest = client.get("/v1/self-audits").json()["items"][0]
+        assert (newest["believed"], newest["id"], newest["outcome"]) == (False, None, None)
+    with signed_in(house, "rssi") as client:
+        assert "Not genuine" in client.get("/console/self-audits").text
+
+
+def test_the_alarm_carries_no_document(house: House) -> None:
+    """Mails and the webhook tell what was found, and not twenty kilobytes of JSON."""
+    keep(house, report(house, EXPOSED, node="gw-7"))
+    alarms(house)
+    with house.client("rssi") as client:
+        items = client.get("/v1/alarms", params={"state": "all"}).json()["items"]
+    [one] = [one for one in items if one["kind"] == "self_audit_findings" and "gw-7" in one["sentence"]]
+    assert "signature" not in json.dumps(one)
+
+
+def test_every_part_has_its_word_on_the_screen() -> None:
+    """No bare key stands where a part is named."""
+    from ecluse.selfaudit.conduct import PARTS
+
+    assert [part for part in PARTS if not i18n.load("ecluse").knows(f"audit_part.{part}")] == []
+
+
+def test_the_screens_fit_telephones_and_screen_readers(house: House, tmp_path: Path) -> None:
+    """In a real browser, in both languages, at both widths: nothing is wider than the page, axe-core finds nothing."""
+    made = report(house, EXPOSED, check("doctor.probes.none", Outcome.NOTICE))
+    keep(house, made)
+    secret = session_of(house, "rssi")
+    with driver() as chrome:
+        for language in ("fr", "en"):
+            with window(chrome, language=language) as browser:
+                give_cookie(browser, house, secret)
+                browser.command(
+                    "POST",
+                    "/cookie",
+                    {
+                        "cookie": {
+                            "name": "__Host-ecluse-language",
+                            "value": language,
+                            "path": "/",
+                            "secure": True,
+                        }
+                    },
+                )
+                for number, path in enumerate(("/console/self-audits", f"/console/self-audits/{made.id}")):
+                    browser.go(f"{house.url}{path}")
+                    browser.find(".table")
+                    for width in (1280, 390):
+                        browser.resize(width, 900)
+                        assert browser.run("return document.documentElement.scrollWidth") <= width, path
+                        assert browser.faults() == [], (path, language)
+                        browser.shoot(tmp_path / f"{number}-{language}-{width}.png")
