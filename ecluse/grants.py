@@ -99,6 +99,19 @@ GATEWAY_POLICY: Final[Mapping[str, Allowance]] = {
     "totp_uses": Allowance(insert=True),
     "continuations": Allowance(select=ALL, insert=True, update=("uses",), delete=True),
     "nodes": Allowance(select=ALL, insert=True, update=("started_at", "beat_at")),
+    # a gateway claims names of gateways; what a claim says is sealed with more than a password of this database
+    "programs": Allowance(
+        select=ALL,
+        insert=True,
+        update=(
+            *("claim", "host", "pid", "version", "policy_schema", "trace_schema"),
+            *("started_at", "beat_at", "ended_at", "seal"),
+        ),
+        rules=(
+            RowRule(command="INSERT", check="kind = 'gateway'"),
+            RowRule(command="UPDATE", using="kind = 'gateway'", check="kind = 'gateway'"),
+        ),
+    ),
     "sessions": Allowance(select=ALL, insert=True, update=("closed_at", "end_reason")),
     "tasks": Allowance(select=ALL, update=("state", "node", "claimed_at", "finished_at", "result")),
     "outbox": _ONLY_ADDED,

@@ -30,8 +30,39 @@ def announced(directory: Path, program: str, port: int, *, watched: int | None =
             path.unlink(missing_ok=True)
 
 
+class Berth:
+    """A number that one living process holds: a locked file, in which it notes the name's claim for whoever comes next."""
+
+    def __init__(self, number: int, descriptor: int) -> None:
+        """Hold *number* by the lock on *descriptor*."""
+        self.number = number
+        self._descriptor = descriptor
+
+    @property
+    def left(self) -> str | None:
+        """The claim that the berth's last holder noted, who is gone, for the lock went with it; None where none did.
+
+        A copy of the file tells nothing: who noted something in the original may well live.
+        """
+        try:
+            said = json.loads(os.pread(self._descriptor, 4096, 0))
+            return str(said["claim"]) if said["place"] == self._place else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def note(self, claim: str) -> None:
+        """Leave *claim* to whoever holds the berth next. Raises OSError."""
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, json.dumps({"claim": claim, "place": self._place}).encode(), 0)
+
+    @property
+    def _place(self) -> list[int]:
+        found = os.fstat(self._descriptor)
+        return [found.st_dev, found.st_ino]
+
+
 @contextmanager
-def berth(directory: Path, program: str) -> Iterator[int]:
+def berth(directory: Path, program: str) -> Iterator[Berth]:
     """Hold the lowest number, from 1, that no other living process of *program* in *directory* holds."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     number = 0
@@ -46,7 +77,7 @@ def berth(directory: Path, program: str) -> Iterator[int]:
             os.close(descriptor)
             continue
         try:
-            yield number
+            yield Berth(number, descriptor)
         finally:
             os.close(descriptor)
         return

@@ -271,6 +271,8 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(kind="clock_drift", event="alarm.clock_drift", severity=_H, key=_fact("node")),
     Cause(kind="clock_drift", event="alarm.clock_right", severity=_H, key=_fact("node"), over=True),
     Cause(kind="clock_stepped", event="alarm.clock_stepped", severity=_H, key=_fact("node")),
+    Cause(kind="node_taken", event="alarm.node_taken", severity=_H, key=_fact("program", "node")),
+    Cause(kind="node_forged", event="alarm.node_forged", severity=_C, key=_fact("program", "node")),
     # who is told
     Cause(kind="mail_undelivered", event="mail.abandoned", severity=_N, key=_changed("kind")),
     Cause(kind="webhook_undelivered", event="webhook.abandoned", severity=_H, key=_one),

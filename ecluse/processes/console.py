@@ -28,9 +28,10 @@ from ecluse.errors import StartError
 from ecluse.observation.console import ConsoleMetrics, Timed
 from ecluse.observation.listener import watched
 from ecluse.observation.metrics import ObservedJournal
-from ecluse.presence import announced
+from ecluse.presence import Berth, announced, berth
 from ecluse.private_files import console_secrets
 from ecluse.processes.http import Server, bound
+from ecluse.processes.registration import registered
 from ecluse.processes.start import check_clock, check_secrets
 from ecluse.proofs import keep, proofs_of
 from ecluse.revocations import REFRESH_EVERY, Revocations
@@ -42,6 +43,7 @@ from ecluse.stopping import stop_requested
 from policy import i18n, services
 from policy.clock import SystemClock
 from policy.domain.ids import HospitalId
+from policy.domain.programs import ProgramKind
 from policy.errors import PolicyError
 from policy.services import Services
 from policy.services.pruning import PruningService
@@ -60,6 +62,11 @@ PRUNE_EVERY = timedelta(days=1)
 
 async def serve(settings: Settings) -> None:
     """Serve the hospital's side until SIGTERM or SIGINT. Raises EcluseError and the packages' errors."""
+    with berth(settings.run_directory, "console") as held:
+        await _open(settings, held)
+
+
+async def _open(settings: Settings, held: Berth) -> None:
     manager, sockets = ServiceManager(), handed_over()
     if not settings.checkpoint_key.exists():
         raise StartError("start.no_checkpoint_key", path=str(settings.checkpoint_key))
@@ -116,7 +123,10 @@ async def serve(settings: Settings) -> None:
                 *_watches(settings, told, built, proofs, machine),
             )
             try:
-                async with watched(composition.observation_settings(settings, "console"), metrics) as port:
+                async with (
+                    registered(built.programs, ProgramKind.CONSOLE, told.node, clock, held, machine),
+                    watched(composition.observation_settings(settings, "console"), metrics) as port,
+                ):
                     await _serve(
                         settings, server, listening, port, stopping, built, ingest, pruning, chores, manager
                     )

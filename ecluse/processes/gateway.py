@@ -19,8 +19,9 @@ from ecluse.host_keys import HostKeyUnusable, read_host_key
 from ecluse.observation.gateway import GatewayMetrics
 from ecluse.observation.listener import watched
 from ecluse.observation.metrics import ObservedJournal
-from ecluse.presence import announced, berth
+from ecluse.presence import Berth, announced, berth
 from ecluse.private_files import gateway_secrets
+from ecluse.processes.registration import registered
 from ecluse.processes.start import check_clock, check_secrets, listening
 from ecluse.revocations import Revocations
 from ecluse.sections import Part
@@ -34,6 +35,7 @@ from gateway.target.flows import FlowBroker
 from gateway.target.tasks import TaskRunner
 from policy import i18n, services
 from policy.clock import Clock, SystemClock
+from policy.domain.programs import ProgramKind
 from policy.services import Services
 from recorder.capture.spool import Recorder
 
@@ -50,14 +52,16 @@ async def serve(settings: Settings) -> None:
     it does (`ecluse.service_manager`).
     """
     manager, sockets = ServiceManager(), handed_over()
-    with berth(settings.run_directory, "gateway") as number:
-        if number > 1:
-            settings = settings.model_copy(update={"node": f"{settings.node}.{number}"})
+    with berth(settings.run_directory, "gateway") as held:
+        if held.number > 1:
+            settings = settings.model_copy(update={"node": f"{settings.node}.{held.number}"})
             structlog.contextvars.bind_contextvars(node=settings.node)
-        await _open(settings, manager, sockets)
+        await _open(settings, manager, sockets, held)
 
 
-async def _open(settings: Settings, manager: ServiceManager, sockets: Sequence[socket.socket]) -> None:
+async def _open(
+    settings: Settings, manager: ServiceManager, sockets: Sequence[socket.socket], held: Berth
+) -> None:
     check_secrets(gateway_secrets(settings))
     _give_a_name(settings)
     if not settings.reader_public_keys:
@@ -90,8 +94,9 @@ async def _open(settings: Settings, manager: ServiceManager, sockets: Sequence[s
     try:
         await check_clock(settings, built.database, clock)
         await recorder.database.check()
-        await recorder.start()
-        await _serve(settings, built, recorder, alarms, clock, manager, sockets)
+        async with registered(built.programs, ProgramKind.GATEWAY, settings.node, clock, held, alarms):
+            await recorder.start()
+            await _serve(settings, built, recorder, alarms, clock, manager, sockets)
     finally:
         await alarms.close()
         await recorder.stop()
@@ -151,8 +156,8 @@ async def _serve(
             clocks = asyncio.create_task(watch.run())
             signs = asyncio.create_task(manager.signs_of_life(lambda: running.supervised))
             log.info("gateway.ready", host=told.host, port=running.port)
+            wishes = Wishes()  # before anybody can know whom to send a signal: unheard, it would kill
             with announced(settings.run_directory, "gateway", running.port, watched=watched_at):
-                wishes = Wishes()
                 manager.tell("READY=1", f"STATUS=listening on port {running.port}")
                 pid = None
                 while pid is None and await wishes.to_hand_over():

@@ -29,6 +29,7 @@ from policy.services.mails import MailQueue, MailService
 from policy.services.names import NameService
 from policy.services.own_factors import OwnFactorService
 from policy.services.people import PeopleService
+from policy.services.programs import ProgramService
 from policy.services.queues import QueueService
 from policy.services.recovery import RecoveryService
 from policy.services.reports import ReportService
@@ -91,6 +92,7 @@ class Services:
     erasures: ErasureService
     exercises: ExerciseService
     names: NameService
+    programs: ProgramService
     queues: QueueService
 
     async def close(self) -> None:
@@ -163,5 +165,6 @@ async def build(
         erasures=ErasureService(database, clock, settings),
         exercises=ExerciseService(database, clock, settings),
         names=NameService(database),
+        programs=ProgramService(database, keyring, clock, settings.lease),
         queues=QueueService(database),
     )

@@ -31,6 +31,7 @@ from policy.store.repositories.leases import Leases
 from policy.store.repositories.mails import Mails
 from policy.store.repositories.outbox import Outbox
 from policy.store.repositories.people import People
+from policy.store.repositories.programs import Programs
 from policy.store.repositories.reports import Reports
 from policy.store.repositories.revocations import Revocations
 from policy.store.repositories.sealed import SealedRows
@@ -73,6 +74,7 @@ class View:
         self.reports = Reports(connection)
         self.revocations = Revocations(connection)
         self.leases = Leases(connection)
+        self.programs = Programs(connection)
         self.tasks = Tasks(connection)
         self.outbox = Outbox(connection)
         self.alarms = Alarms(connection)

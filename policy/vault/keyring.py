@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Self
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from typing_extensions import override
 
 from policy.errors import KeyMissing, VaultError
@@ -104,6 +106,16 @@ class Keyring:
         guessed. A private key counts as its public half, so another encoding of it is the same.
         """
         return hmac.new(self._fingerprint_key, identity(secret), hashlib.sha256).hexdigest()
+
+    def mark(self, text: str) -> str:
+        """Return a keyed mark (64 hexadecimal digits) of *text*: only who holds this keyring makes it; rotation keeps it.
+
+        HMAC-SHA-256 under a key derived from the fingerprints' (HKDF, RFC 5869), so that no secret's fingerprint is one.
+        """
+        derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"ecluse mark").derive(
+            self._fingerprint_key
+        )
+        return hmac.new(derived, text.encode(), hashlib.sha256).hexdigest()
 
     def exclusive(self) -> AbstractContextManager[None]:
         """Keep every other rotation or pruning out; raises VaultError where one is under way."""

@@ -3,10 +3,13 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from tests.support.cluster import NODES, Cluster, cluster
 from tests.support.installed import change, free_port
 from tests.support.restored import Safe, served, verified
 from tests.support.ssh_client import Finished, Terminal
+from tests.support.stranger import PROGRAM
 from tests.support.waiting import answered, eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.postgres, pytest.mark.asyncio(loop_scope="module")]
@@ -264,3 +268,29 @@ async def hidden_manifest(session: str, cache: Path) -> AsyncIterator[str]:
     bucket.remove(key)
     yield key
     bucket.delete(set(bucket.versions(key)) - known)
+
+
+async def test_a_second_gateway_of_one_name_does_not_start(house: Cluster, api: ApiClient) -> None:
+    """A copy of a gateway's folder: refused, naming who has the name; who has it serves on, and is back at once if killed."""
+    twin = house.folder / "twin"
+    await asyncio.to_thread(shutil.copytree, house.config("node2").parent, twin)
+    change(twin / "ecluse.toml", "gateway", f"port = {free_port()}")
+    async with shell(house) as terminal:
+        refused = await asyncio.create_subprocess_exec(
+            *PROGRAM, "gateway", "--config", str(twin / "ecluse.toml"), stderr=asyncio.subprocess.PIPE
+        )
+        _, told = await asyncio.wait_for(refused.communicate(), 30)
+        assert refused.returncode == 1
+        assert (
+            f"node2 is a name of another process (gateway {version('ecluse')} on {socket.gethostname()}, "
+            in told.decode()
+        )
+        assert f"process {house.pid('node2')}, since " in told.decode()
+        await said(terminal, "lives")
+    await until_open(api, "lost", 0)
+    await house.kill("node2")
+    log = house.folder / "node2.log"
+    before = log.stat().st_size
+    await house.start("node2")
+    assert b"name.held" not in log.read_bytes()[before:]
+    await until_stored(api)

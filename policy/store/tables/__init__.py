@@ -2,7 +2,7 @@
 
 Every row has a hospital, and the hospital's id is in every key, so that the database itself refuses a row that
 points into another hospital (invariant 11). The exceptions serve the installation as a whole: the running numbers
-of attempts and of the outbox, and the gateways' leases.
+of attempts and of the outbox, the gateways' leases, and the names of processes.
 """
 
 from policy.store.tables.alarms import (
@@ -51,7 +51,16 @@ from policy.store.tables.people import (
     totp_secrets,
     totp_uses,
 )
-from policy.store.tables.running import continuations, extensions, nodes, outbox, revocations, sessions, tasks
+from policy.store.tables.running import (
+    continuations,
+    extensions,
+    nodes,
+    outbox,
+    programs,
+    revocations,
+    sessions,
+    tasks,
+)
 from policy.store.tables.schema import metadata
 from policy.store.tables.windows import (
     interventions,
@@ -99,6 +108,7 @@ __all__ = [
     "outbox",
     "passwords",
     "people",
+    "programs",
     "recovery_codes",
     "reports",
     "retention_rules",

@@ -1,4 +1,4 @@
-"""What goes on: cuts, extensions asked for, sessions, gateways' leases, device tasks and the outbox."""
+"""What goes on: cuts, extensions asked for, sessions, gateways' leases, processes, device tasks and the outbox."""
 
 from sqlalchemy import (
     JSON,
@@ -59,6 +59,23 @@ nodes = Table(
     Column("node", String(100), primary_key=True),
     Column("started_at", UtcDateTime, nullable=False),
     Column("beat_at", UtcDateTime, nullable=False),
+)
+
+programs = Table(
+    "programs",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("node", String(100), primary_key=True),
+    Column("claim", String(32), nullable=False),
+    Column("host", String(255), nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    Column("version", String(32), nullable=False),
+    Column("policy_schema", String(32), nullable=False),
+    Column("trace_schema", String(32), nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("beat_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("seal", String(64), nullable=False),
 )
 
 sessions = Table(

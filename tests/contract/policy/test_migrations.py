@@ -43,6 +43,7 @@ async def test_every_table_has_its_hospital_in_every_key() -> None:
     own = {
         ("hospitals", "pk_hospitals"),
         ("nodes", "pk_nodes"),
+        ("programs", "pk_programs"),
         ("outbox", "pk_outbox"),
         ("attempts", "pk_attempts"),
     }
@@ -57,6 +58,7 @@ async def test_every_table_has_its_hospital_in_every_key() -> None:
     assert {table.name for table in metadata.sorted_tables if "hospital_id" not in table.c} == {
         "hospitals",
         "nodes",
+        "programs",
     }
 
 

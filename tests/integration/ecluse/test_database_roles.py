@@ -178,6 +178,7 @@ async def test_a_taken_over_gateway_opens_nothing(stores: Stores) -> None:
     planned = await world.add_window(approve=False)
     columns = "hospital_id, id, intervention_id, channels, idle_limit, output_counts, purpose, requested_by, version"
     copied = "SELECT hospital_id, 'new', intervention_id, channels, idle_limit, output_counts, purpose, requested_by, 1"
+    console = "SELECT 'console', 'node1', 'c', 'h', 1, '1', '1', '1', now(), now(), NULL, 's'"
     later = "SELECT hospital_id, 'new', window_id, start_at, end_at + interval '1 year'"
     attacks = [
         f"UPDATE windows SET state = 'approved' WHERE id = '{planned.id}'",
@@ -189,6 +190,8 @@ async def test_a_taken_over_gateway_opens_nothing(stores: Stores) -> None:
         f"INSERT INTO window_devices VALUES ('{hospital}', '{approved.id}', '{world.device.id}')",
         "UPDATE occurrences SET end_at = end_at + interval '1 year'",
         "UPDATE people SET active = true",
+        f"INSERT INTO programs {console}",
+        "DELETE FROM programs",
         "DELETE FROM attempts",
         "UPDATE attempts SET at = at",
         "UPDATE passwords SET password_hash = ''",

@@ -1,0 +1,62 @@
+"""The programs that use the databases, one row a name."""
+
+import hashlib
+from collections.abc import Sequence
+
+from sqlalchemy import Row, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from policy.domain.programs import Program, ProgramKind
+from policy.store import tables as t
+
+_FIELDS = tuple(name for name in Program.__dataclass_fields__ if name != "proved")
+_NAME = ("kind", "node")
+
+Sealed = tuple[Program, str]
+"""A row and its seal, which nobody has looked at yet."""
+
+
+class Programs:
+    """Table ``programs``."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Work on *connection*."""
+        self._connection = connection
+
+    async def hold(self, kind: ProgramKind, node: str) -> None:
+        """Keep other units of work from taking this name until the end of this one."""
+        if self._connection.dialect.name != "postgresql":
+            return  # BEGIN IMMEDIATE already keeps every other writer out
+        digest = hashlib.sha256(f"program/{kind}/{node}".encode()).digest()
+        key = int.from_bytes(digest[:8], "big", signed=True)
+        await self._connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+    async def find(self, kind: ProgramKind, node: str) -> Sealed | None:
+        """Return who claimed this name last."""
+        c = t.programs.c
+        row = (
+            await self._connection.execute(select(t.programs).where((c.kind == kind) & (c.node == node)))
+        ).first()
+        return None if row is None else _read(row)
+
+    async def list(self) -> Sequence[Sealed]:
+        """Return everybody, by kind and name."""
+        c = t.programs.c
+        rows = await self._connection.execute(select(t.programs).order_by(c.kind, c.node))
+        return [_read(row) for row in rows]
+
+    async def put(self, program: Program, seal: str) -> None:
+        """Write the row of a name, whoever had it."""
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        row = {name: getattr(program, name) for name in _FIELDS} | {"seal": seal}
+        fresh = {name: value for name, value in row.items() if name not in _NAME}
+        statement = (
+            dialect.insert(t.programs).values(row).on_conflict_do_update(index_elements=_NAME, set_=fresh)
+        )
+        await self._connection.execute(statement)
+
+
+def _read(row: Row[tuple[object, ...]]) -> Sealed:
+    values = {name: getattr(row, name) for name in _FIELDS} | {"kind": ProgramKind(row.kind)}
+    return Program(**values, proved=False), row.seal
