@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -30,6 +31,10 @@ log = structlog.get_logger()
 VERIFIED: Final = "store.verified"
 ACTOR: Final = "console"
 LOOK_EVERY: Final = timedelta(minutes=5)
+READER: Final = "verification"
+"""Under this name one console claims the verification of everything."""
+LEASE: Final = timedelta(minutes=15)
+"""So long after it was last renewed a claim is another console's to take: the one that had it is gone."""
 _NICEST: Final = 19
 
 
@@ -93,7 +98,7 @@ class NightlyVerification:
     """Verifies everything at an hour of the hospital's, and writes what it found into the journal: where not intact, an alarm.
 
     One that a stop of the console cut off begins anew at the next look: nothing of it is kept. After a console that was
-    off at the hour, it is done at the next look too.
+    off at the hour, it is done at the next look too. Of several consoles that share a database one does it.
     """
 
     def __init__(self, context: Context, hospital_id: HospitalId, *, hour: int, every_days: int) -> None:
@@ -102,6 +107,7 @@ class NightlyVerification:
         self._hospital_id = hospital_id
         self._hour = hour
         self._every = timedelta(days=every_days)
+        self._holder = uuid4().hex
         self._since = context.clock.now()
 
     async def run(self) -> None:
@@ -114,19 +120,47 @@ class NightlyVerification:
             await asyncio.sleep(LOOK_EVERY.total_seconds())
 
     async def look(self) -> Inspection | None:
-        """Verify everything if that is due, and return what was found. Raises what keeps it from being done."""
-        last = await last_verified(self._context.journal, self._hospital_id)
-        if await self._due() <= (self._since if last is None else last.at):
-            return None
-        executor = ThreadPoolExecutor(1, "verification", initializer=_least)
+        """Verify everything if that is due and no other console does, and return what was found.
+
+        Raises what keeps it from being done.
+        """
+        if not await self._is_due() or not await self._claim() or not await self._is_due():
+            return None  # asked a second time: another console may just have finished
+        keeping = asyncio.create_task(self._keep_claim())
         try:
-            shelf = await shelf_of(self._context, self._hospital_id, executor)
-            found = await self._context.proofs.verify_store(shelf)
-        finally:  # without waiting: this is the loop of everybody
-            executor.shutdown(wait=False, cancel_futures=True)
+            found = await self._verify()
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
         await self._context.proofs.note(VERIFIED, ACTOR, {**told_of(found), "asked": False})
         log.info("verification.done", intact=found.intact, findings=len(found.findings))
         return found
+
+    async def _verify(self) -> Inspection:
+        executor = ThreadPoolExecutor(1, "verification", initializer=_least)
+        try:
+            shelf = await shelf_of(self._context, self._hospital_id, executor)
+            return await self._context.proofs.verify_store(shelf)
+        finally:  # without waiting: this is the loop of everybody
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    async def _claim(self) -> bool:
+        bookmarks = self._context.services.bookmarks
+        await bookmarks.begin(self._hospital_id, READER, timedelta())
+        return await bookmarks.hold(self._hospital_id, READER, self._holder, LEASE)
+
+    async def _keep_claim(self) -> None:
+        """Renew the claim for as long as it takes; while that fails, another console may begin too: no harm is done."""
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 3)
+            try:
+                await self._claim()
+            except PolicyError as error:
+                log.warning("verification.claim_not_renewed", error=str(error))
+
+    async def _is_due(self) -> bool:
+        last = await last_verified(self._context.journal, self._hospital_id)
+        return await self._due() > (self._since if last is None else last.at)
 
     async def _due(self) -> datetime:
         """The instant after which the last one must have been: the newest hour that passed, less the days between two."""

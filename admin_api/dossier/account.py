@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from recorder.audit.entries import JournalEntry
+from recorder.audit.purge import Gone
 from recorder.replay.asciicast import Event
 from recorder.replay.outline import MarkKind, Outline
 from recorder.replay.timeline import opens_port
@@ -17,12 +18,13 @@ class Account:
     """One session as far as it could be read. ``broken`` says where the trace does not hold, or that it is not there.
 
     ``read``: its content is in the package. ``entries`` are those of the journal that tell of it; ``more``: there
-    are others besides.
+    are others besides; ``gone``: what the journal lost by rule, where it may have been about this session.
     """
 
     session: CatalogedSession
     entries: Sequence[JournalEntry]
     more: bool = False
+    gone: Gone | None = None
     purge: PurgeRecord | None = None
     purged_at: datetime | None = None
     read: bool = False

@@ -19,6 +19,7 @@ from admin_api.narration import Narrator
 from policy.domain.hospitals import Hospital
 from policy.domain.people import Language, Person
 from recorder.audit.entries import JournalEntry
+from recorder.audit.purge import Gone
 from recorder.errors import RecorderError, StoreUnavailable, TraceNotFound, TraceSealed
 from recorder.proof.package import UNKNOWN, Package
 from recorder.replay import asciicast, transcript
@@ -42,7 +43,7 @@ class Dossier:
     """Everything that a package is made of. ``folder`` holds the extract that proves, and goes when all was sent.
 
     ``entries`` are those of the journal that tell of each session, bounded; ``more``
-    names those of which there are others besides.
+    names those of which there are others besides; ``gone`` is what the journal lost by rule.
     """
 
     context: Context
@@ -55,6 +56,7 @@ class Dossier:
     registry: Registry
     entries: dict[str, Sequence[JournalEntry]] = field(default_factory=dict)
     more: set[str] = field(default_factory=set)
+    gone: Gone | None = None
 
     def check(self) -> None:
         """See that whatever is to be read can be: nothing is refused after the first byte. Blocks.
@@ -92,6 +94,7 @@ class Dossier:
                 "made_at": instants.text(self.made_at),
                 "made_by": self.maker.id,
                 "reason": self.reason,
+                "journal_purge": _told(self.gone),
             }
             yield from package.close(facts, self.scope.ids, self.context.proofs.notary.key)
 
@@ -101,6 +104,7 @@ class Dossier:
             session=one,
             entries=self.entries.get(session_id, ()),
             more=session_id in self.more,
+            gone=self.gone if self.gone and one.header.started_at <= self.gone.before else None,
             purged_at=self.scope.purged.get(session_id),
         )
 
@@ -172,6 +176,18 @@ class Dossier:
             *(instants.text(event.at), event.name, actor, event.source),
             *(details, entry.writer, entry.seq, entry.digest),
         )
+
+
+def _told(gone: Gone | None) -> dict[str, object] | None:
+    if gone is None:
+        return None
+    return {
+        "number": gone.number,
+        "digest": gone.digest,
+        "purged_at": instants.text(gone.purged_at),
+        "rule": gone.rule,
+        "before": instants.text(gone.before),
+    }
 
 
 def _purge(folder: Path) -> PurgeRecord | None:

@@ -17,6 +17,7 @@ from admin_api.evidence import note
 from policy.errors import Conflict
 from policy.services.tokens import Principal
 from recorder.audit.journal import JournalFilters
+from recorder.audit.purge import gone
 from recorder.errors import TraceNotFound
 from recorder.proof.anchors import Anchor
 from recorder.proof.checkpoint import Checkpoint, digest
@@ -46,6 +47,7 @@ async def make(context: Context, who: Principal, wanted: Scope, reason: str) -> 
         reason=reason,
         made_at=context.clock.now(),
         folder=folder,
+        gone=await gone(context.proofs.database, who.hospital_id, context.proofs.keys),
         registry=await registered(context.services, who.person.id, who.hospital_id),
     )
     try:

@@ -17,7 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from recorder.errors import SignatureInvalid, TraceFormatError
 from recorder.seal.signing import PublicKey
-from recorder.store.tables import journal_purges
+from recorder.store.database import Database
+from recorder.store.tables import checkpoints, journal_purges
 from recorder.trace import instants
 from recorder.trace.frames import canonical, parse_object
 
@@ -167,6 +168,50 @@ async def newest(connection: AsyncConnection, hospital_id: str) -> StoredPurge |
     except ValueError:
         signature = b""
     return StoredPurge(row.number, row.made_at, row.content.encode("utf-8", "surrogatepass"), signature)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """What a hospital's journal lost by rule, as far as its newest record tells.
+
+    Attributes:
+        number: Of the record.
+        digest: Of the record's content, in hexadecimal.
+        purged_at: When the record was made, aware UTC.
+        rule: The rule, in words.
+        before: What went was known to a checkpoint at or before this aware instant.
+    """
+
+    number: int
+    digest: str
+    purged_at: datetime
+    rule: str
+    before: datetime
+
+
+async def gone(database: Database, hospital_id: str, keys: Sequence[PublicKey]) -> Gone | None:
+    """What the newest record tells, if one of the keys signed it; None where there is no such record.
+
+    Raises:
+        SQLAlchemyError: The database refuses.
+    """
+    async with database.read() as connection:
+        row = await newest(connection, hospital_id)
+        try:
+            made = None if row is None else row.read(hospital_id, keys)
+        except (SignatureInvalid, TraceFormatError):
+            return None
+        if row is None or made is None:
+            return None
+        last = max((one.checkpoint for one in made.chains), default=0)
+        table = checkpoints.c
+        at = select(table.at).where(table.hospital_id == hospital_id, table.sequence == last)
+        before: datetime | None = (await connection.execute(at)).scalar()
+    if before is None:
+        return None
+    return Gone(
+        number=made.number, digest=row.digest, purged_at=made.purged_at, rule=made.rule, before=before
+    )
 
 
 async def signed_cuts(

@@ -82,7 +82,7 @@ async def export(database: Database, hospital_id: str, folder: Path, keys: Publi
                 database, hospital_id, folder / JOURNAL / f"journal-{day}.log", list(part), reached
             )
         after = rows[-1].sequence
-    await _purge_record(database, hospital_id, folder / JOURNAL)
+    await write_purge_record(database, hospital_id, folder / JOURNAL)
     await _catalogue(database, hospital_id, folder / CATALOGUE)
 
 
@@ -131,8 +131,13 @@ async def _journal(
         reached[writer] = last
 
 
-async def _purge_record(database: Database, hospital_id: str, folder: Path) -> None:
-    """Write the newest record of what went of the journal: it tells of all that is gone."""
+async def write_purge_record(database: Database, hospital_id: str, folder: Path) -> None:
+    """Write the newest record of what went of the journal, if anything did: it tells of all that is gone.
+
+    Raises:
+        OSError: The folder cannot be written.
+        SQLAlchemyError: The database refuses.
+    """
     async with database.read() as connection:
         found = await newest(connection, hospital_id)
     if found is not None:

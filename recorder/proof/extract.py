@@ -19,6 +19,7 @@ from recorder.proof.export import (
     stamps_of,
     write_checkpoint,
     write_entries,
+    write_purge_record,
 )
 from recorder.proof.notary import StoredCheckpoint, stored
 from recorder.store.database import Database
@@ -52,7 +53,8 @@ async def extract(
         folder: Is made; must not be there.
         keys: Who verifies in earnest has them from elsewhere.
         journal: Also the runs of the journal that tell of these sessions. An entry is proved by its neighbours up to the
-            next checkpoint, so they hold entries about others too.
+            next checkpoint, so they hold entries about others too. The record of what went of the journal by rule goes
+            with them: it says why there may be none.
 
     Raises:
         TraceNotFound: No checkpoint tells that one of them closed: make one first.
@@ -70,6 +72,7 @@ async def extract(
         write_checkpoint(folder / CHECKPOINTS, row, stamps.get(row.sequence, {}))
     if journal:
         await _runs(database, hospital_id, sessions, folder / JOURNAL / "journal.log", (first, last))
+        await write_purge_record(database, hospital_id, folder / JOURNAL)
 
 
 async def _span(database: Database, hospital_id: str, sessions: Sequence[str]) -> tuple[int, int]:
@@ -116,12 +119,15 @@ async def _runs(
         wanted: dict[str, list[int]] = defaultdict(list)
         for row in await connection.execute(about):
             wanted[row.writer].append(row.seq)
-        known: dict[str, list[int]] = {}
-        for writer in wanted:
-            ends = select(heads.seq).where(
-                heads.hospital_id == hospital_id, heads.writer == writer, heads.sequence.between(*span)
-            )
-            known[writer] = sorted((await connection.execute(ends)).scalars())
+        known: dict[str, list[int]] = defaultdict(list)
+        ends = (
+            select(heads.writer, heads.seq)
+            .where(heads.hospital_id == hospital_id, heads.sequence.between(*span))
+            .order_by(heads.writer, heads.seq)
+        )
+        async for row in await connection.stream(ends):
+            if row.writer in wanted:
+                known[row.writer].append(row.seq)
     for writer, seqs in wanted.items():
         for first, last in _spans(seqs, known[writer]):
             await write_entries(database, hospital_id, path, writer, (first - 1, last))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select
+from sqlalchemy import CTE, ColumnElement, and_, column, delete, func, insert, or_, select, values
 
 from recorder.audit.purge import PURGED, Cut, JournalPurge, StoredPurge, newest
 from recorder.ports import Now
@@ -29,6 +29,8 @@ AGAIN: Final = timedelta(days=7)
 _MARGIN: Final = timedelta(days=2)
 """How long before and after a period entries may tell of a session that was open in it."""
 _BATCH: Final = 2000
+_CHAINS: Final = 2000
+"""Chains that one question names at most: a database takes so many values, and not many more."""
 
 _t = journal_entries.c
 
@@ -97,21 +99,23 @@ class JournalPurger:
         before = seen.before(KEPT - ahead)
         limit = await self._limit(before)
         due = {} if limit is None else await self._heads(limit)
-        held = 0
-        for writer, seq in (await self._held(holds) if due else {}).items():
-            if limit is not None and writer in due and due[writer].seq >= seq:
-                held += 1
-                del due[writer]
-                due.update(await self._heads(limit, writer, seq))
+        held = {
+            writer: seq
+            for writer, seq in (await self._held(holds) if due else {}).items()
+            if writer in due and due[writer].seq >= seq
+        }
+        if limit is not None and held:
+            before_holds = await self._heads(limit, held)
+            due = {**{name: cut for name, cut in due.items() if name not in held}, **before_holds}
         cuts = {
             **due,
             **{name: cut for name, cut in made.items() if name not in due or cut.seq > due[name].seq},
         }
         return JournalPlan(
-            count=await self._count(cuts),
+            count=sum((await self._left(cuts.values())).values()),
             before=before if limit is not None else None,
             chains=sorted(cuts.values()),
-            held=held,
+            held=len(held),
             next_at=next_at,
         )
 
@@ -154,7 +158,7 @@ class JournalPurger:
 
     async def left(self, record: StoredPurge) -> int:
         """How many entries are still there that a record names. Raises SQLAlchemyError."""
-        return await self._count({one.writer: one for one in self._read(record).chains})
+        return sum((await self._left(self._read(record).chains)).values())
 
     async def told(self, record: StoredPurge) -> bool:
         """Whether the journal has an entry that tells of the record. Raises SQLAlchemyError."""
@@ -174,8 +178,10 @@ class JournalPurger:
         """
         gone = 0
         held = await self._held(holds)
-        for one in self._read(record).chains:
-            if held.get(one.writer, one.seq + 1) <= one.seq:
+        chains = self._read(record).chains
+        left = await self._left(chains)
+        for one in chains:
+            if one.writer not in left or held.get(one.writer, one.seq + 1) <= one.seq:
                 continue
             mine = and_(_t.hospital_id == self._hospital_id, _t.writer == one.writer)
             while True:
@@ -203,20 +209,30 @@ class JournalPurger:
         limit = first - 1 if first is not None else last
         return limit or None
 
-    async def _heads(self, limit: int, writer: str | None = None, below: int | None = None) -> dict[str, Cut]:
-        """The last entry of each chain that those checkpoints committed to; of one chain, the last below a number."""
+    async def _heads(self, limit: int, below: Mapping[str, int] | None = None) -> dict[str, Cut]:
+        """The last entry of each chain that those checkpoints committed to; or, of the chains named, the last *below* a number."""
         heads = checkpoint_heads.c
-        mine = [heads.hospital_id == self._hospital_id, heads.sequence <= limit]
-        if writer is not None and below is not None:
-            mine += [heads.writer == writer, heads.seq < below]
-        most = select(heads.writer, func.max(heads.seq).label("seq")).where(*mine).group_by(heads.writer)
-        ends = most.subquery()
-        query = select(heads.writer, heads.seq, heads.digest, heads.sequence).join(
-            ends, and_(heads.writer == ends.c.writer, heads.seq == ends.c.seq)
+        most = (
+            select(heads.writer, func.max(heads.seq).label("seq"))
+            .where(heads.hospital_id == self._hospital_id, heads.sequence <= limit)
+            .group_by(heads.writer)
         )
-        async with self._database.read() as connection:
-            rows = (await connection.execute(query.where(heads.hospital_id == self._hospital_id))).all()
-        return {row.writer: Cut(row.writer, row.seq, row.digest, row.sequence) for row in rows}
+        found: dict[str, Cut] = {}
+        for places in [None] if below is None else _places(below):
+            ends = most
+            if places is not None:
+                named = and_(heads.writer == places.c.writer, heads.seq < places.c.seq)
+                ends = most.select_from(checkpoint_heads.join(places, named))
+            last = ends.subquery()
+            query = (
+                select(heads.writer, heads.seq, heads.digest, heads.sequence)
+                .join(last, and_(heads.writer == last.c.writer, heads.seq == last.c.seq))
+                .where(heads.hospital_id == self._hospital_id)
+            )
+            async with self._database.read() as connection:
+                rows = (await connection.execute(query)).all()
+            found.update({row.writer: Cut(row.writer, row.seq, row.digest, row.sequence) for row in rows})
+        return found
 
     async def _held(self, holds: Sequence[Held]) -> dict[str, int]:
         """For each chain, the first entry that a hold keeps."""
@@ -255,13 +271,25 @@ class JournalPurger:
             period.append(_t.at < hold.until + _MARGIN)
         return and_(*period)
 
-    async def _count(self, cuts: Mapping[str, Cut]) -> int:
-        """How many entries are there that the cuts take."""
-        count = 0
-        async with self._database.read() as connection:
-            for one in cuts.values():
-                query = select(func.count()).where(
-                    _t.hospital_id == self._hospital_id, _t.writer == one.writer, _t.seq <= one.seq
-                )
-                count += (await connection.execute(query)).scalar_one()
-        return count
+    async def _left(self, cuts: Iterable[Cut]) -> dict[str, int]:
+        """How many entries are there that the cuts take, by chain; chains of which nothing is there are left out."""
+        found: dict[str, int] = {}
+        for places in _places({one.writer: one.seq for one in cuts}):
+            taken = and_(_t.writer == places.c.writer, _t.seq <= places.c.seq)
+            query = (
+                select(_t.writer, func.count().label("count"))
+                .select_from(journal_entries.join(places, taken))
+                .where(_t.hospital_id == self._hospital_id)
+                .group_by(_t.writer)
+            )
+            async with self._database.read() as connection:
+                found.update({row.writer: row.count for row in await connection.execute(query)})
+        return found
+
+
+def _places(seqs: Mapping[str, int]) -> Iterator[CTE]:
+    """A number in each of many chains as tables that a question can join."""
+    rows = sorted(seqs.items())
+    for first in range(0, len(rows), _CHAINS):
+        table = values(column("writer", _t.writer.type), column("seq", _t.seq.type), name="places")
+        yield table.data(rows[first : first + _CHAINS]).cte("places")

@@ -74,20 +74,21 @@ class Rewrapping:
         filters = SessionFilters(hospital_id=hospital_id, state=SessionState.ENDED)
         while True:
             page = await self.catalog.sessions(filters, after=after, limit=_PAGE)
+            purged = await self._purged([session.header for session in page.sessions])
             for session in page.sessions:
-                await self._one(session.header, tally)
+                await self._one(session.header, tally, purged=session.header.session_id in purged)
                 done = tally.counts["traces"]
                 progress(done, max(of, done))
             after = page.after
             if after is None:
                 return
 
-    async def _one(self, header: TraceHeader, tally: Tally) -> None:
+    async def _one(self, header: TraceHeader, tally: Tally, *, purged: bool) -> None:
         counts, place = tally.counts, TracePlace.of(header)
         counts["traces"] += 1
         try:
             wraps = await asyncio.to_thread(self.store.wraps, place)
-            if not wraps or await self._purged(header):
+            if not wraps or purged:
                 counts["erased" if header.sealing else "clear"] += 1
                 return
             changes = await asyncio.to_thread(rewrap, header, wraps, self.readers(), self.wanted, self.now())
@@ -107,7 +108,7 @@ class Rewrapping:
         added = [name for name in changes if name not in wraps]
         for name, data in changes.items():  # the new wraps first, then what they make superfluous
             await asyncio.to_thread(self.store.put_wrap, place, name, data)
-        if await self._purged(header):  # decided meanwhile: who purges may not have seen what was just put
+        if await self._purged([header]):  # decided meanwhile: who purges may not have seen what was just put
             for name in changes:
                 await asyncio.to_thread(self.store.destroy_wrap, place, name)
             counts["erased"] += 1
@@ -115,13 +116,15 @@ class Rewrapping:
         counts["wrapped"] += bool(added)
         counts["retired"] += len(changes) > len(added)
 
-    async def _purged(self, header: TraceHeader) -> bool:
+    async def _purged(self, headers: Sequence[TraceHeader]) -> set[str]:
+        """Which of these sessions of one hospital were purged."""
         table = sessions_purged.c
         query = select(table.session_id).where(
-            table.hospital_id == header.hospital_id, table.session_id == header.session_id
+            table.hospital_id.in_({header.hospital_id for header in headers}),
+            table.session_id.in_([header.session_id for header in headers]),
         )
         async with self.catalog.database.read() as connection:
-            return (await connection.execute(query)).first() is not None
+            return set((await connection.execute(query)).scalars())
 
     async def _count(self, hospital_id: str) -> int:
         query = (

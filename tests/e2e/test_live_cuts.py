@@ -73,24 +73,25 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
 
 @dataclass(kw_only=True)
 class Channels:
-    """Every kind of channel, open: four on one connection, and a shell by a jump."""
+    """Every kind of channel, open: five on one connection, and a shell by a jump (``-J`` is ``-W`` through the bastion)."""
 
     shell: Terminal
     jump: Terminal
     exec: asyncio.subprocess.Process
     sftp: asyncio.subprocess.Process
+    scp: asyncio.subprocess.Process
     port: asyncio.StreamReader
 
     async def over(self) -> None:
         """Return once each is."""
         await asyncio.gather(
-            self.shell.wait(), self.jump.wait(), self.exec.wait(), self.sftp.wait(), self.port.read()
+            *(one.wait() for one in (self.shell, self.jump, self.exec, self.sftp, self.scp)), self.port.read()
         )
 
 
 @asynccontextmanager
 async def every_channel(site: Site, folder: Path) -> AsyncIterator[Channels]:
-    """Open a shell, a command, a transfer and a port on one connection, and a shell by ``-J``."""
+    """Open a shell, a command, transfers by sftp and scp and a port on one connection, and a shell by ``-J``."""
     client, local, path = site.bastion.client, free_port(), folder / "mux"
     mux = ["-o", f"ControlPath={path}"]
     forward = ["-L", f"127.0.0.1:{local}:localhost:{site.service.port}"]
@@ -108,6 +109,9 @@ async def every_channel(site: Site, folder: Path) -> AsyncIterator[Channels]:
         await asyncio.gather(shell.expect(PROMPT), jump.expect(PROMPT))
         run = await client.start(client.command("alice+scan01", "echo in; cat", options=mux))
         put = await client.start(["sftp", "-l", "80000", *mux, *client.options(), "alice+scan01@127.0.0.1"])
+        copied = site.bastion.device.home / f"copied-{folder.name}"
+        there = f"alice+scan01@127.0.0.1:{copied}"
+        copy = await client.start(["scp", "-O", "-l", "80000", *mux, *client.options(), str(big), there])
         assert run.stdout is not None
         assert put.stdin is not None
         target = site.bastion.device.home / f"big-{folder.name}"
@@ -117,10 +121,11 @@ async def every_channel(site: Site, folder: Path) -> AsyncIterator[Channels]:
         writer.write(b"hello")
         assert await reader.readexactly(5) == b"hello"
         assert await run.stdout.readline() == b"in\n"
-        await eventually(lambda: target.exists() and target.stat().st_size > 0)
-        yield Channels(shell=shell, jump=jump, exec=run, sftp=put, port=reader)
+        await eventually(lambda: all(one.exists() and one.stat().st_size > 0 for one in (target, copied)))
+        yield Channels(shell=shell, jump=jump, exec=run, sftp=put, scp=copy, port=reader)
         await site.bastion.closed()
         target.unlink()
+        copied.unlink()
 
 
 async def test_a_reader_follows_a_real_session_by_terminal_and_browser(site: Site, tmp_path: Path) -> None:
@@ -180,14 +185,17 @@ async def test_a_reader_follows_a_real_session_by_terminal_and_browser(site: Sit
     await bastion.closed()
 
 
-@pytest.mark.parametrize("scope", [one for one in RevocationScope if one is not RevocationScope.SESSION])
+@pytest.mark.parametrize("scope", list(RevocationScope))
 async def test_a_cut_ends_every_channel_in_two_seconds(
     site: Site, tmp_path: Path, scope: RevocationScope
 ) -> None:
-    """Of a person, a supplier, a device or everything: each channel is over in time, its terminal says why, the journal who."""
+    """Of sessions, a person, a supplier, a device or everything: each channel is over in time.
+
+    Its terminal says that it was the hospital, why, and who is to be called; the journal says which person it was.
+    """
     bastion, world = site.bastion, site.bastion.world
     why = f"Coupure {scope.value}"
-    targets = {
+    one = {
         RevocationScope.PERSON: world.who("alice"),
         RevocationScope.SUPPLIER: world.supplier.id,
         RevocationScope.DEVICE: world.device.id,
@@ -197,7 +205,12 @@ async def test_a_cut_ends_every_channel_in_two_seconds(
         proof = {}
         if scope is RevocationScope.ALL:
             proof["code"] = await asyncio.to_thread(site.house.next_code, "rssi")
-        await site.post("/v1/cuts", scope=scope.value, target=targets[scope], reason=why, **proof)
+        await world.services.access.heartbeat(NODE)
+        live = await world.services.access.sessions(world.id)
+        targets = [one[scope]] if scope in one else [session.session_id for session in live]
+        assert len(live) == 2
+        for target in targets:
+            await site.post("/v1/cuts", scope=scope.value, target=target, reason=why, **proof)
         cut = time.monotonic()
         await open_now.over()
         assert time.monotonic() - cut <= SECONDS
@@ -206,12 +219,17 @@ async def test_a_cut_ends_every_channel_in_two_seconds(
             open_now.jump.seen,
             (await open_now.exec.communicate())[1],
             (await open_now.sftp.communicate())[1],
+            (await open_now.scp.communicate())[1],
         ]
-    assert [why in one.decode() for one in said] == [True] * 4
+    for words in (f"par l'établissement\xa0: {why}", "Référent sécurité\xa0: RSSI, poste 4242"):
+        assert [words in told.decode() for told in said] == [True] * 5, words
     await asyncio.to_thread(site.house.ingest_all)
-    [entry] = await bastion.events(f"{scope.value}.cut")
-    assert entry.event.actor == world.who("rssi")
-    assert entry.event.details["after"]["reason"] == why
+    cuts = [
+        entry.event
+        for entry in await bastion.events(f"{scope.value}.cut")
+        if entry.event.details["after"]["reason"] == why
+    ]
+    assert [event.actor for event in cuts] == [world.who("rssi")] * len(targets)
     if scope is RevocationScope.ALL:
         refused = await bastion.client.ssh("alice+scan01", "id", answers=bastion.answers())
         assert refused.rc != 0

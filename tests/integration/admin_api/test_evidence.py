@@ -1,6 +1,8 @@
 """Evidence packages of really recorded sessions: made, read, checked by a plain Python process, tampered with."""
 
+import hashlib
 import io
+import json
 import re
 import zipfile
 from collections.abc import Callable
@@ -9,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from admin_api.retention.journal import JournalKeeper
 from recorder.audit.events import SecurityEvent
 from recorder.audit.journal import JournalFilters
 from recorder.replay.neutral import neutralise
+from recorder.retention.witness import Witness
 from tests.support.api_house import House
 from tests.support.evidence_package import DECISION, content, fill, judged, names, repacked, unpacked
 from tests.support.own_machine import Desk
@@ -291,3 +295,50 @@ def test_a_trace_that_does_not_hold_is_told_and_handed_over(
     (tmp_path / "evidence.zip").write_bytes(package)
     status, found = judged(tmp_path / "evidence.zip", verifier)
     assert (status, {one["place"] for one in found["findings"]}) == (1, {"trace"})
+
+
+def test_entries_that_went_by_rule_are_told_as_such(house: House, verifier: Path, tmp_path: Path) -> None:
+    """Four hundred days on, pages and index say why the journal is silent, and not of a session of today."""
+    old = record(house, lambda one: speak(one, "autrefois\r\n"))
+    event = SecurityEvent(
+        name="session.opened",
+        hospital_id=house.world.id,
+        at=house.clock.now(),
+        actor="gateway",
+        session_id=old,
+    )
+    house.run(house.journal.append(event))
+    house.run(house.proofs.checkpoint("test", force=True))
+    with house.client("rssi") as client:
+        package = client.get("/v1/evidence", params={**WHY, "session": old}).content
+    assert json.loads(content(package, "index.json"))["journal_purge"] is None
+    assert "journal/purge.json" not in names(package)
+    table = f"sessions/{old}/journal.csv"
+    assert "session.opened" in content(package, table)
+    house.clock.advance(timedelta(days=400))
+    keeper = JournalKeeper(house.world.services, house.proofs, house.world.id, house.clock)
+    assert house.run(keeper.purge(Witness(house.clock.now(), None, [])))
+    new = record(house, lambda one: speak(one, "aujourd'hui\r\n"))
+    house.run(house.proofs.checkpoint("test", force=True))
+    with house.client("rssi") as client:
+        asked = {**WHY, "session": [old, new]}
+        package = client.get("/v1/evidence", params=asked).content
+    assert "session.opened" not in content(package, table)
+    gone = json.loads(content(package, "index.json"))["journal_purge"]
+    made = content(package, "journal/purge.json")
+    assert gone["digest"] == hashlib.sha256(made.encode()).hexdigest()
+    assert gone["number"] == json.loads(made)["number"]
+    assert gone["purged_at"] == json.loads(made)["purged_at"]
+    said = {"DOSSIER.html": "c’est par la règle", "RECORD.html": "that is by rule"}
+    for name, words in said.items():
+        one, other = re.split(r'<h2 id="s[12]">', content(package, name))[1:]
+        assert words in one
+        assert words not in other
+        assert "journal/purge.json" in one
+    (tmp_path / "evidence.zip").write_bytes(package)
+    status, found = judged(tmp_path / "evidence.zip", verifier)
+    assert (status, found["findings"]) == (3, [])
+    (tmp_path / "bad.zip").write_bytes(
+        repacked(package, lambda name, data: _flip(data) if name == "journal/purge.json" else data)
+    )
+    assert judged(tmp_path / "bad.zip", verifier)[0] == 1

@@ -1,5 +1,6 @@
 """Everything is verified every night, at the lowest priority, and what was touched is told."""
 
+import asyncio
 import os
 import threading
 from collections.abc import Iterator
@@ -9,7 +10,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from admin_api.verification import NightlyVerification, last_verified
+from admin_api.verification import LEASE, READER, VERIFIED, NightlyVerification, last_verified
+from recorder.audit.journal import JournalFilters
+from recorder.proof.inspection import Inspection
 from tests.support.api_house import House, open_house
 from tests.support.console import signed_in
 from tests.support.recorded import record, speak
@@ -71,3 +74,24 @@ def test_every_night_once_and_what_was_touched_is_told(house: House, monkeypatch
     with signed_in(house, "rssi") as browser:
         page = browser.get("/console").text
     assert "findings in the last verification of everything" in page
+
+
+def test_two_consoles_verify_once_a_night(house: House) -> None:
+    """Both look at the same moment: one does it. Where that one is gone before it is done, the other one does."""
+    context, hospital = house.context, house.world.id
+    consoles = [NightlyVerification(context, hospital, hour=2, every_days=1) for _ in range(2)]
+
+    async def both() -> list[Inspection | None]:
+        return list(await asyncio.gather(*(console.look() for console in consoles)))
+
+    until_after(house, 2)
+    assert [found is None for found in house.run(both())].count(False) == 1
+    assert house.run(both()) == [None, None]
+    told = JournalFilters(hospital_id=hospital, name=VERIFIED)
+    assert len(house.run(house.journal.entries(told)).entries) == 1
+    until_after(house, 2)
+    bookmarks = context.services.bookmarks
+    assert house.run(bookmarks.hold(hospital, READER, "a third console, that died", LEASE))
+    assert house.run(both()) == [None, None]
+    house.clock.advance(LEASE)
+    assert [found is None for found in house.run(both())].count(False) == 1

@@ -187,15 +187,17 @@ async def test_a_purge_decided_during_a_run_wins(house: House, monkeypatch: pyte
         real(place, name, data)
         seen.append(place)
 
-    answers = iter([False, True] * COUNT)
+    looks: list[int] = []
 
-    async def purged(_self: Rewrapping, _header: object) -> bool:
-        return next(answers)
+    async def purged(_self: Rewrapping, headers: Sequence[TraceHeader]) -> set[str]:
+        looks.append(len(headers))
+        return set() if len(looks) == 1 else {headers[0].session_id}
 
     monkeypatch.setattr(store, "put_wrap", put)
     monkeypatch.setattr(Rewrapping, "_purged", purged)
     tally = await house.rewrap()
     assert len(seen) == COUNT
+    assert looks == [COUNT, *[1] * COUNT]
     assert tally.counts == Counter({"traces": COUNT, "erased": COUNT})
     assert not [path for trace in house.traces for path in trace.glob(wrap_name(house.new.public))]
 
