@@ -1,6 +1,7 @@
 """What holds for every test: nothing of a killed run lies about, and who measures time has the machine to itself."""
 
 import fcntl
+import gc
 import logging
 import os
 import shutil
@@ -66,6 +67,8 @@ def logs_as_they_were(take_back_logs: Callable[[], None]) -> Iterator[None]:
 PACKAGES = ("ecluse", "admin_api", "gateway", "policy", "recorder", "embedded", "schema", "tests/support")
 """Compiled once, for the tests start some hundred processes, and none of them would keep what it compiled where
 PYTHONDONTWRITEBYTECODE is set."""
+_GARBAGE = 20_000
+"""New objects before garbage is looked for: at Python's own 700, a seventh of the work was looking."""
 TURNS = "TESTS_TURNS"
 """The variable that tells workers where they take turns."""
 
@@ -83,6 +86,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove that place."""
     if not hasattr(config, "workerinput"):
         shutil.rmtree(os.environ.pop(TURNS), ignore_errors=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Leave out of every later search for garbage what lives until the end: thousands of tests and all they import."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GARBAGE)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
