@@ -6,11 +6,11 @@ that was read) is written before it is answered: if the journal cannot take it, 
 
 import asyncio
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from admin_api.deps import Context
 from policy.clock import Clock
 from policy.domain.events import PolicyEvent
 from policy.domain.logins import LoginOutcome, LoginResult
@@ -21,6 +21,9 @@ from policy.services.tokens import Principal
 from recorder.audit.events import SecurityEvent
 from recorder.audit.journal import Journal
 from recorder.errors import JournalBroken
+
+if TYPE_CHECKING:  # the gateway brings its own evidence in, and loads no web framework for it
+    from admin_api.deps import Context
 
 log = structlog.get_logger()
 
@@ -143,7 +146,7 @@ def journal_logins(login: LoginService, journal: Journal, node: str) -> None:
 
 
 async def note(
-    context: Context,
+    context: "Context",
     who: Principal,
     name: str,
     *,

@@ -3,6 +3,7 @@
 import typer
 
 from ecluse.commands.config import ConfigOption
+from ecluse.loading import loading
 
 
 def register(root: typer.Typer) -> None:
@@ -15,7 +16,8 @@ def gateway(config: ConfigOption = None) -> None:
 
     Example: ecluse gateway --config /etc/ecluse/ecluse.toml
     """
-    from ecluse.processes import gateway as process
-    from ecluse.processes.start import run
+    with loading():
+        from ecluse.processes import gateway as process
+        from ecluse.processes.start import run
 
     run("gateway", config, process.serve)

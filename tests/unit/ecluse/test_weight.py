@@ -53,6 +53,13 @@ def test_a_command_loads_no_other_noun() -> None:
     assert not done.intersection({"cryptography", "asn1crypto", "babel.messages.extract"})
 
 
+def test_a_gateway_loads_no_web_framework() -> None:
+    """It brings its events into the journal by the console's own code, and starts without the console's pages."""
+    done = loaded("ecluse", "gateway", "--config", "/nonexistent")
+    assert "gateway.server.listener" in done
+    assert not done.intersection({"fastapi", "jinja2", "aiosmtplib", "multipart"})
+
+
 def test_every_module_is_a_noun_s() -> None:
     """No module of commands is left out of the table, and each noun there is registered by its modules."""
     there = {module.name for module in pkgutil.iter_modules(commands.__path__)}
