@@ -28,6 +28,8 @@ from policy.errors import PolicyError
 
 WARNINGS = (10, 5, 1)
 """Minutes before the window's end at which a person is warned."""
+_FIRST_WARNING = timedelta(minutes=max(WARNINGS))
+_NOTHING = timedelta(0)
 IDLE_WARNING = timedelta(minutes=1)
 IDLE_WARNING_SHARE = 5
 """A person is warned of her silence so long before its limit, or by this part of a short limit."""
@@ -216,14 +218,16 @@ class Supervisor:
         if moved is not None:
             self._note("session.moved", session, moved)
         remaining = session.deadline.remaining(session.obligations.hard_end, now, instant)
-        if remaining <= timedelta(0):
+        if remaining <= _NOTHING:
             self.end(session, EndReason.WINDOW)
             return
-        if session.connections and session.meter.remaining(instant, session.obligations) <= timedelta(0):
+        silence = session.meter.remaining(instant, session.obligations)
+        if session.connections and silence <= _NOTHING:
             self.end(session, EndReason.IDLE)
             return
-        self._warn_of_silence(session, session.meter.remaining(instant, session.obligations))
-        self._warn(session, remaining)
+        self._warn_of_silence(session, silence)
+        if remaining <= _FIRST_WARNING or session.warned:
+            self._warn(session, remaining)
 
     def _warn_of_silence(self, session: Session, remaining: timedelta) -> None:
         near = remaining <= min(IDLE_WARNING, session.obligations.idle_limit / IDLE_WARNING_SHARE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
@@ -23,6 +24,8 @@ ROUND_SECONDS = 0.4
 """How often what grew of one trace is shipped; half a second with the way to the store."""
 TURN_SECONDS = 0.05
 """How often the courier looks whose turn it is: traces take turns, so that their threads do not all wake at once."""
+LOOK_SECONDS = 1.0
+"""How often it looks at those too that have not grown, for what has become old."""
 RETRY_SECONDS = 2.0
 """How long a store that refused is left alone."""
 CHECK_SECONDS = 2.0
@@ -53,6 +56,11 @@ class _Followed:
     def unsealed(self) -> bool:
         """Whether something of it is in no segment yet."""
         return self.recording.writer.offset > self.delivery.segments.end
+
+    @property
+    def rests(self) -> bool:
+        """Whether all of it is in the store, and nothing is being written: until it is `busy` again."""
+        return not self.recording.writing and self.round is None and not self.lag
 
     def ship(self, at: float, *, old: bool) -> tuple[int, int, int]:
         """In a thread: cut what is due, bring it and what grew; what the store has then."""
@@ -93,8 +101,10 @@ class Courier:
         self._segment_seconds = segment_seconds
         self._retry_seconds = retry_seconds
         self._followed: dict[Recording, _Followed] = {}
+        self._growing: set[_Followed] = set()
         self._left: dict[str, int] = {}
         self._turns = 0
+        self._looked_at = -math.inf
         self._probe: asyncio.Future[None] | None = None
 
     def follow(self, recording: Recording, delivery: Delivery) -> None:
@@ -102,12 +112,21 @@ class Courier:
         at = time.monotonic()
         turn = self._turns % int(ROUND_SECONDS / TURN_SECONDS)
         self._turns += 1
-        self._followed[recording] = _Followed(recording, delivery, at, due_at=at + turn * TURN_SECONDS)
+        followed = _Followed(recording, delivery, at, due_at=at + turn * TURN_SECONDS)
+        self._followed[recording] = followed
+        self._growing.add(followed)
+
+    def busy(self, recording: Recording) -> None:
+        """Something is written to it from now on: who sits before a silent terminal is not looked at meanwhile."""
+        followed = self._followed.get(recording)
+        if followed is not None:
+            self._growing.add(followed)
 
     async def leave(self, recording: Recording) -> None:
         """Ship it no more; its delivery is nobody's when this returns, once a round under way is over."""
         followed = self._followed.pop(recording, None)
         if followed is not None:
+            self._growing.discard(followed)
             self._left[recording.session_id] = followed.lag
             if followed.round is not None:
                 await asyncio.wait({followed.round})
@@ -182,7 +201,14 @@ class Courier:
         Args:
             at: Seconds of the monotonic clock.
         """
-        for followed in list(self._followed.values()):
+        everybody = not 0 <= at - self._looked_at < LOOK_SECONDS
+        if everybody:
+            self._looked_at = at
+        for followed in list(self._followed.values() if everybody else self._growing):
+            if followed.rests:
+                self._growing.discard(followed)
+                if not followed.unsealed:
+                    continue
             if followed.lag and followed.behind_since is None:
                 followed.behind_since = at
             old = followed.unsealed and at - followed.began >= self._segment_seconds

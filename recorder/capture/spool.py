@@ -205,7 +205,7 @@ class Recorder:
             writer,
             self._pool,
             on_failure=lambda error: self._failed(recording, header, error, on_failure),
-            on_busy=self._watch.busy,
+            on_busy=self._busy,
             on_close=self._close,
             close_timeout=self.settings.write_timeout_seconds,
         )
@@ -214,6 +214,10 @@ class Recorder:
         self._live[recording] = _Live(trace, header, delivery)
         self.courier.follow(recording, delivery)
         return recording
+
+    def _busy(self, recording: Recording) -> None:
+        self._watch.busy(recording)
+        self.courier.busy(recording)
 
     def state(self) -> StoreState:
         """How the trace store does, and how much waits for it; never waits."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Row, Select, Table, and_, false, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Row, Select, and_, false, select, tuple_
 
 from recorder.errors import TraceFormatError, TraceNotFound
 from recorder.store.database import Database
+from recorder.store.insertions import Insertions
 from recorder.store.tables import sessions_closed, sessions_opened
 from recorder.trace import instants
 from recorder.trace.header import TraceHeader
@@ -96,6 +95,7 @@ class Catalog:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._insertions = Insertions(database)
 
     @property
     def database(self) -> Database:
@@ -119,8 +119,7 @@ class Catalog:
             "window_id": header.window["id"],
             "header": header.to_json().decode(),
         }
-        async with self._database.write() as connection:
-            await _insert_once(connection, sessions_opened, row)
+        await self._insertions.add(sessions_opened, row)
 
     async def closed(self, manifest: Manifest, manifest_sha256: str) -> None:
         """Note that a session closed; nothing happens when it is noted already.
@@ -141,8 +140,7 @@ class Catalog:
             "signer": manifest.signer,
             "lasted": (manifest.closed_at - manifest.opened_at) // timedelta(microseconds=1),
         }
-        async with self._database.write() as connection:
-            await _insert_once(connection, sessions_closed, row)
+        await self._insertions.add(sessions_closed, row)
 
     async def sessions(
         self, filters: SessionFilters, *, after: str | None = None, limit: int = 100
@@ -249,8 +247,3 @@ def _place(after: str) -> tuple[datetime, str]:
         return instants.parse(at), session_id
     except TraceFormatError as error:
         raise TraceNotFound("this cursor was not given by the list") from error
-
-
-async def _insert_once(connection: AsyncConnection, table: Table, row: Mapping[str, Any]) -> None:
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    await connection.execute(insert(table).values(row).on_conflict_do_nothing())

@@ -1,8 +1,10 @@
 """The catalogue and the store: what can be found, and by whom."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import Engine, event
 
 from recorder.errors import RecorderError, TraceFormatError, TraceNotFound
 from recorder.store.catalog import Catalog, SessionFilters, SessionState
@@ -121,3 +123,25 @@ def test_an_unfit_database_url_is_refused(url: str) -> None:
     """The message names the setting and what to write."""
     with pytest.raises(RecorderError, match="catalog_url"):
         Database(url)
+
+
+async def test_sessions_that_open_and_end_at_once_share_transactions(catalog: Catalog) -> None:
+    """A hundred rows at once take a few statements; each is there when its caller goes on, and none twice."""
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if statement.startswith("INSERT"):
+            sent.append(statement)
+
+    async def pass_by(name: str) -> None:
+        await catalog.opened(header(name))
+        await catalog.closed(manifest(name), "3" * 64)
+        assert (await catalog.session(HOSPITAL, name)).closing is not None
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        await asyncio.gather(*(pass_by(f"s{number}") for number in range(50)), pass_by("s7"))
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert len(sent) <= 8
+    assert len((await catalog.sessions(SessionFilters(hospital_id=HOSPITAL))).sessions) == 50

@@ -8,6 +8,7 @@ import pytest
 
 from recorder.errors import RecordingFailed, SpoolUnavailable, TraceFormatError
 from recorder.replay.reader import TraceReader, verify
+from recorder.store.catalog import Catalog
 from recorder.store.database import Database
 from recorder.trace.frames import FORWARDED, MAX_PAYLOAD, SESSION, FrameType, canonical, facts
 from tests.support.traces import header, passed, studio, unexpected
@@ -207,7 +208,7 @@ async def test_a_session_that_nobody_could_find_is_not_opened(
     """When the catalogue cannot be written, the session is refused, and its empty trace is swept up."""
     async with studio(tmp_path) as made:
         broken = Database(f"sqlite:///{tmp_path}/not/there.db")
-        monkeypatch.setattr(made.recorder.catalog, "_database", broken)
+        monkeypatch.setattr(made.recorder, "catalog", Catalog(broken))
         opened = header()
         with pytest.raises(SpoolUnavailable, match="catalogue"):
             await made.recorder.open(opened, unexpected)

@@ -1,6 +1,7 @@
 """A live trace on its way to the store: its tail, its segments, and what a crash or a store out of reach leaves."""
 
 import asyncio
+import math
 import os
 import shutil
 import threading
@@ -10,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from recorder.capture import courier
 from recorder.capture.session import Recording
 from recorder.errors import StoreUnreachable
 from recorder.replay.reader import TraceReader, read_manifest, verify
@@ -73,6 +75,19 @@ async def test_segments_are_cut_at_the_borders_of_records(tmp_path: Path) -> Non
                 at += record.size
                 edges.add(at)
         assert {sizes[0], sizes[0] + sizes[1]} < edges
+
+
+async def test_a_trace_that_rested_goes_on_to_the_store_once_something_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is silent is looked at no more, and what she types after that reaches the store as it did before."""
+    monkeypatch.setattr(courier, "LOOK_SECONDS", math.inf)
+    async with studio(tmp_path) as made:
+        recording = await made.recorder.open(header(), unexpected)
+        for said in (b"early", b"late", b"later"):
+            await passed(recording, FrameType.OUTPUT, 1, said)
+            await eventually(lambda: made.recorder.courier.state().lag_bytes == 0)
+            made.recorder.courier.round(time.monotonic())  # finds that it rests
 
 
 async def test_an_old_segment_is_cut_however_small(tmp_path: Path) -> None:
