@@ -88,6 +88,11 @@ class Ground:
         return self._announced("console")
 
     @property
+    def config(self) -> Path:
+        """The bastion's settings."""
+        return self._scene.config
+
+    @property
     def ssh_port(self) -> int:
         """Where the bastion's SSH listens."""
         return self._scene.ssh_port
