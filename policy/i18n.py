@@ -2,7 +2,8 @@
 
 A package keeps ``locales/{fr,en}/messages.po`` beside its code and reads them with ``load``. Both languages
 hold the same keys with the same ``{placeholders}``; a catalogue where they differ does not load, so that a gap
-is found at start and never on a refused technician's screen.
+is found at start and never on a refused technician's screen. An entry with ``msgid_plural`` (the same key again) has a
+form for one and a form for several, and the sentence's ``count`` says which is read: French says one of none, too.
 """
 
 import enum
@@ -15,6 +16,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Final
 
+from babel.core import Locale
 from babel.dates import format_datetime
 from babel.lists import format_list
 from babel.messages.pofile import read_po
@@ -39,6 +41,8 @@ _NAMED: Final[Mapping[type[enum.StrEnum], str]] = {
     InterventionKind: "kind",
     Level: "level",
 }
+_OF_ONE: Final = "[one]"
+"""Behind a key: its sentence for a single thing."""
 _GUIDE_CODE = re.compile(r"[ACEOT]\d{1,2}")
 _BREAKABLE = (
     (re.compile(r" (?=[:;?!»])"), "\N{NO-BREAK SPACE}"),
@@ -64,12 +68,14 @@ class Catalog:
     def templates(self, prefix: str, language: Language) -> Mapping[str, str]:
         """Return the sentences whose key starts with *prefix*, by key, their placeholders still in braces."""
         found = self._messages[language].items()
-        return {key: template for key, template in found if key.startswith(prefix)}
+        return {
+            key: template for key, template in found if key.startswith(prefix) and not key.endswith(_OF_ONE)
+        }
 
     def translate(
         self, key: str, language: Language | str, *, timezone: str = "UTC", **arguments: object
     ) -> str:
-        """Return the sentence under *key* with its *arguments* in place.
+        """Return the sentence under *key* with its *arguments* in place, in the form for as many as ``count`` says.
 
         Aware datetimes are written as the wall time of *timezone* (an IANA name) with its offset, timedeltas in
         words, collections as lists; text is neutralised, for it may come from a device or a person. Raises
@@ -77,7 +83,10 @@ class Catalog:
         """
         try:
             spoken = Language(language)
-            template = self._messages[spoken][key]
+            templates = self._messages[spoken]
+            template = templates[key]
+            if _is_one(arguments.get("count"), spoken):
+                template = templates.get(f"{key}{_OF_ONE}", template)
             shown = {name: _shown(value, spoken, timezone) for name, value in arguments.items()}
             return template.format_map(shown)
         except (KeyError, ValueError) as missing:
@@ -101,7 +110,14 @@ def read(package: str, language: Language, name: str = "messages.po") -> Mapping
     """
     with (files(package) / "locales" / language.value / name).open("rb") as file:
         entries = read_po(file, locale=language.value, abort_invalid=True)
-    return {str(entry.id): _typeset(str(entry.string), language) for entry in entries if entry.id}
+    found: dict[str, str] = {}
+    for entry in entries:
+        if entry.pluralizable:
+            key, forms = str(entry.id[0]), [_typeset(str(form), language) for form in entry.string or ()]
+            found |= dict(zip((f"{key}{_OF_ONE}", key), forms, strict=True))
+        elif entry.id:
+            found[str(entry.id)] = _typeset(str(entry.string), language)
+    return found
 
 
 def translate(key: str, language: Language | str, *, timezone: str = "UTC", **arguments: object) -> str:
@@ -191,6 +207,10 @@ def _typeset(text: str, language: Language) -> str:
         for breakable, unbreakable in _BREAKABLE:
             text = breakable.sub(unbreakable, text)
     return text
+
+
+def _is_one(count: object, language: Language) -> bool:
+    return isinstance(count, int) and Locale.parse(language.value).plural_form(count) == "one"
 
 
 def _shown(value: object, language: Language, timezone: str) -> str:

@@ -73,7 +73,7 @@ def test_every_night_once_and_what_was_touched_is_told(house: House, monkeypatch
     assert (last.intact, last.details["name"]) == (False, session)
     with signed_in(house, "rssi") as browser:
         page = browser.get("/console").text
-    assert "findings in the last verification of everything" in page
+    assert "finding in the last verification of everything" in page
 
 
 def test_two_consoles_verify_once_a_night(house: House) -> None:

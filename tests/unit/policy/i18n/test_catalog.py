@@ -29,6 +29,25 @@ def test_other_languages_are_refused(language: str) -> None:
         translate("mover.planner", language)
 
 
+@pytest.mark.parametrize(
+    ("count", "french", "english"),
+    [
+        (0, "session en cours", "sessions going on"),
+        (1, "session en cours", "session going on"),
+        (2, "sessions en cours", "sessions going on"),
+        (1_000_000, "sessions en cours", "sessions going on"),
+    ],
+)
+def test_one_is_no_plural(count: int, french: str, english: str) -> None:
+    """None and one are singular in French, one alone in English."""
+    said = load("admin_api.console.staff")
+    assert said.translate("home.card.live", FRENCH, count=count) == french
+    assert said.translate("home.card.live", ENGLISH, count=count) == english
+    more = said.translate("retention.more", FRENCH, count=count)
+    assert more == f"Et {count} autre{'s' if count > 1 else ''}."
+    assert set(said.templates("home.card.live", FRENCH)) == {"home.card.live"}
+
+
 def test_missing_key_is_an_error() -> None:
     """A key without a sentence raises: it must never reach a screen."""
     with pytest.raises(MissingMessage, match=r"finding\.Z9"):
