@@ -10,9 +10,11 @@ from recorder.capture.session import Recording
 from recorder.replay import asciicast, transcript
 from recorder.replay.reader import TraceReader
 from recorder.trace.frames import FORWARDED, FrameType, canonical
+from tests.support.memory import ROOM, resident
 from tests.support.traces import closed_trace
 
 pytestmark = pytest.mark.integration
+MEBIBYTE = 1 << 20
 PTY = canonical({"request": "shell", "pty": {"term": "xterm-256color", "columns": 100, "rows": 30}})
 HOSTILE = (
     b"\x1b]0;owned\x07\x1b]52;c;cm0gLXJmIC8=\x07\x1b]8;;http://evil\x1b\\click\x1b]8;;\x1b\\"
@@ -227,3 +229,24 @@ async def test_what_passed_on_a_port_is_on_no_screen(tmp_path: Path) -> None:
     assert not any("sealed" in line for line in lines)
     assert any("open" in line and "port=443" in line for line in lines)
     assert any("output=10" in line for line in lines)
+
+
+async def test_a_line_of_a_hundred_megabytes_passes_in_pieces(tmp_path: Path) -> None:
+    """Transcript and cast give all of it, a bounded piece at a time; neither holds the line."""
+
+    def fill(recording: Recording) -> None:
+        recording.record(FrameType.REQUEST, 1, PTY)
+        for _ in range(100):
+            recording.record(FrameType.OUTPUT, 1, b"A" * MEBIBYTE)
+
+    trace, _ = await closed_trace(tmp_path, fill)
+    for render, longest in ((transcript.render, 5_000), (asciicast.export, 2 * MEBIBYTE)):
+        before, seen, most = resident(), 0, 0
+        with TraceReader(trace) as reader:
+            for number, line in enumerate(render(reader)):
+                assert len(line) <= longest
+                seen += line.count("A")
+                if number % 50 == 0:
+                    most = max(most, resident())
+        assert seen >= 100 * MEBIBYTE
+        assert most - before < ROOM
