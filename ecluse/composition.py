@@ -339,6 +339,7 @@ def api_settings(settings: Settings) -> ApiSettings:
         webhook=webhook_settings(settings),
         thresholds=thresholds(settings),
         readers=settings.reader_places,
+        probe_keys=settings.probe_keys,
         gateway=Place(
             names=settings.gateway_names,
             port=settings.gateway.port,

@@ -149,6 +149,11 @@ class Settings(BaseSettings):
         return self.data_dir / "keys/gateways" / f"{node}.pem.pub"
 
     @property
+    def probe_keys(self) -> Path:
+        """The folder of the public keys that sign probes' results, one a vantage."""
+        return self.data_dir / "keys/probes"
+
+    @property
     def checkpoint_key(self) -> Path:
         """The Ed25519 key that signs checkpoints."""
         return self._key(self.checkpoints.key, "keys/checkpoint-signing.pem")

@@ -7,22 +7,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from admin_api.probes import PROBED, ProbeKeys, genuine
 from admin_api.selfaudit import history
 from recorder.audit.events import SecurityEvent
 from recorder.seal.signing import PublicKey
 
-SIGNED: Final = frozenset({history.MADE})
+SIGNED: Final = frozenset({history.MADE, PROBED})
 """Entries that hold a document of somebody's, signed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Belief:
-    """What is believed by which keys: self-audits by those of checkpoints."""
+    """What is believed by which keys: self-audits by those of checkpoints, probes by those registered for their vantage."""
 
     consoles: Sequence[PublicKey]
+    probes: ProbeKeys
 
     def __call__(self, event: SecurityEvent) -> bool:
         """Tell whether *event* is one that needs no signature, or holds a document that bears out what it says."""
         if event.name == history.MADE:
             return history.of(event, self.consoles).report is not None
+        if event.name == PROBED:
+            return genuine(event, self.probes)
         return event.name not in SIGNED

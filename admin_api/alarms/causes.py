@@ -53,7 +53,8 @@ class Cause:
     """One row: entries named ``event`` for which ``when`` holds are alarms of this ``kind``.
 
     ``key`` tells two causes of one kind apart. ``counts``: an alarm only once one of these is reached. ``over``: the
-    entry says that the cause is gone.
+    entry says that the cause is gone. ``dated``: the detail that says when it was so, where that is not when it was told;
+    such an end is one only of what was seen before it.
     """
 
     kind: str
@@ -63,6 +64,7 @@ class Cause:
     when: Callable[[SecurityEvent], bool] = lambda _event: True
     counts: Counted | None = None
     over: bool = False
+    dated: str | None = None
 
 
 def _fact(*names: str) -> Key:
@@ -208,8 +210,23 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(kind="volume_out", event="session.moved", severity=_H, key=_device, counts=_volume),
     Cause(kind="volume_out", event="session.closed", severity=_H, key=_device, counts=_volume),
     # around the bastion
-    Cause(kind="bypass", event="flows.probed", severity=_C, key=_fact("vantage"), when=_around),
-    Cause(kind="bypass", event="flows.probed", severity=_C, key=_fact("vantage"), when=_sealed, over=True),
+    Cause(
+        kind="bypass",
+        event="flows.probed",
+        severity=_C,
+        key=_fact("vantage"),
+        when=_around,
+        dated="probed_at",
+    ),
+    Cause(
+        kind="bypass",
+        event="flows.probed",
+        severity=_C,
+        key=_fact("vantage"),
+        when=_sealed,
+        over=True,
+        dated="probed_at",
+    ),
     # what the machines find of themselves
     Cause(
         kind="self_audit_findings",
@@ -217,6 +234,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
         severity=_H,
         key=_fact("node"),
         when=_new_findings,
+        dated="made_at",
     ),
     Cause(
         kind="self_audit_findings",
@@ -225,9 +243,17 @@ CAUSES: Final[tuple[Cause, ...]] = (
         key=_fact("node"),
         when=_nothing_to_mend,
         over=True,
+        dated="made_at",
     ),
     Cause(kind="self_audit_late", event="alarm.self_audit_late", severity=_H, key=_fact("node")),
-    Cause(kind="self_audit_late", event="self_audit.made", severity=_H, key=_fact("node"), over=True),
+    Cause(
+        kind="self_audit_late",
+        event="self_audit.made",
+        severity=_H,
+        key=_fact("node"),
+        over=True,
+        dated="made_at",
+    ),
     # what is kept
     Cause(kind="recording_failed", event="alarm.recording_failed", severity=_C, key=_one),
     Cause(kind="recording_failed", event="alarm.recording_unavailable", severity=_C, key=_one),
@@ -313,23 +339,42 @@ def sightings(event: SecurityEvent, set_by: Thresholds) -> Iterator[Sighting]:
             continue
         tallies = () if cause.counts is None else tuple(cause.counts(event, set_by))
         if cause.counts is None or tallies:
+            since = None if cause.dated is None else _dated(event, cause.dated)
             yield _sighting(
-                event, cause.kind, cause.key(event), cause.severity, over=cause.over, tallies=tallies
+                event,
+                cause.kind,
+                cause.key(event),
+                cause.severity,
+                at=event.at if since is None else since,
+                over=cause.over,
+                of_before=cause.dated is not None,
+                tallies=tallies,
             )
 
 
-def _sighting(event: SecurityEvent, kind: str, key: str, severity: Severity, **more: Any) -> Sighting:
+def _dated(event: SecurityEvent, name: str) -> datetime:
+    """Return when it was so; never later than it was told."""
+    try:
+        return min(event.at, datetime.fromisoformat(str(event.details.get(name))))
+    except (ValueError, TypeError):  # no instant, or one without an offset
+        return event.at
+
+
+def _sighting(
+    event: SecurityEvent, kind: str, key: str, severity: Severity, *, at: datetime | None = None, **more: Any
+) -> Sighting:
     details = event.details
     after = details.get("after")
     facts = dict(after) if isinstance(after, Mapping) else dict(details)
-    facts.pop("report", None)  # a whole document, which the journal keeps
+    for whole in ("report", "signature"):  # what the journal keeps, and serves nobody in a mail
+        facts.pop(whole, None)
     if event.source is not None:
         facts.setdefault("source", event.source)
     return Sighting(
         kind=kind,
         key=key,
         severity=severity,
-        at=event.at,
+        at=at or event.at,
         facts={**facts, "event": event.name},
         person_id=event.person_id,
         device_id=event.device_id,

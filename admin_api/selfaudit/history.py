@@ -57,8 +57,9 @@ def _believed(event: SecurityEvent, document: bytes, keys: Sequence[PublicKey]) 
         return None
     late = event.at - report.finished_at
     fits = report.hospital_id == event.hospital_id and -_CLOCKS <= late <= _TOLD_LATE
-    said = (event.details.get("node"), event.details.get("failures"))
-    return report if fits and said == (report.node, len(report.checks(Outcome.FAILED))) else None
+    said = tuple(event.details.get(name) for name in ("node", "failures", "made_at"))
+    told = (report.node, len(report.checks(Outcome.FAILED)), report.made_at.isoformat())
+    return report if fits and said == told else None
 
 
 def newest(audits: Sequence[Kept], node: str | None = None) -> tuple[Kept, Report] | None:
@@ -77,6 +78,7 @@ def facts(report: Report, document: bytes, before: Report | None) -> dict[str, A
     return {
         "audit": report.id,
         "node": report.node,
+        "made_at": report.made_at.isoformat(),
         "occasion": report.occasion,
         "outcome": report.outcome.value,
         "failures": len(failed),

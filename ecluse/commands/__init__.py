@@ -53,7 +53,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "holds": ("holds",),
     "erasures": ("erasures",),
     "exercises": ("exercises",),
-    "flows": ("flows",),
+    "flows": ("flows", "flow_keys"),
     "audit": ("audit",),
     "alarms": ("alarms",),
     "tasks": ("tasks",),

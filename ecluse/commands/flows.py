@@ -20,8 +20,8 @@ from ecluse.flows.request import Place
 from ecluse.tables import Column, whole
 
 if TYPE_CHECKING:
-    from admin_api.v1.flows import ProbeIn
     from ecluse.settings import Settings
+    from recorder.seal.signing import SigningKey
 
 group = typer.Typer(
     no_args_is_help=True, help="Which machine reaches which: the matrix, and the proof of it."
@@ -55,7 +55,7 @@ def export(
     desk = Desk.of(context, as_json)
     client = desk.client
     made = matrix(
-        str(client.get("/v1/me")["hospital"]["name"]),
+        client.get("/v1/me")["hospital"],
         client.items("/v1/devices"),
         client.items("/v1/zones"),
         client.items("/v1/suppliers"),
@@ -88,7 +88,7 @@ def export(
 
 @group.command(
     "probe",
-    epilog="Example: ecluse flows probe --matrix flows.json --vantage imagix-lyon --expect 192.0.2.10:22 --port 443",
+    epilog="Example: ecluse flows probe --matrix flows.json --vantage imagix-lyon --key probe.pem --expect 192.0.2.10:22",
 )
 def probe(
     context: typer.Context,
@@ -98,6 +98,10 @@ def probe(
         list[str],
         typer.Option("--expect", metavar="ADDRESS:PORT", help="The bastion's door, which must answer."),
     ],
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", help="What 'flows keys new' made; unsigned, 'flows report' takes no result."),
+    ] = None,
     also: Annotated[
         list[str] | None,
         typer.Option(
@@ -124,25 +128,29 @@ def probe(
 ) -> None:
     """Try from here what must not answer, and nothing else. Needs no log-in. Exit 1 where something answers (T1).
 
-    Run it on a machine of a supplier's network, and on one in each zone; give its JSON to 'flows report'.
+    Run it on a machine of a supplier's network, and on one in each zone; give its signed JSON to 'flows report'.
     """
     desk = Desk.of(context, as_json)
     doors, others = _places(expect, "--expect"), _places(also or [], "--also")
     document = _read(matrix_file)
+    signing = _signing(key, document, matrix_file)
     try:
         unwanted = targets(document, doors, others, port or [], zone)
     except ValueError as error:
         raise FileUnusable("flows.no_matrix", path=str(matrix_file), why=str(error)) from error
+    begun = datetime.now(UTC)
     found = asyncio.run(tried(doors, unwanted, seconds))
     refused = () if rejects else found.refused
-    result = {
+    result: dict[str, Any] = {
         "vantage": vantage,
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "at": begun.isoformat(timespec="microseconds"),
         "tried": found.tried,
         "answered": [one.shown for one in found.answered],
         "refused": [one.shown for one in refused],
         "missing": [one.shown for one in found.missing],
     }
+    if signing is not None:
+        result = _signed(result, begun, document, signing)
     outcomes = (("open", found.answered), ("refused", refused), ("missing", found.missing))
     known = {flow["address"]: flow.get("device") for flow in document["flows"]}
     table = [
@@ -177,7 +185,10 @@ def report(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a probe's result into the journal; what answered raises the alarm T1, and a clean probe ends it."""
+    """Put a probe's signed result into the journal; what answered raises the alarm T1, and a clean probe ends it.
+
+    Refused: unsigned, by another key than its vantage's, of another hospital, or not newer than the newest one.
+    """
     desk = Desk.of(context, as_json)
     document = _read(file)
     if config is None:
@@ -188,27 +199,66 @@ def report(
     desk.done(answer, key if answer["bypass"] or answer["proved"] else "flows.reported_unproved")
 
 
-async def _journalled(settings: "Settings", probe: "ProbeIn") -> dict[str, Any]:
-    """Write the entry that the API would, as the console's database user."""
-    from admin_api.v1.flows import EVENT, ProbeOut
+async def _journalled(settings: "Settings", document: dict[str, Any]) -> dict[str, Any]:
+    """Write the entry that the API would, as the console's database user. Raises what the API would refuse it for."""
+    from admin_api.probes import PROBED, ProbeKeys, taken
+    from admin_api.v1.flows import ProbeOut
     from ecluse.local_acts import PROGRAM, journalled
     from ecluse.sections import Part
     from policy.clock import SystemClock
+    from recorder.audit.journal import Journal
+    from recorder.store.database import Database
 
-    await journalled(settings, EVENT, probe.facts(), actor=PROGRAM, chain="probe", part=Part.CONSOLE)
-    return ProbeOut.of(probe, SystemClock().now()).model_dump(mode="json")
+    clock = SystemClock()
+    database = Database(settings.trace_url(Part.CONSOLE))
+    try:
+        await database.check()
+        journal = Journal(database, node="reading", now=clock.now)
+        keys = ProbeKeys(settings.probe_keys)
+        facts = await taken(document, journal, settings.hospital_id, keys, clock.now())
+    finally:
+        await database.dispose()
+    await journalled(settings, PROBED, facts, actor=PROGRAM, chain="probe", part=Part.CONSOLE)
+    return ProbeOut.of(facts, clock.now()).model_dump(mode="json")
 
 
-def _checked(document: object, file: Path) -> "ProbeIn":
+def _signing(key: Path | None, document: dict[str, Any], matrix_file: Path) -> "SigningKey | None":
+    """Return the key to sign by; raises FileUnusable where the matrix does not say whose it is, SignatureInvalid."""
+    from recorder.seal.signing import SigningKey
+
+    if key is None:
+        return None
+    if "hospital_id" not in document:
+        raise FileUnusable(
+            "flows.no_matrix", path=str(matrix_file), why="it is of an earlier version: hospital_id"
+        )
+    return SigningKey.load(key)
+
+
+def _signed(
+    result: dict[str, Any], begun: datetime, document: dict[str, Any], key: "SigningKey"
+) -> dict[str, Any]:
+    from admin_api.probes import FORMAT, PURPOSE, VERSION
+    from recorder.seal import documents
+    from recorder.trace import instants
+
+    about = {"format": FORMAT, "version": VERSION, "hospital_id": document["hospital_id"]}
+    content = {**result, **about, "at": instants.text(begun)}
+    return dict(json.loads(documents.signed(content, PURPOSE, key)))
+
+
+def _checked(document: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Return *document* as it is, once its form is that of a signed result; raises FileUnusable."""
     from pydantic import ValidationError
 
     from admin_api.v1.flows import ProbeIn
 
     try:
-        return ProbeIn.model_validate(document)
+        ProbeIn.model_validate(document)
     except ValidationError as error:
         why = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         raise FileUnusable("flows.no_probe", path=str(file), why=why) from error
+    return document
 
 
 def _places(texts: list[str], option: str) -> list[Place]:

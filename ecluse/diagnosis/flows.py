@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from admin_api.alarms.causes import PROBE_LASTS, proves
+from admin_api.probes import PROBED, ProbeKeys, genuine
 from ecluse.diagnosis.databases import opened_traces, traces_are_absent
 from ecluse.diagnosis.symptom import Symptom, look
 from ecluse.errors import SettingsError
@@ -66,7 +67,11 @@ async def probes(settings: Settings, clock: Clock) -> list[Symptom]:
     if entries is None:
         return []
     newest: dict[str, JournalEntry] = {}
+    keys = ProbeKeys(settings.probe_keys)
     for entry in entries:
+        told = entry.event.details
+        if not told.get("answered") and not told.get("refused") and not genuine(entry.event, keys):
+            continue  # it says that nothing is wrong, and nobody who may say so signed it
         newest.setdefault(str(entry.event.details.get("vantage")), entry)
     if not newest:
         return [look("probes").notice("none")]
@@ -92,7 +97,7 @@ async def _reported(settings: Settings, clock: Clock) -> Sequence[JournalEntry] 
     """Return the newest probes' entries; None where the journal does not answer, which other checks tell."""
     if traces_are_absent(settings):
         return None
-    asked = JournalFilters(hospital_id=settings.hospital_id, name="flows.probed", newest_first=True)
+    asked = JournalFilters(hospital_id=settings.hospital_id, name=PROBED, newest_first=True)
     try:
         async with opened_traces(settings) as database:
             journal = Journal(database, node=settings.node, now=clock.now)

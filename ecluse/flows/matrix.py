@@ -64,6 +64,7 @@ class Matrix:
     """All of one hospital's flows, in the order of names."""
 
     hospital: str
+    hospital_id: str
     flows: tuple[DeviceFlow, ...]
     entries: tuple[Entry, ...]
 
@@ -72,13 +73,14 @@ class Matrix:
         return {
             "version": VERSION,
             "hospital": self.hospital,
+            "hospital_id": self.hospital_id,
             "flows": [flow.document() for flow in self.flows],
             "entries": [entry.document() for entry in self.entries],
         }
 
 
 def matrix(
-    hospital: str, devices: Iterable[Json], zones: Iterable[Json], suppliers: Iterable[Json], gateway: Json
+    hospital: Json, devices: Iterable[Json], zones: Iterable[Json], suppliers: Iterable[Json], gateway: Json
 ) -> Matrix:
     """Return the matrix of what the API lists. A suspended device stays: that it is not dialled is policy's to hold."""
     by_id = {zone["id"]: zone for zone in zones}
@@ -106,7 +108,8 @@ def matrix(
         for network in site["networks"]
     ]
     return Matrix(
-        hospital=hospital,
+        hospital=str(hospital["name"]),
+        hospital_id=str(hospital["id"]),
         flows=tuple(sorted(flows, key=lambda flow: (flow.zone, flow.device))),
         entries=tuple(sorted(entries, key=lambda entry: (entry.supplier, entry.site, entry.source))),
     )

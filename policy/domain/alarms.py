@@ -47,8 +47,8 @@ class Sighting:
     """One time that a cause of alarm was seen. ``kind`` and ``key`` say which cause: the same are one alarm.
 
     ``at`` is an aware UTC instant. ``facts`` are JSON values, hold no secret, and may come from strangers. ``over``:
-    the cause was seen to be gone; that raises nothing. ``tallies``: an alarm only once one of
-    them is reached.
+    the cause was seen to be gone; that raises nothing. ``of_before``: it was gone at ``at``, so what was seen then or
+    later stands. ``tallies``: an alarm only once one of them is reached.
     """
 
     kind: str
@@ -60,6 +60,7 @@ class Sighting:
     device_id: str | None = None
     session_id: str | None = None
     over: bool = False
+    of_before: bool = False
     tallies: tuple[Tally, ...] = ()
 
 

@@ -183,7 +183,8 @@ class _Counting:
             self._alarms[cause] = await self._work.alarms.open_one(self._hospital_id, *cause)
         alarm = self._alarms[cause]
         if sighting.over:
-            if alarm is not None and alarm.over_at is None:
+            stands = alarm is not None and sighting.of_before and sighting.at <= alarm.last_at
+            if alarm is not None and alarm.over_at is None and not stands:
                 self._alarms[cause] = self._changed[cause] = replace(alarm, over_at=sighting.at)
             return
         reached = [await self._reached(sighting.at, tally) for tally in sighting.tallies]

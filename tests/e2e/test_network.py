@@ -16,6 +16,7 @@ import pytest_asyncio
 
 from admin_api.alarms.causes import Thresholds, sightings
 from ecluse.diagnosis.flows import routing
+from ecluse.settings import load
 from gateway.target.flows import FlowBroker
 from policy.domain.tasks import TaskKind, TaskResult
 from tests.support.hospital_network import (
@@ -114,8 +115,20 @@ def matrix(hospital: HospitalNetwork) -> Path:
         {"device": device, "zone": zone, "source": None, "address": address, "port": 22}
         for device, zone, address in places
     ]
-    path.write_text(json.dumps({"version": 1, "flows": flows, "entries": []}))
+    hospital_id = load(hospital.data / "ecluse.toml").hospital_id
+    path.write_text(json.dumps({"version": 1, "hospital_id": hospital_id, "flows": flows, "entries": []}))
     return path
+
+
+def key_of(hospital: HospitalNetwork, machine: str) -> Path:
+    """Return the key that *machine* signs its probes by: made and registered when it is first asked for."""
+    key = hospital.folder / f"probe-{machine}.pem"
+    if not key.exists():
+        config = ("--config", str(hospital.data / "ecluse.toml"))
+        for command in (("new", str(key)), ("add", machine, f"{key}.pub", *config)):
+            done = ecluse("flows", "keys", *command)
+            assert done.exit_code == 0, done.output
+    return key
 
 
 async def probed(
@@ -129,6 +142,8 @@ async def probed(
         str(matrix(hospital)),
         "--vantage",
         machine,
+        "--key",
+        str(await asyncio.to_thread(key_of, hospital, machine)),
         "--seconds",
         str(seconds),
     )

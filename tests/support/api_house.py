@@ -266,6 +266,7 @@ async def console_of(
         hospital_id=world.id,
         readers=ReaderPlaces(directory / "readers"),
         trace_public_keys=(signing.with_name(f"{signing.name}.pub"),),
+        probe_keys=directory / "probes",
         body_limit=64 * 1024,
         gateway=Place(
             names=("bastion.example",),

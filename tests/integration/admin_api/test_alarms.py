@@ -13,6 +13,7 @@ from typing_extensions import override
 from admin_api.alarms.belief import Belief
 from admin_api.alarms.causes import Thresholds
 from admin_api.alarms.watch import AlarmWatch
+from admin_api.probes import ProbeKeys
 from policy.domain.alarms import Alarm
 from policy.domain.people import Language
 from policy.errors import Conflict
@@ -56,7 +57,7 @@ def watch(house: House) -> AlarmWatch:
         house.world.id,
         Thresholds(),
         house.clock,
-        belief=Belief(house.proofs.keys),
+        belief=Belief(house.proofs.keys, ProbeKeys(house.directory / "probes")),
     )
 
 
@@ -218,7 +219,13 @@ def test_a_journal_that_cannot_be_read_is_an_alarm_of_its_own(house: House) -> N
     feed = Faulty(house.journal._database, house.world.id, house.proofs.keys)
     services, here = house.world.services, house.world.id
     console = AlarmWatch(
-        services, feed, here, Thresholds(), house.clock, belief=Belief(house.proofs.keys), interval=0.01
+        services,
+        feed,
+        here,
+        Thresholds(),
+        house.clock,
+        belief=Belief(house.proofs.keys, ProbeKeys(house.directory / "probes")),
+        interval=0.01,
     )
 
     async def unreadable() -> Alarm | None:

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import subprocess
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,21 +12,16 @@ import pytest
 from admin_api.alarms.belief import Belief
 from admin_api.alarms.causes import Thresholds
 from admin_api.alarms.watch import AlarmWatch
+from admin_api.probes import PROBED, ProbeKeys
 from ecluse.flows.register import Register
 from ecluse.flows.request import Place, Refused
+from recorder.trace import instants
 from tests.support.api_house import House
 from tests.support.network import refusal
 from tests.support.own_machine import Desk
+from tests.support.probes import Prober
 
 _REFUSAL = refusal()
-CLEAN = {
-    "vantage": "imagix-lyon",
-    "at": "2026-11-24T02:00:00Z",
-    "tried": 3,
-    "answered": [],
-    "refused": [],
-    "missing": [],
-}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -102,7 +97,7 @@ def raised(house: House) -> list[tuple[bool, str, str]]:
             house.world.id,
             Thresholds(),
             house.clock,
-            belief=Belief(house.proofs.keys),
+            belief=Belief(house.proofs.keys, ProbeKeys(house.directory / "probes")),
         )
         while await console.step():
             pass
@@ -117,17 +112,24 @@ def raised(house: House) -> list[tuple[bool, str, str]]:
     ]
 
 
+@pytest.fixture
+def lyon(house: House, tmp_path: Path) -> Prober:
+    """A machine that probes, whose key is registered; each test begins an hour after the one before."""
+    house.clock.advance(timedelta(hours=1))
+    return Prober(tmp_path, "imagix-lyon", house.world.id).registered(house.directory / "probes")
+
+
 def test_a_bypass_is_a_critical_alarm_until_a_probe_is_clean(
-    house: House, desks: tuple[Desk, Desk, Desk], tmp_path: Path
+    house: House, desks: tuple[Desk, Desk, Desk], tmp_path: Path, lyon: Prober
 ) -> None:
     """One for each vantage; a probe whose own door did not answer, or an old one, neither raises nor ends it."""
     *_, rssi = desks
     path = tmp_path / "probe.json"
+    zone = Prober(tmp_path, "zone-a", house.world.id).registered(house.directory / "probes")
 
-    now = house.clock.now()
-
-    def report(**changed: object) -> dict[str, object]:
-        path.write_text(json.dumps({**CLEAN, "at": now.isoformat(), **changed}))
+    def report(prober: Prober = lyon, **changed: object) -> dict[str, object]:
+        house.clock.advance(timedelta(minutes=1))
+        path.write_text(json.dumps(prober.result(house.clock.now(), **changed)))
         return dict(rssi.json("flows", "report", str(path)))
 
     assert report()["proved"] is True
@@ -138,11 +140,91 @@ def test_a_bypass_is_a_critical_alarm_until_a_probe_is_clean(
     assert "10.20.4.7:22" in sentence
     assert "imagix-lyon" in sentence
     assert report(missing=["192.0.2.10:22"])["proved"] is False
-    assert report(vantage="zone-a")["proved"] is True
-    assert report(at=(now - timedelta(days=4)).isoformat())["proved"] is False
+    assert report(zone)["proved"] is True
     assert raised(house) == [(False, severity, sentence)]
-    report()
+    assert report()["proved"] is True
     assert raised(house) == [(True, severity, sentence)]
+
+
+@pytest.mark.parametrize(
+    ("forgery", "field"),
+    [
+        ("unsigned", "signature"),
+        ("touched", "signature"),
+        ("strange", "signature"),
+        ("foreign", "signature"),
+        ("unregistered", "vantage"),
+        ("elsewhere", "hospital_id"),
+        ("ahead", "at"),
+        ("replayed", "at"),
+        ("older", "at"),
+        ("first", "version"),
+    ],
+)
+def test_a_clean_result_that_is_not_to_be_believed_is_refused(
+    house: House, desks: tuple[Desk, Desk, Desk], tmp_path: Path, lyon: Prober, forgery: str, field: str
+) -> None:
+    """Whatever is wrong is named by its field, nothing of it comes into the journal, and the alarm stands."""
+    *_, rssi = desks
+    path, now = tmp_path / "probe.json", house.clock.now()
+    earlier = lyon.result(now - timedelta(minutes=2))
+    found = lyon.result(now, answered=["10.20.4.7:22"])
+    for result in (earlier, found):
+        path.write_text(json.dumps(result))
+        rssi.json("flows", "report", str(path))
+    before = raised(house)
+    assert not all(over for over, *_ in before)
+    house.clock.advance(timedelta(minutes=3))
+    at = house.clock.now()
+    strange = Prober(tmp_path / "strange", "imagix-lyon", house.world.id)
+    zone = Prober(tmp_path / "zone", "zone-b", house.world.id).registered(house.directory / "probes")
+    result = {
+        "unsigned": {**lyon.result(at), "signature": None},
+        "touched": {**found, "answered": []},
+        "strange": strange.result(at),
+        "foreign": lyon.holding(zone.key).result(at),
+        "unregistered": Prober(tmp_path / "none", "nowhere", house.world.id).result(at),
+        "elsewhere": lyon.result(at, hospital_id="f" * 32),
+        "ahead": lyon.result(at + timedelta(hours=1)),
+        "replayed": earlier,
+        "older": lyon.result(now - timedelta(seconds=1)),
+        "first": {"vantage": "imagix-lyon", "at": at.isoformat(), "tried": 3, "answered": [], "refused": []},
+    }[forgery]
+    path.write_text(json.dumps(result))
+    done = rssi.run("flows", "report", str(path))
+    assert done.exit_code == 1
+    assert field in done.stderr
+    assert raised(house) == before
+    with house.client("rssi") as client:
+        answer = client.post("/v1/flows/probes", json=result, headers={"Accept-Language": "fr"})
+    assert answer.status_code == 422
+    assert field in [one["field"].rpartition(".")[2] for one in answer.json()["errors"]]
+
+
+@pytest.mark.parametrize("forgery", ["unsigned", "replayed"])
+def test_a_result_written_into_the_journal_itself_ends_nothing(
+    house: House, desks: tuple[Desk, Desk, Desk], tmp_path: Path, lyon: Prober, forgery: str
+) -> None:
+    """The gateway writes there too: its word alone is an alarm, and an older signed result entered again ends none."""
+    *_, rssi = desks
+    path = tmp_path / "probe.json"
+    clean = lyon.result(house.clock.now())
+    for minutes, result in ((0, clean), (1, None)):
+        house.clock.advance(timedelta(minutes=minutes))
+        told = result or lyon.result(house.clock.now(), answered=["10.20.4.9:22"])
+        path.write_text(json.dumps(told))
+        rssi.json("flows", "report", str(path))
+    assert [over for over, _, told in raised(house) if "10.20.4.9" in told] == [False]
+    facts = {**clean, "probed_at": datetime.fromisoformat(clean["at"]).isoformat(), "found": ""}
+    if forgery == "unsigned":
+        now = house.clock.now()
+        facts = {**facts, "at": instants.text(now), "probed_at": now.isoformat()}
+    house.run(house.proofs.note(PROBED, "gateway", facts))
+    assert [over for over, _, told in raised(house) if "10.20.4.9" in told] == [False]
+    house.clock.advance(timedelta(minutes=1))
+    path.write_text(json.dumps(lyon.result(house.clock.now())))
+    rssi.json("flows", "report", str(path))
+    assert [over for over, _, told in raised(house) if "10.20.4.9" in told] == [True]
 
 
 def test_a_report_that_is_none_is_refused_by_its_field(
@@ -151,6 +233,8 @@ def test_a_report_that_is_none_is_refused_by_its_field(
     """Neither a screen's control characters nor an open end come into the journal by it; a planner reports nothing."""
     dsi, _denis, rssi = desks
     path = tmp_path / "probe.json"
+    nobody = Prober(tmp_path, "nobody", "f" * 32)
+    clean = nobody.result(datetime.now(UTC))
     for changed in (
         {"answered": ["\x1b[2J"]},
         {"vantage": "a b"},
@@ -158,7 +242,7 @@ def test_a_report_that_is_none_is_refused_by_its_field(
         {"at": "yesterday"},
         {"more": 1},
     ):
-        path.write_text(json.dumps({**CLEAN, **changed}))
+        path.write_text(json.dumps({**clean, **changed}))
         done = rssi.run("flows", "report", str(path))
         assert done.exit_code == 1
         assert next(iter(changed)) in done.stderr

@@ -7,6 +7,7 @@ from typing import Any
 from admin_api.alarms.belief import Belief
 from admin_api.alarms.causes import Thresholds
 from admin_api.alarms.watch import AlarmWatch
+from admin_api.probes import ProbeKeys
 from policy.domain.access import Denial
 from policy.domain.exercises import DUE
 from tests.support.api_house import House
@@ -31,7 +32,7 @@ def alarms(house: House, rssi: Desk) -> dict[str, dict[str, Any]]:
         house.world.id,
         Thresholds(),
         house.clock,
-        belief=Belief(house.proofs.keys),
+        belief=Belief(house.proofs.keys, ProbeKeys(house.directory / "probes")),
     )
 
     async def work() -> None:

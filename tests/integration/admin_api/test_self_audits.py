@@ -10,6 +10,7 @@ import pytest
 from admin_api.alarms.belief import Belief
 from admin_api.alarms.causes import Thresholds
 from admin_api.alarms.watch import AlarmWatch
+from admin_api.probes import ProbeKeys
 from admin_api.selfaudit.history import LONGEST, MADE, facts
 from admin_api.selfaudit.lateness import AuditLateness
 from admin_api.selfaudit.report import Outcome, Report
@@ -35,7 +36,7 @@ def alarms(house: House, *kinds: str) -> list[tuple[str, bool, str]]:
     house.ingest_all()
 
     async def work() -> None:
-        belief = Belief(house.proofs.keys)
+        belief = Belief(house.proofs.keys, ProbeKeys(house.directory / "probes"))
         console = AlarmWatch(
             house.world.services, house.feed, house.world.id, Thresholds(), house.clock, belief=belief
         )

@@ -3,14 +3,68 @@
 import asyncio
 import json
 import socket
+import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 
+from typer.testing import Result
+
 from ecluse import settings
 from ecluse.diagnosis.flows import flows, probes
+from ecluse.local_acts import journalled
 from policy.clock import ManualClock
-from tests.support.installed import change, ecluse
+from tests.support.installed import change, ecluse, free_port
+from tests.support.probes import Prober
+
+
+def test_the_keys_of_probes_are_registered_told_and_taken_away(config: Path, tmp_path: Path) -> None:
+    """A result is signed by the key made on the machine that probes, refused until the key is registered, and after."""
+
+    def keys(*arguments: str) -> Result:
+        return ecluse("flows", "keys", *arguments, "--config", str(config))
+
+    key, matrix = tmp_path / "probe.pem", tmp_path / "flows.json"
+    chosen = settings.load(config)
+    flow = {"device": "scan01", "zone": "a", "address": "127.0.0.1", "port": free_port()}
+    assert ecluse("flows", "keys", "new", str(key)).exit_code == 0
+    assert ecluse("flows", "keys", "new", str(key)).exit_code == 1, "nothing is written over"
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        expect = f"127.0.0.1:{door.getsockname()[1]}"
+        probe = (
+            "flows",
+            "probe",
+            "--matrix",
+            str(matrix),
+            "--vantage",
+            "lyon",
+            "--expect",
+            expect,
+            "--rejects",
+            "--json",
+        )
+        matrix.write_text(json.dumps({"flows": [flow]}))
+        assert "hospital_id" in ecluse(*probe, "--key", str(key)).stderr, "a matrix of an earlier version"
+        matrix.write_text(json.dumps({"hospital_id": chosen.hospital_id, "flows": [flow]}))
+        unsigned, signed = ecluse(*probe).stdout, ecluse(*probe, "--key", str(key)).stdout
+
+    def report(result: str) -> Result:
+        return ecluse("flows", "report", "-", "--config", str(config), typed=result)
+
+    assert "signature" in report(unsigned).stderr
+    assert "flows keys add" in report(signed).stderr
+    assert keys("add", "Lyon/..", f"{key}.pub").exit_code == 1
+    assert keys("add", "lyon", str(key)).exit_code == 1, "the private half is none"
+    assert keys("add", "lyon", f"{key}.pub").exit_code == 0
+    assert stat.S_IMODE(chosen.probe_keys.stat().st_mode) == 0o755, "the console's user reads it"
+    assert keys("add", "lyon", f"{key}.pub").exit_code == 1, "a key is not replaced unseen"
+    assert [one["vantage"] for one in json.loads(keys("list", "--json").stdout)] == ["lyon"]
+    done = report(signed)
+    assert done.exit_code == 0, done.output
+    assert report(signed).exit_code == 1, "twice is a replay"
+    assert keys("remove", "lyon").exit_code == 0
+    assert keys("remove", "lyon").exit_code == 1
+    assert "flows keys add" in report(signed).stderr
 
 
 def found(config: Path) -> tuple[str, str]:
@@ -42,7 +96,7 @@ def test_a_filter_that_is_demanded_and_does_not_answer_fails(config: Path) -> No
         serving.join(10)
 
 
-def test_each_vantage_s_newest_probe_is_looked_at(config: Path) -> None:
+def test_each_vantage_s_newest_probe_is_looked_at(config: Path, tmp_path: Path) -> None:
     """None, clean, a bypass, one that proves nothing, and one that is days old or was when it came: doctor tells them apart by vantage."""
     change(config, "gateway", 'flows = "required"')
     clock = ManualClock(datetime.now(UTC))
@@ -53,20 +107,33 @@ def test_each_vantage_s_newest_probe_is_looked_at(config: Path) -> None:
             str(one.subject.arguments.get("vantage")): one.finding.key.rpartition(".")[2] for one in symptoms
         }
 
-    def report(vantage: str, **changed: object) -> None:
-        clean = {"vantage": vantage, "at": clock.now().isoformat(), "tried": 3}
-        probe = {**clean, "answered": [], "refused": [], "missing": [], **changed}
+    chosen = settings.load(config)
+    probers = {
+        name: Prober(tmp_path, name, chosen.hospital_id).registered(chosen.probe_keys)
+        for name in ("lyon", "zone-a")
+    }
+
+    def report(vantage: str, at: timedelta, **changed: object) -> None:
+        probe = probers[vantage].result(clock.now() + at, **changed)
         done = ecluse("flows", "report", "-", "--config", str(config), typed=json.dumps(probe))
         assert done.exit_code == 0, done.output
 
     assert told() == {"None": "none"}
-    report("lyon", answered=["10.20.4.7:22"])
-    report("zone-a", missing=["192.0.2.10:22"])
+    report("lyon", timedelta(days=-31), answered=["10.20.4.7:22"])
+    report("zone-a", timedelta(minutes=-9), missing=["192.0.2.10:22"])
     assert told() == {"lyon": "bypass", "zone-a": "unproved"}
-    for handed_in, finding in ((timedelta(days=-30), "old"), (timedelta(days=30), "unproved")):
-        report("lyon", at=(clock.now() + handed_in).isoformat())
-        assert told() == {"lyon": finding, "zone-a": "unproved"}
-    report("lyon")
+    report("lyon", timedelta(days=-30))
+    assert told() == {"lyon": "old", "zone-a": "unproved"}
+    report("lyon", timedelta(minutes=-3))
     assert told() == {"lyon": "good", "zone-a": "unproved"}
+    forged = {
+        "vantage": "zone-a",
+        "answered": [],
+        "refused": [],
+        "missing": [],
+        "probed_at": clock.now().isoformat(),
+    }
+    asyncio.run(journalled(chosen, "flows.probed", forged, actor="gateway", chain="forged"))
+    assert told() == {"lyon": "good", "zone-a": "unproved"}, "what nobody signed is passed over"
     clock.advance(timedelta(days=4))
     assert told() == {"lyon": "old", "zone-a": "unproved"}

@@ -1,0 +1,130 @@
+"""Results of probes (rule T1): who may sign one for which vantage, and which are taken.
+
+A probe runs on a machine that is not ours. Its result travels as a file, and a clean one ends an alarm: so it is believed for
+its signature, by the key registered for that vantage, and for being newer than all that was told of the vantage before.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from policy.errors import InvalidInput
+from recorder.audit.entries import JournalEntry
+from recorder.audit.events import SecurityEvent
+from recorder.audit.journal import Journal, JournalFilters
+from recorder.errors import SignatureInvalid, TraceFormatError
+from recorder.seal import documents
+from recorder.seal.signing import PublicKey
+from recorder.trace import instants
+
+PROBED: Final = "flows.probed"
+PURPOSE: Final = "probe"
+FORMAT: Final = "ecluse-probe"
+VERSION: Final = 2
+"""1 was unsigned."""
+VANTAGE: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
+CLOCKS: Final = timedelta(minutes=5)
+"""So far the clock of a machine that probes may be ahead."""
+_SUFFIX: Final = ".pem.pub"
+_OURS: Final = frozenset({"found", "probed_at"})
+"""What an entry tells besides the document."""
+_SHOWN: Final = 20
+_LOOKED_AT: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeKeys:
+    """The registered keys: a public key a vantage, in a *folder* that root keeps; none where there is no folder."""
+
+    folder: Path | None
+
+    def place(self, vantage: str) -> Path:
+        """Return the file of the vantage's key. Raises ValueError for what is no name of one, or without a folder."""
+        if self.folder is None or not VANTAGE.fullmatch(vantage):
+            raise ValueError(vantage)
+        return self.folder / f"{vantage}{_SUFFIX}"
+
+    def of(self, vantage: str) -> PublicKey | None:
+        """Return the key of that vantage, read anew each time; None where none can be used."""
+        try:
+            return PublicKey.load(self.place(vantage))
+        except (ValueError, SignatureInvalid):
+            return None
+
+    def vantages(self) -> list[str]:
+        """Return the vantages that have a key, sorted."""
+        if self.folder is None or not self.folder.is_dir():
+            return []
+        names = (path.name.removesuffix(_SUFFIX) for path in self.folder.glob(f"*{_SUFFIX}"))
+        return sorted(name for name in names if VANTAGE.fullmatch(name))
+
+
+async def taken(
+    document: Mapping[str, Any], journal: Journal, hospital_id: str, keys: ProbeKeys, now: datetime
+) -> dict[str, Any]:
+    """Return what the journal keeps of the *document*, whose form was checked.
+
+    Raises InvalidInput where the vantage's key did not sign it, it is another hospital's, of a day to come, or not newer
+    than what was told of this vantage before; JournalBroken, SQLAlchemyError.
+    """
+    vantage = str(document.get("vantage"))
+    key = keys.of(vantage)
+    if key is None:
+        raise InvalidInput(
+            "vantage", "no key is registered for it: ecluse flows keys add, on the console's machine"
+        )
+    try:
+        content, _ = documents.opened(document, PURPOSE, [key])
+        at = instants.parse(content["at"])
+    except (SignatureInvalid, TraceFormatError, KeyError) as error:
+        raise InvalidInput(
+            "signature", "the key registered for this vantage did not sign this result"
+        ) from error
+    if content.get("hospital_id") != hospital_id:
+        raise InvalidInput(
+            "hospital_id", "this result is of another hospital's matrix: export the matrix again"
+        )
+    if at - now > CLOCKS:
+        raise InvalidInput("at", "lies in the future: look at the clock of the machine that probes")
+    last = await _last(journal, hospital_id, vantage)
+    if last is not None and at <= last:
+        raise InvalidInput("at", "is not later than the newest result of this vantage: probe again")
+    found = [*content["answered"], *content["refused"]]
+    more = f" (+{len(found) - _SHOWN})" if len(found) > _SHOWN else ""
+    return {**document, "probed_at": at.isoformat(), "found": ", ".join(found[:_SHOWN]) + more}
+
+
+def genuine(event: SecurityEvent, keys: ProbeKeys) -> bool:
+    """Tell whether the entry *event* holds a result that the key of its vantage signed, for this hospital."""
+    document = {name: value for name, value in event.details.items() if name not in _OURS}
+    key = keys.of(str(document.get("vantage")))
+    if key is None:
+        return False
+    try:
+        content, _ = documents.opened(document, PURPOSE, [key])
+        at = instants.parse(content.get("at"))
+    except (SignatureInvalid, TraceFormatError):
+        return False
+    return (
+        content.get("hospital_id") == event.hospital_id and event.details.get("probed_at") == at.isoformat()
+    )
+
+
+def told_at(entry: JournalEntry) -> datetime:
+    """Return when a result was made, or told where that is earlier: nobody puts one into the time to come."""
+    try:
+        made = datetime.fromisoformat(str(entry.event.details.get("probed_at")))
+        return min(entry.event.at, made)
+    except (ValueError, TypeError):  # no instant, or one without an offset
+        return entry.event.at
+
+
+async def _last(journal: Journal, hospital_id: str, vantage: str) -> datetime | None:
+    """Return when the newest result of *vantage* was made, whoever told it."""
+    filters = JournalFilters(hospital_id=hospital_id, name=PROBED, newest_first=True)
+    page = await journal.entries(filters, limit=_LOOKED_AT)
+    made = [told_at(entry) for entry in page.entries if entry.event.details.get("vantage") == vantage]
+    return max(made, default=None)
