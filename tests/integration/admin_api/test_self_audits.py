@@ -155,6 +155,7 @@ def test_a_machine_that_audits_itself_no_more_is_an_alarm_once(house: House) -> 
     assert house.run(lateness.look()) == []
     [(_, over, sentence)] = [one for one in alarms(house, "self_audit_late") if "gw-9" in one[2]]
     assert over is False
+    house.clock.advance(timedelta(hours=1))
     keep(house, report(house))
     assert [over for _, over, told in alarms(house, "self_audit_late") if told == sentence] == [False]
     keep(house, report(house, node="gw-9"))
