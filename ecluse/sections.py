@@ -3,7 +3,7 @@
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, field_validator
 from pydantic_core import PydanticCustomError
@@ -99,6 +99,12 @@ class DatabaseSection(Section):
         if self.user(part) is None:
             return self.password_file
         return self.gateway_password_file if part is Part.GATEWAY else self.console_password_file
+
+    def passwords_in(self, directory: Path) -> Self:
+        """Return this with the passwords' relative paths taken from *directory*."""
+        names = ("password_file", "gateway_password_file", "console_password_file")
+        files = {name: directory / path for name in names if (path := getattr(self, name)) is not None}
+        return self.model_copy(update=files)
 
     def resolve(self, default: Path, part: Part = Part.OWNER) -> str:
         """Return the full URL for *part*, *default* being the SQLite file used where none is set.

@@ -328,7 +328,12 @@ def build(values: dict[str, Any], origin: str) -> Settings:
         raise SettingsError(
             "settings.relative_data_dir", file=origin, setting="data_dir", value=str(settings.data_dir)
         )
-    return settings
+    return settings.model_copy(
+        update={
+            "policy_database": settings.policy_database.passwords_in(settings.data_dir),
+            "trace_database": settings.trace_database.passwords_in(settings.data_dir),
+        }
+    )
 
 
 def refused(error: ValidationError, origin: str) -> SettingsError:

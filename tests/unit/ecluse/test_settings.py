@@ -106,11 +106,13 @@ def test_no_file_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest.Monkey
         settings.find(None)
 
 
-def test_the_password_of_a_database_comes_from_its_file(tmp_path: Path) -> None:
-    """The URL keeps no password; what the file says is quoted into it."""
+@pytest.mark.parametrize("relative", [True, False])
+def test_the_password_of_a_database_comes_from_its_file(tmp_path: Path, relative: bool) -> None:
+    """The URL keeps no password; what the file says, in the data directory or elsewhere, is quoted into it."""
     secret = tmp_path / "password"
     secret.write_text("p@ss/word\n")
-    text = f'[policy_database]\nurl = "postgresql://ecluse@db/policy"\npassword_file = "{secret}"\n'
+    named = secret.name if relative else str(secret)
+    text = f'[policy_database]\nurl = "postgresql://ecluse@db/policy"\npassword_file = "{named}"\n'
     chosen = settings.load(write(tmp_path, text))
     assert chosen.policy_url() == "postgresql://ecluse:p%40ss%2Fword@db/policy"
     assert "p@ss" not in repr(chosen)
