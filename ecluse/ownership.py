@@ -61,6 +61,23 @@ class Owners:
 
     def take(self, directory: Path) -> None:
         """Hand what ``init`` made in *directory* over to them. Raises OSError."""
+        self.take_folders(directory)
+        root = Account(ROOT, self.group)
+        _give(directory / CONFIG_NAME, root, 0o640)
+        for name in ("keys/host_ed25519", "keys/host_ecdsa", "keys/host_ca", "keys/trace-signing.pem"):
+            _give(directory / name, self.gateway, 0o600)
+        for name in ("keys/checkpoint-signing.pem", "tls/api.key"):
+            _give(directory / name, self.console, 0o600)
+        for public in (*(directory / "keys").glob("*.pub"), *(directory / "tls").glob("*.pem")):
+            _give(public, root, 0o644)
+        for path in (directory / "keys/vault").iterdir():
+            _give(path, root, 0o640)
+        for path in (directory / DATABASE_FOLDER).iterdir():
+            _give(path, root, 0o660)
+        follow(directory / "keys/readers")
+
+    def take_folders(self, directory: Path) -> None:
+        """Hand *directory* and the folders in it over to them, made where they are missing. Raises OSError."""
         root = Account(ROOT, self.group)
         for folder, owner, mode in (
             ("", root, _READ_ONLY),
@@ -78,18 +95,6 @@ class Owners:
             path = directory / folder
             path.mkdir(exist_ok=True)
             _give(path, owner, mode)
-        _give(directory / CONFIG_NAME, root, 0o640)
-        for name in ("keys/host_ed25519", "keys/host_ecdsa", "keys/host_ca", "keys/trace-signing.pem"):
-            _give(directory / name, self.gateway, 0o600)
-        for name in ("keys/checkpoint-signing.pem", "tls/api.key"):
-            _give(directory / name, self.console, 0o600)
-        for public in (*(directory / "keys").glob("*.pub"), *(directory / "tls").glob("*.pem")):
-            _give(public, root, 0o644)
-        for path in (directory / "keys/vault").iterdir():
-            _give(path, root, 0o640)
-        for path in (directory / DATABASE_FOLDER).iterdir():
-            _give(path, root, 0o660)
-        follow(directory / "keys/readers")
 
 
 def follow(folder: Path) -> None:

@@ -23,7 +23,8 @@ from ecluse.backup import databases
 from ecluse.backup.archive import ArchiveReader, Verified, verify
 from ecluse.backup.examination import Examination
 from ecluse.backup.making import CONTENTS, ELSEWHERE, TREE, Progress
-from ecluse.errors import BackupError
+from ecluse.errors import BackupError, InstallationError
+from ecluse.ownership import Owners
 from ecluse.settings import CONFIG_NAME, Settings
 from recorder.proof.inspection import Inspection
 from recorder.seal.signing import PublicKey
@@ -100,6 +101,7 @@ async def restore(
             await databases.check_empty([url for url, _ in urls])
             found, arrived = await _fill(examined(settings, targets, signer), urls)
             elsewhere = _keep_elsewhere(staging, tree)
+            _share(tree, settings)
             if directory.exists():
                 directory.rmdir()
             tree.rename(directory)
@@ -194,6 +196,21 @@ def _own(path: Path, member: tarfile.TarInfo) -> None:
         with contextlib.suppress(KeyError):  # its user is not here: it stays root's, and doctor says so
             os.chown(path, pwd.getpwnam(member.uname).pw_uid, grp.getgrnam(member.gname).gr_gid)
     path.chmod(member.mode & (_FOLDER_BITS if member.isdir() else _FILE_BITS))
+
+
+def _share(tree: Path, settings: Settings) -> None:
+    """Give *tree* itself, and the folders that no archive holds, to whom the installation's programs run as."""
+    kept = tree / CONFIG_NAME
+    if os.geteuid() != 0 or not kept.exists():
+        return
+    status = kept.stat()
+    if settings.gateway.user is None or settings.gateway.user == settings.console.user:
+        for folder in (tree, *(tree / name for name in REMADE)):
+            os.chown(folder, status.st_uid, status.st_gid)
+        return
+    with contextlib.suppress(KeyError, InstallationError):  # they are not here: doctor says so
+        group = grp.getgrgid(status.st_gid).gr_name
+        Owners.named(settings.gateway.user, settings.console.user or "", group).take_folders(tree)
 
 
 def _inside(staging: Path, name: str) -> Path:
