@@ -1,5 +1,7 @@
 """A further hospital in the databases of an installation: its own keys, readers, processes and people."""
 
+import grp
+import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -10,6 +12,7 @@ from ecluse import composition
 from ecluse.errors import InstallationError
 from ecluse.installation import Administrator, all_or_nothing, check, make_files
 from ecluse.nodes import NAME, NODE, bring, carry_settings, store_files
+from ecluse.ownership import ROOT, Owners
 from ecluse.settings import CONFIG_NAME, Settings
 from policy import services
 from policy.clock import Clock
@@ -71,8 +74,22 @@ async def add_hospital(
         finally:
             await built.close()
         carry_settings(target, target, _HOSPITAL, f'hospital_id = "{made.hospital.id}"')
+        _hand_over(directory, settings)
     return Neighbour(
         hospital_id=made.hospital.id,
         invitations={invited.person.login: invited.token for invited in made.invitations},
         elsewhere=elsewhere,
     )
+
+
+def _hand_over(directory: Path, settings: Settings) -> None:
+    """Give *directory* to the two programs' users, as this installation's is. Raises InstallationError, OSError."""
+    gateway, console = settings.gateway.user, settings.console.user
+    if os.geteuid() != ROOT or gateway is None or console is None or gateway == console:
+        return
+    group = grp.getgrgid(settings.data_dir.stat().st_gid).gr_name
+    Owners.named(gateway, console, group).take(directory)
+    for path in store_files(settings):
+        if path.is_relative_to(settings.data_dir):
+            status = path.stat()
+            os.chown(directory / path.relative_to(settings.data_dir), status.st_uid, status.st_gid)

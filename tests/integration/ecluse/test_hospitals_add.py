@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import pwd
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from policy.clock import SystemClock
 from policy.errors import NotFound
 from recorder.seal.signing import SigningKey
 from tests.support import postgres
-from tests.support.installed import change, ecluse, install, tree
+from tests.support.installed import change, ecluse, install, members, tree
 from tests.support.policy_world import World, make_world
 
 pytestmark = pytest.mark.postgres
@@ -63,6 +65,39 @@ async def test_a_neighbour_has_its_own_people_and_keys(tmp_path: Path) -> None:
         assert listed == {"CH de Test", "CH de Tulle"}
         with pytest.raises(NotFound):
             await world.services.access.explain(there.hospital_id, "alice", "scan01")  # type: ignore[arg-type]  # its id
+    finally:
+        await world.close()
+
+
+async def test_what_root_adds_belongs_to_the_two_users_of_the_installation(tmp_path: Path) -> None:
+    """The further hospital's gateway and console run under the accounts of the first one's, and reach their own files."""
+    accounts = members("nogroup")
+    if len(accounts) < 2:
+        pytest.skip("not root, or no two users of one group")
+    gateway, console = accounts
+    config = await asyncio.to_thread(install, tmp_path / "first")
+    world = await first_house(config)
+    try:
+        shutil.chown(config.parent, group="nogroup")
+        (config.parent / "keys/console.pass").write_text("x")
+        shutil.chown(config.parent / "keys/console.pass", console)
+        change(config, "gateway", f'user = "{gateway}"')
+        change(config, "console", f'user = "{console}"')
+        change(config, "policy_database", 'console_password_file = "keys/console.pass"')
+        change(config, "policy_database", 'console_user = "ecluse_console"')
+        folder = tmp_path / "tulle"
+        done = await asyncio.to_thread(ecluse, *ADD, str(folder), "--node", "tulle1", "--config", str(config))
+        assert done.exit_code == 0, done.output
+        owners = {
+            name: pwd.getpwuid((folder / name).stat().st_uid).pw_name
+            for name in (
+                "keys/trace-signing.pem",
+                "spool",
+                "keys/checkpoint-signing.pem",
+                "keys/console.pass",
+            )
+        }
+        assert list(owners.values()) == [gateway, gateway, console, console]
     finally:
         await world.close()
 
