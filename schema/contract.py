@@ -80,3 +80,11 @@ class Standing:
     pending: tuple[Migration, ...] = ()
     newer: tuple[Migration, ...] = ()
     obstacle: str | None = None
+
+    @property
+    def outlasted(self) -> bool:
+        """Whether programs of the database's present version go on while it is brought forward."""
+        pending = {each.revision for each in self.pending}
+        return self.revision is not None and all(
+            each.kind is Kind.EXPAND or each.unused_since not in pending for each in self.pending
+        )

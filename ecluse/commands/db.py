@@ -25,7 +25,15 @@ def register(root: typer.Typer) -> None:
 
 
 @app.command()
-def migrate(context: typer.Context, config: ConfigOption = None, as_json: AsJson = False) -> None:
+def migrate(
+    context: typer.Context,
+    config: ConfigOption = None,
+    while_running: Annotated[
+        bool,
+        typer.Option("--while-running", help="Change nothing where a running program would not go on."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Bring both databases up to this version's schema, and give the processes' roles what they need of it.
 
     Does nothing where they are. The roles are those of the settings (gateway_user, console_user), on PostgreSQL.
@@ -33,7 +41,7 @@ def migrate(context: typer.Context, config: ConfigOption = None, as_json: AsJson
     Example: ecluse db migrate --config /etc/ecluse/ecluse.toml
     """
     desk = Desk.of(context, as_json)
-    asyncio.run(migrate_both(load(config)))
+    asyncio.run(migrate_both(load(config), while_running=while_running))
     desk.done({"migrated": True}, "db.migrated")
 
 
@@ -187,15 +195,24 @@ async def pruned(settings: "Settings", *, dry_run: bool) -> dict[str, int]:
         await built.close()
 
 
-async def migrate_both(settings: "Settings") -> None:
+async def migrate_both(settings: "Settings", *, while_running: bool = False) -> None:
     """Bring both databases of *settings* up to date, with the rights of their roles.
 
-    Raises PolicyUnavailable, CatalogUnavailable, StoreError where a role cannot be given its rights.
+    Raises PolicyUnavailable, CatalogUnavailable, StoreError where a role cannot be given its rights, and, with nothing
+    changed, where *while_running* and programs of the version that the databases have would not go on.
     """
     from ecluse import database_roles
     from policy.store import database as policy_database
     from recorder.store import database as trace_database
 
+    if while_running:
+        standings = (
+            await policy_database.standing(settings.policy_url()),
+            await trace_database.standing(settings.trace_url()),
+        )
+        for standing in standings:
+            if not standing.outlasted:
+                raise StoreError("db.not_outlasted", found=standing.revision or "–", wanted=standing.head)
     await policy_database.migrate(settings.policy_url())
     await trace_database.migrate(settings.trace_url())
     await database_roles.give(settings)

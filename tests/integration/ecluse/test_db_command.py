@@ -3,13 +3,19 @@
 import asyncio
 import json
 import sqlite3
+from functools import partial
 from pathlib import Path
+
+import pytest
 
 from ecluse import settings
 from policy.clock import SystemClock
 from recorder.audit.journal import Journal, JournalFilters
+from recorder.store import database as trace_database
 from recorder.store.database import Database
+from recorder.store.migrations.upgrade import MIGRATIONS
 from tests.support.installed import change, ecluse
+from tests.support.newer_schema import Step, newer
 
 
 def grow_old(config: Path) -> None:
@@ -49,6 +55,32 @@ def test_pruning_counts_first_then_removes_and_leaves_a_line(config: Path) -> No
     assert names[-1] == "store.pruned"
     again = json.loads(ecluse("db", "prune", "--json", "--config", str(config)).stdout)
     assert again["removed"] == {"outbox": 1}
+
+
+@pytest.mark.parametrize(("kind", "outlasted"), [("expand", True), ("contract", False)])
+def test_a_migration_that_running_programs_would_not_outlast_waits_until_they_stop(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, outlasted: bool
+) -> None:
+    """With ``--while-running`` one that only adds is done, one that takes away is refused with the way out, untouched."""
+    known = MIGRATIONS
+    since = None if outlasted else f"{int(known.head) + 1:04}"
+    step = Step(
+        kind=kind, unused_since=since, body='op.add_column("holds_stored", sa.Column("tomorrow", sa.Text))'
+    )
+    tomorrow = newer(known, tmp_path / "tomorrow", step)
+    for function in ("migrate", "standing"):
+        monkeypatch.setattr(
+            trace_database, function, partial(getattr(trace_database, function), migrations=tomorrow)
+        )
+    wanted = ["db", "migrate", "--config", str(config)]
+    done = ecluse(*wanted, "--while-running")
+    with sqlite3.connect(config.parent / "traces.db") as database:
+        columns = [row[1] for row in database.execute("PRAGMA table_info(holds_stored)")]
+    database.close()
+    assert (done.exit_code, "tomorrow" in columns) == ((0, True) if outlasted else (1, False))
+    if not outlasted:
+        assert "systemctl stop ecluse.target" in done.stderr
+        assert ecluse(*wanted).exit_code == 0
 
 
 def test_what_is_kept_too_short_is_refused_by_its_key(config: Path) -> None:
