@@ -72,12 +72,10 @@ class Owners:
             _give(public, root, 0o644)
         for path in (directory / "keys/vault").iterdir():
             _give(path, root, 0o640)
-        for path in (directory / DATABASE_FOLDER).iterdir():
-            _give(path, root, 0o660)
         follow(directory / "keys/readers")
 
     def take_folders(self, directory: Path) -> None:
-        """Hand *directory* and the folders in it over to them, made where they are missing. Raises OSError."""
+        """Hand *directory*, the folders in it, made where they are missing, and the databases over. Raises OSError."""
         root = Account(ROOT, self.group)
         for folder, owner, mode in (
             ("", root, _READ_ONLY),
@@ -95,6 +93,8 @@ class Owners:
             path = directory / folder
             path.mkdir(exist_ok=True)
             _give(path, owner, mode)
+        for path in (directory / DATABASE_FOLDER).iterdir():
+            _give(path, root, 0o660)
 
 
 def follow(folder: Path) -> None:

@@ -23,6 +23,14 @@ _LOOK_SECONDS = 0.1
 log = structlog.get_logger()
 
 
+def own_command() -> list[str]:
+    """Return how this process was started. A command of its own may lead to another version by now, and that is meant."""
+    program = sys.argv[0]
+    if Path(program).suffix != ".py" and os.access(program, os.X_OK):
+        return list(sys.argv)
+    return [sys.executable, *sys.orig_argv[1:]]
+
+
 def replaceable() -> bool:
     """Whether a successor would be left alone: ``ecluse serve`` would start one more once this process ends."""
     kept = os.environ.get(SUPERVISOR) == str(os.getppid())
@@ -43,7 +51,7 @@ async def successor(
     inherited = ",".join(str(number) for number in sockets)
     try:
         keeper = await asyncio.create_subprocess_exec(
-            *("setsid", "--fork", "--wait", sys.executable, *sys.orig_argv[1:]),
+            *("setsid", "--fork", "--wait", *own_command()),
             stdin=asyncio.subprocess.DEVNULL,
             pass_fds=tuple(sockets),
             env={**os.environ, **environment, INHERITED: inherited},

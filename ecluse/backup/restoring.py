@@ -199,14 +199,14 @@ def _own(path: Path, member: tarfile.TarInfo) -> None:
 
 
 def _share(tree: Path, settings: Settings) -> None:
-    """Give *tree* itself, and the folders that no archive holds, to whom the installation's programs run as."""
+    """Give *tree* itself, and the folders and databases made anew, to whom the installation's programs run as."""
     kept = tree / CONFIG_NAME
     if os.geteuid() != 0 or not kept.exists():
         return
     status = kept.stat()
     if settings.gateway.user is None or settings.gateway.user == settings.console.user:
-        for folder in (tree, *(tree / name for name in REMADE)):
-            os.chown(folder, status.st_uid, status.st_gid)
+        for path in (tree, *(tree / name for name in REMADE), *tree.glob("*.db*")):
+            os.chown(path, status.st_uid, status.st_gid)
         return
     with contextlib.suppress(KeyError, InstallationError):  # they are not here: doctor says so
         group = grp.getgrgid(status.st_gid).gr_name

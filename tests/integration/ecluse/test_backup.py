@@ -23,7 +23,7 @@ from recorder.capture.spool import Recorder
 from recorder.replay.reader import verify as verify_trace
 from recorder.seal.signing import PublicKey
 from recorder.trace.frames import FrameType
-from tests.support.installed import change, doctor, ecluse, init, install, members, tree
+from tests.support.installed import change, doctor, ecluse, init, install, tree
 from tests.support.purged_journal import purge_first_entry, take_first_entry
 from tests.support.traces import header
 
@@ -153,26 +153,6 @@ def test_an_empty_place_becomes_the_installation_again(house: House, tmp_path: P
     left_out = {"run", "search", "backups"}
     kept = {name for name in tree(house.config.parent) if name.split("/")[0] not in left_out}
     assert {name for name in kept if not name.endswith(("-wal", "-shm"))} - set(tree(data)) == set()
-
-
-def test_the_folders_that_no_archive_holds_are_the_programs_users_too(house: House, tmp_path: Path) -> None:
-    """Restored by root, the data directory itself and the folders made anew let both users in, as ``init`` made them."""
-    accounts = members("nogroup")
-    if len(accounts) < 2:
-        pytest.skip("not root, or no two users of one group")
-    config = another(house, tmp_path / "first")
-    shutil.chown(config, group="nogroup")
-    for part, user in zip(("gateway", "console"), accounts, strict=True):
-        change(config, part, f'user = "{user}"')
-    archive = tmp_path / "two-users.backup"
-    assert house.run("make", archive, "--config", config).exit_code == 0
-    data = tmp_path / "restored"
-    done = house.restore(archive, data, signer=config.parent / "keys/checkpoint-signing.pem.pub")
-    assert done.exit_code == 0, done.output
-    found = {name: f"{data.joinpath(name).stat().st_mode & 0o7777:o}" for name in (".", "run", "search")}
-    assert found == {".": "750", "run": "3770", "search": "700"}
-    assert {data.joinpath(name).group() for name in (".", "run")} == {"nogroup"}
-    assert (data / "search").owner() == accounts[1]
 
 
 def test_a_backup_verifies_without_any_private_key(house: House) -> None:

@@ -1,0 +1,46 @@
+# shellcheck shell=bash
+# A second machine before the network: the supplier reaches it alone, and it reaches nobody; the bastion dials out to it.
+front="$work/front"
+say "two machines: a front, to which the relay beside the gateway dials out"
+cp -a "$ECLUSE_BASE" "$front"
+prepared "$front" front
+boot front "$front"
+cable front eth0 198.51.100.1/24 supplier eth1 198.51.100.77/24
+cable front eth1 172.16.7.1/24 bastion eth2 172.16.7.2/24
+logged_in
+followed relay
+mkdir "$front/root/front" && cp "$home"/lock/front/* "$front/root/front/" && rm -r "$home/lock"
+# shellcheck disable=SC2046  # the way in is several words
+follow front -- $(enter front) bash --norc
+relay=ecluse-airlock-relay.service
+until_true 30 active "$relay" || fail "the relay does not run"
+for unit in "bastion $relay" "front ecluse-airlock-front.service"; do
+    # shellcheck disable=SC2086  # a machine and a unit
+    set -- $unit
+    number=$(in_machine "$1" systemctl show -P MainPID "$2")
+    in_machine "$1" ps -o user:32=,args= -p "$number"
+    in_machine "$1" grep -x 'CapEff:.0000000000000000' "/proc/$number/status" || fail "$2 has rights"
+    in_machine "$1" systemd-analyze security --no-pager --threshold=20 "$2" | tail -1
+done
+in_machine front sh -c '! ls /var/lib/ecluse/* 2>/dev/null' || fail "the front holds an installation"
+
+say "a client's ssh comes through the lock to the device; the front reaches neither the device nor the gateway"
+through() { sed 's/@bastion\.hospital/@front.hospital/g' "$tree/docs/operator.md" >"$work/page"; page="$work/page" technician "uname -n; exit"; }
+inside env "${at_home[@]}" ecluse ssh-config >"$root/home/alice/bastion-known-hosts"
+grep front.hospital.example "$root/home/alice/bastion-known-hosts" || fail "the host keys are not certified for the front"
+through
+inside env "${at_home[@]}" ecluse sessions list --past | tail -1
+for place in 10.9.1.20/22 172.16.7.2/2222; do
+    if in_machine front timeout 5 bash -c "</dev/tcp/$place" 2>/dev/null; then fail "the front reaches $place"; fi
+done
+last=$(inside journalctl --no-pager -o cat -u ecluse-gateway.service | grep -ac '198.51.100.77' || true)
+[ "$last" -gt 0 ] || fail "the gateway does not know the client's own address"
+
+say "the relay, then the front, is killed: both come back, and the way with them"
+before=$(pid "$relay")
+inside kill -s KILL "$before"
+until_true 60 another "$relay" "$before" || fail "the relay is not started again"
+in_machine front systemctl kill -s KILL ecluse-airlock-front.service
+until_true 60 in_machine front systemctl is-active --quiet ecluse-airlock-front.service || fail "the front is not started again"
+through
+halt front

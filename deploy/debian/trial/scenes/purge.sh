@@ -1,0 +1,10 @@
+# shellcheck shell=bash
+say "purged: nothing is asked, the traces stay"
+before=$(state)
+inside apt-get -y purge ecluse </dev/null
+[ "$(state)" = "$before" ] || fail "the purge changed settings, keys or traces"
+[ -n "$(inside find /var/lib/ecluse/traces -name 'manifest*')" ] || fail "the purge took traces"
+inside test ! -e /usr/bin/ecluse || fail "the command is still there"
+inside test ! -e /etc/ecluse || fail "/etc/ecluse is still there"
+inside test ! -e /usr/lib/ecluse || fail "/usr/lib/ecluse is still there: $(inside find /usr/lib/ecluse | head)"
+[ -z "$(inside systemctl list-units --no-legend --all 'ecluse*')" ] || fail "units are still there: $(inside systemctl list-units --all 'ecluse*')"
