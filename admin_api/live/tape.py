@@ -27,7 +27,7 @@ class Tape:
         if code == "r":
             columns, _, rows = data.partition("x")
             self.columns, self.rows = int(columns), int(rows)
-            self._keep("r", {"cols": self.columns, "rows": self.rows}, _EVENT)
+            self._keep("r", data, _EVENT)
         elif code == "o":
             for start in range(0, len(data), MOST // 4):
                 part = data[start : start + MOST // 4]
@@ -55,7 +55,8 @@ class Tape:
         while self._size > MOST:
             gone, what = self._kept.popleft()
             if gone == "r":
-                self._first = (what["cols"], what["rows"])
+                columns, _, rows = what.partition("x")
+                self._first = (int(columns), int(rows))
                 self._size -= _EVENT
             else:
                 self._size -= len(what) + _EVENT

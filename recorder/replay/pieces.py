@@ -38,7 +38,7 @@ _OPEN: Final = re.compile(r"\x1b(?:[ -/]*|\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b\x9c]
 _LONGEST_SEQUENCE: Final = 4096
 
 Happening = tuple[float, str, Any]
-"""Seconds since the opening; ``o``, ``r`` or ``m``; the output, the size, or the mark's words."""
+"""Seconds since the opening; ``o``, ``r`` or ``m``; the output, the size as ``COLUMNSxROWS``, or the mark's words."""
 
 
 class RecordingTooLong(TraceFormatError):
@@ -212,7 +212,7 @@ class _Piece:
         if before is not None and code == before[1] == "o" and at_us / 1_000_000 - before[0] < _TOGETHER:
             self.happened[-1] = (before[0], "o", before[2] + data)
         else:
-            self.happened.append((at_us / 1_000_000, code, _size(data) if code == "r" else data))
+            self.happened.append((at_us / 1_000_000, code, data))
             grown += _EVENT
         self.size += grown
         return grown
@@ -242,8 +242,3 @@ def _clock(outline: Outline, *, short: bool) -> Callable[[int], float]:
         return (outline.short_us(at_us) if short else at_us) / 1_000_000
 
     return at
-
-
-def _size(text: str) -> dict[str, int]:
-    columns, _, rows = text.partition("x")
-    return {"cols": int(columns), "rows": int(rows)}

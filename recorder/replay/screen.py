@@ -65,7 +65,8 @@ class Drawing:
             if code == "o":
                 self._feed(data)
             elif code == "r":
-                self.screen.resize(int(data["rows"]), int(data["cols"]))
+                columns, _, rows = data.partition("x")
+                self.screen.resize(int(rows), int(columns))
         except Exception:  # a sequence that pyte knows badly: what follows it is shown all the same
             self._stream = pyte.Stream(self.screen)
 

@@ -1,5 +1,6 @@
 """What asciinema-player 3.17 demands of a segmented recording, as its code checks it; what it refuses, fails here."""
 
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -36,6 +37,6 @@ def play(index: dict[str, Any], piece: Callable[[int], dict[str, Any]]) -> str:
                 output.append(data)
             else:
                 assert code == "r"
-                assert data.keys() == {"cols", "rows"}
+                assert re.fullmatch(r"[1-9][0-9]*x[1-9][0-9]*", data)  # it is split at the x
     assert met == len(marks)
     return "".join(output)

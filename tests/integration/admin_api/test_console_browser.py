@@ -43,6 +43,7 @@ def session_id(house: House) -> str:
         for start in range(0, len(LONG_LINE), 500_000):
             recording.record(FrameType.OUTPUT, 1, LONG_LINE[start : start + 500_000].encode())
         pass_time(recording, 100)
+        recording.record(FrameType.RESIZE, 1, canonical({"columns": 120, "rows": 40}))
         recording.record(FrameType.OUTPUT, 1, b"\x1b[H\x1b[2Jdeuxi\xc3\xa8me \xc3\xa9cran\r\n")
         recording.record(FrameType.MARKER, 1, canonical({"kind": "unseen-input", "lines": 1}))
         told = {"op": "upload", "path": "/opt/<b>fw</b>.bin", "phase": "done", "size": 9, "sha256": "ab" * 32}

@@ -160,7 +160,7 @@ def test_hostile_output_is_drawn_and_breaks_nothing(output: str) -> None:
     drawing = Drawing(40, 5)
     drawing.follow("o", output)
     drawing.follow("o", "\x1b[H\x1b[2J\x1b[0mpresent\r\n")
-    drawing.follow("r", {"cols": -3, "rows": "x"})
+    drawing.follow("r", "-3xx")
     picture = drawing.output()
     assert "present" in picture
     assert not set(picture) & {"\x07", "\x9d", "\x90"}
