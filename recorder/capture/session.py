@@ -66,6 +66,7 @@ class Recording:
         self._pending_bytes = 0
         self._oldest_ns = 0
         self._writing = False
+        self._landed = False
         self._state = _State.OPEN
         self.released = asyncio.Event()
         self.released.set()
@@ -111,8 +112,11 @@ class Recording:
         self._append(type, channel, payload, then)
 
     def waiting_ns(self) -> int:
-        """How long the oldest frame that is not in the spool has waited; 0 when there is none."""
-        if not self._writing:
+        """How long the oldest frame that is not in the spool has waited; 0 when there is none.
+
+        What is there waits no more, however late a busy loop hears of it.
+        """
+        if not self._writing or self._landed:
             return 0
         return time.monotonic_ns() - self._zero_ns - self._oldest_ns
 
@@ -173,6 +177,7 @@ class Recording:
             batch.append(pending.popleft())
         self._oldest_ns = batch[0][0].at_ns
         self._writing = True
+        self._landed = False
         self._quiet.clear()
         self.released.clear()
         try:
@@ -191,6 +196,7 @@ class Recording:
             self.writer.write([frame for frame, _ in batch])
         except Exception as caught:
             error = caught
+        self._landed = error is None
         try:
             self._loop.call_soon_threadsafe(self._written, batch, error)
         except RuntimeError:
