@@ -21,7 +21,7 @@ from ecluse.demo.leftovers import collect, temporary_folder
 from ecluse.logs import QUIET
 from tests.support import postgres
 
-pytest_plugins = ["tests.support.matrix", "tests.support.reader_token"]
+pytest_plugins = ["tests.support.matrix", "tests.support.reader_token", "tests.support.statements"]
 
 sys.dont_write_bytecode = False  # of what pytest makes of the test modules, for the next run
 
