@@ -8,8 +8,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Tests wait for processes more than they work: three at once keep two processors busy.
-WORKERS ?= 3
+# Tests wait for processes more than they work: on two processors four at once leave little of them idle.
+WORKERS ?= 4
 # Seconds that the whole test suite may take before it is stopped and counted as failed.
 TEST_LIMIT ?= 900
 # Further arguments: `make demo ARGS=--once`, `make test ARGS="-k window"`.

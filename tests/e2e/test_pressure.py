@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
 MIB = 1 << 20
 GROWTH = 40 * MIB
-STREAM = 300 * MIB
+STREAM = 128 * MIB
 INTERRUPT_SECONDS = 0.3
 FLOOD = 8 * MIB
 STILL_SECONDS = 0.3

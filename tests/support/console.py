@@ -1,16 +1,17 @@
 """Somebody of the hospital's staff at the console, over HTTP as a browser does it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from html import unescape
+from pathlib import Path
 
 import httpx
 
-from admin_api.console.caller import CONSOLE
+from admin_api.console.caller import CONSOLE, LANGUAGE
 from policy.vault.secret import Secret
 from tests.support.api_house import House
-from tests.support.browser import Browser
+from tests.support.browser import Browser, driver, window
 
 
 def session_of(house: House, login: str) -> Secret:
@@ -37,12 +38,45 @@ def give_cookie(browser: Browser, house: House, shown: Secret) -> None:
     browser.command("POST", "/cookie", {"cookie": cookie})
 
 
+def look_at(
+    house: House,
+    paths: Iterable[str],
+    shown: Secret,
+    folder: Path,
+    act: Callable[[Browser], None] | None = None,
+) -> None:
+    """Open each of *paths* in a real browser as who shows *shown*, and do what *act* does on each.
+
+    In both languages and at both widths nothing may be wider than the page; on a desk in French and on a telephone in
+    English axe-core may find nothing. Pictures go to *folder* (see ``Browser.shoot``).
+    """
+    with driver() as chrome, window(chrome) as browser:
+        give_cookie(browser, house, shown)
+        for language, looked_at in (("fr", 1280), ("en", 390)):
+            cookie = {"name": LANGUAGE, "value": language, "path": "/", "secure": True}
+            browser.command("POST", "/cookie", {"cookie": cookie})
+            for number, path in enumerate(paths):
+                browser.go(f"{house.url}{path}")
+                browser.find("h1")
+                if act is not None:
+                    act(browser)
+                for width in (1280, 390):
+                    browser.resize(width, 900)
+                    assert browser.run("return document.documentElement.scrollWidth") <= width, (
+                        path,
+                        language,
+                    )
+                    if width == looked_at:
+                        assert browser.faults() == [], (path, language)
+                    browser.shoot(folder / f"{number}-{language}-{width}.png")
+
+
 @contextmanager
 def signed_in(house: House, login: str, language: str = "en") -> Iterator[httpx.Client]:
     """Give a client that has signed in; it follows no redirection by itself."""
     with house.client(language=language) as client:
         client.cookies.set(CONSOLE, session_of(house, login).reveal(), domain="127.0.0.1", path="/")
-        client.cookies.set("__Host-ecluse-language", language, domain="127.0.0.1", path="/")
+        client.cookies.set(LANGUAGE, language, domain="127.0.0.1", path="/")
         yield client
 
 

@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from admin_api.console.caller import CONSOLE
 from ecluse.readers import make_reader
 from recorder.seal import passphrase
 from recorder.search.rendering import State
 from tests.support.api_house import House, open_house
-from tests.support.browser import driver, window
-from tests.support.console import session_of, signed_in, token_of
+from tests.support.console import look_at, session_of, signed_in, token_of
 from tests.support.recorded import record, speak
 
 pytestmark = pytest.mark.integration
@@ -116,19 +114,4 @@ def test_the_pages_fit_telephones_and_screen_readers(house: House, tmp_path: Pat
     make_reader(house.directory / "readers", "escrow-2027", PHRASE)
     until = house.clock.now() + timedelta(minutes=30)
     house.readers.ring.unlock("escrow-2027", PHRASE, until, house.world.who("rssi"))
-    secret = session_of(house, "rssi").reveal()
-    with driver() as chrome:
-        for language in ("fr", "en"):
-            with window(chrome, language=language) as browser:
-                browser.go(f"{house.url}/static/mark.svg")
-                for name, value in ((CONSOLE, secret), ("__Host-ecluse-language", language)):
-                    cookie = {"name": name, "value": value, "path": "/", "secure": True}
-                    browser.command("POST", "/cookie", {"cookie": cookie})
-                for number, path in enumerate(("/console/readers", UNLOCK)):
-                    browser.go(f"{house.url}{path}")
-                    browser.find("h1")
-                    for width in (1280, 390):
-                        browser.resize(width, 900)
-                        assert browser.run("return document.documentElement.scrollWidth") <= width, path
-                        assert browser.faults() == [], (path, language)
-                        browser.shoot(tmp_path / f"{number}-{language}-{width}.png")
+    look_at(house, ("/console/readers", UNLOCK), session_of(house, "rssi"), tmp_path)

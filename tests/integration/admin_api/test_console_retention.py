@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from admin_api.console.caller import CONSOLE
 from admin_api.console.staff.app import all_screens
 from admin_api.console.staff.screens import REPLAYERS
 from tests.support.api_house import House, open_house
-from tests.support.browser import driver, window
-from tests.support.console import session_of, signed_in, token_of
+from tests.support.console import look_at, session_of, signed_in, token_of
 from tests.support.recorded import record, speak
 
 pytestmark = pytest.mark.integration
@@ -160,23 +158,7 @@ def test_the_pages_of_retention_fit_telephones_and_screen_readers(old_house: Hou
         "/console/retention/erasures",
         f"/console/sessions/{first}/erase",
     )
-    secret = session_of(house, "rssi").reveal()
-    with driver() as chrome:
-        for language in ("fr", "en"):
-            with window(chrome, language=language) as browser:
-                browser.go(f"{house.url}/static/mark.svg")
-                for name, value in ((CONSOLE, secret), ("__Host-ecluse-language", language)):
-                    cookie = {"name": name, "value": value, "path": "/", "secure": True}
-                    browser.command("POST", "/cookie", {"cookie": cookie})
-                for number, path in enumerate(paths):
-                    browser.go(f"{house.url}{path}")
-                    browser.find("h1")
-                    for width in (1280, 390):
-                        browser.resize(width, 900)
-                        wide = browser.run("return document.documentElement.scrollWidth")
-                        assert wide <= width, (path, language)
-                        assert browser.faults() == [], (path, language)
-                        browser.shoot(tmp_path / f"{number}-{language}-{width}.png")
+    look_at(house, paths, session_of(house, "rssi"), tmp_path)
 
 
 def test_every_screen_of_a_recording_asks_why_first(old_house: House) -> None:

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from admin_api.console.caller import CONSOLE
 from recorder.audit.journal import JournalFilters
 from tests.support.api_house import House
-from tests.support.browser import driver, window
-from tests.support.console import session_of, signed_in, token_of
+from tests.support.browser import Browser
+from tests.support.console import look_at, session_of, signed_in, token_of
 from tests.support.recorded import record, speak
 
 pytestmark = pytest.mark.integration
@@ -90,25 +89,16 @@ def test_what_a_device_sent_is_text(house: House, sessions: list[str]) -> None:
 
 def test_the_screen_is_usable_by_everybody(house: House, tmp_path: Path) -> None:
     """In a real browser, on a telephone too and in both languages, axe-core finds nothing on the form and the hits."""
-    shown = {"fr": ("Trouvé", "Revoir"), "en": ("Found", "Replay")}
-    with driver() as client:
-        for language, words in shown.items():
-            with window(client, language=language) as browser:
-                browser.go(f"{house.url}/console/sign-in")
-                secret = session_of(house, "rssi").reveal()
-                for name, value in ((CONSOLE, secret), ("__Host-ecluse-language", language)):
-                    cookie = {"name": name, "value": value, "path": "/", "secure": True, "httpOnly": True}
-                    browser.command("POST", "/cookie", {"cookie": cookie})
-                for width in (1280, 390):
-                    browser.resize(width, 900)
-                    browser.go(f"{house.url}/console/search")
-                    browser.find("#q").type("calibration")
-                    browser.find("#reason").type("Incident 42")
-                    browser.run("document.querySelector('form.search').requestSubmit()")
-                    for word in words:
-                        browser.wait_for_text(word)
-                    assert "rm -rf /tmp/calibration" in browser.find(".hits").text
-                    wide, room = browser.run("return [document.documentElement.scrollWidth, innerWidth]")
-                    assert wide <= room
-                    assert browser.faults() == []
-                    browser.shoot(tmp_path / f"search-{language}-{width}.png")
+    said = []
+
+    def search(browser: Browser) -> None:
+        browser.find("#q").type("calibration")
+        browser.find("#reason").type("Incident 42")
+        browser.run("document.querySelector('form.search').requestSubmit()")
+        browser.wait_for(".hits")
+        said.append(browser.text)
+        assert "rm -rf /tmp/calibration" in browser.find(".hits").text
+
+    look_at(house, ["/console/search"], session_of(house, "rssi"), tmp_path, search)
+    for text, words in zip(said, (("Trouvé", "Revoir"), ("Found", "Replay")), strict=True):
+        assert all(word in text for word in words)

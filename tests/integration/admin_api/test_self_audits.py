@@ -17,8 +17,7 @@ from admin_api.selfaudit.report import Outcome, Report
 from policy import i18n
 from recorder.seal.signing import generate_key
 from tests.support.api_house import House
-from tests.support.browser import driver, window
-from tests.support.console import give_cookie, session_of, signed_in
+from tests.support.console import look_at, session_of, signed_in
 from tests.support.own_machine import Desk
 from tests.support.self_audits import EXPOSED, check, keep, report
 
@@ -218,28 +217,5 @@ def test_the_screens_fit_telephones_and_screen_readers(house: House, tmp_path: P
     """In a real browser, in both languages, at both widths: nothing is wider than the page, axe-core finds nothing."""
     made = report(house, EXPOSED, check("doctor.probes.none", Outcome.NOTICE))
     keep(house, made)
-    secret = session_of(house, "rssi")
-    with driver() as chrome:
-        for language in ("fr", "en"):
-            with window(chrome, language=language) as browser:
-                give_cookie(browser, house, secret)
-                browser.command(
-                    "POST",
-                    "/cookie",
-                    {
-                        "cookie": {
-                            "name": "__Host-ecluse-language",
-                            "value": language,
-                            "path": "/",
-                            "secure": True,
-                        }
-                    },
-                )
-                for number, path in enumerate(("/console/self-audits", f"/console/self-audits/{made.id}")):
-                    browser.go(f"{house.url}{path}")
-                    browser.find(".table")
-                    for width in (1280, 390):
-                        browser.resize(width, 900)
-                        assert browser.run("return document.documentElement.scrollWidth") <= width, path
-                        assert browser.faults() == [], (path, language)
-                        browser.shoot(tmp_path / f"{number}-{language}-{width}.png")
+    paths = ("/console/self-audits", f"/console/self-audits/{made.id}")
+    look_at(house, paths, session_of(house, "rssi"), tmp_path, lambda browser: browser.wait_for(".table"))
