@@ -11,6 +11,20 @@ from typing_extensions import Buffer, override
 from ecluse.errors import FileUnusable
 
 
+def watched(pieces: Iterator[bytes], saying: str, expected: int | None = None) -> Iterator[bytes]:
+    """Give *pieces* on, and show on standard error, where a person looks at it, how many bytes came, of about *expected*."""
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeElapsedColumn
+
+    from ecluse.progress import progress
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+    with progress(*columns) as bars:
+        task = bars.add_task(saying, total=expected)
+        for piece in pieces:
+            bars.advance(task, len(piece))
+            yield piece
+
+
 def unpack(pieces: Iterator[bytes], target: Path) -> None:
     """Unpack a tar into the new folder *target*; raises FileUnusable where it cannot be written."""
     try:

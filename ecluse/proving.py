@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from ecluse.client import Json
 from ecluse.desk import Desk
 from ecluse.errors import FileUnusable, RecordingUnusable
+from ecluse.progress import progress
 from recorder.errors import TraceFormatError
 from recorder.proof import anchors as anchoring
 
@@ -48,7 +48,7 @@ def meter(desk: Desk) -> Iterator[Meter]:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    with progress(*columns) as bars:
         tasks = {}
 
         def show(part: str, done: int, of: int) -> None:

@@ -15,7 +15,7 @@ from ecluse.commands.config import ConfigOption, load
 from ecluse.desk import AsJson, Desk
 from ecluse.errors import EcluseError, FileUnusable
 from ecluse.moments import Since, Until
-from ecluse.pieces import unpack
+from ecluse.pieces import unpack, watched
 from ecluse.proving import Anchors, anchors_in, conclude, told
 from ecluse.tables import Column, whole
 
@@ -132,7 +132,7 @@ def export(
         raise FileUnusable("file.exists", path=str(target))
     found = [str(names.trace(desk.client, one)["id"]) for one in session or ()]
     with desk.client.stream("/v1/proofs/export", session=found or None) as pieces:
-        unpack(pieces, target)
+        unpack(watched(pieces, desk.say("export.arriving")), target)
     key = "audit.extracted" if found else "audit.exported"
     desk.done({"path": str(target), "sessions": found}, key, path=str(target))
 

@@ -366,12 +366,12 @@ def _prune(newest: Path, keep: int) -> list[str]:
 
 @contextmanager
 def _progress() -> "Iterator[Progress]":
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+
+    from ecluse.progress import progress
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    # on standard error: standard output holds the result alone
-    with Progress(*columns, transient=True, console=Console(stderr=True)) as screen:
+    with progress(*columns) as screen:
         bar = screen.add_task("", total=None)
         yield lambda name, done, total: screen.update(
             bar, description=name[-40:], completed=done, total=total

@@ -90,9 +90,9 @@ async def _relocated(
     settings: "Settings", url: str, traces_url: str, password_file: Path | None
 ) -> "Relocation":
     from pydantic import ValidationError
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
+    from ecluse.progress import progress
     from ecluse.relocation import relocate
     from ecluse.sections import DatabaseSection
 
@@ -106,8 +106,7 @@ async def _relocated(
             raise StoreError("db.url_embedded", url=one)
         urls.append(section.resolve(Path()))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    # on standard error: standard output holds the result alone
-    with Progress(*columns, transient=True, console=Console(stderr=True)) as screen:
+    with progress(*columns) as screen:
         bar = screen.add_task("", total=None)
 
         def tell(table: str, done: int, total: int) -> None:

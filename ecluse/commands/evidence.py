@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ecluse import names
 from ecluse.client import Json
 from ecluse.desk import AsJson, Desk
 from ecluse.errors import FileUnusable, RecordingUnusable
+from ecluse.pieces import watched
 from ecluse.tables import whole
 
 _PATIENCE = 900.0
@@ -107,20 +106,15 @@ def _named(plan: Json) -> str:
 
 
 def _download(desk: Desk, asked: Json, target: Path, expected: int) -> str:
-    digest, size = hashlib.sha256(), 0
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+    digest = hashlib.sha256()
     with (
         _new_file(target) as file,
-        Progress(*columns, console=Console(stderr=True), transient=True) as bars,
         desk.client.stream("/v1/evidence", patience=_PATIENCE, **asked) as pieces,
     ):
         # what is derived makes the package larger than the traces: about that much
-        task = bars.add_task(desk.say("evidence.making"), total=max(expected * 2, 1 << 20))
-        for piece in pieces:
+        for piece in watched(pieces, desk.say("evidence.making"), max(expected * 2, 1 << 20)):
             file.write(piece)
             digest.update(piece)
-            size += len(piece)
-            bars.update(task, completed=size)
         file.flush()
         if not zipfile.is_zipfile(target):
             raise RecordingUnusable("evidence.torn")

@@ -88,13 +88,13 @@ def search(
 
 def rebuild(desk: Desk) -> None:
     """Have the index made anew, and show how it comes along; Ctrl-C leaves it to the console."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+
+    from ecluse.progress import progress
 
     begun = desk.client.post("/v1/search/rebuild", {})
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    # on standard error: standard output holds the result alone
-    with Progress(*columns, transient=True, console=Console(stderr=True)) as screen:
+    with progress(*columns) as screen:
         bar = screen.add_task(desk.say("search.rebuilding"), total=begun["total"])
         while True:
             found = desk.client.get("/v1/search/standing")

@@ -285,11 +285,12 @@ def _in_words(desk: Desk, key: str, arguments: dict[str, Any], english: str) -> 
 @contextmanager
 def _progress(desk: Desk) -> "Iterator[Told]":
     """Show which part is under way on standard error, where a person looks at it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+
+    from ecluse.progress import progress
 
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    with progress(*columns) as bars:
         task = bars.add_task("", total=None)
         yield lambda part, done, of: bars.update(
             task, description=str(desk.word("audit_part", part)), completed=done, total=of

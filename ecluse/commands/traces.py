@@ -16,7 +16,7 @@ from ecluse.errors import FileUnusable, RecordingUnusable
 from ecluse.escrow import reader_key as reader_key_of
 from ecluse.keyboard import Keyboard
 from ecluse.moments import Since, Until
-from ecluse.pieces import Pieces, unpack
+from ecluse.pieces import Pieces, unpack, watched
 from ecluse.playback import RESTORE, Pace, Quit, play
 from ecluse.proving import Anchors, verify_store
 from ecluse.tables import Column, data_size, whole
@@ -195,7 +195,7 @@ def export(
     if form == "files":
         _export_files(desk, trace, target, reason)
     else:
-        with _rendered(desk, trace, reason, form, reader_key) as lines, _new_file(target) as stream:
+        with _rendered(desk, trace, reason, form, reader_key, bar=True) as lines, _new_file(target) as stream:
             for line in lines:
                 stream.write(line + "\n")
     desk.done(
@@ -276,14 +276,14 @@ def _verify_files(path: Path, public_keys: list[Path]) -> Json:
 def _export_files(desk: Desk, trace: str, target: Path, reason: str | None) -> None:
     identifier = names.trace(desk.client, trace)["id"]
     with desk.client.stream(f"/v1/traces/{identifier}/files", reason=_reason(desk, reason)) as pieces:
-        unpack(pieces, target)
+        unpack(watched(pieces, desk.say("export.arriving")), target)
 
 
 @contextmanager
 def _rendered(
-    desk: Desk, trace: str, reason: str | None, form: str, reader_key: Path | None
+    desk: Desk, trace: str, reason: str | None, form: str, reader_key: Path | None, *, bar: bool = False
 ) -> Iterator[Iterator[str]]:
-    """Open the lines of a trace: of exported files where *trace* is a path, else of the API."""
+    """Open the lines of a trace: of exported files where *trace* is a path, else of the API, with a *bar* if wished."""
     path = Path(trace)
     if path.exists():
         try:
@@ -296,7 +296,11 @@ def _rendered(
     identifier = names.trace(desk.client, trace)["id"]
     with (
         desk.client.stream(f"/v1/traces/{identifier}/{form}", reason=_reason(desk, reason)) as pieces,
-        io.TextIOWrapper(io.BufferedReader(Pieces(pieces)), encoding="utf-8", newline="\n") as lines,
+        io.TextIOWrapper(
+            io.BufferedReader(Pieces(watched(pieces, desk.say("export.arriving")) if bar else pieces)),
+            encoding="utf-8",
+            newline="\n",
+        ) as lines,
     ):
         yield (line.removesuffix("\n") for line in lines)
 

@@ -35,12 +35,12 @@ def rotate(context: typer.Context, config: ConfigOption = None, as_json: AsJson 
 
 
 async def _rotate(config: Path | None) -> dict[str, object]:
-    from rich.console import Console
-    from rich.progress import Progress, TextColumn
+    from rich.progress import TextColumn
+
+    from ecluse.progress import progress
 
     columns = (TextColumn("{task.description}"), TextColumn("{task.completed}"))
-    # on standard error: standard output holds the result alone
-    with Progress(*columns, transient=True, console=Console(stderr=True)) as screen:
+    with progress(*columns) as screen:
         bar = screen.add_task("vault", total=None)
 
         def show(step: "RotationProgress") -> None:
