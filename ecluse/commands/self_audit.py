@@ -10,7 +10,7 @@ import typer
 
 from ecluse.commands.config import ConfigOption, load
 from ecluse.desk import AsJson, Desk
-from ecluse.errors import EcluseError, FileUnusable
+from ecluse.errors import EcluseError, FileUnusable, MachineError
 from ecluse.tables import Column, whole
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def run(
     from recorder.seal.signing import SigningKey
 
     desk, settings = Desk.of(context, as_json), load(config)
+    if not settings.checkpoint_key.exists():
+        raise MachineError("self_audit.no_key", path=str(settings.checkpoint_key))
     key = SigningKey.load(settings.checkpoint_key)
     if out is not None and out.exists():
         raise FileUnusable("file.exists", path=str(out))

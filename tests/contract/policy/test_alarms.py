@@ -105,6 +105,22 @@ async def test_a_cause_that_is_gone_says_so_and_stays_open(
     assert (back.over_at, back.count) == (None, 2)
 
 
+async def test_an_end_that_was_made_before_the_cause_was_seen_ends_nothing(
+    world: World, clock: ManualClock, alarms: AlarmService
+) -> None:
+    """An older clean result, kept and handed in after what it does not know of, leaves the alarm as it is."""
+    before = replace(seen(world, over=True), of_before=True)
+    clock.advance(timedelta(minutes=1))
+    cause = seen(world)
+    await alarms.take(world.id, [cause, before, replace(before, at=cause.at)], {}, place(1))
+    [stands] = await open_ones(world)
+    assert stands.over_at is None
+    after = replace(before, at=cause.at + timedelta(seconds=1))
+    await alarms.take(world.id, [after], place(1), place(2))
+    [gone] = await open_ones(world)
+    assert gone.over_at == after.at
+
+
 async def test_a_new_alarm_is_mailed_and_called_once_by_its_severity(
     world: World, alarms: AlarmService
 ) -> None:

@@ -1,7 +1,7 @@
 """Self-audits behind the real API and console: listed, shown, handed over, alarmed, and refused where nobody signed them."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,9 @@ from admin_api.probes import ProbeKeys
 from admin_api.selfaudit.history import LONGEST, MADE, facts
 from admin_api.selfaudit.lateness import AuditLateness
 from admin_api.selfaudit.report import Outcome, Report
+from ecluse.diagnosis.symptom import Level
+from ecluse.selfaudit import tls
+from ecluse.selfaudit.conduct import PARTS
 from policy import i18n
 from recorder.seal.signing import generate_key
 from tests.support.api_house import House
@@ -206,10 +209,16 @@ def test_the_alarm_carries_no_document(house: House) -> None:
     assert "signature" not in json.dumps(one)
 
 
+def test_the_console_s_own_port_is_clean(house: House) -> None:
+    """Real handshakes with the real console: nothing old, nothing weak, its certificate believed, HSTS in its answers."""
+    port = int(house.url.rpartition(":")[2])
+    symptoms = tls.port("127.0.0.1", port, "127.0.0.1", house.ca, datetime.now(UTC))
+    assert [(one.finding.key, one.level.value) for one in symptoms if one.level is not Level.GOOD] == []
+    assert len(symptoms) == 4
+
+
 def test_every_part_has_its_word_on_the_screen() -> None:
     """No bare key stands where a part is named."""
-    from ecluse.selfaudit.conduct import PARTS
-
     assert [part for part in PARTS if not i18n.load("ecluse").knows(f"audit_part.{part}")] == []
 
 

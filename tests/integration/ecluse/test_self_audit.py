@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from admin_api.selfaudit import history
-from admin_api.selfaudit.report import Report
+from admin_api.selfaudit.report import Outcome, Report
 from ecluse import settings
 from ecluse.diagnosis.selfaudit import self_audit
 from ecluse.local_acts import journalled
-from ecluse.selfaudit import advisories
+from ecluse.selfaudit import advisories, conduct, ledger
 from policy.clock import ManualClock, SystemClock
 from recorder.seal.signing import SigningKey, generate_key
 from tests.support.installed import ecluse, findings, install
@@ -80,6 +80,31 @@ def test_a_finding_that_must_be_mended_decides_the_exit(
     failed = [one for one in part["checks"] if one["level"] == "failed"]
     assert [one["finding"] for one in failed] == ["doctor.permissions.open"]
     assert "0644" in failed[0]["sentence"]
+
+
+async def test_a_part_that_breaks_is_undone_and_the_others_are_done(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever happens in one, it is told why, the report has all parts, and none of it passes for clean."""
+
+    def broken(*_arguments: object) -> None:
+        raise RuntimeError("no such thing")
+
+    monkeypatch.setattr(advisories, "program", lambda: None)
+    monkeypatch.setattr(ledger, "ledger", broken)
+    told: list[tuple[str, int, int]] = []
+    made = await conduct.audit(
+        settings.load(config),
+        SystemClock(),
+        occasion="asked",
+        previous=None,
+        tell=lambda *step: told.append(step),
+    )
+    parts = {one.part: one for one in made.parts}
+    assert list(parts) == PARTS
+    [check] = parts["ledger"].checks
+    assert (check.level, "no such thing" in check.sentence) == (Outcome.UNDONE, True)
+    assert [step[1:] for step in told] == [(done, 9) for done in range(10)]
 
 
 def test_a_report_verifies_by_the_public_key_alone(audited: Path, tmp_path: Path) -> None:
