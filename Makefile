@@ -120,7 +120,7 @@ $(VENV)/.locked-browser: tests/browser/package-lock.json tests/browser/package.j
 
 lock: setup
 	$(COMPILE) --build-deps-for editable -o requirements.txt pyproject.toml
-	$(COMPILE) --build-deps-for editable --extra test --extra dev -c requirements.txt -o requirements-dev.txt pyproject.toml
+	$(COMPILE) --build-deps-for editable --extra test --extra dev --extra otel -c requirements.txt -o requirements-dev.txt pyproject.toml
 
 clean:
 	rm -rf $(VENV) .demo build dist ./*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache tests/browser/node_modules \

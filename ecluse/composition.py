@@ -15,6 +15,7 @@ from admin_api.syslog.settings import SyslogSettings
 from ecluse.errors import SettingsError
 from ecluse.host_keys import host_authority_line, host_fingerprints
 from ecluse.observation.settings import ObservationSettings
+from ecluse.observation.tracing import Tracing, TracingSettings
 from ecluse.sections import BucketSection, ConsoleSection, Flows, GatewaySection, Part
 from ecluse.settings import Settings
 from gateway.settings import GatewaySettings
@@ -283,6 +284,29 @@ def observation_settings(settings: Settings, section: str) -> ObservationSetting
         raise SettingsError("settings.metrics_open", section=section, host=chosen.metrics_host)
     return ObservationSettings(
         section=section, host=chosen.metrics_host, port=chosen.metrics_port, token=token
+    )
+
+
+def tracing_of(settings: Settings, program: str) -> Tracing | None:
+    """Return what spans of *program* (``gateway``, ``console``) are told to, None where they go nowhere.
+
+    Raises SettingsError where the way to another machine is without TLS or the CA cannot be read, StartError.
+    """
+    chosen = settings.tracing
+    if chosen.endpoint is None:
+        return None
+    host = urlsplit(chosen.endpoint).hostname or ""
+    if chosen.endpoint.startswith("http://") and not _this_machine(host):
+        raise SettingsError("settings.tracing_plain", host=host)
+    authority = _authority(settings, chosen.ca, "tracing.ca")
+    return Tracing(
+        TracingSettings(
+            endpoint=chosen.endpoint,
+            sample=chosen.sample,
+            authority=authority,
+            program=program,
+            node=settings.node,
+        )
     )
 
 

@@ -37,6 +37,17 @@ class StartSection(Section):
     despite_clock: bool = False
 
 
+class TracingSection(Section):
+    """Where spans of what the programs do are sent, by OTLP over HTTP: ``https://collector.hospital.example:4318``; unset, nowhere.
+
+    ``sample`` is the share of traces that are sent, 0 to 1; ``ca`` the PEM file of who vouches for the collector.
+    """
+
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^\s/?#]{1,250}/?$")] | None = None
+    sample: Annotated[float, Field(ge=0, le=1)] = 1.0
+    ca: Path | None = None
+
+
 class BackupSection(Section):
     """Whom backups are sealed for, PEM files of public keys, and the folder they go to; unset, ``backups``."""
 

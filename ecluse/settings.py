@@ -19,7 +19,7 @@ from pydantic_settings import (
 from typing_extensions import override
 
 from ecluse.errors import SettingsError
-from ecluse.operation import BackupSection, LogSection, SelfAuditSection, StartSection
+from ecluse.operation import BackupSection, LogSection, SelfAuditSection, StartSection, TracingSection
 from ecluse.sections import (
     AlarmsSection,
     CheckpointSection,
@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     alarms: AlarmsSection = AlarmsSection()
     syslog: SyslogSection = SyslogSection()
     start: StartSection = StartSection()
+    tracing: TracingSection = TracingSection()
     backup: BackupSection = BackupSection()
     self_audit: SelfAuditSection = SelfAuditSection()
     log: LogSection = LogSection()

@@ -18,6 +18,7 @@ from ecluse.clocks import ClockWatch
 from ecluse.diagnosis.backups import MADE, REHEARSED, newest
 from ecluse.observation import readiness
 from ecluse.observation.metrics import QUICK, ProcessMetrics
+from ecluse.observation.tracing import Tracing, fail, say
 from policy.domain.ids import HospitalId
 from policy.errors import PolicyUnavailable
 from policy.services import Services
@@ -83,10 +84,9 @@ class ConsoleMetrics(ProcessMetrics):
 
     def answered(self, scope: Scope, status: int, seconds: float) -> None:
         """Count a request that was answered with *status* after *seconds*."""
-        area = _area(scope["path"])
-        method = scope["method"] if scope["method"] in _METHODS else "other"
-        self._requests.labels(area, method, f"{status // 100}xx").inc()
-        self._request_seconds.labels(area).observe(seconds)
+        part = area(scope)
+        self._requests.labels(part, method(scope), f"{status // 100}xx").inc()
+        self._request_seconds.labels(part).observe(seconds)
 
     @override
     async def refresh(self) -> None:
@@ -144,7 +144,44 @@ class Timed:
         await self._app(scope, receive, told)
 
 
-def _area(path: str) -> str:
+class Traced:
+    """An ASGI middleware: a span for each request, until its answer began. Which page or person it was is in none."""
+
+    def __init__(self, app: ASGIApp, tracing: Tracing) -> None:
+        """Watch *app*."""
+        self._app = app
+        self._tracing = tracing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve, and watch."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        span = self._tracing.begin("http.request", words={"area": area(scope), "method": method(scope)})
+
+        async def watched(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                say(span, status=int(message["status"]))
+                span.end()
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except BaseException as error:
+            fail(span, error)
+            raise
+        finally:
+            span.end()
+
+
+def area(scope: Scope) -> str:
+    """Return the part of the console that a request is for: pages, api or health."""
+    path: str = scope["path"]
     if path in {LIVE, READY}:
         return "health"
     return "pages" if is_page(path) else "api"
+
+
+def method(scope: Scope) -> str:
+    """Return the method of a request, one of those that there are."""
+    return str(scope["method"]) if scope["method"] in _METHODS else "other"

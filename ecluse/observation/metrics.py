@@ -10,6 +10,7 @@ from typing_extensions import override
 from admin_api.health import Readiness, Standing
 from ecluse.clocks import ClockWatch
 from ecluse.observation.readiness import Readings
+from ecluse.observation.tracing import Tracing
 from recorder.audit.events import SecurityEvent
 from recorder.audit.journal import Journal
 from recorder.errors import JournalBroken
@@ -29,6 +30,12 @@ class ProcessMetrics:
         self.registry = registry = CollectorRegistry()
         self.readings = readings
         self.clock = clock
+        self.tracing: Tracing | None = None
+        self._dropped = Gauge(
+            "ecluse_spans_dropped",
+            "Spans since the start that no collector has: the queue was full, or it took none.",
+            registry=registry,
+        )
         ProcessCollector(registry=registry)
         Info("ecluse_build", "The version that runs.", registry=registry).info(
             {"version": version("ecluse"), "program": program}
@@ -73,6 +80,7 @@ class ProcessMetrics:
         self._tell(await self.readings())
         drift = self.clock.drift
         self._drift.set(float("nan") if drift is None else drift.total_seconds())
+        self._dropped.set(0 if self.tracing is None else self.tracing.dropped)
 
     def kept(self, event: SecurityEvent, seconds: float) -> None:
         """Count an entry of the journal, and what it tells of."""

@@ -26,7 +26,7 @@ from ecluse import composition
 from ecluse.alarms import JournalAlarms
 from ecluse.clocks import ClockWatch
 from ecluse.errors import StartError
-from ecluse.observation.console import ConsoleMetrics, Timed
+from ecluse.observation.console import ConsoleMetrics, Timed, Traced
 from ecluse.observation.listener import watched
 from ecluse.observation.metrics import ObservedJournal
 from ecluse.presence import Berth, announced, berth
@@ -108,6 +108,9 @@ async def _open(settings: Settings, held: Berth) -> None:
             probe=metrics.readings,
         )
         app.add_middleware(Timed, metrics=metrics)
+        tracing = metrics.tracing = composition.tracing_of(settings, "console")
+        if tracing is not None:
+            app.add_middleware(Traced, tracing=tracing)
         server = Server(_configuration(settings, app))
         with bound("console", settings.console.host, settings.console.port, handed=sockets) as listening:
             policy = composition.policy_settings(settings, Part.CONSOLE)
@@ -133,6 +136,8 @@ async def _open(settings: Settings, held: Berth) -> None:
                     )
             finally:
                 await close(app)
+                if tracing is not None:
+                    await asyncio.to_thread(tracing.close)
     finally:
         await database.dispose()
         await built.close()

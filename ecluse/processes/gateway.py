@@ -19,6 +19,7 @@ from ecluse.host_keys import HostKeyUnusable, read_host_key
 from ecluse.observation.gateway import GatewayMetrics
 from ecluse.observation.listener import watched
 from ecluse.observation.metrics import ObservedJournal
+from ecluse.observation.traced import GatewayTraces
 from ecluse.presence import Berth, announced, berth
 from ecluse.private_files import gateway_secrets
 from ecluse.processes.registration import registered
@@ -85,19 +86,24 @@ async def _open(
         composition.policy_settings(settings, Part.GATEWAY), clock, responder=responder
     )
     alarms = JournalAlarms(settings.hospital_id, clock.now)
+    tracing = composition.tracing_of(settings, "gateway")
+    traces = None if tracing is None else GatewayTraces(tracing)
     recorder = Recorder(
         composition.recorder_settings(settings, Part.GATEWAY),
         node=settings.node,
         now=clock.now,
         on_alarm=alarms,
+        **({} if traces is None else {"store": traces.store}),
     )
     try:
         await check_clock(settings, built.database, clock)
         await recorder.database.check()
         async with registered(built.programs, ProgramKind.GATEWAY, settings.node, clock, held, alarms):
             await recorder.start()
-            await _serve(settings, built, recorder, alarms, clock, manager, sockets)
+            await _serve(settings, built, recorder, alarms, clock, manager, sockets, traces)
     finally:
+        if tracing is not None:
+            await asyncio.to_thread(tracing.close)
         await alarms.close()
         await recorder.stop()
         await built.close()
@@ -124,11 +130,15 @@ async def _serve(
     clock: Clock,
     manager: ServiceManager,
     sockets: Sequence[socket.socket],
+    traces: GatewayTraces | None,
 ) -> None:
     journal = ObservedJournal(recorder.database, node=settings.node, now=clock.now)
     alarms.journal = journal
     told = composition.gateway_settings(settings)
-    running = Gateway(told, built, recorder, journal, clock)
+    if traces is None:
+        running = Gateway(told, built, recorder, journal, clock)
+    else:
+        running = traces.gateway(told, built, recorder, journal, clock)
     tasks = TaskRunner(
         built.device_tasks,
         Dialler(built.vault, told.connect_timeout_seconds, FlowBroker.at(told.flow_broker)),
@@ -143,6 +153,7 @@ async def _serve(
     watch = ClockWatch(settings.node, built.database, clock, bound, machine)
     metrics = journal.metrics = GatewayMetrics(running, recorder, watch)
     running.on_decision = metrics.decided
+    metrics.tracing = None if traces is None else traces.tracing
     observed = composition.observation_settings(settings, "gateway")
     try:
         async with AsyncExitStack() as seen:

@@ -113,10 +113,11 @@ class Gateway:
         catalog: Catalog | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Clock | None = None,
+        dialler: Dialler | None = None,
     ) -> None:
         """Serve SSH by *settings*; *monotonic* gives the seconds that idle limits are measured in.
 
-        *wall* dates host certificates, which clients judge by their own clocks: *clock* unless one is given.
+        *dialler* is the way to devices, unset: one by the settings. *wall* dates host certificates, which clients judge by their own clocks: *clock* unless one is given.
         """
         self.settings = settings
         self._services = services
@@ -124,6 +125,9 @@ class Gateway:
         self._journal = GatewayJournal(journal, settings.hospital_id, clock)
         self._clock = clock
         self._wall = wall or clock
+        self._dialler = dialler or Dialler(
+            services.vault, settings.connect_timeout_seconds, FlowBroker.at(settings.flow_broker)
+        )
         self.on_decision: Callable[[Grant | Denial, float], None] | None = None
         """Hears of each answer to who asked for a device, and how many seconds it took; set it before the start."""
         self._catalog = catalog or load("gateway")
@@ -344,9 +348,7 @@ class Gateway:
         opener = Opener(
             access=services.access,
             recorder=self._recorder,
-            dialler=Dialler(
-                services.vault, settings.connect_timeout_seconds, FlowBroker.at(settings.flow_broker)
-            ),
+            dialler=self._dialler,
             notes=self._journal,
             clock=clock,
             node=settings.node,

@@ -25,7 +25,7 @@ from recorder.capture.shipper import Shipper
 from recorder.capture.watch import Watch
 from recorder.capture.writer import TraceWriter
 from recorder.errors import ReaderKeyUnusable, SpoolUnavailable, StoreUnavailable
-from recorder.ports import Alarm, Now
+from recorder.ports import Alarm, Now, TraceStore
 from recorder.seal.encryption import suite
 from recorder.seal.places import ReaderPlaces, Recipients
 from recorder.seal.signing import SigningKey
@@ -73,6 +73,7 @@ class Recorder:
         node: Name of this gateway.
         now: Wall clock, aware UTC.
         on_alarm: Told what the security staff must hear, on the loop.
+        store: Puts something before the store that the settings name: who watches what is kept there.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Recorder:
         node: str,
         now: Now,
         on_alarm: Alarm | None = None,
+        store: Callable[[TraceStore], TraceStore] = lambda one: one,
     ) -> None:
         self.settings = settings
         self.node = node
@@ -89,7 +91,7 @@ class Recorder:
         self._on_alarm = on_alarm
         self.database = Database(settings.catalog_url)
         self.catalog = Catalog(self.database)
-        self.store = trace_store(settings, now, settings.spool / MEMO)
+        self.store = store(trace_store(settings, now, settings.spool / MEMO))
         self._spool = SpoolFolder(settings.spool, settings.min_free_bytes)
         self._pool = ThreadPoolExecutor(settings.max_threads, thread_name_prefix="spool")
         # apart, so that slow syncs and copies never take the threads that frames wait for

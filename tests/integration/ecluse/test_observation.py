@@ -6,19 +6,24 @@ import re
 import shutil
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import asyncssh
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ecluse.presence import port_of
+from ecluse.settings import load
 from tests.architecture.tree import ROOT
+from tests.support.collector import Collector, collector
 from tests.support.installed import change, install
-from tests.support.waiting import until
+from tests.support.raw_client import Answering
+from tests.support.waiting import eventually, until
 
 PROGRAMS = ("gateway", "console")
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -39,7 +44,14 @@ NAMES = re.compile(r"\b(?:ecluse|process)_[a-z_]+\b")
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def spans() -> Iterator[Collector]:
+    """Where both processes send spans."""
+    with collector() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory, spans: Collector) -> Path:
     """An installation whose processes are watched, by who has the token."""
     made = install(tmp_path_factory.mktemp("watched") / "data")
     token = made.parent / "keys/metrics-token"
@@ -48,6 +60,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for program in PROGRAMS:
         change(made, program, "metrics_port = 0")
         change(made, program, 'metrics_token_file = "keys/metrics-token"')
+    made.write_text(f'{made.read_text()}\n[tracing]\nendpoint = "{spans.endpoint}"\n')
     return made
 
 
@@ -91,6 +104,30 @@ def test_a_process_lives_is_ready_and_shows_metrics_for_the_token(
     families = {family.name: family for family in text_string_to_metric_families(exported[program])}
     assert families["ecluse_build_info"].samples[0].labels["program"] == program
     assert families["ecluse_ready"].samples[0].value == 1
+
+
+async def test_both_processes_send_spans_to_the_collector(
+    bases: dict[str, str], config: Path, spans: Collector
+) -> None:
+    """A request of the console and a log-in at the gateway arrive there, by kinds; and what is lost is a metric."""
+    chosen = load(config)
+    context = ssl.create_default_context(cafile=str(chosen.authority))
+    async with httpx.AsyncClient(verify=context) as client:
+        answer = await client.get(f"https://127.0.0.1:{chosen.console.port}/v1/me")
+    with pytest.raises(asyncssh.PermissionDenied):
+        await asyncssh.connect(
+            "127.0.0.1", chosen.gateway.port, username="nobody+there", config=None, agent_path=None,
+            known_hosts=None, client_keys=None, client_factory=lambda: Answering(["wrong", "000000"] * 3),
+        )  # fmt: skip
+    await eventually(lambda: bool(spans.named("login.factor", "ecluse-gateway")), 20)
+    await eventually(lambda: bool(spans.named("http.request", "ecluse-console")), 20)
+    told = next(one.words for one in spans.named("http.request") if one.words["area"] == "api")
+    assert told == {"area": "api", "method": "GET", "status": answer.status_code}
+    assert spans.named("login.factor")[0].words["error"] == "AuthenticationFailed"
+    assert b"nobody" not in b"".join(spans.bodies)
+    async with httpx.AsyncClient(headers=SHOWN) as client:
+        for base in bases.values():
+            assert "ecluse_spans_dropped 0.0" in (await client.get(f"{base}/metrics")).text
 
 
 def test_dashboard_and_alert_rules_name_what_is_exported(exported: dict[str, str]) -> None:

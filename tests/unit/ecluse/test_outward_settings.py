@@ -8,7 +8,13 @@ import pytest
 
 from admin_api.syslog.settings import SyslogTransport
 from ecluse.certificates import make_authority, make_server_certificate
-from ecluse.composition import policy_settings, syslog_settings, thresholds, webhook_settings
+from ecluse.composition import (
+    policy_settings,
+    syslog_settings,
+    thresholds,
+    tracing_of,
+    webhook_settings,
+)
 from ecluse.errors import SettingsError
 from ecluse.private_files import console_secrets
 from ecluse.settings import Settings, build
@@ -134,3 +140,25 @@ def test_what_is_out_of_bounds_is_refused_by_its_key(files: Path, sections: dict
     """No alarm in the clear, nothing critical muted, no threshold beyond its bounds, no UDP."""
     with pytest.raises(SettingsError):
         settings(files, **sections)
+
+
+def test_spans_go_nowhere_unless_told_and_to_nobody_in_the_clear(files: Path) -> None:
+    """Unset, nothing is loaded; another machine is reached by TLS alone, and a CA that is not there is named."""
+    assert tracing_of(settings(files), "gateway") is None
+    for told, key in (
+        ({"endpoint": "http://collector.example:4318"}, "settings.tracing_plain"),
+        ({"endpoint": "https://collector.example:4318", "ca": "not-there.pem"}, "settings.ca"),
+    ):
+        with pytest.raises(SettingsError) as refused:
+            tracing_of(settings(files, tracing=told), "gateway")
+        assert refused.value.key == key
+    for wrong in (
+        {"endpoint": "collector:4318"},
+        {"endpoint": "https://c.example/v1/traces"},
+        {"sample": 1.5},
+    ):
+        with pytest.raises(SettingsError):
+            settings(files, tracing=wrong)
+    here = tracing_of(settings(files, tracing={"endpoint": "http://127.0.0.1:4318"}), "gateway")
+    assert here is not None
+    here.close()
