@@ -76,13 +76,15 @@ def _examine(check: Check, adding: BucketSettings, reading: BucketSettings, cloc
     def short() -> Symptom:
         """Whether the bucket's own policy refuses what a taken-over gateway might ask: a trace that is soon free."""
         try:
-            gateway.put_locked(f"{key}/manifest.json", b"probe", digest, until=until, held=False)
+            gateway.put_locked(f"{key}s/manifest.json", b"probe", digest, until=until, held=False)
         except StoreForbidden:
             return check.good("bounded")
         return check.notice("unbounded")
 
     def ends() -> Symptom:
         rules = gateway.lifecycle()
+        if rules is None:
+            return check.notice("lifecycle_unknown")
         if taken := next((rule for rule in rules if _takes_traces(rule, live)), None):
             return check.failed("expires", rule=taken.get("ID") or "?")
         tails = any(

@@ -18,7 +18,7 @@ from botocore.config import Config
 
 from recorder.errors import StoreForbidden, StoreUnfit, TraceNotFound
 from recorder.settings import BucketSettings
-from recorder.store.refusals import told
+from recorder.store.refusals import lacks, told
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -212,13 +212,17 @@ class Bucket:
                 f"{self.where} locks every object by a default retention, wraps and tails too: take the rule away"
             )
 
-    def lifecycle(self) -> list[dict[str, Any]]:
-        """The bucket's lifecycle rules that are enabled, as the server tells them; none where it has none."""
+    def lifecycle(self) -> list[dict[str, Any]] | None:
+        """The bucket's lifecycle rules that are enabled, as the server tells them; None where it knows no such thing."""
         try:
             with told(self.where, f"{self.where} has no lifecycle"):
                 found = self._client.get_bucket_lifecycle_configuration(Bucket=self.name)
         except TraceNotFound:
             return []
+        except StoreUnfit as error:
+            if lacks(error):
+                return None
+            raise
         return [dict(rule) for rule in found.get("Rules", ()) if rule.get("Status") == "Enabled"]
 
 

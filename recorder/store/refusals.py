@@ -39,6 +39,12 @@ _UNFIT: Final = frozenset(
 )  # fmt: skip
 
 
+def lacks(error: StoreUnfit) -> bool:
+    """Tell whether the server refused because it has nothing of the kind, whoever asks."""
+    cause = error.__cause__
+    return isinstance(cause, ClientError) and cause.response.get("Error", {}).get("Code") == "NotImplemented"
+
+
 @contextmanager
 def told(where: str, missing: str | None = None) -> Iterator[None]:
     """Turn what botocore raises into `StoreUnavailable` by its kinds, or `TraceNotFound`.
