@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from typing_extensions import override
 
-from admin_api.wording import templates
+from admin_api.wording import say, templates
 from policy.domain.people import Language
 from policy.errors import MissingMessage
 from policy.i18n import Catalog, load, rule_label
@@ -132,7 +132,7 @@ class Narrator(Teller):
             words.append(f"→ {told['target']}")
         details = [self._word("phase", str(told["phase"])) if told["phase"] != "done" else ""]
         if told.get("size") is not None:
-            details.append(self._say("bytes", bytes=told["size"]))
+            details.append(say("trace.bytes", self._language, count=told["size"]))
         if told.get("sha256"):
             details.append(f"SHA-256 {told['sha256']}")
         if told.get("result"):

@@ -108,7 +108,7 @@ def test_what_a_stranger_named_is_shown_and_does_nothing() -> None:
 def test_a_volume_is_told_in_units_that_people_read(size: object) -> None:
     """In the list as in a mail, whose facts are texts."""
     said = words("volume_out", {"device": "scan01", "bytes_out": size, "files_out": 2}, Language.ENGLISH)
-    assert "3072 MiB and 2 files" in said.sentence
+    assert "3072 MiB, and in files: 2" in said.sentence
 
 
 def test_a_hospital_mutes_what_is_not_critical() -> None:
