@@ -26,6 +26,8 @@ in_machine front sh -c '! ls /var/lib/ecluse/* 2>/dev/null' || fail "the front h
 
 say "a client's ssh comes through the lock to the device; the front reaches neither the device nor the gateway"
 through() { sed 's/@bastion\.hospital/@front.hospital/g' "$tree/docs/operator.md" >"$work/page"; page="$work/page" technician "uname -n; exit"; }
+# from where she comes in now, and the gateway knows it (C2)
+inside env "${at_home[@]}" ecluse suppliers sites Imagix --site "Lyon,FR,192.0.2.0/24" --site "Lyon,FR,198.51.100.0/24"
 inside env "${at_home[@]}" ecluse ssh-config >"$root/home/alice/bastion-known-hosts"
 grep front.hospital.example "$root/home/alice/bastion-known-hosts" || fail "the host keys are not certified for the front"
 through
@@ -33,8 +35,6 @@ inside env "${at_home[@]}" ecluse sessions list --past | tail -1
 for place in 10.9.1.20/22 172.16.7.2/2222; do
     if in_machine front timeout 5 bash -c "</dev/tcp/$place" 2>/dev/null; then fail "the front reaches $place"; fi
 done
-last=$(inside journalctl --no-pager -o cat -u ecluse-gateway.service | grep -ac '198.51.100.77' || true)
-[ "$last" -gt 0 ] || fail "the gateway does not know the client's own address"
 
 say "the relay, then the front, is killed: both come back, and the way with them"
 before=$(pid "$relay")
