@@ -25,6 +25,7 @@ from ecluse.backup.examination import Examination
 from ecluse.backup.making import CONTENTS, ELSEWHERE, TREE, Progress
 from ecluse.errors import BackupError, InstallationError
 from ecluse.ownership import Owners
+from ecluse.private_files import foreign
 from ecluse.settings import CONFIG_NAME, Settings
 from recorder.proof.inspection import Inspection
 from recorder.seal.signing import PublicKey
@@ -84,6 +85,8 @@ async def restore(
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise BackupError("backup.not_empty", directory=str(directory))
+    if foreign(directory):
+        raise BackupError("init.foreign", directory=str(directory))
     with _opened(archive) as file:
         verified = verify(file, signer)
         try:

@@ -12,8 +12,11 @@ import pytest
 from ecluse import settings
 from ecluse.backup import making
 from ecluse.backup.databases import copy
+from ecluse.backup.restoring import Targets, restore
 from ecluse.errors import BackupError
 from embedded.sqlite import opened
+from recorder.seal.signing import PublicKey
+from recorder.seal.wrapping import ReaderKey
 from tests.support.installed import change, ecluse, install
 
 pytestmark = pytest.mark.integration
@@ -146,3 +149,26 @@ def test_a_backup_copies_no_database_by_a_link(installation: Path, tmp_path: Pat
     with pytest.raises(BackupError, match="is a link"):
         list(copy(chosen.model_copy(update={"trace_database": database}), tmp_path))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["open to all", "a link", "below what all may write to"])
+async def test_nothing_is_restored_into_somebody_else_s_folder(
+    installation: Path, tmp_path: Path, kind: str
+) -> None:
+    """The vault's keys come into no folder that others write into or point away: refused before anything is read."""
+    directory, there = tmp_path / "restored", tmp_path / "there"
+    there.mkdir()
+    if kind == "a link":
+        directory.symlink_to(there)
+    elif kind == "open to all":
+        directory.mkdir()
+        directory.chmod(0o777)
+    else:
+        there.chmod(0o777)
+        directory = there / "restored"
+    signer = PublicKey.load(settings.load(installation).checkpoint_public_keys[0])
+    private = ReaderKey.load(installation.parent / "keys/readers/hospital.pem")
+    with pytest.raises(BackupError) as refused:
+        await restore(tmp_path / "any", private, signer, directory, Targets(), lambda *_: None)
+    assert refused.value.key == "init.foreign"
+    assert list(there.iterdir()) == []
