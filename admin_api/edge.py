@@ -97,8 +97,10 @@ class Gate:
             await self._app(scope, receive, send)
             return
         try:
-            authorization = Headers(scope=scope).get("authorization")
-            principal = await authenticate(self._context.services.tokens, authorization)
+            context, authorization = self._context, Headers(scope=scope).get("authorization")
+            principal = await authenticate(
+                context.services.tokens, authorization, context.settings.hospital_id
+            )
         except (ApiError, PolicyError) as refused:
             language = _language(scope)
             refusal = refusal_of(refused, language, self._context.clock.now())

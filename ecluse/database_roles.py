@@ -1,5 +1,7 @@
 """The roles of the two processes in PostgreSQL: given their rights, and compared with what they can do."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,9 +19,11 @@ from ecluse.grants import Allowance, Store
 from ecluse.sections import DatabaseSection, Part
 from ecluse.settings import Settings
 from policy.store.database import database_url
+from schema.migrations import LOCK_MS, LOCK_NOT_AVAILABLE, PATIENCE_SECONDS
 
 CONNECT_SECONDS = 5
 _UNDEFINED_ROLE: Final = "42704"
+_PAUSE_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -59,33 +63,60 @@ def databases(settings: Settings) -> Iterator[tuple[Store, DatabaseSection, str]
             yield store, section, url_of()
 
 
-async def give(settings: Settings) -> None:
+async def give(settings: Settings, *, keep: bool = False) -> None:
     """Give the roles that the settings name their rights on both databases, as ``roles.sql`` does.
 
-    Nothing is done on SQLite, nor for a role that is not named. Raises StoreError, SettingsError.
+    *keep*: what they have beyond that they keep, for programs of another version run that may need it. Tables in use are
+    waited for as briefly as by a migration. Nothing is done on SQLite, nor for a role that is not named. Raises
+    StoreError, SettingsError.
     """
     for store, section, url in databases(settings):
         gateway, console = (section.user(part) for part in (Part.GATEWAY, Part.CONSOLE))
         if gateway is None and console is None:
             continue
         async with connected(url) as connection:
-            await give_on(connection, store, gateway, console)
-            await connection.commit()
+            end = time.monotonic() + PATIENCE_SECONDS
+            while True:
+                await connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_MS}"))
+                try:
+                    await give_on(connection, store, gateway, console, keep=keep)
+                    await connection.commit()
+                    break
+                except TablesInUse:
+                    await connection.rollback()
+                    if time.monotonic() >= end:
+                        raise
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+
+class TablesInUse(StoreError):
+    """Others held for too long what rights are given on: nothing was changed."""
 
 
 async def give_on(
-    connection: AsyncConnection, store: Store, gateway: str | None, console: str | None
+    connection: AsyncConnection,
+    store: Store,
+    gateway: str | None,
+    console: str | None,
+    *,
+    keep: bool = False,
 ) -> None:
-    """Give the two roles their rights on *store*, in the transaction of *connection*. Raises StoreError."""
+    """Give the two roles their rights on *store*, in the transaction of *connection*; *keep*: take none away.
+
+    Raises StoreError.
+    """
     quoted = [None if role is None else f'"{role}"' for role in (gateway, console)]
     try:
         for role in filter(None, quoted):
             schema = (await connection.execute(text("SELECT quote_ident(current_schema())"))).scalar_one()
             await connection.execute(text(f"GRANT USAGE ON SCHEMA {schema} TO {role}"))
-        for statement in grants.statements(store, *quoted):
+        for statement in grants.statements(store, *quoted, keep=keep):
             await connection.execute(text(statement))
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) == _UNDEFINED_ROLE:
+        sqlstate = getattr(error.orig, "sqlstate", None)
+        if sqlstate == LOCK_NOT_AVAILABLE:
+            raise TablesInUse("db.tables_in_use", store=store.name) from error
+        if sqlstate == _UNDEFINED_ROLE:
             names = ", ".join(filter(None, (gateway, console)))
             raise StoreError("db.no_role", roles=names) from error
         raise StoreError("db.roles_refused", why=first_line(error)) from error

@@ -213,8 +213,12 @@ def ruled(store: Store) -> list[str]:
     return sorted(table for table, allowance in store.gateway.items() if allowance.rules)
 
 
-def statements(store: Store, gateway: str | None, console: str | None) -> Iterator[str]:
+def statements(
+    store: Store, gateway: str | None, console: str | None, *, keep: bool = False
+) -> Iterator[str]:
     """Give the SQL that makes the two roles' rights on *store* what they should be, whatever they were.
+
+    *keep*: rights that they have beyond those are left to them.
 
     *gateway* and *console* stand in the SQL as they are: quoted names, or psql's variables; None: no such role. Run
     as the owner of the tables, in one transaction.
@@ -223,12 +227,15 @@ def statements(store: Store, gateway: str | None, console: str | None) -> Iterat
         if role is None:
             continue
         for table in sorted(allowances):
-            yield f"REVOKE ALL ON {table} FROM {role}"
+            if not keep:
+                yield f"REVOKE ALL ON {table} FROM {role}"
             yield from _granted(table, allowances[table], role)
         for known in store.metadata.sorted_tables:
             for sequence in sequences(known):
                 if known.name in allowances and allowances[known.name].insert:
                     yield f"GRANT USAGE ON SEQUENCE {sequence} TO {role}"
+        if keep:
+            continue
         hidden = sorted({table.name for table in store.metadata.sorted_tables} - allowances.keys())
         yield from (f"REVOKE ALL ON {table} FROM {role}" for table in hidden)
     for table in ruled(store):

@@ -62,6 +62,11 @@ class Migration:
         title = (module.__doc__ or "").strip().partition("\n")[0]
         return cls(revision=revision, kind=kind, unused_since=since, title=title)
 
+    @property
+    def needed(self) -> bool:
+        """Whether programs that know it need it done: what went unused before it goes may as well be there still."""
+        return self.kind is Kind.EXPAND or self.unused_since == self.revision
+
     def serves(self, known: Sequence[str]) -> bool:
         """Whether programs that know the revisions *known*, and not this one, can use a database that has seen it."""
         return self.kind is Kind.EXPAND or self.unused_since in known

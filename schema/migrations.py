@@ -31,7 +31,8 @@ LOCK_MS: Final = 300
 PATIENCE_SECONDS: Final = 60.0
 """How long a migration is tried again before it is given up."""
 _PAUSE_SECONDS: Final = 0.5
-_LOCK_NOT_AVAILABLE: Final = "55P03"
+LOCK_NOT_AVAILABLE: Final = "55P03"
+"""What PostgreSQL calls the end of ``lock_timeout``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Migrations:
             return Standing(revision=None, head=self.head, pending=self.all, obstacle=self._missing("none"))
         if found in known:
             pending = self.all[known.index(found) + 1 :]
-            obstacle = self._missing(found) if pending else None
+            obstacle = self._missing(found) if any(each.needed for each in pending) else None
             return Standing(revision=found, head=self.head, pending=pending, obstacle=obstacle)
         newer = tuple(each for each in self._seen(connection) if each.revision not in known)
         return Standing(
@@ -75,7 +76,7 @@ class Migrations:
         )
 
     def check(self, connection: Connection) -> None:
-        """Return where this program can use the database: it has this program's schema, or a newer one that only expands it.
+        """Return where this program can use the database: it has what this program's schema adds, and nothing went that it uses.
 
         Raises SchemaError, which names the way out, and SQLAlchemyError.
         """
@@ -111,7 +112,7 @@ class Migrations:
                     connection.commit()
                 except DBAPIError as error:
                     connection.rollback()
-                    if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                    if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
                         raise
                     at = self._revision(connection) or "none"
                     connection.rollback()

@@ -1,6 +1,7 @@
 """Bearer tokens as they travel: read from the request, shown to policy, never logged."""
 
 from admin_api.errors import Unauthenticated
+from policy.domain.ids import HospitalId
 from policy.errors import AuthenticationFailed
 from policy.services.tokens import Principal, TokenService
 from policy.vault.secret import Secret
@@ -17,9 +18,16 @@ def bearer(authorization: str | None) -> Secret:
     return Secret(token)
 
 
-async def authenticate(tokens: TokenService, authorization: str | None) -> Principal:
-    """Return who the header speaks for; raises Unauthenticated for every way in which it does not."""
+async def authenticate(tokens: TokenService, authorization: str | None, hospital_id: HospitalId) -> Principal:
+    """Return who the header speaks for in this console's hospital; raises Unauthenticated for every way it does not.
+
+    Another hospital's token, in the same databases, is no token here: its own console knows from where it may be
+    used, and holds the keys that its answers need.
+    """
     try:
-        return await tokens.authenticate(bearer(authorization))
+        principal = await tokens.authenticate(bearer(authorization))
     except AuthenticationFailed as refused:
         raise Unauthenticated from refused
+    if principal.hospital_id != hospital_id:
+        raise Unauthenticated
+    return principal

@@ -64,7 +64,7 @@ async def watch_session(
 
     async def may() -> str | None:
         try:
-            now = await authenticate(context.services.tokens, authorization)
+            now = await authenticate(context.services.tokens, authorization, context.settings.hospital_id)
         except Unauthenticated:
             return "signed_out"
         return None if Role.SECURITY in now.roles else "forbidden"

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import sys
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +15,9 @@ from ecluse.desk import AsJson, Desk
 from ecluse.errors import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ecluse.migration import Held, State, User
     from ecluse.relocation import Relocation
     from ecluse.settings import Settings
 
@@ -32,17 +37,122 @@ def migrate(
         bool,
         typer.Option("--while-running", help="Change nothing where a running program would not go on."),
     ] = False,
+    after_all_upgraded: Annotated[
+        bool,
+        typer.Option(
+            "--after-all-upgraded",
+            help="Gateways that do not say their version are all of this one, or stopped.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring both databases up to this version's schema, and give the processes' roles what they need of it.
+    """Bring both databases up to this version's schema while programs run, and give the processes' roles their rights.
 
-    Does nothing where they are. The roles are those of the settings (gateway_user, console_user), on PostgreSQL.
+    What only adds is done; what takes away waits until no program runs that would still use it ('ecluse db status'
+    names them). Does nothing where both are up to date. The roles are those of the settings (gateway_user,
+    console_user), on PostgreSQL.
 
     Example: ecluse db migrate --config /etc/ecluse/ecluse.toml
     """
+    from ecluse.migration import Move
+    from policy.clock import SystemClock
+
     desk = Desk.of(context, as_json)
-    asyncio.run(migrate_both(load(config), while_running=while_running))
+    move = Move(load(config), SystemClock())
+    asyncio.run(
+        move.run(
+            after_all_upgraded=after_all_upgraded,
+            while_running=while_running,
+            waiting=lambda users: desk.note("db.waiting", programs=", ".join(map(str, users))),
+        )
+    )
     desk.done({"migrated": True}, "db.migrated")
+
+
+@app.command()
+def status(context: typer.Context, config: ConfigOption = None, as_json: AsJson = False) -> None:
+    """Show where both databases stand, what 'ecluse db migrate' would do, and which programs use them.
+
+    Exit code 1 where this version could not use them as they are.
+
+    Example: ecluse db status --json --config /etc/ecluse/ecluse.toml
+    """
+    from ecluse.migration import Move
+    from policy.clock import SystemClock
+
+    desk = Desk.of(context, as_json)
+    move = Move(load(config), SystemClock())
+    state = asyncio.run(move.state())
+    held = move.held(state, after_all_upgraded=False)
+    if as_json:
+        desk.show_json(_document(state, held))
+    else:
+        _show(desk, state, held)
+    if state.policy.obstacle is not None or state.traces.obstacle is not None:
+        raise typer.Exit(1)
+
+
+def _document(state: "State", held: "Sequence[Held]") -> dict[str, object]:
+    return {
+        "policy": asdict(state.policy),
+        "traces": asdict(state.traces),
+        "programs": [_program(user) for user in state.users],
+        "held": [
+            {
+                "store": each.store,
+                "revision": each.migration.revision,
+                "by": [str(user) for user in each.users],
+            }
+            for each in held
+        ],
+    }
+
+
+def _program(user: "User") -> dict[str, object]:
+    told = user.program
+    if told is None:
+        return {"kind": "gateway", "node": user.node, "alive": user.alive}
+    shown = {
+        key: value.isoformat() if isinstance(value, datetime) else value
+        for key, value in asdict(told).items()
+        if key != "claim"
+    }
+    return {**shown, "alive": user.alive}
+
+
+def _show(desk: Desk, state: "State", held: "Sequence[Held]") -> None:
+    for store, standing in (("policy", state.policy), ("traces", state.traces)):
+        desk.tell(
+            "db.stands",
+            store=desk.say(f"db.store.{store}"),
+            revision=standing.revision or "-",
+            head=standing.head,
+        )
+        for key, migrations in (("db.pending", standing.pending), ("db.newer", standing.newer)):
+            for each in migrations:
+                kind = desk.say(f"db.kind.{each.kind}")
+                desk.tell(key, revision=each.revision, kind=kind, title=each.title)
+        if standing.obstacle is not None and standing.newer:
+            desk.write(standing.obstacle)
+    for user in state.users:
+        told = user.program
+        if told is None:
+            desk.tell("db.program_unknown", node=user.node)
+        elif told.ended_at is None:
+            desk.tell(
+                "db.program" if user.alive else "db.program_silent" if told.proved else "db.program_forged",
+                program=str(user),
+                policy=told.policy_schema,
+                traces=told.trace_schema,
+            )
+    for one in held:
+        users = ", ".join(map(str, one.users))
+        desk.tell(
+            "db.waits",
+            store=desk.say(f"db.store.{one.store}"),
+            revision=one.migration.revision,
+            programs=users,
+        )
 
 
 @app.command("migrate-to")
@@ -192,26 +302,3 @@ async def pruned(settings: "Settings", *, dry_run: bool) -> dict[str, int]:
     finally:
         await database.dispose()
         await built.close()
-
-
-async def migrate_both(settings: "Settings", *, while_running: bool = False) -> None:
-    """Bring both databases of *settings* up to date, with the rights of their roles.
-
-    Raises PolicyUnavailable, CatalogUnavailable, StoreError where a role cannot be given its rights, and, with nothing
-    changed, where *while_running* and programs of the version that the databases have would not go on.
-    """
-    from ecluse import database_roles
-    from policy.store import database as policy_database
-    from recorder.store import database as trace_database
-
-    if while_running:
-        standings = (
-            await policy_database.standing(settings.policy_url()),
-            await trace_database.standing(settings.trace_url()),
-        )
-        for standing in standings:
-            if not standing.outlasted:
-                raise StoreError("db.not_outlasted", found=standing.revision or "–", wanted=standing.head)
-    await policy_database.migrate(settings.policy_url())
-    await trace_database.migrate(settings.trace_url())
-    await database_roles.give(settings)

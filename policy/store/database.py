@@ -115,8 +115,10 @@ class Database:
         self._turn = asyncio.Lock()
 
     @classmethod
-    async def open(cls, url: str, *, migrate: bool = False) -> Self:
+    async def open(cls, url: str, *, migrate: bool = False, checked: bool = True) -> Self:
         """Open the database at *url*, after bringing its schema up to date if *migrate*.
+
+        Not *checked*, its schema may be any: who asks knows which tables it has.
 
         Raises InvalidInput for a URL not supported, PolicyUnavailable where it cannot be reached or its schema
         is one that this version cannot use.
@@ -126,7 +128,8 @@ class Database:
         connections = Connections()
         database = cls(_engine(database_url(url), connections, pooled=True), connections)
         try:
-            await database.check()
+            if checked:
+                await database.check()
         except BaseException:
             await database.close()
             raise

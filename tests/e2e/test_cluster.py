@@ -270,6 +270,7 @@ async def hidden_manifest(session: str, cache: Path) -> AsyncIterator[str]:
     bucket.delete(set(bucket.versions(key)) - known)
 
 
+@pytest.mark.timeout(180)
 async def test_a_second_gateway_of_one_name_does_not_start(house: Cluster, api: ApiClient) -> None:
     """A copy of a gateway's folder: refused, naming who has the name; who has it serves on, and is back at once if killed."""
     twin = house.folder / "twin"

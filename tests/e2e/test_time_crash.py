@@ -14,13 +14,18 @@ import pytest_asyncio
 
 from ecluse.demo.processes import is_alive
 from ecluse.demo.scene import HOST, OPEN_DEVICE, Scene
+from ecluse.migration import Move
 from ecluse.presence import pid_of, port_of
+from ecluse.settings import load
 from policy.clock import SystemClock
+from policy.store.migrations.upgrade import MIGRATIONS as POLICY
 from recorder.replay.reader import TraceReader
 from recorder.seal.wrapping import ReaderKey
+from recorder.store.migrations.upgrade import MIGRATIONS as TRACES
 from recorder.trace.frames import FrameType
 from tests.support.bastion import output
 from tests.support.installed import free_port
+from tests.support.newer_schema import Step, newer
 from tests.support.ssh_client import SshClient
 from tests.support.waiting import answered, eventually
 
@@ -191,6 +196,27 @@ async def test_sigterm_tells_whoever_is_inside(scene: Scene, client: SshClient) 
     assert frames[-1].payload == b'{"reason":"drain"}'
     assert not scene.devices[OPEN_DEVICE].processes()
     await restarted(scene, asked)
+
+
+async def test_the_embedded_databases_move_on_under_a_session(
+    scene: Scene, client: SshClient, tmp_path: Path
+) -> None:
+    """Tomorrow's migrations of both files while she works: her session goes on, he comes in, the console answers."""
+    column = 'op.add_column("{table}", sa.Column("ticket", sa.Text()))'
+    policy = newer(POLICY, tmp_path / "policy", Step(body=column.format(table="sessions")))
+    traces = newer(TRACES, tmp_path / "traces", Step(body=column.format(table="sessions_opened")))
+    move = Move(load(scene.config), SystemClock(), policy, traces)
+    command = client.command(f"alice+{OPEN_DEVICE}", options=["-tt"])
+    async with client.terminal(command, answers=await fresh_answers(scene)) as terminal:
+        await terminal.expect(b"maint@scan01")
+        await move.run()
+        assert (await move.state()).policy.revision == policy.head
+        terminal.send(b"echo alive-$((40+2)); exit\n")
+        await terminal.expect(b"alive-42")
+        assert await terminal.wait(20) == 0
+    came = await client.ssh(f"bob+{OPEN_DEVICE}", "echo in", answers=answers(scene, "bob"))
+    assert came.stdout == b"in\n", came.said
+    assert await asyncio.to_thread(told, scene, "/v1/devices")
 
 
 async def test_a_gateway_is_replaced_and_nobody_notices(scene: Scene, tmp_path: Path) -> None:

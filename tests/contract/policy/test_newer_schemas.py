@@ -100,6 +100,22 @@ async def test_programs_of_two_versions_that_migrate_at_once_leave_the_newer_sch
     assert (found.revision, found.pending) == (tomorrow.head, ())
 
 
+async def test_what_is_yet_to_go_keeps_no_program_from_starting(database_url: str, tmp_path: Path) -> None:
+    """A new version starts beside the old one, before what only that one uses was taken away; not before its additions."""
+    since = f"{int(HEAD) + 1:04}"
+    gone = Step(body="pass", kind="contract", unused_since=since)
+    tomorrow = newer(MIGRATIONS, tmp_path / "versions", COLUMN, gone)
+    await migrate(database_url)
+    assert (await standing(database_url, tomorrow)).obstacle is not None
+    await migrate(database_url, tomorrow, since)
+    found = await standing(database_url, tomorrow)
+    assert ([each.kind for each in found.pending], found.obstacle) == ([Kind.CONTRACT], None)
+    needed = newer(
+        MIGRATIONS, tmp_path / "other", COLUMN, Step(body="pass", kind="contract", unused_since=tomorrow.head)
+    )
+    assert (await standing(database_url, needed)).obstacle is not None
+
+
 async def test_an_older_database_is_not_used(database_url: str) -> None:
     """A program does not start on a database that lacks what it needs, and says how to bring it forward."""
     before, last = MIGRATIONS.all[-2:]

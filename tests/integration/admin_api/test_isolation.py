@@ -1,6 +1,7 @@
 """Two hospitals in one installation: an identifier of the other is not found, whatever is asked of it."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -137,3 +138,21 @@ def test_a_window_cannot_name_the_other_hospital_s_people_or_devices(house: Hous
             answer = client.post("/v1/windows", json=body | change)
             assert answer.status_code in (404, 422), (change, answer.text)
         assert client.post("/v1/windows", json=body).status_code == 201
+
+
+def test_another_hospital_s_token_is_none_here(house: House, other: World) -> None:
+    """Its own console knows from where it may be used: here it reads, changes and ends nothing, and is as unknown as any."""
+    person = other.people["dsi"]
+    token = house.run(other.services.tokens.issue(person, person.roles, timedelta(hours=1), "stolen"))
+    with house.client() as client:
+        unknown = client.get("/v1/me", headers={"Authorization": "Bearer nobody"})
+        for verb, path in (
+            ("GET", "/v1/me"),
+            ("GET", "/v1/people"),
+            ("POST", "/v1/logout"),
+            ("GET", "/v1/tokens"),
+        ):
+            answer = client.request(verb, path, headers={"Authorization": f"Bearer {token.reveal()}"})
+            assert answer.status_code == 401, path
+            assert answer.json()["type"] == unknown.json()["type"]
+    assert house.run(other.services.tokens.authenticate(token)).person.id == person.id

@@ -3,15 +3,13 @@
 import asyncio
 import json
 import sqlite3
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from ecluse import settings
+from ecluse import migration, settings
 from policy.clock import SystemClock
 from recorder.audit.journal import Journal, JournalFilters
-from recorder.store import database as trace_database
 from recorder.store.database import Database
 from recorder.store.migrations.upgrade import MIGRATIONS
 from tests.support.installed import change, ecluse
@@ -68,10 +66,7 @@ def test_a_migration_that_running_programs_would_not_outlast_waits_until_they_st
         kind=kind, unused_since=since, body='op.add_column("holds_stored", sa.Column("tomorrow", sa.Text))'
     )
     tomorrow = newer(known, tmp_path / "tomorrow", step)
-    for function in ("migrate", "standing"):
-        monkeypatch.setattr(
-            trace_database, function, partial(getattr(trace_database, function), migrations=tomorrow)
-        )
+    monkeypatch.setattr(migration, "TRACES", tomorrow)
     wanted = ["db", "migrate", "--config", str(config)]
     done = ecluse(*wanted, "--while-running")
     with sqlite3.connect(config.parent / "traces.db") as database:
