@@ -20,6 +20,7 @@ _RANGE: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _LISTENING: Final = {"tcp": "0A", "udp": "07"}
 _EPHEMERAL: Final = 32768
 _SHOWN: Final = 12
+_EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not listened on
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -46,7 +47,14 @@ def exposure(settings: Settings) -> Iterator[Symptom]:
         yield check.undone("unseen", why=str(error))
         return
     wanted = expected(settings)
-    strangers = [one for one in found if not any(_fits(one, place) for place in wanted)]
+    taken = {(one.port, one.protocol) for one in found if one.address in _EVERYWHERE}
+    strangers = [
+        one
+        for one in found
+        if not any(_fits(one, place) for place in wanted)
+        # who listens everywhere has no need of an address: that is somebody else, who takes what comes to it there
+        or (one.address not in _EVERYWHERE and (one.port, one.protocol) in taken)
+    ]
     if strangers:
         more = f" (+{len(strangers) - _SHOWN})" if len(strangers) > _SHOWN else ""
         yield check.failed("more", listeners=", ".join(map(str, strangers[:_SHOWN])) + more)
@@ -116,7 +124,7 @@ def _first_ephemeral() -> int:
 def _fits(one: Listener, place: Listener) -> bool:
     if (one.port, one.protocol) != (place.port, place.protocol):
         return False
-    return place.address in {"", "0.0.0.0", "::"} or one.address in _addresses(place.address)  # noqa: S104 - compared
+    return place.address in {"", *_EVERYWHERE} or one.address in _addresses(place.address)
 
 
 def _addresses(host: str) -> Sequence[str]:

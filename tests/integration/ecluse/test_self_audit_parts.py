@@ -216,6 +216,28 @@ def test_a_program_may_listen_where_its_settings_say_and_nowhere_else(config: Pa
             assert f":{port}/tcp" not in str(symptom.finding.arguments) or symptom.level is Level.GOOD
 
 
+def test_who_takes_one_address_from_a_program_that_listens_everywhere_is_found(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gateway's port at an address of its own beside the gateway's everywhere: the settings name the port, not him."""
+    head, rest = "  sl  local_address rem_address   st", "00000000:0000 0A 0 0"
+    places = ("00000000:08AE", "0100090A:08AE")  # 0.0.0.0:2222 and 10.9.0.1:2222
+    for name in ("tcp", "udp"):
+        lines = (
+            [f"   {number}: {place} {rest}" for number, place in enumerate(places)] if name == "tcp" else []
+        )
+        (tmp_path / name).write_text("\n".join([head, *lines, ""]))
+    change(config, "gateway", "port = 2222")
+    change(config, "gateway", 'host = "0.0.0.0"')
+    found_there = exposure.listeners(tmp_path)
+    monkeypatch.setattr(exposure, "listeners", lambda: found_there)
+    [symptom] = exposure.exposure(settings.load(config))
+    assert symptom.finding.arguments["listeners"] == "10.9.0.1:2222/tcp"
+    monkeypatch.setattr(exposure, "listeners", lambda: found_there[:1])
+    [symptom] = exposure.exposure(settings.load(config))
+    assert symptom.level is Level.GOOD
+
+
 def test_a_kernel_that_does_not_tell_is_not_clean(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
