@@ -21,7 +21,7 @@ from tests.support.restored import Safe, served, verified
 from tests.support.ssh_client import SshClient
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 COUNTING = "i=0; while :; do echo line $i; i=$((i+1)); sleep 0.01; done"
 
@@ -97,12 +97,8 @@ async def brought_back(scene: Scene, safe: Safe, archive: Path, zones: list[str]
     """Restore the *archive* and insist that everything verifies there, and that these *zones* are known."""
     data = archive.parent / "empty" / "data"
     data.parent.mkdir()
-    status, said = await safe.run("rehearse", archive, archive.with_suffix(".json"), "--json", opening=True)
-    assert status == 0, said
-    rehearsed = json.loads(said)
-    assert (rehearsed["journal"]["intact"], rehearsed["traces"]["broken"]) == (True, []), said
     status, said = await safe.run("restore", archive, data, "--json", opening=True)
-    assert status == 0, said
+    assert (status, json.loads(said)["journal"]["intact"]) == (0, True), said
     config = data / "ecluse.toml"
     text = config.read_text()
     ports = {scene.ssh_port: free_port(), scene.api_port: free_port()}

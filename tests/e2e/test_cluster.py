@@ -213,7 +213,7 @@ async def test_a_network_cut_on_either_side_is_told(house: Cluster, api: ApiClie
     await eventually(lambda: not house.device.processes(), 20)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 async def test_a_backup_in_the_middle_of_work_is_whole_in_another_database(
     house: Cluster, api: ApiClient, tmp_path: Path
 ) -> None:
