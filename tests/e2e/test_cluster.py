@@ -17,11 +17,18 @@ import pytest
 import pytest_asyncio
 
 from ecluse.client import ApiClient
+from ecluse.errors import StoreError
+from ecluse.migration import Move
+from ecluse.settings import load
+from policy.clock import SystemClock
+from policy.store.migrations.upgrade import MIGRATIONS as POLICY
 from recorder.store.bucket import Bucket
+from recorder.store.migrations.upgrade import MIGRATIONS as TRACES
 from recorder.trace.place import MANIFEST
 from tests.support import s3
 from tests.support.cluster import NODES, Cluster, cluster
 from tests.support.installed import change, free_port
+from tests.support.newer_schema import Step, newer
 from tests.support.restored import Safe, served, verified
 from tests.support.ssh_client import Finished, Terminal
 from tests.support.stranger import PROGRAM
@@ -295,3 +302,48 @@ async def test_a_second_gateway_of_one_name_does_not_start(house: Cluster, api: 
     await house.start("node2")
     assert b"name.held" not in log.read_bytes()[before:]
     await until_stored(api)
+
+
+@pytest.mark.timeout(180)
+async def test_a_schema_moves_on_under_everybody_and_the_programs_of_before_start_on_it(
+    house: Cluster, api: ApiClient, tmp_path: Path
+) -> None:
+    """Tomorrow's migrations below a session: it goes on, others come, today's programs start again on it; what takes away waits."""
+    await until_stored(api)
+    policy = newer(
+        *(POLICY, tmp_path / "policy"),
+        Step(
+            body='op.add_column("people", sa.Column("badge", sa.Integer(), nullable=False, server_default="0"))'
+        ),
+        Step(body='create_index("ix_sessions_source", "sessions", ["hospital_id", "source"])'),
+        Step(
+            body='op.drop_column("people", "email")',
+            kind="contract",
+            unused_since=f"{int(POLICY.head) + 1:04}",
+        ),
+    )
+    traces = newer(
+        *(TRACES, tmp_path / "traces"),
+        Step(body='op.add_column("sessions_opened", sa.Column("ticket", sa.Text()))'),
+    )
+    move = Move(load(house.config()), SystemClock(), policy, traces, patience=timedelta(0))
+    async with shell(house) as terminal:
+        with pytest.raises(StoreError) as held:
+            await move.run()
+        said_of = str(held.value)
+        named = [
+            name
+            for name in ("gateway node1", "gateway node2", "console node1-console")
+            if f"{name} (" in said_of
+        ]
+        assert len(named) == 3, said_of
+        state = await move.state()
+        assert [str(each.kind) for each in state.policy.pending] == ["contract"]
+        assert state.traces.pending == ()
+        await said(terminal, "alive")
+        came = await ssh(house)
+        assert came.stdout == b"in\n", came.said
+        for name in ("node2", "console"):
+            await house.kill(name)
+            await house.start(name)
+        await until_stored(api)
