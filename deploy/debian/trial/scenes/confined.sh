@@ -42,13 +42,10 @@ inside chmod 600 /var/lib/ecluse/keys/trace-signing.pem
 inside systemctl start ecluse-doctor.service || fail "the key is as it was, and it fails"
 
 say "the machine audits itself, behind the same walls"
-inside systemctl start ecluse-self-audit.service || true  # the scanner that is played on this machine must be found
+inside systemctl start ecluse-self-audit.service || { inside journalctl --no-pager -u ecluse-self-audit.service | tail -40; fail "it finds something to mend"; }
 inside journalctl --no-pager -o cat -u ecluse-self-audit.service >"$work/audit"
-grep '^✗' "$work/audit" | grep -v 'what listens on this machine.*10.9.1.20:22/tcp' && { cat "$work/audit"; fail "it finds more than the scanner"; }
-grep -q '^✗.*10.9.1.20:22/tcp' "$work/audit" || { cat "$work/audit"; fail "it does not find the scanner"; }
-grep '^?' "$work/audit" | grep -v 'NOT AUDITED' && { cat "$work/audit"; fail "a part could ask nobody"; }
+if grep '^?' "$work/audit" | grep -v 'NOT AUDITED'; then fail "a part could ask nobody"; fi
 inside systemctl list-timers --no-pager ecluse-self-audit.timer | grep ecluse-self-audit.service || fail "no timer runs it"
-inside systemctl reset-failed ecluse-self-audit.service
 
 say "what is not set up starts nothing, and fails nothing"
 for unit in ecluse-airlock-front.service ecluse-airlock-relay.service ecluse-firewall.service; do
