@@ -135,18 +135,9 @@ async def probed(
     hospital: HospitalNetwork, machine: str, *options: str, seconds: float = 0.4
 ) -> tuple[int, dict[str, Any]]:
     """Run the probe on *machine*; return its exit code and what it found."""
-    command = (
-        "flows",
-        "probe",
-        "--matrix",
-        str(matrix(hospital)),
-        "--vantage",
-        machine,
-        "--key",
-        str(await asyncio.to_thread(key_of, hospital, machine)),
-        "--seconds",
-        str(seconds),
-    )
+    key = await asyncio.to_thread(key_of, hospital, machine)
+    seen_from = ("--matrix", str(matrix(hospital)), "--vantage", machine, "--key", str(key))
+    command = ("flows", "probe", *seen_from, "--seconds", str(seconds))
     with logs_kept():
         done = await hospital.network.ask(machine, lambda: ecluse(*command, *options, "--json"))
     return done.exit_code, json.loads(done.stdout)

@@ -4,9 +4,11 @@
 
 declare -A init=() spawned=()
 networks=() children=()
+# the home of who administers each of them
+admin=/root
 # what an administrator's shell knows once the page has said it: where the API is
 at_home=()
-clean=(env -C /root -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=dumb EDITOR=editor)
+clean=(env -C "$admin" -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME="$admin" LANG=C.UTF-8 TERM=dumb EDITOR=editor)
 
 say() { printf '\n=== %s (%s s)\n' "$*" "$SECONDS"; }
 fail() { printf '\n!!! %s\n' "$*" >&2; exit 1; }
@@ -27,8 +29,8 @@ prepared() {
     chroot "$root" apt-get -qq update
     chroot "$root" apt-get -qq -y --no-install-recommends install systemd systemd-sysv dbus openssh-server openssh-client \
         procps >/dev/null 2>&1
-    cp "$package" "$root/root/"
-    chroot "$root" apt-get -qq -y --download-only install "/root/$(basename "$package")" >/dev/null 2>&1
+    cp "$package" "$root$admin/"
+    chroot "$root" apt-get -qq -y --download-only install "$admin/$(basename "$package")" >/dev/null 2>&1
     # the machine reaches no network: what its page installs later is in apt's cache
     chroot "$root" apt-get -qq -y --download-only install nftables postgresql chrony >/dev/null 2>&1
     rm "$root/usr/sbin/policy-rc.d"

@@ -9,7 +9,7 @@ cable front eth0 198.51.100.1/24 supplier eth1 198.51.100.77/24
 cable front eth1 172.16.7.1/24 bastion eth2 172.16.7.2/24
 logged_in
 followed relay
-mkdir "$front/root/front" && cp "$home"/lock/front/* "$front/root/front/" && rm -r "$home/lock"
+mkdir "$front$admin/front" && cp "$home"/lock/front/* "$front$admin/front/" && rm -r "$home/lock"
 # shellcheck disable=SC2046  # the way in is several words
 follow front -- $(enter front) bash --norc
 relay=ecluse-airlock-relay.service

@@ -9,7 +9,7 @@ in_machine spare sh -c 'apt-get -y -qq install ./ecluse_*.deb' </dev/null >/dev/
 phrase=("hrase=une longue phrase secrete" "confirmation=une longue phrase secrete")
 # shellcheck disable=SC2046  # the way in is several words
 follow safe "${phrase[@]}" -- $(enter spare) bash --norc
-cp "$spare/root/backup.pem.pub" "$home/"
+cp "$spare$admin/backup.pem.pub" "$home/"
 session_begins
 followed backup
 session_ends
@@ -18,8 +18,8 @@ archive=$(inside sh -c 'ls /var/lib/ecluse/backups/*.backup | tail -1')
 inside stat -c '%U %a %s bytes %n' "$archive"
 
 say "restored on the empty machine: it serves, with its people, its keys and its traces"
-cp "$root$archive" "$spare/root/A.backup"
-cp "$root/var/lib/ecluse/keys/checkpoint-signing.pem.pub" "$spare/root/"
+cp "$root$archive" "$spare$admin/A.backup"
+cp "$root/var/lib/ecluse/keys/checkpoint-signing.pem.pub" "$spare$admin/"
 # shellcheck disable=SC2046
 follow restored "${phrase[@]}" -- $(enter spare) bash --norc
 for part in gateway console; do

@@ -8,9 +8,9 @@ if grep -a 'the kernel would not say' "$work/journal"; then fail "nobody says wh
 say "a clock four seconds off keeps both programs from starting"
 beside ip netns exec "try$$-scanner" "$tree/deploy/debian/trial/wrong-clock" 10.9.1.20 4
 inside apt-get -y -qq install chrony </dev/null >/dev/null
-inside sh -c 'echo "server 10.9.1.20 iburst minpoll 0 maxpoll 2" >/root/chrony.conf'
+inside sh -c 'echo "server 10.9.1.20 iburst minpoll 0 maxpoll 2" >~/chrony.conf'
 # -x: it measures, and leaves the machine's clock alone, which is that of the machine outside
-inside systemd-run --quiet --unit=ntp-client /usr/sbin/chronyd -x -d -f /root/chrony.conf
+inside systemd-run --quiet --unit=ntp-client /usr/sbin/chronyd -x -d -f "$admin/chrony.conf"
 measured() { inside chronyc -c tracking | awk -F, '{ off = $5 < 0 ? -$5 : $5; exit !(off > 3 && $14 != "Not synchronised") }'; }
 until_true 60 measured || { inside chronyc tracking; fail "chrony measures nothing"; }
 for part in gateway console; do

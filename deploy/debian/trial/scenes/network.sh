@@ -8,7 +8,7 @@ add element inet ecluse front4 { 192.0.2.0/24 }
 add element inet ecluse services4 { 10.9.1.20 . udp . 123, 172.16.7.1 . tcp . 7022 }
 SITE
 # what the operator types in her editor
-printf '#!/bin/sh\nexec cp /root/site.nft "$1"\n' >"$root/usr/local/bin/editor" && chmod 755 "$root/usr/local/bin/editor"
+printf '#!/bin/sh\nexec cp ~/site.nft "$1"\n' >"$root/usr/local/bin/editor" && chmod 755 "$root/usr/local/bin/editor"
 
 say "the network filter, as the page says it"
 inside runuser -u ecluse-gateway -- bash -c '</dev/tcp/10.9.1.20/22' || fail "without the filter the scanner should be reached"
