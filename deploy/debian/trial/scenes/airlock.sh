@@ -27,7 +27,7 @@ in_machine front sh -c '! ls /var/lib/ecluse/* 2>/dev/null' || fail "the front h
 say "a client's ssh comes through the lock to the device; the front reaches neither the device nor the gateway"
 through() { sed 's/@bastion\.hospital/@front.hospital/g' "$tree/docs/operator.md" >"$work/page"; page="$work/page" technician "uname -n; exit"; }
 # from where she comes in now, and the gateway knows it (C2)
-inside env "${at_home[@]}" ecluse suppliers sites Imagix --site "Lyon,FR,192.0.2.0/24" --site "Lyon,FR,198.51.100.0/24"
+inside env "${at_home[@]}" ecluse suppliers sites Imagix --site "Lyon,FR,192.0.2.0/24" --site "Paris,FR,198.51.100.0/24"
 inside env "${at_home[@]}" ecluse ssh-config >"$root/home/alice/bastion-known-hosts"
 grep front.hospital.example "$root/home/alice/bastion-known-hosts" || fail "the host keys are not certified for the front"
 through
