@@ -2,8 +2,10 @@
 
 import hashlib
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, Select, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,6 +14,9 @@ from policy.store import tables as t
 
 _FIELDS = tuple(name for name in Program.__dataclass_fields__ if name != "proved")
 _NAME = ("kind", "node")
+_FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(9000, 1, 1, tzinfo=UTC)
+"""Between these are the instants that processes write; others may be none that Python has."""
 
 Sealed = tuple[Program, str]
 """A row and its seal, which nobody has looked at yet."""
@@ -33,17 +38,16 @@ class Programs:
         await self._connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
     async def find(self, kind: ProgramKind, node: str) -> Sealed | None:
-        """Return who claimed this name last."""
+        """Return who claimed this name last; None too for a row that no process writes."""
         c = t.programs.c
-        row = (
-            await self._connection.execute(select(t.programs).where((c.kind == kind) & (c.node == node)))
-        ).first()
+        wanted = _readable().where((c.kind == kind) & (c.node == node))
+        row = (await self._connection.execute(wanted)).first()
         return None if row is None else _read(row)
 
     async def list(self) -> Sequence[Sealed]:
-        """Return everybody, by kind and name."""
+        """Return everybody, by kind and name, but for rows that no process writes."""
         c = t.programs.c
-        rows = await self._connection.execute(select(t.programs).order_by(c.kind, c.node))
+        rows = await self._connection.execute(_readable().order_by(c.kind, c.node))
         return [_read(row) for row in rows]
 
     async def put(self, program: Program, seal: str) -> None:
@@ -55,6 +59,14 @@ class Programs:
             dialect.insert(t.programs).values(row).on_conflict_do_update(index_elements=_NAME, set_=fresh)
         )
         await self._connection.execute(statement)
+
+
+def _readable() -> Select[*tuple[Any, ...]]:
+    """Ask for the rows that can be read: a gateway's database password writes kinds that there are none of, and years."""
+    c = t.programs.c
+    instants = (c.started_at, c.beat_at, func.coalesce(c.ended_at, c.beat_at))
+    readable = (each.between(_FIRST, _LAST) for each in instants)
+    return select(t.programs).where(c.kind.in_(list(ProgramKind)), *readable)
 
 
 def _read(row: Row[tuple[object, ...]]) -> Sealed:

@@ -101,6 +101,7 @@ FORGERIES = {
     "ended": {"ended_at": "now"},
     "a longer life": {"beat_at": "later"},
     "no seal": {"seal": "0" * 64},
+    "a seal beyond ASCII": {"seal": "é" * 32},
 }
 
 
@@ -156,3 +157,29 @@ async def test_a_missing_row_is_written_again_without_a_word(world: World, clock
     naming = await programs.renew(first)
     assert (naming.holder, naming.forged) == (None, None)
     assert await programs.list() == [replace(first, beat_at=clock.now())]
+
+
+UNREADABLE = {
+    "a kind that there is none of": ("kind", "spy"),
+    "a year that Python has not": ("beat_at", "200000-01-01 00:00:00+00"),
+    "the end of time": ("started_at", "infinity"),
+    "an end before everything": ("ended_at", "-infinity"),
+}
+
+
+@pytest.mark.parametrize("written", UNREADABLE.values(), ids=UNREADABLE)
+async def test_a_row_that_nobody_can_read_keeps_nobody_out(
+    world: World, clock: ManualClock, written: tuple[str, str]
+) -> None:
+    """With a database's password, rows can be written that are none: names go on, and so does who lists them."""
+    programs, first = world.services.programs, program(clock)
+    await programs.take(first)
+
+    column, value = written
+    async with world.services.database.unit_of_work(None, clock) as work:
+        if work.connection.dialect.name == "sqlite" and value.startswith("200000"):
+            pytest.skip("who writes an embedded database has its file")
+        await work.connection.execute(text(f"UPDATE programs SET {column} = '{value}'"))  # noqa: S608 - constants
+    assert await programs.list() == []
+    assert (await programs.renew(first)).holder is None
+    assert [each.claim for each in await programs.list()] == ["first"]
