@@ -7,7 +7,6 @@ none of another.
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -42,7 +41,7 @@ def opened(
     content = parse_object(document, purpose) if isinstance(document, bytes) else dict(document)
     try:
         signature = base64.b64decode(str(content.pop(SIGNATURE, "")), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # not base 64, or text beyond ASCII
         raise SignatureInvalid(f"this {purpose} bears no signature") from error
     signer = str(content.get(SIGNER))
     key = next((one for one in keys if one.key_id == signer), None)

@@ -77,7 +77,11 @@ def canonical(obj: object) -> bytes:
         return json.dumps(
             obj, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
         ).encode()
-    except (TypeError, ValueError) as error:  # lone surrogates too: UnicodeEncodeError is a ValueError
+    except (
+        TypeError,
+        ValueError,
+        RecursionError,
+    ) as error:  # lone surrogates too: UnicodeEncodeError is a ValueError
         raise TraceFormatError(f"this value has no canonical JSON form: {error}") from error
 
 

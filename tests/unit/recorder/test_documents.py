@@ -57,6 +57,8 @@ def test_another_purpose_another_key_and_no_signature_are_refused(
         {name: value for name, value in content.items() if name != "signature"},
         {**content, "signature": "no base 64"},
         {**content, "signature": None},
+        {**content, "signature": "signé"},
+        {**content, "signature": "\ud800"},
         {**content, "tried": 4},
         {**content, "further": 1},
     ):
