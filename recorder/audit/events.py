@@ -58,6 +58,8 @@ class SecurityEvent:
             raise JournalBroken(f"event name {self.name[:80]!r}: write dotted words such as access.denied")
         if self.at.tzinfo is None:
             raise JournalBroken(f"event {self.name}: at must be an aware UTC instant")
+        if not isinstance(self.details, Mapping):
+            raise JournalBroken(f"event {self.name}: details must be an object")
         if not IDENTIFIER.fullmatch(self.hospital_id):
             raise JournalBroken(f"event {self.name}: hospital_id {self.hospital_id[:80]!r} is no identifier")
 

@@ -214,10 +214,16 @@ async def test_filters_narrow_and_hospitals_are_apart(journal: Journal) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"name": "Access"}, {"name": "access"}, {"hospital_id": "../x"}, {"at": EPOCH.replace(tzinfo=None)}],
+    [
+        {"name": "Access"},
+        {"name": "access"},
+        {"hospital_id": "../x"},
+        {"at": EPOCH.replace(tzinfo=None)},
+        {"details": ["no", "object"]},
+    ],
 )
 def test_a_malformed_event_is_refused(changes: dict[str, object]) -> None:
-    """An event with a name, hospital or instant that is none never comes to be."""
+    """An event with a name, hospital, instant or details that are none never comes to be."""
     with pytest.raises(JournalBroken):
         event(**changes)  # type: ignore[arg-type]  # the test's own values
 
