@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from math import isfinite
 from typing import Final
 
 from policy.clock import Clock
@@ -26,7 +27,9 @@ _MOST_FACTS: Final = 24
 _MAILED_AN_HOUR: Final = 10
 """Of one kind below critical: who can raise many of them by strangers' addresses shall not drown the others."""
 _LONGEST_KEY: Final = 200
-
+_LONGEST_TALLY: Final = 300
+_LONGEST_NAME: Final = 64
+_MOST_COUNTED: Final = 2**62
 _KEPT: Final = timedelta(days=2)
 """How long a count that is over stays: sightings of several writers come in no order."""
 
@@ -176,8 +179,9 @@ class _Counting:
         self.opened: list[Alarm] = []
 
     async def take(self, sighting: Sighting) -> None:
-        """Count one."""
-        key = sighting.key[:_LONGEST_KEY]
+        """Count one, as far as a database can keep it: entries of the journal are written by others."""
+        sighting = _keepable(sighting)
+        key = sighting.key
         cause = (sighting.kind, key)
         if cause not in self._alarms:
             self._alarms[cause] = await self._work.alarms.open_one(self._hospital_id, *cause)
@@ -225,8 +229,9 @@ class _Counting:
         if found is None:
             found = await self._work.alarms.tally(self._hospital_id, tally.name, at)
         amount, until = found if found is not None and found[1] > at else (0, at + tally.period)
-        self._tallies[tally.name] = (amount + tally.amount, until)
-        return amount + tally.amount >= tally.limit
+        amount = min(amount + tally.amount, _MOST_COUNTED)
+        self._tallies[tally.name] = (amount, until)
+        return amount >= tally.limit
 
     async def _new(self, sighting: Sighting, key: str) -> Alarm:
         alarm = Alarm(
@@ -249,7 +254,8 @@ class _Counting:
 
     async def _facts(self, sighting: Sighting) -> Mapping[str, object]:
         """Return what the sighting tells, bounded, with the names of who and what it is about."""
-        facts = {str(name)[:64]: _short(value) for name, value in list(sighting.facts.items())[:_MOST_FACTS]}
+        named = list(sighting.facts.items())[:_MOST_FACTS]
+        facts = {_text(name, _LONGEST_NAME): _short(value) for name, value in named}
         if sighting.person_id is not None:
             person = await self._work.people.find(self._hospital_id, PersonId(sighting.person_id))
             facts["person"] = sighting.person_id if person is None else person.login
@@ -264,6 +270,27 @@ class _Counting:
 
 
 def _short(value: object) -> object:
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and isfinite(value)):
         return value
-    return str(value)[:_LONGEST_FACT]
+    return _text(value, _LONGEST_FACT)
+
+
+def _keepable(sighting: Sighting) -> Sighting:
+    """Return *sighting* with texts that every database takes: one that PostgreSQL refuses would hold up all alarms after it."""
+    return replace(
+        sighting,
+        key=_text(sighting.key, _LONGEST_KEY),
+        person_id=_identifier(sighting.person_id),
+        device_id=_identifier(sighting.device_id),
+        session_id=_identifier(sighting.session_id),
+        tallies=tuple(replace(one, name=_text(one.name, _LONGEST_TALLY)) for one in sighting.tallies),
+    )
+
+
+def _identifier(value: object) -> str | None:
+    return None if value is None else _text(value, _LONGEST_NAME)
+
+
+def _text(value: object, longest: int) -> str:
+    """Return *value* as text, without NUL and halves of characters."""
+    return str(value)[:longest].encode("utf-8", "replace").decode().replace("\x00", "?")

@@ -260,3 +260,30 @@ async def test_one_process_reads_for_a_reader_until_its_time_is_over(
     with pytest.raises(Conflict):
         await bookmarks.move(world.id, "syslog", {}, place(4))
     assert await bookmarks.get(world.id, "syslog") == place(3)
+
+
+STRANGE = {
+    "a key with NUL": {"key": "gw\x00"},
+    "a key with half a character": {"key": "gw\ud800"},
+    "a person with NUL": {"person_id": "p\x00"},
+    "a device with half a character": {"device_id": "d\udfff"},
+    "a session with NUL": {"session_id": "s\x00"},
+    "a fact with NUL": {"facts": {"n\x00de": "gw\x00"}},
+    "a fact with half a character": {"facts": {"n\ud800": "gw\ud800"}},
+    "a number beyond all": {"facts": {"count": float("inf")}},
+    "no number": {"facts": {"count": float("nan")}},
+    "an identifier that is none": {"session_id": ["s"] * 99},
+    "more than can be counted": {"tallies": (Tally(name="n\x00", amount=10**30, limit=1, period=DAY),)},
+}
+
+
+@pytest.mark.parametrize("strange", STRANGE.values(), ids=STRANGE)
+async def test_an_entry_that_no_database_takes_holds_up_no_alarm(
+    world: World, alarms: AlarmService, strange: dict[str, object]
+) -> None:
+    """A gateway writes the journal's entries: what PostgreSQL keeps in no column is an alarm like any other, and those after it come."""
+    first = seen(world, **strange)  # type: ignore[arg-type]  # the test's own values
+    told = [first, seen(world, key="after")]
+    found = await alarms.take(world.id, told, {}, place(2))
+    assert len(found) == 2
+    assert len(await open_ones(world)) == 2
