@@ -3,12 +3,18 @@
 While one gateway hands over to another both live; each has a berth, a lock that dies with its process.
 """
 
+import errno
 import fcntl
 import json
 import os
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
+
+_NO_FILE: Final = frozenset({errno.ELOOP, errno.EISDIR, errno.ENXIO})
 
 
 @contextmanager
@@ -19,8 +25,10 @@ def announced(directory: Path, program: str, port: int, *, watched: int | None =
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / f"{program}.json"
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps({"pid": os.getpid(), "port": port, "watched": watched}))
+    # a name that nobody knows before: two users write in this folder, and a link of the other's would be written through
+    draft = path.with_suffix(f".{secrets.token_hex(8)}")
+    with draft.open("x") as file:
+        file.write(json.dumps({"pid": os.getpid(), "port": port, "watched": watched}))
     draft.chmod(0o640)  # no secret; where the programs have users of their own, each may ask after the other
     draft.replace(path)
     try:
@@ -63,14 +71,17 @@ class Berth:
 
 @contextmanager
 def berth(directory: Path, program: str) -> Iterator[Berth]:
-    """Hold the lowest number, from 1, that no other living process of *program* in *directory* holds."""
+    """Hold the lowest number, from 1, that no other living process of *program* in *directory* holds.
+
+    Two users write in that folder: a number where something is that this one did not put there is left out.
+    """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     number = 0
     while True:
         number += 1
-        descriptor = os.open(
-            directory / f"{program}.{number}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600
-        )
+        descriptor = _own_file(directory / f"{program}.{number}.lock")
+        if descriptor is None:
+            continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -81,6 +92,30 @@ def berth(directory: Path, program: str) -> Iterator[Berth]:
         finally:
             os.close(descriptor)
         return
+
+
+def _own_file(path: Path) -> int | None:
+    """Open the file at *path*, made where it is missing; None for a link, no file, or what is another user's. Raises OSError."""
+    try:
+        descriptor = os.open(
+            path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600
+        )
+    except OSError as error:
+        if error.errno in _NO_FILE or (error.errno == errno.EACCES and _is_anothers(path)):
+            return None
+        raise
+    found = os.fstat(descriptor)
+    if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _is_anothers(path: Path) -> bool:
+    try:
+        return path.lstat().st_uid != os.geteuid()
+    except OSError:  # it is the folder that is closed
+        return False
 
 
 def pid_of(directory: Path, program: str) -> int | None:
