@@ -12,7 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import structlog
 from typing_extensions import override
@@ -30,6 +31,8 @@ BATCH: Final = 256
 GATHER_SECONDS: Final = 1.0
 EXPORT_SECONDS: Final = 5.0
 _TAKEN: Final = "SUCCESS"
+_MOST_ANSWER: Final = 64 << 10
+"""Bytes of a collector's answer; one has some tens."""
 LEAVE_SECONDS: Final = 2.0
 """How long the last spans may take when the process ends."""
 
@@ -149,7 +152,24 @@ def _exporter(settings: TracingSettings) -> "SpanExporter":
 
     # its own lines would repeat every batch for as long as a collector is away: told once below
     logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
-    session = requests.Session()
+
+    class Session(requests.Session):
+        """One whose answers are read to a bound: a collector must not fill the memory of a gateway."""
+
+        @override
+        def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+            response = super().send(request, **{**kwargs, "stream": True})
+            end, taken = monotonic() + EXPORT_SECONDS, bytearray()
+            with response:
+                # as it came, for what it unpacks to has no bound either
+                while piece := response.raw.read1(_MOST_ANSWER, decode_content=False):
+                    taken += piece
+                    if len(taken) > _MOST_ANSWER or monotonic() > end:
+                        raise requests.exceptions.ContentDecodingError("the collector's answer has no end")
+            response._content = bytes(taken)  # noqa: SLF001 - what requests itself fills when it reads
+            return response
+
+    session = Session()
     session.trust_env = False  # reached directly, whatever the environment says
     return OTLPSpanExporter(
         endpoint=f"{settings.endpoint.rstrip('/')}/v1/traces",

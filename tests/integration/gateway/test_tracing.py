@@ -1,10 +1,12 @@
 """What a gateway's spans tell a real collector of real log-ins and sessions, and that no collector holds anybody up."""
 
 import asyncio
+import socket
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -121,6 +123,37 @@ async def test_no_session_waits_for_a_collector_that_is_away(tmp_path: Path) -> 
         ended = await bastion.client.ssh("alice+scan01", "echo in", answers=bastion.answers())
         assert ended.stdout == b"in\n", ended.said
     assert tracing.dropped > 5
+
+
+@pytest.mark.parametrize("drop", [False, True], ids=["a flood", "drop by drop"])
+def test_an_answer_without_end_is_not_read(monkeypatch: pytest.MonkeyPatch, drop: bool) -> None:
+    """A collector that answers for ever fills no memory and holds up no later batch: what it was sent counts as dropped."""
+    monkeypatch.setattr(spans, "EXPORT_SECONDS", 0.5)
+    monkeypatch.setattr(spans, "GATHER_SECONDS", 0.0)
+    sent = 0
+
+    def answer(listening: socket.socket) -> None:
+        nonlocal sent
+        with suppress(OSError):
+            taken, _ = listening.accept()
+            with taken:
+                taken.recv(1 << 20)
+                taken.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n")
+                while sent < 100_000_000:
+                    sent += taken.send(b"x" if drop else bytes(1 << 16))
+                    if drop:
+                        time.sleep(0.02)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=answer, args=(listening,), daemon=True)
+        thread.start()
+        tracing = Tracing(settings(f"http://127.0.0.1:{listening.getsockname()[1]}"))
+        tracing.begin("login").end()
+        thread.join(10)
+        assert not thread.is_alive()
+        tracing.close()
+    assert tracing.dropped == 1
+    assert sent < 50_000_000
 
 
 class Stuck(SpanExporter):
