@@ -89,7 +89,7 @@ async def taken(
         )
     if at - now > CLOCKS:
         raise InvalidInput("at", "lies in the future: look at the clock of the machine that probes")
-    last = await _last(journal, hospital_id, vantage)
+    last = await _last(journal, hospital_id, vantage, now + CLOCKS)
     if last is not None and at <= last:
         raise InvalidInput("at", "is not later than the newest result of this vantage: probe again")
     found = [*content["answered"], *content["refused"]]
@@ -122,9 +122,12 @@ def told_at(entry: JournalEntry) -> datetime:
         return entry.event.at
 
 
-async def _last(journal: Journal, hospital_id: str, vantage: str) -> datetime | None:
-    """Return when the newest result of *vantage* was made, whoever told it."""
+async def _last(journal: Journal, hospital_id: str, vantage: str, until: datetime) -> datetime | None:
+    """Return when the newest result of *vantage* was made, whoever told it.
+
+    What is later than *until* counts for nothing: the gateway may write it too, and no result would be taken before that day.
+    """
     filters = JournalFilters(hospital_id=hospital_id, name=PROBED, newest_first=True)
     page = await journal.entries(filters, limit=_LOOKED_AT)
     made = [told_at(entry) for entry in page.entries if entry.event.details.get("vantage") == vantage]
-    return max(made, default=None)
+    return max((one for one in made if one <= until), default=None)

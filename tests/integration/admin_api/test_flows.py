@@ -15,6 +15,7 @@ from admin_api.alarms.watch import AlarmWatch
 from admin_api.probes import PROBED, ProbeKeys
 from ecluse.flows.register import Register
 from ecluse.flows.request import Place, Refused
+from recorder.audit.events import SecurityEvent
 from recorder.trace import instants
 from tests.support.api_house import House
 from tests.support.network import refusal
@@ -225,6 +226,20 @@ def test_a_result_written_into_the_journal_itself_ends_nothing(
     path.write_text(json.dumps(lyon.result(house.clock.now())))
     rssi.json("flows", "report", str(path))
     assert [over for over, _, told in raised(house) if "10.20.4.9" in told] == [True]
+
+
+def test_a_result_from_a_day_to_come_keeps_none_out(
+    house: House, desks: tuple[Desk, Desk, Desk], tmp_path: Path, lyon: Prober
+) -> None:
+    """An entry that the gateway dated ahead keeps no vantage from reporting until that day."""
+    *_, rssi = desks
+    at = house.clock.now() + timedelta(days=9000)
+    details = {"vantage": "imagix-lyon", "probed_at": at.isoformat()}
+    event = SecurityEvent(name=PROBED, hospital_id=house.world.id, at=at, actor="gateway", details=details)
+    house.run(house.context.journal.append(event))
+    path = tmp_path / "probe.json"
+    path.write_text(json.dumps(lyon.result(house.clock.now())))
+    assert rssi.json("flows", "report", str(path))["proved"] is True
 
 
 def test_a_report_that_is_none_is_refused_by_its_field(

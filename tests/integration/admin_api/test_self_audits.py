@@ -12,12 +12,13 @@ from admin_api.alarms.causes import Thresholds
 from admin_api.alarms.watch import AlarmWatch
 from admin_api.probes import ProbeKeys
 from admin_api.selfaudit.history import LONGEST, MADE, facts
-from admin_api.selfaudit.lateness import AuditLateness
+from admin_api.selfaudit.lateness import LATE, AuditLateness
 from admin_api.selfaudit.report import Outcome, Report
 from ecluse.diagnosis.symptom import Level
 from ecluse.selfaudit import tls
 from ecluse.selfaudit.conduct import PARTS
 from policy import i18n
+from recorder.audit.events import SecurityEvent
 from recorder.seal.signing import generate_key
 from tests.support.api_house import House
 from tests.support.console import look_at, session_of, signed_in
@@ -162,6 +163,23 @@ def test_a_machine_that_audits_itself_no_more_is_an_alarm_once(house: House) -> 
     assert [over for _, over, told in alarms(house, "self_audit_late") if told == sentence] == [False]
     keep(house, report(house, node="gw-9"))
     assert [over for _, over, told in alarms(house, "self_audit_late") if told == sentence] == [True]
+
+
+def test_a_warning_from_a_day_to_come_silences_none(house: House) -> None:
+    """The gateway writes into the journal too, and dates what it writes: a machine is late all the same."""
+    keep(house, report(house, node="gw-8"))
+    event = SecurityEvent(
+        name=LATE,
+        hospital_id=house.world.id,
+        at=house.clock.now() + timedelta(days=9000),
+        actor="gateway",
+        details={"node": "gw-8"},
+    )
+    house.run(house.context.journal.append(event))
+    lateness = AuditLateness(house.context, house.world.id, "node1", timedelta(days=3))
+    house.clock.advance(timedelta(days=4))
+    assert "gw-8" in house.run(lateness.look())
+    assert "gw-8" not in house.run(lateness.look())
 
 
 @pytest.mark.parametrize("forgery", ["strange", "old", "elsewhere", "changed", "none"])
