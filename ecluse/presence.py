@@ -14,12 +14,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+import structlog
+
+log = structlog.get_logger()
+
 _NO_FILE: Final = frozenset({errno.ELOOP, errno.EISDIR, errno.ENXIO})
 
 
 @contextmanager
 def announced(directory: Path, program: str, port: int, *, watched: int | None = None) -> Iterator[None]:
     """Keep ``<program>.json`` (pid, port, watched) in *directory* while the block runs; whole or not at all.
+
+    Not at all where something of another user's is in its place: the log says so.
 
     *watched* is the port of its health and metrics, None where it has none.
     """
@@ -30,7 +36,11 @@ def announced(directory: Path, program: str, port: int, *, watched: int | None =
     with draft.open("x") as file:
         file.write(json.dumps({"pid": os.getpid(), "port": port, "watched": watched}))
     draft.chmod(0o640)  # no secret; where the programs have users of their own, each may ask after the other
-    draft.replace(path)
+    try:
+        draft.replace(path)
+    except OSError as error:  # the other program's user put something there: that keeps nobody from serving
+        draft.unlink()
+        log.warning("presence.not_announced", place=str(path), error=error.strerror)
     try:
         yield
     finally:

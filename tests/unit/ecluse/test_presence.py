@@ -78,3 +78,11 @@ def test_a_closed_run_directory_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"), berth(tmp_path / "file", "console"):
         raise AssertionError
+
+
+def test_something_in_an_announcement_s_place_keeps_nobody_from_serving(tmp_path: Path) -> None:
+    """A process that cannot say its port serves all the same; nothing of its try stays."""
+    (tmp_path / "gateway.json").mkdir()
+    with announced(tmp_path, "gateway", 4022):
+        assert port_of(tmp_path, "gateway") is None
+    assert [path.name for path in tmp_path.iterdir()] == ["gateway.json"]
