@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ GENESIS = "0" * 64
 """What stands for the digest before a chain's first entry."""
 
 _DOMAIN = b"ecluse journal v1 entry\x00"
+_STRANGE = re.compile(rb"\\u[dD]|NaN|Infinity|\d[eE]")
+"""In what may hold a value that canonical JSON has not: `JournalEntry.content` would raise for whoever reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +72,12 @@ def parse(content: bytes) -> JournalEntry:
     """The entry whose content this is.
 
     Raises:
-        JournalBroken: It is none.
+        JournalBroken: It is none, or holds what no entry can be made of: half a character, no number.
     """
     try:
         found = parse_object(content, "journal entry")
+        if _STRANGE.search(content):
+            canonical(found)
         if found.get("version") != VERSION or not isinstance(found.get("event"), dict):
             raise JournalBroken("this is no journal entry of a version that this program reads")
         event = SecurityEvent.from_dict(found["event"])

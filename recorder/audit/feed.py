@@ -170,7 +170,8 @@ def _fed(writer: str, here: Position, content: bytes, before: Position) -> Fed:
         entry = parse(content)
     except JournalBroken:
         return Fed(writer, here, None, "content")
-    if not hmac.compare_digest(digest(content), here.digest):
+    # as bytes: text beyond ASCII, which who writes rows may write, is not compared but raises
+    if not hmac.compare_digest(digest(content).encode(), here.digest.encode()):
         return Fed(writer, here, entry, "digest")
     if here.seq != before.seq + 1:
         return Fed(writer, here, entry, "missing")

@@ -72,8 +72,22 @@ def _name(one: Journal) -> str:
             {4: "digest", 5: "previous"},
         ),
         ("UPDATE journal_entries SET content = '{}' WHERE writer = :writer AND seq = 4", {4: "content"}),
+        (
+            "UPDATE journal_entries SET digest = 'é' WHERE writer = :writer AND seq = 4",
+            {4: "digest", 5: "previous"},
+        ),
+        *(
+            (
+                (
+                    f'UPDATE journal_entries SET content = replace(content, \'"details":{{}}\', \'"details":{{"a"\\:{value}}}\') '  # noqa: S608 - constants
+                    "WHERE writer = :writer AND seq = 4"
+                ),
+                {4: "content"},
+            )
+            for value in ('"\\ud800"', "1e999", "NaN")
+        ),
     ],
-    ids=["deleted", "resealed", "emptied"],
+    ids=["deleted", "resealed", "emptied", "beyond ASCII", "half a character", "beyond all", "no number"],
 )
 async def test_who_touches_an_entry_before_it_is_read_is_seen(
     database: Database, attack: str, faults: dict[int, str]
