@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from admin_api.alarms.causes import MIB, OTHER
+from admin_api.sayings import said
 from admin_api.wording import knows, say, templates
 from policy.domain.people import Language
 
@@ -33,13 +34,14 @@ def words(kind: str, facts: Mapping[str, object], language: Language) -> AlarmWo
 def _said(key: str, facts: Mapping[str, object], language: Language) -> str:
     template = templates(key, language)[key]
     wanted = {name for _, name, _, _ in string.Formatter().parse(template) if name}
-    return say(key, language, **{name: _fact(name, facts) for name in wanted})
+    return say(key, language, **{name: _fact(name, facts, language) for name in wanted})
 
 
-def _fact(name: str, facts: Mapping[str, object]) -> object:
-    """Return the fact of that name; why something failed is said under several."""
+def _fact(name: str, facts: Mapping[str, object], language: Language) -> object:
+    """Return the fact of that name; why something failed is said under several, in English."""
     told = str(facts.get(name))
     if name == _BYTES and told.isdecimal():  # a mail keeps its facts as texts
         return f"{int(told) / MIB:.0f}"
     names = _WHY if name == "detail" else (name,)
-    return next((facts[one] for one in names if facts.get(one) not in (None, "")), _UNTOLD)
+    found = next((facts[one] for one in names if facts.get(one) not in (None, "")), _UNTOLD)
+    return said(found, language) if name == "detail" and isinstance(found, str) else found

@@ -86,6 +86,10 @@ def _numbered(texts: set[str], like: str) -> set[str]:
         ),
         ("the account maint is suspended", "le compte maint est suspendu"),
         ("bob is suspended", "bob est suspendu(e)"),
+        (
+            "record 3 is not the one that was written: its digest differs",
+            "l’enregistrement 3 n’est pas celui qui a été écrit",
+        ),
     ],
 )
 def test_values_keep_their_place(english: str, french: str) -> None:
