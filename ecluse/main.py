@@ -57,6 +57,9 @@ class Root(Noun):
             _show(ctx, spoken(wrong, _desk(ctx).language))
         except UsageError as misused:
             raise _translated(misused, language_of_screen(ctx)) from misused
+        except typer.Abort:  # she gave up at a question: Typer says so
+            frame(language_of_screen(ctx))
+            raise
         finally:
             if isinstance(ctx.obj, Desk):
                 ctx.obj.close()

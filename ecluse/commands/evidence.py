@@ -14,7 +14,7 @@ from ecluse.client import Json
 from ecluse.desk import AsJson, Desk
 from ecluse.errors import FileUnusable, RecordingUnusable
 from ecluse.pieces import watched
-from ecluse.tables import whole
+from ecluse.tables import Column, whole
 
 _PATIENCE = 900.0
 """Seconds: traces may have to be fetched from far away before the first byte comes."""
@@ -93,7 +93,7 @@ def keys(context: typer.Context, as_json: AsJson = False) -> None:
     desk = Desk.of(context, as_json)
     found = desk.client.get("/v1/evidence/keys")["items"]
     rows = [(desk.word("signs", one["signs"]), _grouped(one["fingerprint"])) for one in found]
-    desk.show_table(whole("field.signs", "field.fingerprint"), rows, found)
+    desk.show_table((*whole("field.signs"), Column("field.fingerprint")), rows, found)
 
 
 def _grouped(digits: str) -> str:
