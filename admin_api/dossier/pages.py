@@ -16,7 +16,7 @@ from markupsafe import Markup
 from admin_api.console.staff import moments
 from admin_api.console.staff.chronicle import Reader, Told, tell, worded
 from admin_api.console.staff.listing import Registry
-from admin_api.console.staff.view import harmless, size
+from admin_api.console.staff.view import harmless, size_here
 from admin_api.deps import Context
 from admin_api.dossier.account import Account
 from admin_api.dossier.scope import Scope
@@ -118,7 +118,7 @@ def _templates() -> Environment:
         auto_reload=False,
     )
     made.filters["harmless"] = harmless
-    made.filters["size"] = size
+    made.filters["size"] = size_here
     made.filters["groups"] = in_groups
     made.filters["clock"] = lambda microseconds: moments.lasting(timedelta(microseconds=microseconds))
     made.filters["lasting"] = moments.lasting

@@ -33,7 +33,7 @@ _PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
     "level": ("level",),
     "reason": ("ended", "login"),
     "roles": ("role",),
-    "state": ("window", "intervention"),
+    "state": ("window", "intervention", "alarms.is"),
 }
 """Under which prefixes of the catalogues the values of a detail have their words."""
 

@@ -15,9 +15,11 @@ from admin_api.console.staff.screens import AUDITORS, READERS, REPLAYERS, STOPPE
 from admin_api.console.staff.sessions import Row, of_catalog, of_policy
 from admin_api.console.staff.view import go, page
 from admin_api.sayings import said
+from admin_api.v1.erasures import recorded_of
 from admin_api.v1.traces import verify_trace
 from admin_api.verdict import rules, texts
 from policy.domain.access import RevocationScope
+from policy.domain.holds import Hold, holding
 from policy.domain.ids import SessionId
 from policy.domain.sessions import LiveSession
 from policy.errors import NotFound
@@ -79,6 +81,7 @@ async def show(caller: StaffCaller) -> Response:
         verified=await _verified(caller, known.row.id),
         may_verify=not AUDITORS.isdisjoint(caller.roles),
         reading=reading,
+        holds=await _holds(caller, known),
         purged_at=(await caller.context.keeper.shelf.purged_at([known.row.id])).get(known.row.id),
         may_read=not REPLAYERS.isdisjoint(caller.roles),
         may_stop=not STOPPERS.isdisjoint(caller.roles),
@@ -159,6 +162,14 @@ async def _verified(caller: StaffCaller, session_id: str) -> Verified | None:
         intact=event.details.get("intact") is True,
         why=None if why is None else said(str(why), caller.language),
     )
+
+
+async def _holds(caller: StaffCaller, known: Known) -> tuple[Hold, ...]:
+    if known.recorded is None or AUDITORS.isdisjoint(caller.roles):
+        return ()
+    found = await caller.context.services.holds.list(caller.actor, caller.hospital_id)
+    one = await recorded_of(caller.context, caller.principal, known.row.id)
+    return holding(found, one, caller.context.clock.now())
 
 
 async def _entries(caller: StaffCaller, names: Registry, session_id: str) -> list[Told]:

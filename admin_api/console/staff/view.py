@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -29,6 +30,7 @@ PLAYER_POLICY: Final = POLICY.replace("script-src 'self'", "script-src 'self' 'w
 """Of a screen with the player, whose terminal is WebAssembly."""
 _OTHER: Final = {Language.FRENCH: Language.ENGLISH, Language.ENGLISH: Language.FRENCH}
 _LONGEST: Final = 300
+_POWERS: Final = ("", "Ki", "Mi", "Gi", "Ti")
 _MENU: list[Entry] = []
 
 
@@ -49,7 +51,7 @@ def _templates() -> Environment:
     )
     made.filters["harmless"] = harmless
     made.filters["lasting"] = moments.lasting
-    made.filters["size"] = size
+    made.filters["size"] = size_here
     made.filters["clock"] = lambda seconds: moments.lasting(timedelta(seconds=seconds))
     made.globals["asset"] = assets.url
     return made
@@ -61,15 +63,23 @@ def harmless(text: object, longest: int = _LONGEST) -> str:
     return neutralise(told if len(told) <= longest else f"{told[:longest]}…")
 
 
-def size(number: int | None) -> str:
-    """Return a number of bytes in the largest unit that leaves one digit before the point."""
+def size(number: int | None, language: str = Language.FRENCH) -> str:
+    """Return a number of bytes in the largest unit that leaves one digit before the point, as *language* writes it."""
     if number is None:
         return ""
-    value, units = float(number), iter(("o", "Kio", "Mio", "Gio", "Tio"))
-    unit = next(units)
-    while value >= 1024:
-        value, unit = value / 1024, next(units)
-    return f"{value:.0f} {unit}" if unit == "o" or value >= 100 else f"{value:.1f} {unit}"
+    value, power = float(number), 0
+    while value >= 1024 and power < len(_POWERS) - 1:
+        value, power = value / 1024, power + 1
+    digits = f"{value:.0f}" if power == 0 or value >= 100 else f"{value:.1f}"
+    if language == Language.FRENCH:
+        return f"{digits.replace('.', ',')} {_POWERS[power]}o"
+    return f"{digits} {_POWERS[power]}B"
+
+
+@pass_context
+def size_here(context: Context, number: int | None) -> str:
+    """Return a number of bytes as the page's language writes it: the templates' ``size``."""
+    return size(number, context["language"])
 
 
 async def page(

@@ -87,6 +87,9 @@ def test_a_hold_is_placed_and_lifted(old_house: House) -> None:
         assert "&lt;script&gt;" in listed
         assert "<script>alert" not in listed
         assert "stays: hold" in client.get("/console/retention").text
+        held = client.get(f"/console/sessions/{first}").text
+        assert "neither purge nor erasure" in held
+        assert "<script>alert" not in held
         hold = listed.partition("/console/retention/holds/")[2]
         hold = listed.split("/lift")[0].rpartition("/")[2]
     with signed_in(old_house, "dsi") as client:

@@ -104,8 +104,9 @@ def test_instants_tell_their_whole_and_how_long_ago() -> None:
 
 @pytest.mark.parametrize(
     ("number", "told"),
-    [(None, ""), (0, "0 o"), (1023, "1023 o"), (1024, "1.0 Kio"), (5 * 1024**3, "5.0 Gio")],
+    [(None, ""), (0, "0 o"), (1023, "1023 o"), (1024, "1,0 Kio"), (5 * 1024**3, "5,0 Gio")],
 )
 def test_sizes_are_short(number: int | None, told: str) -> None:
     """A number of bytes is told in the unit that keeps it short."""
     assert size(number) == told
+    assert size(number, "en") == told.replace(",", ".").replace("o", "B")
