@@ -264,7 +264,7 @@ def check_wrap(
     content = parse_object(data, "wrap")
     try:
         signature = base64.b64decode(str(content.pop("signature", "")), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # text beyond ASCII too
         raise TraceFormatError("a wrap's signature is not base64") from error
     by_console = {key.key_id: key for key in consoles}.get(str(content.get("signer")))
     try:

@@ -8,6 +8,8 @@ import pytest
 from recorder.errors import SignatureInvalid, TraceFormatError
 from recorder.seal.documents import opened, signed
 from recorder.seal.signing import SigningKey, generate_key
+from recorder.seal.wrapping import check_wrap
+from tests.support.traces import header
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +69,12 @@ def test_another_purpose_another_key_and_no_signature_are_refused(
     for none in (b"", b"[]", b"3", b"\xff"):
         with pytest.raises(TraceFormatError):
             opened(none, "probe", [one.public])
+
+
+@pytest.mark.parametrize("signature", ["no base 64", "signé", "\ud800"])
+def test_a_wrap_whose_signature_is_no_base64_is_none(
+    keys: tuple[SigningKey, SigningKey], signature: str
+) -> None:
+    """Whatever text stands there, what lies beside a trace is refused by name; nobody who verifies it stumbles."""
+    with pytest.raises(TraceFormatError, match="not base64"):
+        check_wrap(json.dumps({"signature": signature}).encode(), header(), keys[0].public)
