@@ -20,7 +20,9 @@ Word = Callable[[str, object], str | None]
 """Gives the word for a value of the API under a prefix (``fact``, ``ended``); the value itself where there is none."""
 _PLAIN = ("reason", "state", "purpose")
 """Details that need no name, and come first: the line may be cut."""
-_WORDS = {"reason": "ended", "state": "window", "purpose": "purpose"}
+_WORDS = {"reason": ("ended",), "state": ("window", "alarm"), "purpose": ("purpose",)}
+_VALUES = {"form": "form"}
+"""Under which prefix a named detail's value has its word; yes and no have theirs under ``answer``."""
 _RULE = re.compile(r"([A-Z]+[0-9]+):finding\.\S+")
 
 
@@ -62,7 +64,9 @@ def gist(entry: Json, word: Word) -> str:
     """Return the details in one line, in the reader's words; of a change, what became different."""
     told = ((key, value) for key, value in _told(entry) if value)
     return ", ".join(
-        str(word(_WORDS[key], value)) if key in _PLAIN else f"{word('fact', key)} {value}"
+        next((said for prefix in _WORDS[key] if (said := str(word(prefix, value))) != value), value)
+        if key in _PLAIN
+        else f"{word('fact', key)} {word(_VALUES.get(key, 'answer'), value)}"
         for key, value in told
     )
 

@@ -15,8 +15,11 @@ def _entry(**fields: Any) -> dict[str, Any]:
     return {**blank, "writer": "node1", "seq": 3, "digest": "ab" * 32, "details": {}, **fields}
 
 
+_VALUES = {"form.live": "in the moment", "answer.True": "yes", "alarm.acknowledged": "taken on"}
+
+
 def _say(prefix: str, value: object) -> str:
-    return {"ended.idle": "inactivity", "fact.by": "by", "window.approved": "approved"}.get(
+    return {"ended.idle": "inactivity", "fact.by": "by", "window.approved": "approved", **_VALUES}.get(
         f"{prefix}.{value}", str(value)
     )
 
@@ -52,6 +55,12 @@ def test_one_person_s_act_on_another_names_both() -> None:
     """Who suspended whom: the actor, then the person."""
     entry = _entry(actor="rssi", person="alice", details={"after": {"reason": "Départ"}, "before": {}})
     assert (doer(entry), object_of(entry), gist(entry, _say)) == ("rssi", "alice", "Départ")
+
+
+def test_how_a_recording_was_read_and_what_an_alarm_became_have_words_too() -> None:
+    """A value that only programs know is not left in a sentence for people where there is a word for it."""
+    assert gist(_entry(details={"form": "live", "intact": True}), _say) == "form in the moment, intact yes"
+    assert gist(_entry(details={"state": "acknowledged"}), _say) == "taken on"
 
 
 def test_rules_are_called_by_the_name_people_know() -> None:
