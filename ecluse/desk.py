@@ -121,9 +121,45 @@ class Desk:
         """
         return plainer(self.say(key, **arguments), locale.getencoding())
 
+    @property
+    def colon(self) -> str:
+        """The colon between a name and what is said of it, as the desk's language spaces it."""
+        return " : " if self.language == "fr" else ": "
+
+    def ask(
+        self,
+        key: str,
+        *,
+        hidden: bool = False,
+        again: str | None = None,
+        default: str | None = None,
+        **arguments: object,
+    ) -> str:
+        """Ask on standard error what the sentence under *key* asks for; *again* is that for typing it once more.
+
+        Where the two differ it is asked anew. Raises typer.Abort where she gives up.
+        """
+        while True:
+            typed = self._typed(self.question(key, **arguments), hidden, default)
+            if again is None or self._typed(self.question(again), hidden, default) == typed:
+                return typed
+            self.note("question.differ")
+
+    def _typed(self, question: str, hidden: bool, default: str | None) -> str:
+        return str(
+            typer.prompt(
+                question,
+                default=default,
+                show_default=False,
+                hide_input=hidden,
+                prompt_suffix=self.colon,
+                err=True,
+            )
+        )
+
     def fresh_code(self) -> str:
         """Ask for a code of one's own, for what must not be done by whoever finds this terminal open."""
-        return "".join(str(typer.prompt(self.question("login.code"), err=True)).split())
+        return "".join(self.ask("login.code").split())
 
     def tell(self, key: str, **arguments: object) -> None:
         """Write one sentence for people; scripts that asked for JSON don't get it."""
@@ -205,7 +241,7 @@ class Desk:
         screen.print(Text(clean(document.get("detail") or self.say(error.key, **error.arguments))))
         for item in _mappings(document.get("errors")):
             place = planning.option(str(item.get("field")), self.options)
-            screen.print(Text(f"  {clean(place)}: {clean(item.get('message'))}"))
+            screen.print(Text(f"  {clean(place)}{self.colon}{clean(item.get('message'))}"))
         if self.options and str(document.get("type")).endswith(":ambiguous-local-time"):
             screen.print(Text("→ " + self._which(document)))
             return

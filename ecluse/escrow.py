@@ -4,8 +4,6 @@ import sys
 from pathlib import Path
 from typing import Final
 
-import typer
-
 from ecluse.desk import Desk
 from ecluse.errors import FileUnusable, RecordingUnusable
 from recorder.errors import ReaderKeyRefused
@@ -41,8 +39,7 @@ def _passphrase(desk: Desk, path: Path) -> str:
         except (OSError, UnicodeDecodeError) as broken:
             raise FileUnusable("file.unreadable", path=named) from broken
         return lines[0] if lines else ""
-    question = desk.question("readers.passphrase_of", path=str(path))
     if sys.stdin.isatty():
-        return str(typer.prompt(question, hide_input=True, err=True))
+        return desk.ask("readers.passphrase_of", hidden=True, path=str(path))
     # what is piped in is taken, though there be a terminal that could be asked
     return sys.stdin.readline().rstrip("\r\n")

@@ -70,12 +70,13 @@ def _cell(column: Column, text: str) -> Text:
     return Text(text, no_wrap=True, overflow="ellipsis") if column.cut else Text(text)
 
 
-def data_size(count: int | None) -> str | None:
-    """Return *count* bytes in the largest unit that leaves a digit before the point; None for none."""
+def data_size(count: int | None, language: str) -> str | None:
+    """Return *count* bytes in the largest unit that leaves a digit before the point, as *language* writes it; None for none."""
     if count is None:
         return None
     size, units = float(count), iter(("kB", "MB", "GB", "TB"))
     unit = "B"
     while size >= _STEP and (larger := next(units, None)) is not None:
         size, unit = size / _STEP, larger
-    return f"{size:.0f} {unit}" if unit == "B" or size >= _TENTHS_BELOW else f"{size:.1f} {unit}"
+    shown = f"{size:.0f} {unit}" if unit == "B" or size >= _TENTHS_BELOW else f"{size:.1f} {unit}"
+    return shown.replace(".", ",").replace("B", "o") if language == "fr" else shown

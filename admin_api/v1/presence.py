@@ -185,7 +185,9 @@ def _answer(
     def told(key: str, **arguments: object) -> str:
         return say_in(hospital.timezone, f"presence.{key}", language, **arguments)
 
-    when = told("at", at=since) if until is None else told("period", since=since, until=until)
+    begin = told("at", at=since)
+    same = until is None or told("at", at=until) == begin  # of the minute that was asked for
+    when = begin if same else told("period", since=since, until=until)
     about = {
         "on": {"device": names.get("device")},
         "person": {"person": names.get("person")},
@@ -214,7 +216,8 @@ def _sentence(stay: Stay, told: Callable[..., str]) -> str:
     if closing is not None and closing.interrupted:
         return told("interrupted", **facts, end=closing.closed_at)
     if stay.ended is not None:
-        return told("ended", **facts, end=stay.ended)
+        brief = told("at", at=stay.ended) == told("at", at=header.started_at)
+        return told("moment" if brief else "ended", **facts, end=stay.ended)
     if stay.state is SessionState.LIVE:
         return told("live", **facts)
     return told("lost", **facts, window_end=parse(header.window["end"]))

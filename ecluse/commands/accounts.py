@@ -141,5 +141,5 @@ def _secret(desk: Desk, password_file: Path | None, key_file: Path | None, certi
     if password_file is not None:
         password = first_line(password_file)
     else:
-        password = Secret(str(typer.prompt(desk.question("accounts.password"), hide_input=True, err=True)))
+        password = Secret(desk.ask("accounts.password", hidden=True))
     return {"method": "password", "secret": password.reveal()}

@@ -124,7 +124,7 @@ def _about(item: Json) -> str | None:
 def _answer(desk: Desk, answer: Json | None) -> str | None:
     if answer is None:
         return None
-    said = f": {answer['note']}" if answer["note"] else ""
+    said = f"{desk.colon}{answer['note']}" if answer["note"] else ""
     return f"{answer['by']}, {desk.moment(answer['at'])}{said}"
 
 

@@ -60,9 +60,7 @@ def new_key(
     from recorder.seal.wrapping import generate_reader_key
 
     desk = Desk.of(context, as_json)
-    typed = str(
-        typer.prompt(desk.question("backup.passphrase"), hide_input=True, confirmation_prompt=True, err=True)
-    )
+    typed = desk.ask("backup.passphrase", hidden=True, again="readers.again")
     if len(typed) < SHORTEST_PASSPHRASE:
         raise BackupError("backup.short_passphrase", least=SHORTEST_PASSPHRASE)
     made = generate_reader_key(path, typed)

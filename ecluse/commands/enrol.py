@@ -67,14 +67,7 @@ def _choose(
     if password_file is not None:
         password = first_line(password_file)
     else:
-        password = Secret(
-            typer.prompt(
-                desk.question("enrol.password"),
-                hide_input=True,
-                confirmation_prompt=desk.question("enrol.password_again"),
-                err=True,
-            )
-        )
+        password = Secret(desk.ask("enrol.password", hidden=True, again="enrol.password_again"))
     return client.post(
         "/v1/enrolment/password",
         {"invitation": token.reveal(), "password": password.reveal(), "spoken_code": spoken_code},
@@ -92,8 +85,8 @@ def _engage(desk: Desk, client: ApiClient, token: Secret, *, accept: bool) -> No
             for paragraph in text["paragraphs"]:
                 typer.echo(f"\n{neutralise(paragraph, _LONGEST_PARAGRAPH)}", err=True)
         # typed, not clicked away: an empty line is no agreement
-        typed = typer.prompt(desk.question("enrol.accept"), default="", show_default=False, err=True)
-        accept = str(typed).strip().lower() == desk.say("yes")
+        typed = desk.ask("enrol.accept", default="")
+        accept = typed.strip().lower() == desk.say("yes")
     if not accept:
         desk.note("enrol.not_accepted")
         return
@@ -103,7 +96,7 @@ def _engage(desk: Desk, client: ApiClient, token: Secret, *, accept: bool) -> No
 
 def _confirm(desk: Desk, client: ApiClient, token: Secret) -> Json:
     # authenticators show the digits in groups
-    code = "".join(str(typer.prompt(desk.question("enrol.code"), err=True)).split())
+    code = "".join(desk.ask("enrol.code").split())
     return client.post("/v1/enrolment/confirm", {"invitation": token.reveal(), "code": code})
 
 
@@ -121,7 +114,7 @@ def _insist(desk: Desk, ask: Callable[[], Json]) -> Json:
 def _invitation(desk: Desk, path: Path | None) -> Secret:
     if path is not None:
         return first_line(path)
-    return Secret(str(typer.prompt(desk.question("enrol.invitation"), hide_input=True, err=True)).strip())
+    return Secret(desk.ask("enrol.invitation", hidden=True).strip())
 
 
 def first_line(path: Path) -> Secret:

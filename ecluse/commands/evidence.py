@@ -61,11 +61,11 @@ def make(
         "to": desk.instant(to, "--to"),
     }
     if reason is None:
-        reason = str(typer.prompt(desk.question("traces.reason"), err=True))
+        reason = desk.ask("traces.reason")
     plan = desk.client.get("/v1/evidence/plan", **asked)
     target = output if output is not None else Path(_named(plan))
     if target.exists():
-        raise FileUnusable("file.exists", path=str(target))
+        raise FileUnusable("file.exists_output", path=str(target))
     digest = _download(desk, {**asked, "reason": reason}, target, plan["size"])
     held = [one["id"] for one in plan["sessions"] if not one["held"]]
     document: Json = {
@@ -133,6 +133,6 @@ def _new_file(path: Path) -> Iterator[BinaryIO]:
                 path.unlink(missing_ok=True)
                 raise
     except FileExistsError as exists:
-        raise FileUnusable("file.exists", path=str(path)) from exists
+        raise FileUnusable("file.exists_output", path=str(path)) from exists
     except OSError as broken:
         raise FileUnusable("file.unwritable", path=str(path)) from broken

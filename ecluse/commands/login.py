@@ -30,11 +30,11 @@ def login(
     """Log in with password and code; the token stays on this machine until it is over."""
     desk = Desk.of(context, as_json)
     place = profile.load(desk.environment, url=url, ca=ca)
-    password = Secret(typer.prompt(desk.question("login.password"), hide_input=True, err=True))
-    code = typer.prompt(desk.question("login.code"), hide_input=False, err=True)
+    password = Secret(desk.ask("login.password", hidden=True))
+    code = desk.fresh_code()
     anonymous = profile.Profile(url=place.url, ca=place.ca, token=None)
     answer = desk.client_for(anonymous).post(
-        "/v1/login", {"login": name, "password": password.reveal(), "code": "".join(str(code).split())}
+        "/v1/login", {"login": name, "password": password.reveal(), "code": code}
     )
     kept = profile.save(
         desk.environment, profile.Profile(url=place.url, ca=place.ca, token=Secret(str(answer["token"])))

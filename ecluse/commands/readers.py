@@ -69,7 +69,7 @@ def new(
     if passphrase:
         secret = _new_passphrase(desk)
     elif token is not None:
-        secret = str(typer.prompt(desk.question("readers.pin"), hide_input=True, err=True))
+        secret = desk.ask("readers.pin", hidden=True)
     place = TokenPlace(str(token), label, name) if token is not None else None
     try:
         made = make_reader(directory, name, secret, place, public_key)
@@ -169,7 +169,7 @@ def unlock(
     if found is None:
         raise typer.BadParameter("write a number of minutes or hours: 30m, 2h", param_hint="--for")
     minutes = int(found[1]) * (60 if found[2] == "h" else 1)
-    secret = typer.prompt(desk.question("readers.secret", name=key), hide_input=True, err=True)
+    secret = desk.ask("readers.secret", hidden=True, name=key)
     body = {"secret": secret, "code": desk.fresh_code(), "minutes": minutes}
     done = desk.client.post(f"/v1/readers/{key}/unlock", body)
     desk.done(done, "readers.unlocked", name=key, until=desk.moment(done["until"]))
@@ -233,7 +233,7 @@ def rewrap(
 ) -> None:
     """Open all old traces to the keys of today. May be stopped; begun again, it passes over what is done."""
     desk = Desk.of(context, as_json)
-    why = reason if reason is not None else str(typer.prompt(desk.question("readers.reason"), err=True))
+    why = reason if reason is not None else desk.ask("readers.reason")
     body = {"code": desk.fresh_code(), "reason": why, "remove_retired": remove_retired}
     tally: Json | None = None
     with meter(desk) as show, desk.client.lines("/v1/readers/rewrap", body) as lines:
@@ -258,14 +258,7 @@ def _login(desk: Desk, person_id: str | None) -> str | None:
 def _new_passphrase(desk: Desk) -> str:
     from ecluse.readers import SHORTEST_PASSPHRASE
 
-    secret = str(
-        typer.prompt(
-            desk.question("readers.new_passphrase", least=SHORTEST_PASSPHRASE),
-            hide_input=True,
-            confirmation_prompt=desk.question("readers.again"),
-            err=True,
-        )
-    )
+    secret = desk.ask("readers.new_passphrase", hidden=True, again="readers.again", least=SHORTEST_PASSPHRASE)
     if len(secret) < SHORTEST_PASSPHRASE:
         raise EcluseError("readers.short_passphrase", least=SHORTEST_PASSPHRASE)
     return secret

@@ -101,7 +101,9 @@ def plan(
     found = desk.client.get("/v1/retention/plan", days=days)
     if found["doubt"] is not None:
         desk.tell(f"retention.doubt.{found['doubt']}")
-    desk.tell("retention.planned", count=found["count"], size=data_size(found["size"]), days=days)
+    desk.tell(
+        "retention.planned", count=found["count"], size=data_size(found["size"], desk.language), days=days
+    )
     journal = found["journal"]
     if journal["count"]:
         desk.tell("retention.journal_planned", count=journal["count"], before=desk.moment(journal["before"]))
@@ -113,7 +115,7 @@ def plan(
             desk.moment(item["closed_at"]),
             item["person_login"],
             item["device_name"],
-            data_size(item["size"]),
+            data_size(item["size"], desk.language),
             desk.moment(item["due_at"]),
             _stays(desk, item),
         )

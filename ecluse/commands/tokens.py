@@ -39,7 +39,7 @@ def list_(
             [desk.say(f"role.{role}") for role in item["roles"]],
             desk.moment(item["issued"]),
             desk.moment(item["expires"]),
-            item["label"],
+            desk.word("token_label", item["label"]),
             item["in_force"],
         )
         for item in found

@@ -75,7 +75,7 @@ def list_(
             item["device_name"],
             item["account_name"],
             item["purpose"],
-            data_size(item["size"]),
+            data_size(item["size"], desk.language),
             desk.word("ended", item["end_reason"]),
         )
         for item in found
@@ -115,7 +115,7 @@ def show(
         ("field.kind", desk.word("kind", found["kind"])),
         ("field.purpose", found["purpose"]),
         ("field.window", found["window_id"][:8]),
-        ("field.size", data_size(found["size"])),
+        ("field.size", data_size(found["size"], desk.language)),
         ("field.records", found["records"]),
         ("field.manifest", found["manifest_sha256"]),
     ]
@@ -323,7 +323,7 @@ def _viewing(desk: Desk, trace: str) -> Viewing:
 
 
 def _reason(desk: Desk, reason: str | None) -> str:
-    return reason if reason is not None else str(typer.prompt(desk.question("traces.reason"), err=True))
+    return reason if reason is not None else desk.ask("traces.reason")
 
 
 @contextmanager

@@ -1025,7 +1025,10 @@ def show(report: Report) -> None:
         )
     for mark, entries in (("✗", report.findings), ("?", report.remarks)):
         for one in entries[:50]:
-            print(f"  {mark} {one['place']} {one['name']}: {one['detail']} [{one['what']}]")
+            about = " ".join(
+                dict.fromkeys((one["place"], one["name"]))
+            )  # keys are named after their own place
+            print(f"  {mark} {about}: {one['detail']} [{one['what']}]")
     if report.newest is not None:
         print(
             f"Newest checkpoint: {report.newest[0]}, of {report.newest[1]}. Compare it with what you know elsewhere."

@@ -145,9 +145,9 @@ EVENING = ("--start", "2026-11-24 20:00", "--end", "22:00")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((*EVENING, "--channel", "telnet"), "--channel:"),
-        ((*EVENING, "--channel", "shell", "--rrule", "FREQ=SOMETIMES"), "--rrule:"),
-        ((*EVENING, "--channel", "shell", "--idle", "2"), "--idle:"),
+        ((*EVENING, "--channel", "telnet"), "--channel{colon}"),
+        ((*EVENING, "--channel", "shell", "--rrule", "FREQ=SOMETIMES"), "--rrule{colon}"),
+        ((*EVENING, "--channel", "shell", "--idle", "2"), "--idle{colon}"),
         (("--start", "2027-10-31 02:30", "--end", "05:00", "--channel", "shell"), "--start-fold first"),
         (("--start", "2027-10-31 01:30", "--end", "02:30", "--channel", "shell"), "--end-fold second"),
         (("--start", "2027-03-28 02:30", "--end", "05:00", "--channel", "shell"), "--shift"),
@@ -160,6 +160,7 @@ def test_what_the_api_refuses_is_named_by_the_option_typed(
     """A planner reads the option that she typed, and the option that says which of two times, never a field's path."""
     dsi, _, _ = desks
     refused = dsi.run("--lang", language, *PLAN, *arguments)
+    said = said.format(colon=" :" if language == "fr" else ":")
     assert (refused.exit_code, said in refused.stderr) == (1, True), refused.stderr
     for internal in ("recurrence", "channels.", "limit_seconds", "start_fold", "end_fold", "fold 0"):
         assert internal not in refused.stderr

@@ -271,7 +271,7 @@ def test_a_person_over_a_period_from_the_command_line(
     assert (status, found["findings"], found["counts"]["traces"]) == (3, [], 2)
     assert target.stat().st_mode & 0o777 == 0o600
     again = rssi.run("evidence", "make", first, "--reason", "Réquisition", "--output", str(target))
-    assert (again.exit_code, "already" in again.output) == (1, True), again.output
+    assert (again.exit_code, "with --output" in again.output) == (1, True), again.output
     shown = rssi.run(
         "evidence", "make", second, "--reason", "Réquisition", "--output", str(tmp_path / "b.zip")
     )

@@ -70,6 +70,11 @@ def test_the_answer_is_a_sentence_and_the_sessions(house: House, sessions: dict[
     in_french = asked(house, "fr", device="scan01", at="2026-11-22T21:14:00+01:00")
     assert "était sur scan01 sous le compte maint-alice" in in_french["answer"][2]
     assert asked(house, at="2026-11-22 21:14", supplier="imagix")["items"] == told["items"]
+    stay(house, 5, datetime(2026, 11, 9, 8, 0, 5, tzinfo=UTC), timedelta(seconds=20))
+    brief = asked(house, "fr", device="scan01", at="2026-11-09 09:00:10")["answer"]
+    assert brief[1].endswith(
+        "sous le compte maint-alice, le lundi 9 novembre 2026 à 09:00 (UTC+1), moins d'une minute."
+    )
     nobody = asked(house, device="scan01", at="2026-11-10 12:00")
     assert nobody["items"] == []
     assert nobody["answer"] == ["Tuesday 10 November 2026 at 12:00 (UTC+1): no session (on scan01)."]
@@ -137,6 +142,9 @@ def test_the_command_line_answers(house: House, tmp_path: Path, sessions: dict[s
     assert told.exit_code == 0, told.output
     assert "Alice Martin (alice, Imagix) was on scan01" in told.output
     assert sessions["evening"][:8] in told.output
+    assert "Sunday 22 November 2026 at 21:14 (UTC+1), sessions found" in told.output, (
+        "one minute is no period"
+    )
     present = desk.run("sessions", "who", "scan01", "--at", "now")
     assert present.exit_code == 0, present.output
     twice = desk.run("sessions", "who", "scan01", "--at", "2026-10-25 02:30")

@@ -108,6 +108,8 @@ def test_an_export_is_verified_elsewhere_by_the_one_file(
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("INTACT: ")
     assert f"{len(sessions)} traces" in done.stdout
+    unnamed = subprocess.run(command[:5], capture_output=True, text=True, check=False).stdout
+    assert "? keys: " in unnamed, unnamed
     told = json.loads(
         subprocess.run([*command, "--json"], capture_output=True, text=True, check=False).stdout
     )

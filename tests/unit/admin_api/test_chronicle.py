@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from admin_api.chronicle import doer, gist, lines, object_of
+from ecluse.desk import Desk
 from policy import i18n
 
 HEX = "3bae2f52c0f14a5f9a1c0f5e4f3a4ac5"
@@ -96,3 +97,13 @@ def test_details_hold_all_of_the_entry() -> None:
         "after.none: –",
         "count: 2",
     ]
+
+
+def test_numbers_and_beginnings_are_named_in_french() -> None:
+    """What a verification counted, from when a session was followed, and how grave an alarm was, hold no English."""
+    details = {"from": "now", "count": 3, "facts": {"a": 1}, "closed_uncovered": 4, "severity": "high"}
+    desk = Desk({}, "fr")
+    assert gist(_entry(details=details), desk.word) == (
+        "depuis maintenant, nombre\N{NO-BREAK SPACE}: 3, faits\N{NO-BREAK SPACE}: a:1, "
+        f"closes depuis le dernier point de contrôle\N{NO-BREAK SPACE}: 4, gravité\N{NO-BREAK SPACE}: {desk.say('severity.high')}"
+    )

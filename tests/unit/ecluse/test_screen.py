@@ -1,7 +1,9 @@
 """The desk: languages, cells that cannot act on a terminal, and the catalogues behind every sentence."""
 
+import io
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,16 +72,29 @@ def test_a_problem_is_shown_with_fields_choices_and_next_step(capsys: pytest.Cap
     Desk({}, "fr").show_error(Refused(422, problem))
     shown = capsys.readouterr().err
     assert "\x1b" not in shown
-    assert "start: existe deux fois" in shown
+    assert "start : existe deux fois" in shown
     assert "first, second" in shown
     assert "→ Dites laquelle." in shown
+
+
+def test_a_question_is_spaced_as_its_language_does_and_asked_anew_where_two_answers_differ(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """French puts a space before the colon; what was typed twice and differs is said in her language, and asked anew."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO("un\ndeux\ntrois\ntrois\n"))
+    assert Desk({}, "fr").ask("login.password", again="readers.again") == "trois"
+    shown = capsys.readouterr().err
+    assert "Mot de passe :Encore une fois :Les deux saisies diffèrent" in shown
+    monkeypatch.setattr(sys, "stdin", io.StringIO("one\n"))
+    assert Desk({}, "en").ask("login.password") == "one"
+    assert capsys.readouterr().err == "Password:"
 
 
 def test_every_sentence_that_the_code_names_is_in_the_catalogues() -> None:
     """Each key given to say, tell, note, done or an error exists in both languages."""
     catalog = i18n.load("ecluse")
     pattern = re.compile(
-        r'(?:say|question|tell|note|Unknown|LoggedIn|Unreachable|Unusable|EcluseError)\(\s*f?"([a-z_]+\.[a-z0-9_]+)"'
+        r'(?:say|question|ask|tell|note|Unknown|LoggedIn|Unreachable|Unusable|EcluseError)\(\s*f?"([a-z_]+\.[a-z0-9_]+)"'
     )
     named = {
         key
@@ -123,6 +138,7 @@ def test_a_site_is_a_name_a_country_and_networks() -> None:
     [
         ("ended", [*EndReason, "interrupted"]),
         ("task", [*TaskKind, *TaskState]),
+        ("token_label", ["log-in"]),
         ("intervention", InterventionState),
         ("kind", InterventionKind),
         ("method", AccountMethod),

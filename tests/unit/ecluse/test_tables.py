@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from ecluse.tables import PIPE, Column, draw, whole
+from ecluse.tables import PIPE, Column, data_size, draw, whole
 
 COLUMNS = (*whole("a", "b"), Column("c"), Column("d", wide=True), Column("e", cut=True))
 ROW = ("3bae2f52", "2026-11-22 20:45", "Mise à jour du scanner et de sa console", "seulement large", "x" * 90)
@@ -47,3 +47,10 @@ def test_a_pipe_gets_one_whole_line_a_row() -> None:
     assert len(lines) == 2
     assert lines[1].split("  ")[-1] == "x" * 90
     assert [line for line in lines if line != line.rstrip()] == []
+
+
+def test_a_size_is_written_as_its_language_does() -> None:
+    """French counts octets, with a comma; nothing known is nothing shown."""
+    assert [data_size(count, "fr") for count in (0, 2500, 120_000)] == ["0 o", "2,5 ko", "120 ko"]
+    assert data_size(2500, "en") == "2.5 kB"
+    assert data_size(None, "fr") is None
