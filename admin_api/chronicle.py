@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from admin_api.selfaudit.words import FINDINGS
 from policy.i18n import rule_label
 
 Json = dict[str, Any]
@@ -13,7 +14,7 @@ _SHORT = 8
 _MACHINES = ("gateway", "console", "ecluse")
 _UNTOLD = frozenset(
     {"hospital_id", "id", "subject", "version", "node", "door", "requested_at", "requested_by"}
-    | {"audit", "report", "sha256", "signature", "signer"}
+    | {"audit", "report", "sha256", "signature", "signer", *FINDINGS}
 )
 """Details that the line says already, or that help nobody who skims; ``--details`` and the JSON have them."""
 Word = Callable[[str, object], str | None]

@@ -1,13 +1,15 @@
 """An alarm in words: what it is called, what happened, and what to do now."""
 
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from admin_api.alarms.causes import MIB, OTHER
 from admin_api.sayings import said
+from admin_api.selfaudit import words as selfaudit
 from admin_api.wording import knows, say, templates
 from policy.domain.people import Language
+from policy.i18n import Catalog
 
 _UNTOLD = "–"
 _BYTES = "bytes_out"
@@ -23,8 +25,16 @@ class AlarmWords:
     act: str
 
 
-def words(kind: str, facts: Mapping[str, object], language: Language) -> AlarmWords:
-    """Return the words of an alarm of that *kind*; *facts* may come from strangers, and are shown, never obeyed."""
+def words(
+    kind: str, facts: Mapping[str, object], language: Language, vocabulary: Sequence[Catalog] = ()
+) -> AlarmWords:
+    """Return the words of an alarm of that *kind*; *facts* may come from strangers, and are shown, never obeyed.
+
+    *vocabulary* has the sentences of what a machine found of itself; without it they are told in English.
+    """
+    found = selfaudit.findings(facts, language, vocabulary)
+    if found is not None:
+        facts = {**facts, "found": found}
     known = kind if knows(f"alarm.{kind}.title") else OTHER
     return AlarmWords(
         *(_said(f"alarm.{known}.{part}", facts, language) for part in ("title", "sentence", "act"))

@@ -1,11 +1,13 @@
 """The register of self-audits: each is one entry of the journal, which holds the signed report whole."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from admin_api.selfaudit.report import LARGEST, CheckResult, Outcome, Report, digest
+from admin_api.selfaudit.words import FINDINGS
 from recorder.audit.events import SecurityEvent
 from recorder.audit.journal import Journal, JournalFilters
 from recorder.errors import SignatureInvalid, TraceFormatError
@@ -17,7 +19,7 @@ LONGEST: Final = timedelta(days=365)
 _CLOCKS: Final = timedelta(minutes=5)
 _TOLD_LATE: Final = timedelta(hours=6)
 """A report is told at once; an entry that tells of an older one is none of its own hour."""
-_NAMED: Final = 5
+_NAMED: Final = len(FINDINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ def facts(report: Report, document: bytes, before: Report | None) -> dict[str, A
         "notices": len(report.checks(Outcome.NOTICE)),
         "new": len(new),
         "found": _named(new or failed),
+        **dict(zip(FINDINGS, map(_told, new or failed), strict=False)),
         "sha256": digest(document),
         "report": document.decode(),
     }
@@ -94,6 +97,11 @@ def facts(report: Report, document: bytes, before: Report | None) -> dict[str, A
 def overdue(last: datetime | None, now: datetime) -> bool:
     """Tell whether rule T4 is broken: no audit, or none for twelve months."""
     return last is None or now - last > LONGEST
+
+
+def _told(check: CheckResult) -> str:
+    """Return the keys and arguments that say it in any language, as an alarm keeps them: one short text."""
+    return json.dumps([check.check, check.finding, dict(check.arguments)], separators=(",", ":"))
 
 
 def _named(checks: Sequence[CheckResult]) -> str:

@@ -1,10 +1,17 @@
 """A report's sentences in the reader's language, as far as this version knows them."""
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from policy.domain.people import Language
 from policy.errors import MissingMessage
 from policy.i18n import Catalog
+
+FINDINGS: Final = tuple(f"finding{number}" for number in range(1, 6))
+"""The facts that an entry, and so an alarm, keeps of findings by themselves; the report has all."""
+_CHECKS: Final = "doctor."
+"""How the key of every check and finding begins: what a stranger put into the journal names no other sentence."""
 
 
 def worded(
@@ -22,3 +29,30 @@ def worded(
             except (MissingMessage, TypeError):  # of another version: an argument that lacks, or that is none
                 continue
     return english
+
+
+def findings(facts: Mapping[str, object], language: Language, catalogs: Sequence[Catalog]) -> str | None:
+    """Return what the *facts* of an alarm say of findings; None where a part of them cannot be said in *language*.
+
+    The facts may come from strangers, or be cut: of whatever else they are made, nothing is told.
+    """
+    kept = [facts[name] for name in FINDINGS if name in facts]
+    told = [_finding(one, language, catalogs) for one in kept]
+    if not told or "" in told:
+        return None
+    new = facts.get("new")
+    more = new - len(told) if isinstance(new, int) else 0
+    between = " ; " if language is Language.FRENCH else "; "
+    return between.join(told) + (f" (+{more})" if more > 0 else "")
+
+
+def _finding(kept: object, language: Language, catalogs: Sequence[Catalog]) -> str:
+    try:
+        check, finding, arguments = json.loads(str(kept))
+        known = {str(name): value for name, value in arguments.items()}
+        keys = [key for key in (check, finding) if key.startswith(_CHECKS)]
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        return ""
+    said = [worded(key, known, "", language, catalogs) for key in keys]
+    colon = " : " if language is Language.FRENCH else ": "
+    return colon.join(said) if len(said) > 1 and all(said) else ""

@@ -56,7 +56,9 @@ async def list_alarms(
     kept = [row for row in rows if severity is None or row.severity is severity]
     part, after = cut_page(kept, page, lambda row: row.id)
     logins = await _logins(context, who)
-    return AlarmsPage(items=[AlarmOut.of(row, spoken, logins) for row in part], next=after)
+    return AlarmsPage(
+        items=[AlarmOut.of(row, spoken, logins, context.vocabulary) for row in part], next=after
+    )
 
 
 @router.post("/test", status_code=202, openapi_extra=VERIFYING)
@@ -71,7 +73,7 @@ async def get_alarm(context: Ctx, who: Who, spoken: Spoken, alarm_id: str) -> Al
     """Show one alarm, and what became of the messages about it."""
     alarm = await context.services.alarms.get(who.person.id, who.hospital_id, alarm_id)
     calls = await context.services.alarms.calls(who.person.id, who.hospital_id, alarm_id)
-    shown = AlarmOut.of(alarm, spoken, await _logins(context, who))
+    shown = AlarmOut.of(alarm, spoken, await _logins(context, who), context.vocabulary)
     return AlarmDetail(**shown.model_dump(), calls=[CallOut.of(call) for call in calls])
 
 
@@ -81,14 +83,14 @@ async def acknowledge_alarm(
 ) -> AlarmOut:
     """Say that you look into it."""
     alarm = await context.services.alarms.acknowledge(who.person.id, who.hospital_id, alarm_id, body.note)
-    return AlarmOut.of(alarm, spoken, await _logins(context, who))
+    return AlarmOut.of(alarm, spoken, await _logins(context, who), context.vocabulary)
 
 
 @router.post("/{alarm_id}/close", openapi_extra=VERIFYING)
 async def close_alarm(context: Ctx, who: Who, spoken: Spoken, alarm_id: str, body: CloseIn) -> AlarmOut:
     """Say what it was; the same cause is a new alarm from now on."""
     alarm = await context.services.alarms.close(who.person.id, who.hospital_id, alarm_id, body.note)
-    return AlarmOut.of(alarm, spoken, await _logins(context, who))
+    return AlarmOut.of(alarm, spoken, await _logins(context, who), context.vocabulary)
 
 
 async def _logins(context: Context, who: Principal) -> Mapping[str, str]:

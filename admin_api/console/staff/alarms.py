@@ -14,6 +14,7 @@ from admin_api.console.staff.listing import PAGE, Choice, Registry, Wanted, regi
 from admin_api.console.staff.screens import AUDITORS, Screens
 from admin_api.console.staff.view import go, page
 from admin_api.console.staff.words import say
+from admin_api.selfaudit.words import FINDINGS
 from policy.domain.alarms import Alarm, AlarmState, Answer, Severity
 from policy.services.alarms import LONGEST_NOTE
 
@@ -24,7 +25,7 @@ _STATES: Final[Mapping[str, frozenset[AlarmState]]] = {
     "closed": frozenset({AlarmState.CLOSED}),
     "all": frozenset(AlarmState),
 }
-_UNTOLD: Final = frozenset({"event", "device", "person", "source", "detail"})
+_UNTOLD: Final = frozenset({"event", "device", "person", "source", "detail", "found", *FINDINGS})
 """Facts that the page says in its own places."""
 _MOST: Final = 500
 _ORDER: Final = (AlarmState.OPEN, AlarmState.ACKNOWLEDGED, AlarmState.CLOSED)
@@ -111,7 +112,7 @@ def _shown(alarm: Alarm, caller: StaffCaller) -> Shown:
     facts = alarm.facts
     return Shown(
         alarm=alarm,
-        said=words(alarm.kind, facts, caller.language),
+        said=words(alarm.kind, facts, caller.language, caller.context.vocabulary),
         person=_text(facts.get("person") or facts.get("login")),
         device=_text(facts.get("device")),
         source=_text(facts.get("source") or facts.get("node")),

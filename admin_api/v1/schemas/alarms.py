@@ -1,6 +1,6 @@
 """Shapes of alarms."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from admin_api.alarms.words import words
 from admin_api.v1.schemas.base import Input, example
 from policy.domain.alarms import Alarm, AlarmState, Answer, Call, Severity
 from policy.domain.people import Language
+from policy.i18n import Catalog
 from policy.services.alarms import LONGEST_NOTE
 
 
@@ -46,9 +47,11 @@ class AlarmOut(BaseModel):
     closed: AnswerOut | None
 
     @classmethod
-    def of(cls, alarm: Alarm, language: Language, logins: Mapping[str, str]) -> "AlarmOut":
-        """Show *alarm* in *language*; *logins* are the hospital's people's, by identifier."""
-        said = words(alarm.kind, alarm.facts, language)
+    def of(
+        cls, alarm: Alarm, language: Language, logins: Mapping[str, str], vocabulary: Sequence[Catalog]
+    ) -> "AlarmOut":
+        """Show *alarm* in *language*; *logins* are the hospital's people's, by identifier; *vocabulary* as for ``words``."""
+        said = words(alarm.kind, alarm.facts, language, vocabulary)
         return cls(
             id=alarm.id,
             kind=alarm.kind,

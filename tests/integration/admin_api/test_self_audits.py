@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,11 +48,20 @@ def alarms(house: House, *kinds: str) -> list[tuple[str, bool, str]]:
             pass
 
     house.run(work())
-    with house.client("rssi") as client:
-        items = client.get("/v1/alarms", params={"state": "all", "limit": 500}).json()["items"]
     return [
-        (one["kind"], one["over_at"] is not None, one["sentence"]) for one in items if one["kind"] in kinds
+        (one["kind"], one["over_at"] is not None, one["sentence"])
+        for one in shown_alarms(house)
+        if one["kind"] in kinds
     ]
+
+
+def shown_alarms(house: House) -> list[dict[str, Any]]:
+    """All alarms, as the API shows them."""
+    with house.client("rssi") as client:
+        items: list[dict[str, Any]] = client.get("/v1/alarms", params={"state": "all", "limit": 500}).json()[
+            "items"
+        ]
+    return items
 
 
 def test_without_an_audit_rule_t4_is_not_held(house: House, desks: tuple[Desk, Desk, Desk]) -> None:
@@ -135,7 +145,13 @@ def test_a_new_finding_is_an_alarm_and_a_known_one_is_not(house: House) -> None:
     keep(house, second, before=first)
     [(over, sentence)] = told()
     assert over is False
-    assert EXPOSED.sentence in sentence
+    assert "0.0.0.0:6379/tcp" in sentence
+    assert EXPOSED.sentence not in sentence, "it is told in the reader's language"
+    with signed_in(house, "rssi", "fr") as client:
+        [alarm] = [one["id"] for one in shown_alarms(house) if "gw-3" in one["sentence"]]
+        page = client.get(f"/console/alarms/{alarm}").text.partition("<main")[2]
+        assert "plus que ce que nomment les réglages" in page
+        assert EXPOSED.finding not in page
     house.clock.advance(timedelta(days=1))
     third = audits(EXPOSED)
     assert facts(third, third.signed(house.proofs.notary.key), second)["new"] == 0

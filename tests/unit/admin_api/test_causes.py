@@ -97,6 +97,25 @@ def test_every_kind_has_its_words_in_both_languages() -> None:
     assert words("of a later version", {}, Language.ENGLISH) == words(OTHER, {}, Language.ENGLISH)
 
 
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "x",
+        [1],
+        "[" * 100_000,
+        '["doctor.exposure","doctor.exposure.more",{}]',
+        '["doctor.exposure","doctor.exposure.more",[]]',
+        '["login.done","doctor.exposure",{"path":"x"}]',
+    ],
+    ids=range(6),
+)
+def test_findings_of_another_form_are_told_as_they_came(kept: object) -> None:
+    """What a stranger wrote into the journal for findings picks no sentence of ours, and breaks no page."""
+    facts = {"node": "gw-3", "found": "told in English", "finding1": kept, "new": 1}
+    told = words("self_audit_findings", facts, Language.FRENCH, [i18n.load("ecluse")]).sentence
+    assert told.endswith("told in English")
+
+
 def test_what_a_stranger_named_is_shown_and_does_nothing() -> None:
     """Control characters and braces in facts are data."""
     said = words("lockout", {"login": "\x1b]0;x\x07{source}", "source": "192.0.2.1"}, Language.ENGLISH)
