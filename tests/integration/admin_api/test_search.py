@@ -120,7 +120,7 @@ def test_the_command_line_finds_and_makes_anew(house: House, tmp_path: Path, ses
     nothing = desk.run("search", "absentword", "--reason", WHY)
     assert "Nothing found" in nothing.output
     state = desk.run("search", "state")
-    assert "2 traces: 2 indexed" in state.output
+    assert "Traces: 2 (indexed: 2," in state.output
     with house.client("rssi") as client:
         begun = client.post("/v1/search/rebuild").json()
         assert begun["indexed"] == client.get("/v1/search/standing").json()["progress"]["indexed"] == 0
