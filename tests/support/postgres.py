@@ -92,6 +92,7 @@ class Postgres:
 
     def kill(self) -> None:
         """End every process of the server by SIGKILL, as a machine that loses its power does."""
+        self._hang_up()
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
         self._process.kill()
         self._process.wait(20)
