@@ -8,6 +8,7 @@ import stat
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import aiosqlite
 from typing_extensions import override
@@ -99,17 +100,25 @@ class SteadyConnection(aiosqlite.Connection):
 
 
 class Connections:
-    """Makes the connections of one engine, and knows which threads have yet to end."""
+    """Makes the connections of one engine, and knows which of them are open and which threads have yet to end."""
 
     def __init__(self) -> None:
         """Begin with none."""
         self._stopping: set[asyncio.Future[Any]] = set()
+        self._made: WeakSet[SteadyConnection] = WeakSet()
 
     def make(self, database: str | Path, **options: Any) -> SteadyConnection:
         """Return a connection to *database*, not yet open; *options* are those of ``sqlite3.connect``."""
-        return SteadyConnection(str(database), options, self._stopping)
+        made = SteadyConnection(str(database), options, self._stopping)
+        self._made.add(made)
+        return made
 
     async def gone(self) -> None:
-        """Wait until the threads that were told to stop have ended, for STOP_SECONDS at most."""
+        """Close what is still open, and wait until the threads have ended, for STOP_SECONDS at most.
+
+        For after the engine's disposal: a connection that was out at that moment comes back to a pool that is no more.
+        """
+        for each in tuple(self._made):
+            each.stop()
         if self._stopping:
             await asyncio.wait(set(self._stopping), timeout=STOP_SECONDS)
