@@ -42,6 +42,7 @@ from recorder.trace.place import check_file_name
 SUFFIX: Final = ".wrap"
 MAX_WRAP: Final = 8192
 _SIGNED = b"ecluse wrap v1\x00"
+_ENCRYPTED = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
 
 
 class ReaderPublicKey:
@@ -90,16 +91,18 @@ class ReaderKey:
         Raises:
             ReaderKeyUnusable: The file is missing, open to others, or holds something else, or is encrypted and
                 there is no passphrase.
-            ReaderKeyRefused: The passphrase is not the one.
+            ReaderKeyRefused: The passphrase is not the one, or what it encrypts was damaged: nobody can tell which.
         """
         secret = None if passphrase is None else passphrase.encode()
+        pem = b""
         try:
             pem = read_private(path)
             key = load_pem_private_key(pem, secret)
         except (OSError, TypeError, UnsupportedAlgorithm) as error:
             raise ReaderKeyUnusable(f"the reader key {path} cannot be used: {error}") from error
         except ValueError as error:
-            if secret is not None and "password" in str(error):
+            # one wrong passphrase in some hundreds leaves bytes that pass for padding, and no key in them
+            if secret is not None and _ENCRYPTED in pem:
                 raise ReaderKeyRefused("this passphrase does not open the key") from error
             raise ReaderKeyUnusable(f"the reader key {path} cannot be used: {error}") from error
         if not schemes.usable(key):
