@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
+from embedded.batches import Batches
 from policy.clock import Clock
 from policy.domain.access import AccessRequest, Denial, Explanation, Grant, Held, Opening
 from policy.domain.events import PolicyEvent
@@ -21,7 +22,6 @@ from policy.engine.openings import openings
 from policy.engine.recheck import recheck
 from policy.engine.ways import ways
 from policy.errors import Conflict, NotFound, PolicyUnavailable
-from policy.services.closings import Closings
 from policy.services.key_standings import KeyStandings
 from policy.settings import PolicySettings
 from policy.store.database import Database
@@ -43,7 +43,7 @@ class AccessService:
         self._clock = clock
         self._settings = settings
         self._standings = KeyStandings()
-        self._closings = Closings(self._close)
+        self._closings = Batches(self._close)
 
     async def decide(self, request: AccessRequest) -> Grant | Denial:
         """Answer *request* now; raises NotFound for an unknown person."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from embedded.batches import Batches
 from recorder.store.database import Database
-
-AT_ONCE = 500
-"""Rows that travel in one transaction: a thousand sessions may end together, and SQLite has one writer."""
 
 Row = Mapping[str, Any]
 
@@ -27,8 +24,7 @@ class Insertions:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: list[tuple[Table, Row, asyncio.Future[None]]] = []
-        self._writing: asyncio.Task[None] | None = None
+        self._batches = Batches(self._write)
 
     async def add(self, table: Table, row: Row) -> None:
         """Insert the row unless its key is there; it is on the platter when this returns.
@@ -40,31 +36,11 @@ class Insertions:
         Raises:
             SQLAlchemyError: The database refuses this row or one that travelled with it; ask again.
         """
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((table, row, done))
-        if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write_all())
-        await done
+        await self._batches.add((table, row))
 
-    async def _write_all(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
-            error: Exception | None = None
-            try:
-                await self._write(batch)
-            except Exception as raised:
-                error = raised
-            for _, _, done in batch:
-                if done.done():  # its caller was cancelled; what is written stands all the same
-                    continue
-                if error is None:
-                    done.set_result(None)
-                else:
-                    done.set_exception(error)
-
-    async def _write(self, batch: list[tuple[Table, Row, asyncio.Future[None]]]) -> None:
+    async def _write(self, batch: Sequence[tuple[Table, Row]]) -> None:
         rows: dict[Table, list[Row]] = {}
-        for table, row, _ in batch:
+        for table, row in batch:
             rows.setdefault(table, []).append(row)
         async with self._database.write() as connection:
             for table, several in rows.items():

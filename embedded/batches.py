@@ -1,28 +1,32 @@
-"""Leases given back: all that sessions ask for while one transaction is under way travel in the next one."""
+"""Writes that travel together: all that are asked for while one transaction is under way are in the next one.
+
+SQLite has one writer, and a thousand sessions may end with one window: each with a transaction of its own, the last would
+wait for a thousand.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
-
-from policy.domain.sessions import Closing
+from typing import Final, Generic, TypeVar
 
 AT_ONCE: Final = 500
-"""How many travel in one transaction: a thousand sessions may end with one window."""
+"""How many travel in one transaction."""
+
+Item = TypeVar("Item")
 
 
-class Closings:
-    """Collects closings, and has them written."""
+class Batches(Generic[Item]):
+    """Collects items, and has them written."""
 
-    def __init__(self, write: Callable[[Sequence[Closing]], Awaitable[None]]) -> None:
+    def __init__(self, write: Callable[[Sequence[Item]], Awaitable[None]]) -> None:
         """Have them written by *write*, in one transaction a call; whatever it raises, each of its callers is told."""
         self._write = write
-        self._waiting: list[tuple[Closing, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Item, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
 
-    async def add(self, closing: Closing) -> None:
-        """Return once *closing* is written. Raises what the writing raised: then it is not."""
+    async def add(self, item: Item) -> None:
+        """Return once *item* is written. Raises what the writing raised: then it is not."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((closing, done))
+        self._waiting.append((item, done))
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write_all())
         await done
@@ -32,7 +36,7 @@ class Closings:
             batch, self._waiting = self._waiting[:AT_ONCE], self._waiting[AT_ONCE:]
             error: Exception | None = None
             try:
-                await self._write([closing for closing, _ in batch])
+                await self._write([item for item, _ in batch])
             except Exception as raised:
                 error = raised
             for _, done in batch:
