@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 # Tests wait for processes more than they work: on two processors four at once leave little of them idle.
 WORKERS ?= 4
 # Seconds that the whole test suite may take before it is stopped and counted as failed.
-TEST_LIMIT ?= 1200
+TEST_LIMIT ?= 900
 # Further arguments: `make demo ARGS=--once`, `make test ARGS="-k window"`.
 ARGS ?=
 
