@@ -54,7 +54,7 @@ class Root(Noun):
             # late: only the commands that work on this machine's own files raise these
             from ecluse.wording import spoken
 
-            _show(ctx, spoken(wrong, _desk(ctx).language))
+            _show(ctx, spoken(wrong, language_of_screen(ctx)))
         except UsageError as misused:
             raise _translated(misused, language_of_screen(ctx)) from misused
         except typer.Abort:  # she gave up at a question: Typer says so
