@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -106,7 +106,7 @@ def compare(before: Iterable[Kept], now: Iterable[Kept], *, at: datetime, retent
         at: The instant of the comparison, aware UTC.
         retention: How long the bucket keeps what a trace consists of: what is older may be gone.
     """
-    found = Comparison()
+    found, kept_since = Comparison(), at - retention - timedelta(days=1)
     old = ((each.key, False, each) for each in before)
     new = ((each.key, True, each) for each in now)
     # each trace's keys stand together in both, so that no more than one trace is held in memory
@@ -116,7 +116,7 @@ def compare(before: Iterable[Kept], now: Iterable[Kept], *, at: datetime, retent
         there: dict[str, list[Kept]] = {}
         for key, later, each in group:
             (there if later else was).setdefault(key, []).append(each)
-        _Folder(folder, was, there, found, lambda: _over(folder, at, retention)).judge()  # noqa: B023  # asked at once
+        _Folder(folder, was, there, found, kept_since).judge()
     return found
 
 
@@ -126,7 +126,7 @@ class _Folder:
     was: dict[str, list[Kept]]
     there: dict[str, list[Kept]]
     found: Comparison
-    over: Callable[[], bool]
+    kept_since: datetime
 
     def judge(self) -> None:
         purged = self._has(self.there, PURGE) and not self._has(self.was, PURGE)
@@ -166,10 +166,17 @@ class _Folder:
     def _gone(self, key: str, *, purged: bool) -> None:
         if purged and key.rpartition("/")[2] not in STUB:
             return
-        if self.over():
+        if self._over():
             self.found.expired += 1
         else:
             self.found.missing.add(key)
+
+    def _over(self) -> bool:
+        """Whether a trace's retention was over, by the day of its folder; never for what is no trace."""
+        try:
+            return place_of(self.name).opened_at < self.kept_since
+        except TraceFormatError:
+            return False
 
     def _has(self, objects: dict[str, list[Kept]], name: str) -> bool:
         return any(each.newest for each in objects.get(f"{self.name}/{name}", ()))
@@ -180,12 +187,3 @@ class _Folder:
 
 def _newest(versions: Iterable[Kept]) -> Kept | None:
     return next((each for each in versions if each.newest), None)
-
-
-def _over(folder: str, at: datetime, retention: timedelta) -> bool:
-    """Whether a trace's retention was over, by the day of its folder; never for what is no trace."""
-    try:
-        day = place_of(folder).opened_at
-    except TraceFormatError:
-        return False
-    return at - day > retention + timedelta(days=1)
