@@ -196,13 +196,10 @@ async def gone(database: Database, hospital_id: str, keys: Sequence[PublicKey]) 
         SQLAlchemyError: The database refuses.
     """
     async with database.read() as connection:
-        row = await newest(connection, hospital_id)
-        try:
-            made = None if row is None else row.read(hospital_id, keys)
-        except (SignatureInvalid, TraceFormatError):
+        found = await _signed(connection, hospital_id, keys)
+        if found is None:
             return None
-        if row is None or made is None:
-            return None
+        row, made = found
         last = max((one.checkpoint for one in made.chains), default=0)
         table = checkpoints.c
         at = select(table.at).where(table.hospital_id == hospital_id, table.sequence == last)
@@ -224,12 +221,19 @@ async def signed_cuts(
     Raises:
         SQLAlchemyError: The database refuses.
     """
+    found = await _signed(connection, hospital_id, keys)
+    return {} if found is None else {one.writer: (one.seq, one.digest) for one in found[1].chains}
+
+
+async def _signed(
+    connection: AsyncConnection, hospital_id: str, keys: Sequence[PublicKey]
+) -> tuple[StoredPurge, JournalPurge] | None:
+    """The newest record, stored and read, if one of the keys signed it."""
     row = await newest(connection, hospital_id)
     try:
-        made = None if row is None else row.read(hospital_id, keys)
+        return None if row is None else (row, row.read(hospital_id, keys))
     except (SignatureInvalid, TraceFormatError):
-        return {}
-    return {} if made is None else {one.writer: (one.seq, one.digest) for one in made.chains}
+        return None
 
 
 async def recorded_cuts(connection: AsyncConnection) -> dict[str, tuple[int, str]]:
