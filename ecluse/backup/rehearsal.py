@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ecluse.backup import bucket
-from ecluse.backup.examination import Examination, Traces
+from ecluse.backup.examination import Traces
 from ecluse.backup.making import ELSEWHERE
 from ecluse.backup.restoring import Restored, Targets, examined, settings_of
 from ecluse.errors import BackupError
@@ -34,43 +34,31 @@ class Rehearsed:
     signer: SigningKey
 
 
-@dataclass(frozen=True, slots=True)
-class Rehearsal:
-    """An installation that was restored to be proved and thrown away."""
+async def rehearse(restored: Restored, directory: Path, targets: Targets, *, with_bucket: bool) -> Rehearsed:
+    """Look at what was *restored* into *directory* and the *targets*, to be proved and thrown away.
 
-    restored: Restored
-    standing: Examination
-
-    @classmethod
-    def of(cls, restored: Restored, directory: Path, targets: Targets) -> "Rehearsal":
-        """Look at what was *restored* into *directory* and the *targets*. Raises BackupError, SettingsError."""
-        settings = settings_of(directory, directory / ELSEWHERE, restored.header)
-        return cls(restored, examined(settings, targets, None))
-
-    async def done(self, *, with_bucket: bool) -> Rehearsed:
-        """Verify the traces of a folder, hold a bucket to its inventory where that is asked for.
-
-        Raises BackupError, also where the journal is broken, and where the bucket's inventory is to be looked at and
-        cannot be.
-        """
-        settings, listed = self.standing.settings, self.restored.bucket
-        if not self.restored.journal.intact:
-            first = self.restored.journal.findings[0]
-            raise BackupError("backup.unproven", why=f"{first.name}: {first.detail}")
-        try:
-            signer = SigningKey.load(settings.checkpoint_key)
-        except SignatureInvalid as error:
-            raise BackupError("backup.unproven", why=str(error)) from error
-        if settings.store.bucket is None:
-            at = instants.parse(self.restored.header["made_at"])
-            return Rehearsed(await self.standing.traces(at), None, signer)
-        found = None
-        if with_bucket:
-            if listed is not None and "unreached" in listed:
-                raise BackupError("backup.not_listed", bucket=settings.store.bucket)
-            compared = await asyncio.to_thread(bucket.compare, settings, settings.data_dir)
-            found = bucket.told(compared, await self.standing.manifests())
-        return Rehearsed(Traces(0, ()), found, signer)
+    The traces of a folder are verified, a bucket is held to its inventory where that is asked for. Raises BackupError,
+    also where the journal is broken, and where the bucket's inventory is to be looked at and cannot be; SettingsError.
+    """
+    settings = settings_of(directory, directory / ELSEWHERE, restored.header)
+    standing = examined(settings, targets, None)
+    if not restored.journal.intact:
+        first = restored.journal.findings[0]
+        raise BackupError("backup.unproven", why=f"{first.name}: {first.detail}")
+    try:
+        signer = SigningKey.load(settings.checkpoint_key)
+    except SignatureInvalid as error:
+        raise BackupError("backup.unproven", why=str(error)) from error
+    if settings.store.bucket is None:
+        at = instants.parse(restored.header["made_at"])
+        return Rehearsed(await standing.traces(at), None, signer)
+    found = None
+    if with_bucket:
+        if restored.bucket is not None and "unreached" in restored.bucket:
+            raise BackupError("backup.not_listed", bucket=settings.store.bucket)
+        compared = await asyncio.to_thread(bucket.compare, settings, settings.data_dir)
+        found = bucket.told(compared, await standing.manifests())
+    return Rehearsed(Traces(0, ()), found, signer)
 
 
 def prove(restored: Restored, rehearsed: Rehearsed, at: datetime, machine: str) -> bytes:

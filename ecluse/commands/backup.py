@@ -218,7 +218,7 @@ def rehearse(
 
     Example: ecluse backup rehearse last.backup proof.json --key hospital-backup.pem --signer checkpoint-signing.pem.pub
     """
-    from ecluse.backup.rehearsal import Rehearsal, prove
+    from ecluse.backup import rehearsal
     from ecluse.backup.restoring import Targets
     from recorder.seal.files import write_new
 
@@ -229,9 +229,9 @@ def rehearse(
         restored = _restored(desk, archive, directory, key, signer, targets)
         stack.callback(_forget, restored.outside)
         rehearsed = asyncio.run(
-            Rehearsal.of(restored, directory, targets).done(with_bucket=not without_bucket)
+            rehearsal.rehearse(restored, directory, targets, with_bucket=not without_bucket)
         )
-        written = prove(restored, rehearsed, datetime.now(UTC), socket.gethostname())
+        written = rehearsal.prove(restored, rehearsed, datetime.now(UTC), socket.gethostname())
         shutil.rmtree(directory)
     try:
         write_new(proof, written, 0o644)
