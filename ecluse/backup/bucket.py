@@ -1,5 +1,6 @@
 """The bucket in a backup: what was in it is listed, its objects stay where they are, and the list is held to what is there."""
 
+import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ecluse import composition
-from ecluse.backup.examination import Manifests
+from ecluse.backup.examination import Examination, Manifests
 from ecluse.errors import BackupError
 from ecluse.settings import Settings
 from recorder.errors import StoreUnavailable, TraceFormatError
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 
 INVENTORY: Final = "bucket-inventory.jsonl"
 """In the data directory of what was restored. Its first line says of what it is, and when it was made."""
-
-
-NAMED: Final = 200
-"""So many of what is wrong are named in a proof; all are counted."""
 
 
 def record(settings: Settings, folder: Path, at: datetime) -> tuple[Path | None, Mapping[str, Any] | None]:
@@ -52,11 +49,17 @@ def record(settings: Settings, folder: Path, at: datetime) -> tuple[Path | None,
     return path, {**about, "versions": versions}
 
 
-def compare(settings: Settings, directory: Path) -> "Comparison":
-    """Hold the inventory that was restored into *directory* to the bucket of the *settings* as it is now.
+async def compare(standing: Examination, directory: Path) -> dict[str, Any]:
+    """Hold the inventory that was restored into *directory*, and the catalogue, to the bucket as it is now.
 
-    Raises BackupError where there is no inventory, or the bucket does not answer; SettingsError.
+    Return what became of it, for scripts and proofs: counts, and the first of what is wrong by name. Raises BackupError
+    where there is no inventory, or the bucket does not answer; SettingsError.
     """
+    found = await asyncio.to_thread(_compared, standing.settings, directory)
+    return _told(found, await standing.manifests())
+
+
+def _compared(settings: Settings, directory: Path) -> "Comparison":
     bucket = composition.bucket_settings(settings, settings.console_store_credentials)
     if bucket is None:
         raise BackupError("backup.no_bucket")
@@ -88,8 +91,9 @@ def _restored(path: Path) -> "Iterator[Kept]":
             raise BackupError("backup.no_inventory", path=str(path)) from error
 
 
-def told(found: "Comparison", manifests: Manifests) -> dict[str, Any]:
-    """Return what became of the bucket, for scripts and proofs: counts, and the first of what is wrong by name."""
+def _told(found: "Comparison", manifests: Manifests) -> dict[str, Any]:
+    from recorder.store.inventory import NAMED
+
     faults = {name: getattr(found, name) for name in ("missing", "changed", "hidden", "unreadable")}
     counts = ("versions", "same", "copied", "purged", "expired", "newer")
     named = {name: list(one.names) for name, one in faults.items() if one.count}

@@ -1,6 +1,5 @@
 """The proof of a rehearsal: that an archive was restored, when, and what stood there, signed by a key that it held."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,8 +55,7 @@ async def rehearse(restored: Restored, directory: Path, targets: Targets, *, wit
     if with_bucket:
         if restored.bucket is not None and "unreached" in restored.bucket:
             raise BackupError("backup.not_listed", bucket=settings.store.bucket)
-        compared = await asyncio.to_thread(bucket.compare, settings, settings.data_dir)
-        found = bucket.told(compared, await standing.manifests())
+        found = await bucket.compare(standing, settings.data_dir)
     return Rehearsed(Traces(0, ()), found, signer)
 
 

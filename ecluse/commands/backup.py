@@ -183,8 +183,8 @@ def compare(
     standing = Examination(settings, settings.policy_url(), settings.trace_url())
 
     async def look() -> "tuple[Mapping[str, Any], Arrivals]":
-        found = await asyncio.to_thread(bucket.compare, settings, directory or settings.data_dir)
-        return bucket.told(found, await standing.manifests()), await standing.enter_arrivals()
+        found = await bucket.compare(standing, directory or settings.data_dir)
+        return found, await standing.enter_arrivals()
 
     told, arrived = asyncio.run(look())
     entered = {"entered": list(arrived.entered), "refused": list(arrived.refused)}
