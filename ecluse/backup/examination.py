@@ -134,12 +134,8 @@ class Examination:
             (sessions_closed.c.session_id == sessions_opened.c.session_id)
             & (sessions_closed.c.hospital_id == sessions_opened.c.hospital_id),
         )
-        database = TraceDatabase(self.trace_url)
-        try:
-            async with database.read() as connection:
-                rows = (await connection.execute(known.where(sessions_closed.c.hospital_id == own))).all()
-        finally:
-            await database.dispose()
+        async with self._opened() as database, database.read() as connection:
+            rows = (await connection.execute(known.where(sessions_closed.c.hospital_id == own))).all()
         kept_since = _now() - timedelta(days=self.settings.store.retention_days + 1)
 
         def digest(row: Row[Any]) -> str | None:
@@ -174,15 +170,13 @@ class Examination:
         What the spool has of one of them is a beginning, that a gateway would close as cut off: it goes. Raises BackupError where the store does not answer, SettingsError.
         """
         store = self._store()
-        database = TraceDatabase(self.trace_url)
         try:
-            found = await arrivals.enter(
-                Catalog(database), store, self.settings.hospital_id, self.recorders, self.consoles
-            )
+            async with self._opened() as database:
+                found = await arrivals.enter(
+                    Catalog(database), store, self.settings.hospital_id, self.recorders, self.consoles
+                )
         except StoreUnavailable as error:
             raise BackupError("backup.bucket_unreached", why=str(error)) from error
-        finally:
-            await database.dispose()
         for session_id in found.entered:
             shutil.rmtree(self.settings.spool / session_id, ignore_errors=True)
         return found
@@ -211,9 +205,16 @@ class Examination:
         return {path.name for path in spool.iterdir()} if spool.is_dir() else set()
 
     @asynccontextmanager
-    async def _inspector(self) -> AsyncIterator[Inspector]:
+    async def _opened(self) -> AsyncIterator[TraceDatabase]:
         database = TraceDatabase(self.trace_url)
         try:
+            yield database
+        finally:
+            await database.dispose()
+
+    @asynccontextmanager
+    async def _inspector(self) -> AsyncIterator[Inspector]:
+        async with self._opened() as database:
             yield Inspector(
                 database=database,
                 journal=Journal(database, node="backup", now=_now),
@@ -222,8 +223,6 @@ class Examination:
                 now=_now,
                 authorities=tuple(authorities_of(self.settings)),
             )
-        finally:
-            await database.dispose()
 
     async def _neighbours(self, database: TraceDatabase, found: Inspection) -> None:
         """Walk the chains of other hospitals in the same database, whose keys are not here: what a record says is believed."""
