@@ -30,7 +30,7 @@ class Safe:
     def made(cls, folder: Path, config: Path) -> "Safe":
         """Make it in *folder*, and let the installation of *config* seal its backups for it."""
         passphrase, key = folder / "passphrase", folder / "backup.pem"
-        passphrase.write_text(PASSPHRASE)
+        passphrase.write_text(PASSPHRASE + "\n")
         passphrase.chmod(0o600)
         assert ecluse("backup", "key", str(key), typed=f"{PASSPHRASE}\n{PASSPHRASE}\n").exit_code == 0
         shutil.copy(f"{key}.pub", config.parent / "keys/backup.pem.pub")

@@ -25,10 +25,10 @@ from recorder.seal.signing import PublicKey
 from recorder.trace.frames import FrameType
 from tests.support.installed import change, doctor, ecluse, init, install, tree
 from tests.support.purged_journal import purge_first_entry, take_first_entry
+from tests.support.restored import PASSPHRASE, Safe
 from tests.support.traces import header
 
 SAID = {"backup_made": "last backup", "backup_rehearsed": "last rehearsal of a restoration"}
-PASSPHRASE = "a lock keeper never sleeps"
 PASSWORD = "red walks in by the lock"
 
 
@@ -97,17 +97,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     invitation = json.loads(made.stdout)["invitations"]["dsi"]
     config = folder / "data/ecluse.toml"
     totp, session_id, live_id = asyncio.run(live_in(config, invitation.rpartition("/")[2]))
-    passphrase = safe / "passphrase"
-    passphrase.write_text(PASSPHRASE + "\n")
-    passphrase.chmod(0o600)
-    key = safe / "backup.pem"
-    assert ecluse("backup", "key", str(key), typed=f"{PASSPHRASE}\n{PASSPHRASE}\n").exit_code == 0
-    shutil.copy(f"{key}.pub", config.parent / "keys/backup.pem.pub")
-    signer = shutil.copy(config.parent / "keys/checkpoint-signing.pem.pub", safe / "signer.pub")
-    change(config, "backup", 'recipients = ["keys/backup.pem.pub"]')
-    archive = folder / "one.backup"
+    kept, archive = Safe.made(safe, config), folder / "one.backup"
     found = House(
-        config=config, archive=archive, key=key, signer=Path(signer), passphrase=passphrase,
+        config=config, archive=archive, key=kept.key, signer=kept.signer, passphrase=kept.passphrase,
         totp=totp, session_id=session_id, live_id=live_id,
     )  # fmt: skip
     done = found.run("make", archive, "--config", config)

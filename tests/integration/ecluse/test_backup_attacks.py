@@ -17,7 +17,8 @@ from ecluse.errors import BackupError
 from embedded.sqlite import opened
 from recorder.seal.signing import PublicKey
 from recorder.seal.wrapping import ReaderKey
-from tests.support.installed import change, ecluse, install
+from tests.support.installed import install
+from tests.support.restored import Safe
 
 pytestmark = pytest.mark.integration
 SECRET = "what root alone may read"
@@ -28,10 +29,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The settings of an installation whose backups are sealed for a key that is kept elsewhere."""
     folder = tmp_path_factory.mktemp("attacked")
     config = install(folder / "data")
-    typed = "a lock keeper never sleeps\n" * 2
-    assert ecluse("backup", "key", str(folder / "backup.pem"), typed=typed).exit_code == 0
-    (folder / "backup.pem.pub").rename(config.parent / "keys/backup.pem.pub")
-    change(config, "backup", 'recipients = ["keys/backup.pem.pub"]')
+    Safe.made(folder, config)
     return config
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.installed import change, ecluse, install, members
+from tests.support.restored import Safe
 
-PASSPHRASE = "a phrase for the safe"
 pytestmark = pytest.mark.integration
 
 
@@ -16,12 +16,8 @@ def test_what_is_made_anew_is_the_programs_users_too(tmp_path: Path) -> None:
     accounts = members("nogroup")
     if len(accounts) < 2:
         pytest.skip("not root, or no two users of one group")
-    passphrase, key, archive = (tmp_path / name for name in ("passphrase", "backup.pem", "one.backup"))
-    passphrase.write_text(PASSPHRASE)
-    assert ecluse("backup", "key", str(key), typed=f"{PASSPHRASE}\n{PASSPHRASE}\n").exit_code == 0
-    config = install(tmp_path / "first")
-    shutil.copy(f"{key}.pub", config.parent / "keys/backup.pem.pub")
-    change(config, "backup", 'recipients = ["keys/backup.pem.pub"]')
+    config, archive = install(tmp_path / "first"), tmp_path / "one.backup"
+    safe = Safe.made(tmp_path, config)
     shutil.chown(config, group="nogroup")
     for part, user in zip(("gateway", "console"), accounts, strict=True):
         change(config, part, f'user = "{user}"')
@@ -31,9 +27,8 @@ def test_what_is_made_anew_is_the_programs_users_too(tmp_path: Path) -> None:
         change(config, part, f'url = "sqlite:///{config.parent}/databases/{name}"')
     assert ecluse("backup", "make", str(archive), "--config", str(config)).exit_code == 0
     data = tmp_path / "restored"
-    signer = config.parent / "keys/checkpoint-signing.pem.pub"
-    words = (str(archive), str(data), "--key", str(key), "--signer", str(signer))
-    done = ecluse("backup", "restore", *words, ECLUSE_READER_PASSPHRASE_FILE=str(passphrase))
+    words = (str(archive), str(data), "--key", str(safe.key), "--signer", str(safe.signer))
+    done = ecluse("backup", "restore", *words, ECLUSE_READER_PASSPHRASE_FILE=str(safe.passphrase))
     assert done.exit_code == 0, done.output
     found = {name: f"{data.joinpath(name).stat().st_mode & 0o7777:o}" for name in (".", "run", "search")}
     assert found == {".": "750", "run": "3770", "search": "700"}
