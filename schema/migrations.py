@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
+from alembic.runtime.migration import MigrationContext, MigrationInfo
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select, text
@@ -170,11 +170,10 @@ class Migrations:
             if each.revision not in pending:
                 connection.execute(table.insert().values(_row(each)))
 
-    def _note(self, *, ctx: MigrationContext, step: Any, **_more: object) -> None:
+    def _note(self, *, ctx: MigrationContext, step: MigrationInfo, **_more: object) -> None:
         """Write into the history, in the migration's own transaction, what *step* promised."""
         made = next(each for each in self.all if each.revision == step.up_revision_id)
-        assert ctx.connection is not None  # noqa: S101 - alembic has one whenever it runs online
-        ctx.connection.execute(_history(self.history).insert().values(_row(made)))
+        ctx.execute(_history(self.history).insert().values(_row(made)))
 
     def _seen(self, connection: Connection) -> list[Migration]:
         """Return what the database says of the migrations it has seen; nothing where it keeps no history."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import StringIO
 from types import ModuleType
 from typing import Any
 
@@ -28,8 +29,9 @@ def _noting(asked: list[ops.MigrateOperation]) -> Iterator[None]:
     def note(_operations: AbstractOperations, operation: ops.MigrateOperation) -> None:
         asked.append(operation)
 
-    context = MigrationContext.configure(dialect_name="postgresql", opts={"as_sql": True, "apart": True})
-    context.impl.static_output = lambda text: None  # type: ignore[method-assign]  # alembic would print COMMIT
+    context = MigrationContext.configure(
+        dialect_name="postgresql", opts={"as_sql": True, "apart": True, "output_buffer": StringIO()}
+    )
     with pytest.MonkeyPatch.context() as patched, Operations.context(context):
         patched.setattr(AbstractOperations, "invoke", note)
         patched.setattr(BatchOperationsImpl, "flush", lambda _impl: None)
