@@ -137,7 +137,14 @@ class Migrations:
         if apart:
             connection.commit()
         config = self.config()
-        config.attributes |= {"connection": connection, "apart": apart, "note": self._note}
+        config.attributes["context"] = {
+            "connection": connection,
+            "version_table": self.version_table,
+            "on_version_apply": self._note,
+            "apart": apart,
+            "transaction_per_migration": True,
+            "transactional_ddl": True,
+        }
         try:
             command.upgrade(config, until or "head")
         except CommandError as error:
@@ -148,7 +155,6 @@ class Migrations:
         config = Config()
         config.set_main_option("script_location", str(self.scripts).replace("%", "%%"))
         config.set_main_option("path_separator", "os")
-        config.set_main_option("version_table", self.version_table)
         if self.further:
             places = os.pathsep.join(map(str, (self.scripts / "versions", *self.further)))
             config.set_main_option("version_locations", places.replace("%", "%%"))

@@ -4,14 +4,5 @@ from alembic import context
 
 from recorder.store.tables import metadata
 
-told = context.config.attributes
-context.configure(
-    connection=told["connection"],
-    target_metadata=metadata,
-    version_table=context.config.get_main_option("version_table"),
-    on_version_apply=told["note"],
-    apart=told["apart"],
-    transaction_per_migration=True,
-    transactional_ddl=True,
-)
+context.configure(**context.config.attributes["context"], target_metadata=metadata)
 context.run_migrations()
