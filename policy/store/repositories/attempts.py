@@ -1,17 +1,17 @@
 """Log-in attempts, in the order they came, kept over a restart."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, text, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.attempts import Attempt, AttemptKind, AttemptOutcome
 from policy.domain.ids import HospitalId
 from policy.errors import NotFound
 from policy.store import tables as t
+from policy.store.dialects import hold
 
 _c = t.attempts.c
 
@@ -28,10 +28,7 @@ class Attempts:
 
         Locks are taken in one order whoever asks, so that two attempts cannot wait for each other.
         """
-        if self._connection.dialect.name != "postgresql":
-            return  # BEGIN IMMEDIATE already keeps every other writer out
-        for key in sorted({_lock(hospital_id, "login", login), _lock(hospital_id, "origin", origin)}):
-            await self._connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+        await hold(self._connection, f"{hospital_id}/login/{login}", f"{hospital_id}/origin/{origin}")
 
     async def recent(
         self, hospital_id: HospitalId, login: str, origin: str, since: datetime
@@ -84,8 +81,3 @@ def _attempt(row: Row[Any]) -> Attempt:
         outcome=AttemptOutcome(row.outcome),
         kind=AttemptKind(row.kind),
     )
-
-
-def _lock(hospital_id: HospitalId, kind: str, name: str) -> int:
-    digest = hashlib.sha256(f"{hospital_id}/{kind}/{name}".encode()).digest()
-    return int.from_bytes(digest[:8], "big", signed=True)

@@ -4,13 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.credentials import EnrolledKey, KeyKind
 from policy.domain.ids import HospitalId, PersonId
 from policy.errors import Conflict, NotFound
 from policy.store import tables as t
+from policy.store.dialects import insertion
 
 
 class Credentials:
@@ -60,9 +60,8 @@ class Credentials:
     async def use_totp_step(self, person_id: PersonId, step: int) -> None:
         """Mark the TOTP *step* as used; raises Conflict where it was used before, and leaves the work usable."""
         row = {"hospital_id": await self._hospital_of(person_id), "person_id": person_id, "step": step}
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
         done = await self._connection.execute(
-            dialect.insert(t.totp_uses).values(row).on_conflict_do_nothing()
+            insertion(self._connection, t.totp_uses).values(row).on_conflict_do_nothing()
         )
         if done.rowcount != 1:
             raise Conflict("this code was used before")

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.engagements import Engagement, EngagementKind, EngagementText
 from policy.domain.ids import HospitalId, PersonId
 from policy.domain.people import Language
 from policy.store import tables as t
+from policy.store.dialects import insertion
 
 _texts, _made, _duties = t.engagement_texts.c, t.engagements.c, t.engagement_duties.c
 
@@ -36,7 +36,9 @@ class Engagements:
             "effective_at": text.effective_at,
             "published_by": text.published_by,
         }
-        await self._connection.execute(self._insert(t.engagement_texts).values(row).on_conflict_do_nothing())
+        await self._connection.execute(
+            insertion(self._connection, t.engagement_texts).values(row).on_conflict_do_nothing()
+        )
 
     async def texts(self, hospital_id: HospitalId) -> Sequence[EngagementText]:
         """Return every version of every text of the hospital, by kind, oldest first."""
@@ -49,7 +51,7 @@ class Engagements:
         row = {name: getattr(engagement, name) for name in Engagement.__dataclass_fields__}
         row |= {"kind": engagement.kind.value}
         done = await self._connection.execute(
-            self._insert(t.engagements).values(row).on_conflict_do_nothing()
+            insertion(self._connection, t.engagements).values(row).on_conflict_do_nothing()
         )
         return done.rowcount == 1
 
@@ -62,16 +64,14 @@ class Engagements:
     async def demand(self, hospital_id: HospitalId, person_id: PersonId, since: datetime) -> None:
         """Ask the person for the versions in force, from *since* on; where that is so already, nothing changes."""
         row = {"hospital_id": hospital_id, "person_id": person_id, "since": since}
-        await self._connection.execute(self._insert(t.engagement_duties).values(row).on_conflict_do_nothing())
+        await self._connection.execute(
+            insertion(self._connection, t.engagement_duties).values(row).on_conflict_do_nothing()
+        )
 
     async def demanded(self, hospital_id: HospitalId, person_id: PersonId) -> bool:
         """Tell whether the texts are demanded of the person."""
         where = (_duties.hospital_id == hospital_id) & (_duties.person_id == person_id)
         return (await self._connection.execute(select(_duties.since).where(where))).first() is not None
-
-    def _insert(self, table: Any) -> Any:
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        return dialect.insert(table)
 
 
 def _text(row: Row[Any]) -> EngagementText:

@@ -1,6 +1,5 @@
 """Sessions that gateways hold, and the gateways' own signs of life."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -17,16 +16,15 @@ from sqlalchemy import (
     func,
     insert,
     select,
-    text,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.access import Grant, RevocationScope
 from policy.domain.ids import HospitalId, PersonId, SessionId
 from policy.domain.sessions import Closing, Earlier, LiveSession, SessionState
 from policy.store import tables as t
+from policy.store.dialects import hold, insertion
 
 _s = t.sessions.c
 _n = t.nodes.c
@@ -60,13 +58,10 @@ class Leases:
 
     async def beat(self, node: str, at: datetime, *, started: bool = False) -> None:
         """Note that gateway *node* is alive at *at*; *started*: that it has just begun."""
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
         fresh = {"beat_at": at, "started_at": at} if started else {"beat_at": at}
         row = {"node": node, "started_at": at, "beat_at": at}
-        statement = (
-            dialect.insert(t.nodes).values(row).on_conflict_do_update(index_elements=["node"], set_=fresh)
-        )
-        await self._connection.execute(statement)
+        statement = insertion(self._connection, t.nodes).values(row)
+        await self._connection.execute(statement.on_conflict_do_update(index_elements=["node"], set_=fresh))
 
     async def end_left_open(self, node: str, at: datetime, reason: str) -> int:
         """End every session that *node* left open, and return how many there were."""
@@ -81,11 +76,7 @@ class Leases:
 
         By a lock of its own, not her row's: who counts need not be allowed to change people.
         """
-        if self._connection.dialect.name != "postgresql":
-            return  # BEGIN IMMEDIATE already keeps every other writer out
-        digest = hashlib.sha256(f"{hospital_id}/person/{person_id}".encode()).digest()
-        key = int.from_bytes(digest[:8], "big", signed=True)
-        await self._connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+        await hold(self._connection, f"{hospital_id}/person/{person_id}")
 
     async def count_live(self, hospital_id: HospitalId, person_id: PersonId, beat_since: datetime) -> int:
         """Return how many sessions of the person are open on gateways that beat since *beat_since*."""

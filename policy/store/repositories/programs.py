@@ -1,16 +1,15 @@
 """The programs that use the databases, one row a name."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, func, select, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.programs import Program, ProgramKind
 from policy.store import tables as t
+from policy.store.dialects import hold, insertion
 
 _FIELDS = tuple(name for name in Program.__dataclass_fields__ if name != "proved")
 _NAME = ("kind", "node")
@@ -31,11 +30,7 @@ class Programs:
 
     async def hold(self, kind: ProgramKind, node: str) -> None:
         """Keep other units of work from taking this name until the end of this one."""
-        if self._connection.dialect.name != "postgresql":
-            return  # BEGIN IMMEDIATE already keeps every other writer out
-        digest = hashlib.sha256(f"program/{kind}/{node}".encode()).digest()
-        key = int.from_bytes(digest[:8], "big", signed=True)
-        await self._connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+        await hold(self._connection, f"program/{kind}/{node}")
 
     async def find(self, kind: ProgramKind, node: str) -> Sealed | None:
         """Return who claimed this name last; None too for a row that no process writes."""
@@ -52,13 +47,10 @@ class Programs:
 
     async def put(self, program: Program, seal: str) -> None:
         """Write the row of a name, whoever had it."""
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
         row = {name: getattr(program, name) for name in _FIELDS} | {"seal": seal}
         fresh = {name: value for name, value in row.items() if name not in _NAME}
-        statement = (
-            dialect.insert(t.programs).values(row).on_conflict_do_update(index_elements=_NAME, set_=fresh)
-        )
-        await self._connection.execute(statement)
+        statement = insertion(self._connection, t.programs).values(row)
+        await self._connection.execute(statement.on_conflict_do_update(index_elements=_NAME, set_=fresh))
 
 
 def _readable() -> Select[*tuple[Any, ...]]:
