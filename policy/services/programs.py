@@ -10,6 +10,7 @@ from policy.clock import Clock
 from policy.domain.programs import Naming, Program
 from policy.store.database import Database
 from policy.store.repositories.programs import Sealed
+from policy.store.unit_of_work import UnitOfWork
 from policy.vault.keyring import Keyring
 
 BEAT_SECONDS: Final = 3.0
@@ -37,8 +38,7 @@ class ProgramService:
         a holder counts only where it lives by its last sign; before that, one that fell silent might come back.
         """
         async with self._database.unit_of_work(None, self._clock) as work:
-            await work.programs.hold(program.kind, program.node)
-            found = self._read(await work.programs.find(program.kind, program.node))
+            found = await self._held(work, program)
             forged = found if found is not None and not found.proved else None
             if found is not None and found.proved and found.ended_at is None and found.claim != gone:
                 silent = not found.alive(self._clock.now(), self.lease)
@@ -53,8 +53,7 @@ class ProgramService:
         What is no claim, or one from before its own start, is written over.
         """
         async with self._database.unit_of_work(None, self._clock) as work:
-            await work.programs.hold(program.kind, program.node)
-            found = self._read(await work.programs.find(program.kind, program.node))
+            found = await self._held(work, program)
             others = found is not None and found.claim != program.claim
             if found is not None and found.proved and others and found.started_at > program.started_at:
                 return Naming(holder=found)
@@ -66,25 +65,28 @@ class ProgramService:
         """Give the name of *program* back; nothing is done where another holds it."""
         now = self._clock.now()
         async with self._database.unit_of_work(None, self._clock) as work:
-            await work.programs.hold(program.kind, program.node)
-            found = await work.programs.find(program.kind, program.node)
-            if found is not None and found[0].claim == program.claim:
+            found = await self._held(work, program)
+            if found is not None and found.claim == program.claim:
                 ended = replace(program, beat_at=now, ended_at=now)
                 await work.programs.put(ended, self._seal(ended))
 
     async def list(self) -> Sequence[Program]:
         """Return every process that ever claimed a name here and was the last to, proved or not."""
         async with self._database.read() as view:
-            return [read for each in await view.programs.list() if (read := self._read(each)) is not None]
+            return [self._read(each) for each in await view.programs.list()]
+
+    async def _held(self, work: UnitOfWork, program: Program) -> Program | None:
+        """Keep others from the name of *program* until the end of *work*, and return who claimed it last."""
+        await work.programs.hold(program.kind, program.node)
+        found = await work.programs.find(program.kind, program.node)
+        return None if found is None else self._read(found)
 
     def _seal(self, program: Program) -> str:
         return self._keyring.mark(_said(program))
 
-    def _read(self, sealed: Sealed | None) -> Program | None:
-        if sealed is None:
-            return None
+    def _read(self, sealed: Sealed) -> Program:
         program, seal = sealed
-        mark = self._keyring.mark(_said(program))
+        mark = self._seal(program)
         # as bytes: whoever writes a row may write any text for its seal, and text beyond ASCII is not compared but raises
         return replace(program, proved=hmac.compare_digest(seal.encode(), mark.encode()))
 
