@@ -14,6 +14,7 @@ from policy.store.migrations.upgrade import MIGRATIONS
 from schema import migrations as running
 from schema.contract import Kind
 from tests.support.newer_schema import Step, newer
+from tests.support.waiting import answered
 
 COLUMN = Step(body='op.add_column("hospitals", sa.Column("motto", sa.Text()))')
 INDEX = Step(body='create_index("ix_hospitals_timezone", "hospitals", ["timezone"])')
@@ -198,8 +199,9 @@ async def until_waiting(database: Database) -> None:
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
-    async with asyncio.timeout(20):
-        while True:
-            async with database.read() as view:
-                if (await view.connection.execute(waiting)).scalar_one():
-                    return
+
+    async def waits() -> bool:
+        async with database.read() as view:
+            return bool((await view.connection.execute(waiting)).scalar_one())
+
+    await answered(waits, 20)
