@@ -13,6 +13,7 @@ from typing_extensions import override
 from ecluse.diagnosis.symptom import Symptom, look
 from ecluse.presence import port_of
 from ecluse.settings import Settings
+from policy.domain.addresses import plain
 
 NET: Final = Path("/proc/self/net")
 """Of this process, so that a unit that sees nothing but processes (``ProcSubset=pid``) sees it too."""
@@ -108,10 +109,7 @@ def _sockets(folder: Path, protocol: str) -> Iterator[tuple[IPv4Address | IPv6Ad
 def _address(digits: str) -> IPv4Address | IPv6Address:
     """Return what the kernel writes as 32-bit words of its own byte order."""
     words = [int(digits[at : at + 8], 16) for at in range(0, len(digits), 8)]
-    packed = struct.pack(f"={len(words)}I", *words)
-    found = ip_address(packed)
-    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
-    return found if mapped is None else mapped
+    return plain(ip_address(struct.pack(f"={len(words)}I", *words)))
 
 
 def _first_ephemeral() -> int:
