@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import json
-import sys
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from recorder.replay.pieces import Picture
+from recorder.workers import worker
 
 _LONGEST_LINE: Final = 64 * 1024 * 1024
 _PROGRAM: Final = "recorder.replay.screen"
@@ -48,20 +48,5 @@ class Artist:
 @contextlib.asynccontextmanager
 async def artist() -> AsyncIterator[Artist]:
     """Start the process, and end it at the end; raises OSError where there can be none."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",
-        "-m",
-        _PROGRAM,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        limit=_LONGEST_LINE,
-        env={"PYTHONPATH": "", "LANG": "C.UTF-8"},
-    )
-    try:
+    async with worker(_PROGRAM, longest_line=_LONGEST_LINE) as process:
         yield Artist(process)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()

@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import secrets
-import sys
 import zipfile
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -28,6 +27,7 @@ from recorder.replay.pieces import Picture, Recording, Segment
 from recorder.seal.encryption import CLEAR, Suite, derived, suite
 from recorder.trace.header import TraceHeader, check_identifier
 from recorder.trace.place import MANIFEST
+from recorder.workers import worker
 
 VERSION: Final = 1
 """Of what is kept of a trace: a file of another version is made anew."""
@@ -233,22 +233,9 @@ def _sealing(header: TraceHeader, key: bytes | None) -> Suite:
 
 
 async def _worked(job: bytes, file: IO[bytes]) -> bool:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", WORKER),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=file,
-        stderr=asyncio.subprocess.DEVNULL,  # a trace of the stack could hold what the device sent
-        env={"PATH": os.defpath, "LANG": "C.UTF-8"},
-        start_new_session=True,
-    )
     try:
-        async with asyncio.timeout(CPU_SECONDS * _PATIENCE):
+        async with worker(WORKER, stdout=file) as process, asyncio.timeout(CPU_SECONDS * _PATIENCE):
             await process.communicate(job)
     except TimeoutError:
         return False
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
     return process.returncode == 0

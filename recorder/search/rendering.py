@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import signal
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,6 +15,7 @@ from typing import Any, Final
 from recorder.errors import TraceFormatError
 from recorder.search.passages import MAX_LINE_BYTES, Passage
 from recorder.search.worker import Job
+from recorder.workers import worker
 
 MIB: Final = 1 << 20
 MAX_PASSAGES: Final = 200_000
@@ -68,29 +67,18 @@ async def render(folder: Path, key: bytes | None, bounds: Bounds) -> Rendered:
         memory_bytes=bounds.memory_mib * MIB,
         text_bytes=bounds.text_mib * MIB,
     )
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "recorder.search.worker"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,  # a trace of the stack could hold what the device sent
-        limit=MAX_LINE_BYTES,
-        env={"PATH": os.defpath, "LANG": "C.UTF-8"},
-        start_new_session=True,
-    )
     passages: list[Passage] = []
     try:
-        async with asyncio.timeout(bounds.cpu_seconds * _PATIENCE):
+        async with (
+            worker("recorder.search.worker", longest_line=MAX_LINE_BYTES) as process,
+            asyncio.timeout(bounds.cpu_seconds * _PATIENCE),
+        ):
             end = await _answers(process, job, passages)
             status = await process.wait()
     except TimeoutError:
         return Rendered(passages=tuple(passages), state=State.TRUNCATED, why="time")
     except (TraceFormatError, ValueError) as error:  # a ValueError: a line longer than any may be
         return Rendered(passages=(), state=State.FAILED, why=f"the worker cannot be believed: {error}"[:500])
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
     return _judged(passages, end, status)
 
 
