@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Final
 
-from recorder.replay.pieces import Picture
+from recorder.replay.picture import Picture
 from recorder.workers import worker
 
 _LONGEST_LINE: Final = 64 * 1024 * 1024
@@ -14,7 +14,7 @@ _PROGRAM: Final = "recorder.replay.screen"
 
 
 class Artist:
-    """The process that draws; what it is told adds up. OSError, EOFError, ValueError or KeyError: it broke."""
+    """The process that draws; what it is told adds up. OSError, EOFError or ValueError: it broke."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         """Speak to *process*."""
@@ -27,8 +27,7 @@ class Artist:
     async def draw(self, happened: bytes) -> Picture:
         """Return the screen after what *happened*: a JSON list of ``[seconds, code, data]`` on one line."""
         await self._say(happened)
-        told: dict[str, Any] = json.loads(await self._line())
-        return Picture(told["columns"], told["rows"], told["output"])
+        return Picture.from_json(await self._line())
 
     async def _say(self, line: bytes) -> None:
         if self._process.stdin is None:

@@ -17,7 +17,7 @@ from admin_api.live.drawing import artist
 from recorder.errors import RecorderError, StoreUnavailable, TraceNotFound, TraceSealed
 from recorder.replay.asciicast import Event
 from recorder.replay.live import LiveTrace
-from recorder.replay.pieces import Picture
+from recorder.replay.picture import Picture
 from recorder.replay.timeline import Teller
 from recorder.trace.frames import Frame, FrameType
 
@@ -236,7 +236,7 @@ class Follower:
             async with asyncio.timeout(_DRAWING_SECONDS), artist() as drawing:
                 await drawing.begin(*tape.first)
                 picture = await drawing.draw(tape.happened())
-        except (OSError, EOFError, ValueError, KeyError, TimeoutError, asyncio.LimitOverrunError) as broken:
+        except (OSError, EOFError, ValueError, TimeoutError, asyncio.LimitOverrunError) as broken:
             log.warning("live.undrawn", error=type(broken).__name__)
             picture = Picture(tape.columns, tape.rows, "")
         tape.restart(picture)

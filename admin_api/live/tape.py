@@ -4,7 +4,7 @@ import json
 from collections import deque
 from typing import Any, Final
 
-from recorder.replay.pieces import Picture
+from recorder.replay.picture import Picture
 
 MOST: Final = 1 << 20
 """Characters kept. A screen is drawn out of these: what stands on it from before is missing from the picture."""

@@ -23,7 +23,8 @@ import zstandard
 
 from recorder.errors import RecorderError, TraceFormatError
 from recorder.replay.outline import Outline
-from recorder.replay.pieces import Picture, Recording, Segment
+from recorder.replay.picture import Picture
+from recorder.replay.pieces import Recording, Segment
 from recorder.seal.encryption import CLEAR, Suite, derived, suite
 from recorder.trace.header import TraceHeader, check_identifier
 from recorder.trace.place import MANIFEST
@@ -185,8 +186,7 @@ class _Kept:
         return Recording(Outline.from_json(told["outline"]), segments, self._picture)
 
     def _picture(self, number: int) -> Picture:
-        told = json.loads(self._part(f"{number}.picture"))
-        return Picture(int(told["columns"]), int(told["rows"]), str(told["output"]))
+        return Picture.from_json(self._part(f"{number}.picture"))
 
     def _part(self, name: str) -> bytes:
         return zstandard.ZstdDecompressor().decompress(self._opened(name), max_output_size=_MOST_PART)
@@ -222,8 +222,7 @@ def write(
         put(_OUTLINE, pack(json.dumps(outline).encode()))
         for number, (segment, picture) in enumerate(zip(recording.segments, pictures, strict=True)):
             put(str(number), segment.packed())
-            told = {"columns": picture.columns, "rows": picture.rows, "output": picture.output}
-            put(f"{number}.picture", pack(json.dumps(told).encode()))
+            put(f"{number}.picture", pack(picture.to_json()))
 
 
 def _sealing(header: TraceHeader, key: bytes | None) -> Suite:

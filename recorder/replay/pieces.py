@@ -18,6 +18,7 @@ import zstandard
 from recorder.errors import TraceFormatError
 from recorder.replay.asciicast import Event, perform
 from recorder.replay.outline import Mark, Outline
+from recorder.replay.picture import Picture
 from recorder.replay.reader import TraceReader
 from recorder.replay.timeline import Teller
 
@@ -69,15 +70,6 @@ class Segment:
     def text(self) -> bytes:
         """What happened, as JSON."""
         return zstandard.ZstdDecompressor().decompress(self.packed())
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """What the screen showed when a piece begins: its size, and the output that draws it on an empty one."""
-
-    columns: int
-    rows: int
-    output: str
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from pyte.screens import Char, Cursor
 from wcwidth import wcwidth
 
 from recorder.confinement import confine
+from recorder.replay.picture import Picture
 from recorder.replay.terminal import INSERTS, MAX_COMBINED, WRAPS, Terminal
 
 LOWEST_PRIORITY: Final = 15
@@ -110,6 +111,10 @@ class Drawing:
     def _is_plain(self) -> bool:
         screen = self.screen
         return screen.margins is None and WRAPS in screen.mode and INSERTS not in screen.mode
+
+    def picture(self) -> Picture:
+        """What is on the screen now."""
+        return Picture(self.screen.columns, self.screen.lines, self.output())
 
     def output(self) -> str:
         """What draws the same on an empty screen."""
@@ -203,9 +208,7 @@ def main() -> None:
     drawing = Drawing(size["columns"], size["rows"])
     for line in sys.stdin.buffer:
         drawing.follow_all(json.loads(line))
-        screen = drawing.screen
-        told = {"columns": screen.columns, "rows": screen.lines, "output": drawing.output()}
-        sys.stdout.buffer.write(json.dumps(told).encode() + b"\n")
+        sys.stdout.buffer.write(drawing.picture().to_json() + b"\n")
         sys.stdout.buffer.flush()
 
 

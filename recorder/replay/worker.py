@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from recorder.confinement import confine
 from recorder.replay.cache import CPU_SECONDS, write
-from recorder.replay.pieces import Picture, RecordingTooLong, cut
+from recorder.replay.pieces import RecordingTooLong, cut
 from recorder.replay.reader import TraceReader
 from recorder.replay.screen import Drawing
 
@@ -39,8 +39,7 @@ def main() -> None:
     pictures = [recording.first()]
     for segment in recording.segments[:-1]:
         drawing.follow_all(json.loads(segment.text))
-        screen = drawing.screen
-        pictures.append(Picture(screen.columns, screen.lines, drawing.output()))
+        pictures.append(drawing.picture())
     write(sys.stdout.buffer, reader.header, job["manifest_sha256"], key, recording, pictures)
     sys.stdout.buffer.flush()
 

@@ -14,7 +14,8 @@ from typing import Final
 import structlog
 
 from admin_api.live.drawing import artist
-from recorder.replay.pieces import Picture, Recording
+from recorder.replay.picture import Picture
+from recorder.replay.pieces import Recording
 
 log = structlog.get_logger()
 MOST_KEPT: Final = 256 * 1024 * 1024
@@ -143,7 +144,7 @@ class Recordings:
                         made.drawn.notify_all()
             if drawn is not None:
                 await asyncio.to_thread(drawn, made.recording, made.pictures)
-        except (OSError, ValueError, KeyError, asyncio.LimitOverrunError, EOFError) as broken:
+        except (OSError, ValueError, asyncio.LimitOverrunError, EOFError) as broken:
             log.warning("replay.pictures_failed", error=type(broken).__name__, drawn=len(made.pictures))
         finally:
             made.failed = len(made.pictures) < len(made.recording.segments)

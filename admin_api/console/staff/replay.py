@@ -30,7 +30,8 @@ from recorder.errors import TraceFormatError
 from recorder.replay import asciicast, transcript
 from recorder.replay.cache import ReplayCache
 from recorder.replay.outline import Mark, MarkKind, Outline, Transfer
-from recorder.replay.pieces import Picture, Recording, RecordingTooLong, cut
+from recorder.replay.picture import Picture
+from recorder.replay.pieces import Recording, RecordingTooLong, cut
 from recorder.replay.reader import TraceReader
 from recorder.store.catalog import CatalogedSession
 

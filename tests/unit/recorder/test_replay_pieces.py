@@ -11,7 +11,8 @@ from recorder.errors import TraceFormatError
 from recorder.replay import pieces
 from recorder.replay.asciicast import Event
 from recorder.replay.outline import MOST_MARKS, PAUSE_US, MarkKind, Outline
-from recorder.replay.pieces import Picture, RecordingTooLong, cut
+from recorder.replay.picture import Picture
+from recorder.replay.pieces import RecordingTooLong, cut
 from recorder.replay.reader import TraceReader
 from recorder.replay.screen import Drawing
 from recorder.replay.timeline import Raw
