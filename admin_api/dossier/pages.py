@@ -20,6 +20,7 @@ from admin_api.console.staff.view import harmless, size_here
 from admin_api.deps import Context
 from admin_api.dossier.account import Account
 from admin_api.dossier.scope import Scope
+from admin_api.narration import Narrator
 from admin_api.verdict import rules, texts
 from admin_api.wording import templates
 from policy import i18n
@@ -62,6 +63,7 @@ class Pages:
         zone = self.hospital.timezone
         reader = Reader(language=language, timezone=zone, vocabulary=self.context.vocabulary)
         known: Registry = values.pop("known")
+        teller = Narrator(Language.FRENCH, zone, self.context.vocabulary)  # as the recording in the package
 
         def told(key: str, **arguments: object) -> str:
             return i18n.load("admin_api.dossier").translate(key, language, timezone=zone, **arguments)
@@ -90,7 +92,7 @@ class Pages:
                 channels=lambda account: texts(account.session.header.decision.get("channels")),
                 window=_window,
                 entries=entries,
-                marks=_marks,
+                marks=lambda account: _marks(account, teller),
                 most_files=_FILES,
                 gateways=self.context.trace_keys,
                 consoles=self.context.proofs.keys,
@@ -140,6 +142,6 @@ def _window(account: Account) -> tuple[datetime, datetime] | None:
         return None
 
 
-def _marks(account: Account) -> list[tuple[int, str, str]]:
+def _marks(account: Account, teller: Narrator) -> list[tuple[int, str, str]]:
     found = [mark for mark in account.outline.marks if mark.kind in _TOLD][:_MARKS]
-    return [(mark.at_us, mark.kind.value, mark.text) for mark in found]
+    return [(mark.at_us, mark.kind.value, mark.told(teller)) for mark in found]

@@ -11,7 +11,7 @@ from typing import Any, Self
 from recorder.errors import TraceFormatError
 from recorder.replay.asciicast import Event
 from recorder.replay.neutral import neutralise
-from recorder.replay.timeline import Raw, Teller
+from recorder.replay.timeline import Teller
 from recorder.trace.frames import Frame, FrameType, facts
 
 PAUSE_US = 2_000_000
@@ -48,13 +48,11 @@ class Mark:
     Attributes:
         at_us: Microseconds since the trace was opened.
         kind: What it tells of.
-        text: In the words of the teller whose events these were, harmless.
-        frame: What it was made from, for another teller.
+        frame: What it was made from.
     """
 
     at_us: int
     kind: MarkKind
-    text: str
     frame: Frame
 
     def told(self, teller: Teller) -> str:
@@ -109,7 +107,7 @@ class Outline:
         if event.code == "o":
             self.size += len(event.data)
         elif event.code == "m" and event.frame is not None:
-            self._mark(event, event.frame)
+            self._mark(event.at_us, event.frame)
 
     def short_us(self, at_us: int) -> int:
         """When that moment is where each pause is cut to `PAUSE_US`: within a pause, as far as it is shown."""
@@ -158,23 +156,22 @@ class Outline:
     def from_json(cls, told: dict[str, Any]) -> Self:
         """The outline that `to_json` told. Raises KeyError, TypeError or ValueError where it is none."""
         made = cls(int(told["columns"]), int(told["rows"]))
-        raw = Raw()
         for at_us, kind, channel, at_ns, payload in told["marks"]:
             frame = Frame(FrameType(kind), int(channel), int(at_ns), base64.b64decode(payload))
-            made._mark(Event(int(at_us), "m", neutralise(raw.event(frame)), frame), frame)
+            made._mark(int(at_us), frame)
         made.duration_us, made.size = int(told["duration_us"]), int(told["size"])
         made.untold = int(told["untold"])
         made._ends, made._cuts = [int(one) for one in told["ends"]], [int(one) for one in told["cuts"]]
         return made
 
-    def _mark(self, event: Event, frame: Frame) -> None:
+    def _mark(self, at_us: int, frame: Frame) -> None:
         if len(self.marks) >= MOST_MARKS:
             self.untold += 1
             return
         told = _told(frame)
-        self.marks.append(Mark(event.at_us, _kind(frame, told), event.data, frame))
+        self.marks.append(Mark(at_us, _kind(frame, told), frame))
         if frame.type is FrameType.FILE:
-            self.transfers.append(Transfer(event.at_us, told))
+            self.transfers.append(Transfer(at_us, told))
 
 
 def _kind(frame: Frame, told: dict[str, Any]) -> MarkKind:
