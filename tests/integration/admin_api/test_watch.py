@@ -88,6 +88,7 @@ def test_two_follow_at_once_and_a_channel_is_chosen(house: House, session: Going
     """Two viewers see the same session, each the channel that she wants; the others are named."""
     session.open_terminal(2)
     session.show("second", 2)
+    session.wait_until_shipped()
     with (
         watching(house, session.session_id) as newest,
         watching(house, session.session_id, channel=1) as first,
