@@ -53,7 +53,7 @@ def init(
     --administrator "dsi:Denise Martin:denise.martin@hospital.example" --administrator "denis:Denis Leroy:denis.leroy@hospital.example"
     """
     from ecluse.installation import Administrator, Users, initialise
-    from ecluse.settings import CONFIG_NAME, load
+    from ecluse.settings import CONFIG_NAME, SYSTEM_CONFIG, load
     from policy.clock import SystemClock
 
     desk = Desk.of(context, as_json)
@@ -81,4 +81,7 @@ def init(
     config = directory.resolve() / CONFIG_NAME
     settings = load(config)
     url = settings.console.url(*(name or ()))
-    desk.write(desk.say("init.next", config=str(config), ca=str(settings.authority), url=url))
+    # the package's units read the settings where the package put its link
+    served = Path("/run/systemd/system").is_dir() and SYSTEM_CONFIG.resolve() == config
+    following = "init.next.units" if served else "init.next"
+    desk.write(desk.say(following, config=str(config), ca=str(settings.authority), url=url))

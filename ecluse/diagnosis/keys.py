@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -106,14 +107,33 @@ def certificates(settings: Settings, clock: Clock) -> Iterator[Symptom]:
             yield check.failed("expired", since=certificate.not_valid_after_utc)
         elif certificate.not_valid_before_utc > clock.now():
             yield check.failed("early", since=certificate.not_valid_before_utc)
-        elif left < CERTIFICATE_NOTICE:
-            yield check.notice("ending", days=left.days)
         elif name == "certificate" and not _matches(settings, certificate):
             yield check.failed("other_key", private_key=str(settings.certificate_key))
+        elif name == "certificate" and (called := _called_otherwise(settings, certificate)):
+            yield check.failed("other_name", name=called)
+        elif left < CERTIFICATE_NOTICE:
+            yield check.notice("ending", days=left.days)
         elif name == "certificate" and not _loopback(settings) and _own(settings, certificate):
             yield check.notice("own", authority=str(settings.authority))
         else:
             yield check.good(days=left.days)
+
+
+def _called_otherwise(settings: Settings, certificate: x509.Certificate) -> str | None:
+    """Return the name or address under which people come where *certificate* is not for it (RFC 9525); else None."""
+    called = urlsplit(settings.pages_url or "").hostname
+    if called is None:
+        return None
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return called
+    try:
+        address = ip_address(called)
+    except ValueError:
+        known = {each.lower() for each in names.get_values_for_type(x509.DNSName)}
+        return None if known & {called, "*." + called.partition(".")[2]} else called
+    return None if address in names.get_values_for_type(x509.IPAddress) else called
 
 
 def _own(settings: Settings, certificate: x509.Certificate) -> bool:

@@ -19,24 +19,28 @@ until_true() {
     until "$@" >/dev/null 2>&1; do [ $SECONDS -lt $deadline ] || return 1; sleep 0.3; done
 }
 
-# prepared ROOT NAME: what every Debian has, and the package with what it wants, fetched but not installed
+# prepared ROOT: what every Debian has, and the package with what it wants, fetched but not installed
 prepared() {
-    local root=$1 name=$2
+    local root=$1
     cp /etc/resolv.conf "$root/etc/resolv.conf"
-    echo "$name" >"$root/etc/hostname"
     # nothing of what is installed here starts before the machine does
     printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" && chmod 755 "$root/usr/sbin/policy-rc.d"
     chroot "$root" apt-get -qq update
     chroot "$root" apt-get -qq -y --no-install-recommends install systemd systemd-sysv dbus openssh-server openssh-client \
         procps >/dev/null 2>&1
     cp "$package" "$root$admin/"
-    chroot "$root" apt-get -qq -y --download-only install "$admin/$(basename "$package")" >/dev/null 2>&1
-    # the machine reaches no network: what its page installs later is in apt's cache
-    chroot "$root" apt-get -qq -y --download-only install nftables postgresql chrony >/dev/null 2>&1
+    # a machine reaches no network: what its page installs later is in apt's cache
+    chroot "$root" apt-get -qq -y --download-only install "$admin/$(basename "$package")" nftables postgresql chrony >/dev/null 2>&1
     rm "$root/usr/sbin/policy-rc.d"
     chroot "$root" systemctl -q disable ssh.service
     printf '127.0.0.1 localhost\n192.0.2.1 bastion bastion.hospital.example\n198.51.100.1 front front.hospital.example\n172.16.7.1 front-inside.hospital.example\n' \
         >"$root/etc/hosts"
+}
+# copied NAME ROOT: a machine's disk, of what was prepared
+copied() {
+    cp -a "$work/debian" "$2"
+    echo "$1" >"$2/etc/hostname"
+    : >"$2/etc/machine-id"  # one of its own, at its first boot
 }
 
 # boot NAME ROOT: a machine of its own, without a network until it is cabled

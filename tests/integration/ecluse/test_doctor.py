@@ -190,7 +190,7 @@ def test_a_certificate_made_at_another_time(
     tls = data(config) / "tls"
     for name in ("api.key", "api.pem"):
         (tls / name).unlink()
-    make_server_certificate(tls, ["localhost"], datetime.now(UTC) + made)
+    make_server_certificate(tls, ["127.0.0.1"], datetime.now(UTC) + made)
     assert findings(config, "certificate") == found
 
 
@@ -258,7 +258,7 @@ def test_databases_that_cannot_serve_fail(config: Path, name: str) -> None:
 
 
 def test_a_certificate_of_its_own_making_is_noticed_where_others_come(config: Path, tmp_path: Path) -> None:
-    """On loopback it serves; where technicians' browsers come it warns them, unless another CA signed it."""
+    """On loopback it serves; where technicians' browsers come it warns them, unless another CA signed it, for that name."""
     assert findings(config, "certificate") == [("good", "good")]
     change(config, "console", 'host = "0.0.0.0"')
     assert findings(config, "certificate") == [("own", "notice")]
@@ -266,6 +266,8 @@ def test_a_certificate_of_its_own_making_is_noticed_where_others_come(config: Pa
     make_server_certificate(tmp_path, ["bastion.example"], SystemClock().now())
     for name in ("api.pem", "api.key"):
         (data(config) / "tls" / name).write_bytes((tmp_path / name).read_bytes())
+    assert findings(config, "certificate") == [("other_name", "failed")]
+    change(config, "console", 'public_url = "https://bastion.example:8443"')
     assert findings(config, "certificate") == [("good", "good")]
 
 

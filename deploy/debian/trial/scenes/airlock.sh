@@ -2,8 +2,7 @@
 # A second machine before the network: the supplier reaches it alone, and it reaches nobody; the bastion dials out to it.
 front="$work/front"
 say "two machines: a front, to which the relay beside the gateway dials out"
-cp -a "$ECLUSE_BASE" "$front"
-prepared "$front" front
+copied front "$front"
 boot front "$front"
 cable front eth0 198.51.100.1/24 supplier eth1 198.51.100.77/24
 cable front eth1 172.16.7.1/24 bastion eth2 172.16.7.2/24

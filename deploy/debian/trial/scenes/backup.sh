@@ -2,8 +2,7 @@
 # Another machine, with the package and nothing else, stands for the safe first, and then for the machine after the fire.
 spare="$work/spare"
 say "a backup by the unit, while both programs serve and a session is open"
-cp -a "$ECLUSE_BASE" "$spare"
-prepared "$spare" spare
+copied spare "$spare"
 boot spare "$spare"
 in_machine spare sh -c 'apt-get -y -qq install ./ecluse_*.deb' </dev/null >/dev/null
 phrase=("hrase=une longue phrase secrete" "confirmation=une longue phrase secrete")

@@ -25,6 +25,6 @@ grep -a chrony "$work/doctor"
 say "the clock is right again: both start by themselves"
 inside systemctl stop ntp-client.service
 for part in gateway console; do
-    until_true 60 active "ecluse-$part.service" || inside systemctl restart "ecluse-$part.service"
+    until_true 60 active "ecluse-$part.service" || fail "ecluse-$part does not start by itself"
 done
 technician "uname -n; exit"
