@@ -7,6 +7,7 @@ Secrets are named by the path of a file, so that systemd credentials fit, and ne
 import os
 import socket
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -290,10 +291,17 @@ def find(explicit: Path | None) -> Path:
     named = os.environ.get(CONFIG_VARIABLE)
     if named:
         return Path(named)
-    for candidate in (Path(CONFIG_NAME), SYSTEM_CONFIG):
-        if candidate.exists():
-            return candidate
-    raise SettingsError("settings.none", name=CONFIG_NAME, variable=CONFIG_VARIABLE)
+    # who may not look into the folder she stands in (another user's home) has no settings there
+    with suppress(PermissionError):
+        if (here := Path(CONFIG_NAME)).exists():
+            return here
+    try:
+        installed = SYSTEM_CONFIG.exists()
+    except PermissionError:
+        installed = True  # reading it says that she may not
+    if not installed:
+        raise SettingsError("settings.none", name=CONFIG_NAME, variable=CONFIG_VARIABLE)
+    return SYSTEM_CONFIG
 
 
 def load(path: Path) -> Settings:

@@ -1,5 +1,6 @@
 """The settings file and its variables."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -104,6 +105,30 @@ def test_no_file_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(settings, "SYSTEM_CONFIG", tmp_path / "none.toml")
     with pytest.raises(SettingsError, match="ecluse init"):
         settings.find(None)
+
+
+def test_a_folder_that_may_not_be_looked_into_holds_no_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gateway's user in root's home is sent to the system's settings, and told where she may not read them either."""
+    here, system = tmp_path / "root", tmp_path / "etc/ecluse.toml"
+    for folder in (here, system.parent):
+        folder.mkdir()
+    monkeypatch.delenv(settings.CONFIG_VARIABLE, raising=False)
+    monkeypatch.setattr(settings, "SYSTEM_CONFIG", system)
+    monkeypatch.chdir(here)
+    own = os.geteuid()
+    for folder in (here, system.parent):
+        folder.chmod(0)
+    try:
+        if own == 0:  # nothing is closed to root
+            os.seteuid(65534)
+        with pytest.raises(SettingsError, match=r"ecluse\.toml: cannot be read \(Permission denied\)"):
+            settings.load(settings.find(None))
+    finally:
+        os.seteuid(own)
+        for folder in (here, system.parent):
+            folder.chmod(0o700)
 
 
 @pytest.mark.parametrize("relative", [True, False])

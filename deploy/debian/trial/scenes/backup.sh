@@ -5,7 +5,8 @@ say "a backup by the unit, while both programs serve and a session is open"
 copied spare "$spare"
 boot spare "$spare"
 in_machine spare sh -c 'apt-get -y -qq install ./ecluse_*.deb' </dev/null >/dev/null
-phrase=("hrase=une longue phrase secrete" "confirmation=une longue phrase secrete")
+secret="une longue phrase secrete"
+phrase=("hrase=$secret" "same again=$secret" "Encore une fois=$secret")
 # shellcheck disable=SC2046  # the way in is several words
 follow safe "${phrase[@]}" -- $(enter spare) bash --norc
 cp "$spare$admin/backup.pem.pub" "$home/"
