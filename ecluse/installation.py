@@ -18,6 +18,7 @@ from ecluse.host_keys import make_host_authority, make_host_keys
 from ecluse.ownership import DATABASE_FOLDER, Owners
 from ecluse.private_files import foreign
 from ecluse.readers import make_reader
+from ecluse.sections import RecorderSection
 from ecluse.settings import CONFIG_NAME, build
 from ecluse.stopping import to_its_end
 from policy import services
@@ -39,6 +40,7 @@ DNS_NAME = re.compile(
     re.IGNORECASE,
 )
 ADMINISTRATORS = 2
+MEBIBYTE = 1024 * 1024
 """Nobody approves their own window, so one administrator alone can open nothing."""
 
 
@@ -95,6 +97,12 @@ def check(
             raise InstallationError("init.not_empty", directory=str(directory))
         if foreign(directory):
             raise InstallationError("init.foreign", directory=str(directory))
+        disk = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+        free, needed = shutil.disk_usage(disk).free, RecorderSection().min_free_bytes
+        if free < needed:
+            raise InstallationError(
+                "init.no_room", directory=str(directory), free=free // MEBIBYTE, needed=needed // MEBIBYTE
+            )
     except OSError as error:
         raise InstallationError("init.unusable", directory=str(directory), why=error.strerror) from error
     if timezone not in available_timezones():

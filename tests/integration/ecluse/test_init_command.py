@@ -11,6 +11,7 @@ from cryptography import x509
 from ecluse import settings
 from ecluse.installation import Administrator, initialise
 from policy.clock import SystemClock
+from tests.support.disks import small_disk
 from tests.support.installed import ADMINISTRATORS, ecluse, init, tree
 
 SECRETS = (
@@ -110,6 +111,15 @@ def test_a_directory_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert "n'est pas vide" in done.stderr
     assert tree(tmp_path) == ["data", "data/kept"]
+
+
+def test_a_disk_without_room_is_told_with_what_it_lacks(tmp_path: Path) -> None:
+    """Where no session could open for want of room, nothing is made, and the sentence says how much is missing."""
+    with small_disk(tmp_path, 2 << 20) as disk:
+        done = init(disk / "data")
+        assert done.exit_code == 1
+        assert "2 MiB free, and no session opens below 256 MiB" in done.stderr
+        assert list(disk.iterdir()) == []
 
 
 def test_a_file_where_the_directory_should_be_is_named(tmp_path: Path) -> None:
