@@ -86,3 +86,13 @@ def test_what_opens_databases_as_root_is_not_killed_for_giving_files_away(unit: 
     text = (UNITS / unit).read_text(encoding="utf-8")
     assert "\nUser=root\n" in text
     assert "\nSystemCallErrorNumber=EPERM\n" in text
+
+
+def test_what_serves_is_started_again_for_ever() -> None:
+    """Five refusals in a row, for a clock or a database, leave no program down once that is mended."""
+    serving = [
+        text for name in PROGRAMS if "\nRestart=" in (text := (UNITS / name).read_text(encoding="utf-8"))
+    ]
+    assert len(serving) == 5
+    for text in serving:
+        assert "\nStartLimitIntervalSec=0\n" in text.split("[Service]")[0]
