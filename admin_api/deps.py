@@ -18,6 +18,7 @@ from admin_api.security.permissions import principal_of
 from admin_api.settings import ApiSettings
 from admin_api.wording import preferred
 from policy.clock import Clock
+from policy.domain.addresses import readable
 from policy.domain.people import Language
 from policy.i18n import Catalog as SentenceCatalog
 from policy.services import Services
@@ -84,7 +85,7 @@ def language_of(request: Request) -> Language:
 
 def source_of(request: Request) -> str:
     """Return the peer's IP address. Forwarding headers are not believed: nobody in front is trusted."""
-    return request.client.host if request.client is not None else "0.0.0.0"  # noqa: S104 - an address never declared
+    return readable(request.client.host) if request.client is not None else "0.0.0.0"  # noqa: S104 - an address never declared
 
 
 @dataclass(frozen=True, slots=True)

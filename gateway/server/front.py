@@ -29,6 +29,7 @@ from gateway.session.port_request import PortRequest
 from gateway.session.request import ChannelRequest
 from gateway.session.transfer.command import Refused
 from gateway.sshfix import InnerConnection, Proof, ServerConnection, SignedKey
+from policy.domain.addresses import readable
 from policy.domain.people import Language, Person
 from policy.domain.proofs import ProvedLogin
 
@@ -123,7 +124,7 @@ class Front(asyncssh.SSHServer):
     @override
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = cast(ServerConnection, conn)
-        self.source = str(conn.get_extra_info("peername", ("",))[0])
+        self.source = readable(str(conn.get_extra_info("peername", ("",))[0]))
         settings = self._context.settings
         # Made here, for asyncssh announces no empty first user name to begin_auth.
         self._dialogue = Dialogue(

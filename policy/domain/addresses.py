@@ -12,3 +12,14 @@ def plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
 def read_address(text: str) -> IPv4Address | IPv6Address:
     """Return the `plain` address of the IP literal *text*, whose scope id is left out; raises ValueError for any other."""
     return plain(ip_address(text.partition("%")[0]))
+
+
+def readable(text: str) -> str:
+    """Return the address of a peer as people read it: `plain`, without a scope; as it is where it is no IP literal.
+
+    A socket for both versions of IP names whoever comes by IPv4 by the IPv6 address that stands for hers.
+    """
+    try:
+        return str(read_address(text))
+    except ValueError:
+        return text
