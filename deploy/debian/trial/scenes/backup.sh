@@ -19,7 +19,8 @@ inside stat -c '%U %a %s bytes %n' "$archive"
 
 say "restored on the empty machine: it serves, with its people, its keys and its traces"
 cp "$root$archive" "$spare$admin/A.backup"
-cp "$root/var/lib/ecluse/keys/checkpoint-signing.pem.pub" "$spare$admin/"
+cp "$root/var/lib/ecluse/keys/checkpoint-signing.pem.pub" "$home/hospital-ca.pem" "$spare$admin/"
+sed -i 's/^192.0.2.1/127.0.0.1/' "$spare/etc/hosts"
 # shellcheck disable=SC2046
 follow restored "${phrase[@]}" -- $(enter spare) bash --norc
 for part in gateway console; do
