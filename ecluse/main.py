@@ -9,19 +9,22 @@ from collections.abc import MutableMapping
 from importlib.metadata import version as installed_version
 from typing import Annotated, Any, cast
 
-import typer
-from typer._click.core import Command
-from typer._click.exceptions import NoArgsIsHelpError, UsageError
-from typing_extensions import override
+from ecluse.loading import loading
 
-from ecluse import logs
-from ecluse.commands import Nouns
-from ecluse.desk import Desk, desk_for, language_of
-from ecluse.errors import EcluseError
-from ecluse.usage import Noun, frame, language_of_screen
-from gateway.errors import GatewayError
-from policy.errors import PolicyError
-from recorder.errors import RecorderError
+with loading():
+    import typer
+    from typer._click.core import Command
+    from typer._click.exceptions import NoArgsIsHelpError, UsageError
+    from typing_extensions import override
+
+    from ecluse import logs
+    from ecluse.commands import Nouns
+    from ecluse.desk import Desk, desk_for, language_of
+    from ecluse.errors import EcluseError
+    from ecluse.usage import Noun, frame, language_of_screen
+    from gateway.errors import GatewayError
+    from policy.errors import PolicyError
+    from recorder.errors import RecorderError
 
 _FAILED = 1
 

@@ -12,6 +12,7 @@ import typer
 from typer._click.core import Command
 from typing_extensions import override
 
+from ecluse.loading import loading
 from ecluse.usage import spoken_below
 
 MODULES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -90,7 +91,8 @@ class Nouns(Mapping[str, Command]):
 @cache
 def _made(noun: str) -> Command:
     root = typer.Typer()
-    for module in MODULES[noun]:
-        import_module(f"{__name__}.{module}").register(root)
+    with loading():
+        for module in MODULES[noun]:
+            import_module(f"{__name__}.{module}").register(root)
     spoken_below(root)
     return typer.main.get_group(root).commands[noun]
