@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Generator, Iterator
-from compileall import compile_dir
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -20,9 +19,11 @@ from structlog.dev import ConsoleRenderer, plain_traceback
 from ecluse.demo.leftovers import collect, temporary_folder
 from ecluse.logs import QUIET
 from tests.support import postgres
+from tests.support.compiled import compile_all
 
 pytest_plugins = ["tests.support.matrix", "tests.support.reader_token", "tests.support.statements"]
 
+gc.set_threshold(20_000)  # at Python's own 700 new objects, a seventh of the work was looking for garbage
 sys.dont_write_bytecode = False  # of what pytest makes of the test modules, for the next run
 
 # how long a case takes to draw tells how busy the machine is, and of a fresh clone that Unicode's tables are made first
@@ -64,13 +65,8 @@ def logs_as_they_were(take_back_logs: Callable[[], None]) -> Iterator[None]:
     take_back_logs()
 
 
-PACKAGES = ("ecluse", "admin_api", "gateway", "policy", "recorder", "embedded", "schema", "tests/support")
-"""Compiled once, for the tests start some hundred processes, and none of them would keep what it compiled where
-PYTHONDONTWRITEBYTECODE is set."""
 LONGEST_FIRST = ("e2e", "fuzz", "integration", "property", "contract", "architecture", "unit")
 """The folders of tests, by how long one test of each takes."""
-_GARBAGE = 20_000
-"""New objects before garbage is looked for: at Python's own 700, a seventh of the work was looking."""
 TURNS = "TESTS_TURNS"
 """The variable that tells workers where they take turns."""
 
@@ -79,8 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Clear away what killed runs left, and make the place where workers take turns; once a run."""
     if not hasattr(config, "workerinput"):
         collect(*filter(None, [postgres.place()]))
-        for package in PACKAGES:
-            compile_dir(Path(__file__).parents[1] / package, quiet=2)
+        compile_all(config)
         os.environ[TURNS] = str(temporary_folder("turns"))
 
 
@@ -108,7 +103,6 @@ def pytest_collection_finish() -> None:
     """Leave out of every later search for garbage what lives until the end: thousands of tests and all they import."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_GARBAGE)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
