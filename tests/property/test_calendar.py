@@ -57,7 +57,7 @@ def test_choices_are_both_readings(local: datetime, timezone: str) -> None:
         assert choice.astimezone(ZoneInfo(timezone)).replace(tzinfo=None, fold=0) == local
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(recurrence=RECURRENCES, timezone=ZONES, days=st.integers(1, 400), cut=st.integers(0, 400))
 def test_expansions_join_up(recurrence: Recurrence, timezone: str, days: int, cut: int) -> None:
     """An expansion in two halves is the expansion in one: a rolling horizon loses and doubles nothing."""
@@ -71,7 +71,7 @@ def test_expansions_join_up(recurrence: Recurrence, timezone: str, days: int, cu
     assert all(after <= start < before and start < end for start, end in whole)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(recurrence=RECURRENCES, timezone=ZONES)
 def test_sound_recurrences_expand_to_disjoint_intervals(recurrence: Recurrence, timezone: str) -> None:
     """What validation accepts expands over its horizon without a refusal, and no two occurrences overlap."""
@@ -86,7 +86,7 @@ def test_sound_recurrences_expand_to_disjoint_intervals(recurrence: Recurrence, 
         assert end <= following
 
 
-@settings(max_examples=300, deadline=2000)
+@settings(max_examples=300)
 @given(
     rule=st.one_of(
         st.text(max_size=40), st.text(alphabet="FREQDAILYBYMONTHSETPOSCOUNTUNTIL=;,0123456789-+", max_size=60)
