@@ -35,7 +35,7 @@ _frames = st.one_of(
 _turns = st.lists(st.tuples(st.booleans(), _frames), max_size=40)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=400)
 @given(turns=_turns, granted=st.sampled_from([BOTH, DOWN]))
 def test_sftp_of_any_kind_is_passed_or_ends(
     turns: list[tuple[bool, bytes]], granted: frozenset[Channel]
@@ -61,7 +61,7 @@ def test_sftp_of_any_kind_is_passed_or_ends(
             assert each.result == "refused"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150)
 @given(content=st.binary(min_size=1, max_size=4000), seed=st.integers(0, 1 << 32))
 def test_a_download_in_any_order_has_the_digest_of_the_file(content: bytes, seed: int) -> None:
     """Pieces of any size, answered in any order and cut anywhere, give the digest of the whole."""
@@ -104,7 +104,7 @@ _scp = st.lists(
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=400)
 @given(turns=_scp, up=st.booleans())
 def test_scp_of_any_kind_passes_unchanged(turns: list[tuple[bool, bytes]], up: bool) -> None:
     """Whatever either side says passes as it is, and at most one record says that it was not understood."""
@@ -121,7 +121,7 @@ def test_scp_of_any_kind_passes_unchanged(turns: list[tuple[bool, bytes]], up: b
         each.payload()
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=400)
 @given(turns=st.lists(st.tuples(st.booleans(), st.binary(max_size=60)), max_size=40))
 def test_any_terminal_can_be_watched(turns: list[tuple[bool, bytes]]) -> None:
     """Any keys and any output are taken; alarms count upwards from one."""

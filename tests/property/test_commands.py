@@ -27,7 +27,7 @@ _commands = st.one_of(
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250)
 @given(command=_commands)
 def test_a_shell_reads_exactly_the_arguments_that_were_judged(shell: str, command: bytes) -> None:
     """The device's shell splits an allowed command into the very arguments that were judged."""
@@ -40,7 +40,7 @@ def test_a_shell_reads_exactly_the_arguments_that_were_judged(shell: str, comman
     assert not read.stderr
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=300)
 @given(command=st.binary(max_size=200))
 def test_any_bytes_get_an_answer(command: bytes) -> None:
     """No command, however odd, makes the judgement fail."""

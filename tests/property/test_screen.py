@@ -55,7 +55,7 @@ def cells(screen: Terminal, line: int) -> list[Char]:
     return [screen.default_char if cell.data == " " else cell for cell in found]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.one_of(PIECES, ACTING), max_size=12), st.lists(PIECES, min_size=60, max_size=160))
 def test_a_flood_of_lines(before: list[str], flood: list[str]) -> None:
     """Whatever was on the screen and whatever state it is in, a flood leaves the same behind."""
@@ -64,7 +64,7 @@ def test_a_flood_of_lines(before: list[str], flood: list[str]) -> None:
     same(shortened(start + text), whole(start + text))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.one_of(PIECES, ACTING, MODES), max_size=30), st.lists(st.one_of(PIECES, ACTING), max_size=12)
 )
