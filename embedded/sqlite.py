@@ -5,6 +5,7 @@ import contextlib
 import os
 import sqlite3
 import stat
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing_extensions import override
 
 STOP_SECONDS = 1.0
 """How long the threads may take to end; a stuck disk holds up one, and must not hold up everybody."""
+_AGAIN_SECONDS = 0.02
 _ROWS = 64
 """Rows taken from SQLite's thread at a time, as aiosqlite does."""
 
@@ -51,6 +53,25 @@ def _is_open(place: Path) -> bool:
     return False
 
 
+def into_wal(connection: sqlite3.Connection, patience: float) -> None:
+    """Have the database of *connection* in WAL; raises sqlite3.OperationalError where it stays locked for *patience* seconds.
+
+    A new database is changed to it by whoever comes first. SQLite does that from a reader's lock to the only one, for
+    which it waits for nobody: two who waited for each other's would wait for ever. So its own patience is no use here.
+    """
+    end = time.monotonic() + patience
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            # the low byte, the rest says why it is busy
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
+                raise
+            time.sleep(_AGAIN_SECONDS)
+        else:
+            return
+
+
 class SteadyConnection(aiosqlite.Connection):
     """A connection whose thread is told once to stop.
 
@@ -69,7 +90,10 @@ class SteadyConnection(aiosqlite.Connection):
         self._stopped: asyncio.Future[Any] | None = None
 
     def _open(self, database: str, options: dict[str, Any]) -> sqlite3.Connection:
-        self._opened = opened(Path(database), database, **options)
+        self._opened = opened(Path(database), database, isolation_level=None, **options)
+        into_wal(self._opened, options.get("timeout", 0.0))
+        # in WAL, FULL is what has a commit on the platter when it returns
+        self._opened.executescript("PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON")
         return self._opened
 
     def _give_up(self) -> None:
@@ -108,7 +132,10 @@ class Connections:
         self._made: WeakSet[SteadyConnection] = WeakSet()
 
     def make(self, database: str | Path, **options: Any) -> SteadyConnection:
-        """Return a connection to *database*, not yet open; *options* are those of ``sqlite3.connect``."""
+        """Return a connection to *database*, not yet open; *options* are those of ``sqlite3.connect``.
+
+        Once open it is in WAL, synced at each commit, holds to foreign keys, and begins no transaction by itself.
+        """
         made = SteadyConnection(str(database), options, self._stopping)
         self._made.add(made)
         return made

@@ -33,7 +33,7 @@ from policy.errors import Conflict, InvalidInput, PolicyUnavailable
 from policy.store.migrations.upgrade import MIGRATIONS, check_version, upgrade
 from policy.store.unit_of_work import UnitOfWork, View
 from schema.contract import Standing
-from schema.migrations import Migrations
+from schema.migrations import PATIENCE_SECONDS, Migrations
 
 BUSY_TIMEOUT_MS = 5000
 """How long a writer waits for another process's write lock, on either database."""
@@ -78,7 +78,8 @@ async def migrate(url: str, migrations: Migrations = MIGRATIONS, until: str | No
     """
     async with _alone(url) as engine:
         embedded = engine.dialect.name == "sqlite"
-        opened = _writing(engine.execution_options(writes=True)) if embedded else engine.connect()
+        writing = engine.execution_options(writes=True)
+        opened = _writing(writing, PATIENCE_SECONDS) if embedded else engine.connect()
         async with opened as connection:
             await connection.run_sync(upgrade, migrations, until)
 
@@ -174,7 +175,7 @@ class Database:
         turn: AbstractAsyncContextManager[object] = self._turn if self._embedded else nullcontext()
         with failures_mean_unavailable():
             # one writer at a time on SQLite anyway: queue here, in order, rather than poll for its lock
-            async with turn, _writing(self._writers) as connection:
+            async with turn, _writing(self._writers, BUSY_TIMEOUT_MS / 1000) as connection:
                 work = UnitOfWork(connection, actor, clock)
                 yield work
                 await work.flush()
@@ -205,14 +206,14 @@ async def _snapshot(connection: AsyncConnection) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _writing(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Open a writing transaction; on SQLite wait for another process's lock in small steps.
+async def _writing(engine: AsyncEngine, patience: float) -> AsyncIterator[AsyncConnection]:
+    """Open a writing transaction; on SQLite wait for another process's lock in small steps, *patience* seconds in all.
 
     SQLite's own wait blocks the connection's thread, which nothing can cancel: a caller whose time is up would
     still sit through all of it.
     """
     async with engine.connect() as connection:
-        async with asyncio.timeout(BUSY_TIMEOUT_MS / 1000):
+        async with asyncio.timeout(patience):
             transaction = await _begin(connection)
         try:
             yield connection
@@ -255,7 +256,6 @@ def _engine(url: URL, connections: Connections, *, pooled: bool) -> AsyncEngine:
         options |= {"pool_size": 10, "max_overflow": 20, "pool_timeout": BUSY_TIMEOUT_MS / 1000}
     engine = create_async_engine(url, **options)
     if embedded:
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
     elif pooled:
         event.listen(engine.sync_engine, "checkin", _leave)
@@ -275,19 +275,6 @@ def _ask_again(connection: object, entry: ConnectionPoolEntry, _proxy: object) -
         connection.ping()  # type: ignore[attr-defined]  # the driver's own object
     except Exception as error:
         raise InvalidatePoolError("the server of this connection is gone") from error
-
-
-def _prepare_sqlite(connection: object, _entry: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # type: ignore[attr-defined]  # the driver's own object: we begin, not it
-    cursor = connection.cursor()  # type: ignore[attr-defined]  # same
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        "foreign_keys=ON",
-        f"busy_timeout={BUSY_TIMEOUT_MS}",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
 
 
 def _begin_sqlite(connection: Connection) -> None:

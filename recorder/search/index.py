@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from embedded.sqlite import into_wal
 from recorder.errors import IndexUnavailable, TraceFormatError
 from recorder.replay.neutral import neutralise
 from recorder.search.hits import MAX_HITS, Hits, Search, hit_of, instant, statement, tag, ticks
@@ -203,7 +204,7 @@ class SearchIndex:
             with closing(
                 sqlite3.connect(self.path, timeout=_WAIT_SECONDS, isolation_level=None)
             ) as connection:
-                connection.execute("PRAGMA journal_mode = WAL")
+                into_wal(connection, _WAIT_SECONDS)
                 connection.execute("PRAGMA synchronous = NORMAL")
                 connection.execute("PRAGMA secure_delete = ON")
                 _prepare(connection)

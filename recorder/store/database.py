@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from typing import Any
 
 from sqlalchemy import Connection, event, make_url
 from sqlalchemy.engine import URL
@@ -16,10 +15,10 @@ from embedded.sqlite import Connections
 from recorder.errors import CatalogUnavailable, RecorderError
 from recorder.store.migrations.upgrade import MIGRATIONS, check_version, upgrade
 from schema.contract import Standing
-from schema.migrations import Migrations
+from schema.migrations import PATIENCE_SECONDS, Migrations
 
 WAIT_SECONDS = 5
-"""How long a writer waits for another writer's lock."""
+"""How long a writer waits for another writer's lock, and anybody for a server that does not answer."""
 
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -34,14 +33,15 @@ class Database:
 
     Args:
         url: SQLAlchemy URL, ``sqlite:////path/to/file`` or ``postgresql://host/name``.
+        patience: Seconds that a writer waits for another's lock on SQLite.
 
     Raises:
         RecorderError: The URL names no database that is supported.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patience: float = WAIT_SECONDS) -> None:
         self._connections = Connections()
-        self._engine = _engine(_checked(url), self._connections)
+        self._engine = _engine(_checked(url), self._connections, patience)
         self._users = 0
         self._unused = asyncio.Event()
         self._unused.set()
@@ -120,7 +120,7 @@ async def migrate(url: str, migrations: Migrations = MIGRATIONS, until: str | No
         RecorderError: The URL names no database that is supported.
         CatalogUnavailable: The database cannot be reached or locked or refuses, or a newer version narrowed it.
     """
-    database = Database(url)
+    database = Database(url, patience=PATIENCE_SECONDS)
     try:
         with _failures_mean_unavailable():
             async with database.write() if database.dialect == "sqlite" else database.bare() as connection:
@@ -166,7 +166,7 @@ def _checked(url: str) -> URL:
     return parsed.set(drivername=driver)
 
 
-def _engine(url: URL, connections: Connections) -> AsyncEngine:
+def _engine(url: URL, connections: Connections, patience: float) -> AsyncEngine:
     if url.drivername.startswith("postgresql"):
         return create_async_engine(
             url,
@@ -177,19 +177,10 @@ def _engine(url: URL, connections: Connections) -> AsyncEngine:
             },
         )
     engine = create_async_engine(
-        url, connect_args={"timeout": WAIT_SECONDS, "async_creator_fn": connections.make}
+        url, connect_args={"timeout": patience, "async_creator_fn": connections.make}
     )
-    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # so that `_begin_sqlite` decides how a transaction starts
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={WAIT_SECONDS * 1000}"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -45,7 +45,7 @@ async def _move(filled: World, target: str) -> None:
                 table: [dict(row) for row in (await view.connection.execute(select(table))).mappings()]
                 for table in metadata.sorted_tables
             }
-        async with _writing(engine.execution_options(writes=True)) as connection:
+        async with _writing(engine.execution_options(writes=True), 5) as connection:
             await connection.run_sync(_fill, rows)
     finally:
         await engine.dispose()
@@ -80,7 +80,7 @@ async def _counts(url: str) -> dict[str, int]:
         }
 
     try:
-        async with _writing(engine) as connection:
+        async with _writing(engine, 5) as connection:
             return await connection.run_sync(count)
     finally:
         await engine.dispose()

@@ -1,14 +1,17 @@
 """A program goes on with a database that a newer version has migrated, until that version takes away what it uses."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import OperationalError
 
 from policy.clock import ManualClock
 from policy.errors import PolicyUnavailable
+from policy.store import database as store
 from policy.store.database import Database, migrate, standing
 from policy.store.migrations.upgrade import MIGRATIONS
 from schema import migrations as running
@@ -99,6 +102,28 @@ async def test_programs_of_two_versions_that_migrate_at_once_leave_the_newer_sch
     await asyncio.gather(*(migrate(database_url, each) for each in known))
     found = await standing(database_url, tomorrow)
     assert (found.revision, found.pending) == (tomorrow.head, ())
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+async def test_a_migration_waits_longer_than_a_writer_for_one_that_is_under_way(
+    database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first migrations of a new database take longer on a busy machine than anybody waits to write a row."""
+    tomorrow = newer(MIGRATIONS, tmp_path / "versions", COLUMN)
+    under_way = sqlite3.connect(str(make_url(database_url).database), isolation_level=None)
+    under_way.execute("BEGIN IMMEDIATE")
+
+    def refused(error: OperationalError) -> bool:
+        if under_way.in_transaction:
+            under_way.commit()
+        return locked(error)
+
+    locked = store._locked
+    monkeypatch.setattr(store, "_locked", refused)
+    monkeypatch.setattr(store, "BUSY_TIMEOUT_MS", 1)
+    await migrate(database_url, tomorrow)
+    under_way.close()
+    assert (await standing(database_url, tomorrow)).revision == tomorrow.head
 
 
 async def test_what_is_yet_to_go_keeps_no_program_from_starting(database_url: str, tmp_path: Path) -> None:

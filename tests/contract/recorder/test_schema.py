@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from recorder.errors import CatalogUnavailable
+from recorder.store import database as store
 from recorder.store.database import Database, migrate
 
 
@@ -24,6 +26,21 @@ async def test_bringing_up_to_date_twice_changes_nothing(empty_url: str) -> None
     database = Database(empty_url)
     await database.check()
     await database.dispose()
+
+
+async def test_a_migration_waits_longer_than_a_writer_for_one_that_is_under_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first migrations of a new database take longer on a busy machine than anybody waits to write a row."""
+    begin, waits = store._begin_sqlite, set[int]()
+
+    def asked(connection: Connection) -> None:
+        waits.add(connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one())
+        begin(connection)
+
+    monkeypatch.setattr(store, "_begin_sqlite", asked)
+    await migrate(f"sqlite:///{tmp_path}/traces.sqlite")
+    assert waits == {60_000}
 
 
 async def test_a_database_without_its_schema_is_unavailable(empty_url: str) -> None:

@@ -1,10 +1,14 @@
 """SQLite's connections end with the engine that made them."""
 
+import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
+import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
+from typing_extensions import override
 
 from embedded.sqlite import Connections
 
@@ -27,3 +31,41 @@ async def test_a_connection_that_is_out_when_its_pool_goes_is_closed(tmp_path: P
     for thread in own:
         thread.join(1)
     assert not own & set(threading.enumerate())
+
+
+async def test_who_opens_a_new_database_while_another_writes_its_first_table_waits(tmp_path: Path) -> None:
+    """SQLite changes to WAL or refuses at once, whatever its own patience."""
+    place = tmp_path / "new.sqlite"
+    first = sqlite3.connect(place, isolation_level=None, check_same_thread=False)
+    first.execute("BEGIN IMMEDIATE")
+    first.execute("CREATE TABLE made (it)")
+
+    class Second(sqlite3.Connection):
+        @override
+        def execute(self, *statement: Any) -> sqlite3.Cursor:
+            try:
+                return super().execute(*statement)
+            except sqlite3.OperationalError:
+                first.commit()
+                raise
+
+    connections = Connections()
+    async with connections.make(place, timeout=60, factory=Second) as second:
+        assert await (await second.execute("PRAGMA journal_mode")).fetchone() == ("wal",)
+        assert await (await second.execute("SELECT count(*) FROM made")).fetchone() == (0,)
+    await connections.gone()
+    first.close()
+
+
+async def test_a_database_that_stays_locked_is_not_waited_for_beyond_the_patience_given(
+    tmp_path: Path,
+) -> None:
+    """Its error is SQLite's own, and the connection's thread ends."""
+    place = tmp_path / "new.sqlite"
+    first = sqlite3.connect(place, isolation_level=None)
+    first.execute("BEGIN EXCLUSIVE")
+    connections = Connections()
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        await connections.make(place, timeout=0)
+    await connections.gone()
+    first.close()
