@@ -1,9 +1,11 @@
 """The bucket in a backup: what was in it is listed, its objects stay where they are, and the list is held to what is there."""
 
 import asyncio
+import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,9 +13,15 @@ from ecluse import composition
 from ecluse.backup.examination import Examination, Manifests
 from ecluse.errors import BackupError
 from ecluse.settings import Settings
-from recorder.errors import StoreUnavailable, TraceFormatError
+from recorder.errors import SignatureInvalid, StoreUnavailable, TraceFormatError, TraceNotFound
+from recorder.ports import TraceStore
+from recorder.replay.stub import signed_record
+from recorder.seal.signing import PublicKey
+from recorder.store.folder import place_of
 from recorder.trace import instants
 from recorder.trace.frames import parse_object
+from recorder.trace.place import MANIFEST
+from recorder.trace.purge import PURGE, PURGE_SIGNATURE
 
 if TYPE_CHECKING:
     from recorder.store.bucket import Kept
@@ -55,11 +63,31 @@ async def compare(standing: Examination, directory: Path) -> dict[str, Any]:
     Return what became of it, for scripts and proofs: counts, and the first of what is wrong by name. Raises BackupError
     where there is no inventory, or the bucket does not answer; SettingsError.
     """
-    found = await asyncio.to_thread(_compared, standing.settings, directory)
+    found = await asyncio.to_thread(_compared, standing, directory)
     return _told(found, await standing.manifests())
 
 
-def _compared(settings: Settings, directory: Path) -> "Comparison":
+def purged_by_right(store: TraceStore, hospital_id: str, keys: Sequence[PublicKey], folder: str) -> bool:
+    """Tell whether the purge record in the trace's *folder* is of this trace, and signed by one of *keys*.
+
+    Another hospital's is believed, for its keys are not here. Raises StoreUnavailable.
+    """
+    try:
+        place = place_of(folder)
+        if place.hospital_id != hospital_id:
+            return True
+        data, signature, manifest = (
+            store.document(place, name) for name in (PURGE, PURGE_SIGNATURE, MANIFEST)
+        )
+        record = signed_record(data, signature, keys)
+    except (TraceNotFound, TraceFormatError, SignatureInvalid):
+        return False
+    told = (record.session_id, record.hospital_id, record.manifest_sha256)
+    return told == (place.session_id, hospital_id, hashlib.sha256(manifest).hexdigest())
+
+
+def _compared(standing: Examination, directory: Path) -> "Comparison":
+    settings = standing.settings
     bucket = composition.bucket_settings(settings, settings.console_store_credentials)
     if bucket is None:
         raise BackupError("backup.no_bucket")
@@ -72,6 +100,7 @@ def _compared(settings: Settings, directory: Path) -> "Comparison":
             inventory.take(bucket),
             at=datetime.now(UTC),
             retention=retention,
+            signed=partial(purged_by_right, standing.store(), settings.hospital_id, standing.consoles),
         )
     except StoreUnavailable as error:
         raise BackupError("backup.bucket_unreached", why=str(error)) from error

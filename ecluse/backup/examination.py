@@ -20,6 +20,7 @@ from ecluse.backup import databases
 from ecluse.errors import BackupError
 from ecluse.proofs import authorities_of
 from ecluse.settings import Settings
+from policy.clock import SystemClock
 from policy.errors import PolicyError
 from policy.store.database import Database as PolicyDatabase
 from policy.vault.keyring import Keyring
@@ -96,6 +97,18 @@ class Examination:
             raise BackupError("backup.unsound", why=str(error)) from error
         return found
 
+    async def forget_programs(self) -> None:
+        """Free the names that the processes of the installation had: none of them has this database open. Raises BackupError."""
+        try:
+            policy = await PolicyDatabase.open(self.policy_url)
+            try:
+                async with policy.unit_of_work(None, SystemClock()) as work:
+                    await work.programs.clear()
+            finally:
+                await policy.close()
+        except PolicyError as error:
+            raise BackupError("backup.unsound", why=str(error)) from error
+
     async def traces(self, at: datetime) -> Traces:
         """Verify each trace of the folder that the catalogue knew at the instant *at*, and what the catalogue says of it.
 
@@ -125,7 +138,7 @@ class Examination:
         One whose retention is over may be gone, and one that waits in the spool is not there yet. Raises BackupError
         where the bucket does not answer, SettingsError.
         """
-        own, store, waiting = self.settings.hospital_id, self._store(), self._waiting()
+        own, store, waiting = self.settings.hospital_id, self.store(), self._waiting()
         known = select(
             sessions_closed.c.session_id, sessions_closed.c.manifest_sha256, sessions_opened.c.started_at
         ).join_from(
@@ -169,7 +182,7 @@ class Examination:
 
         What the spool has of one of them is a beginning, that a gateway would close as cut off: it goes. Raises BackupError where the store does not answer, SettingsError.
         """
-        store = self._store()
+        store = self.store()
         try:
             async with self._opened() as database:
                 found = await arrivals.enter(
@@ -192,7 +205,8 @@ class Examination:
         found = _keys(self.settings.checkpoint_public_keys)
         return found if self.signer is None else (*found, self.signer)
 
-    def _store(self) -> TraceStore:
+    def store(self) -> TraceStore:
+        """Return where the traces are; nothing is held or put by it. Raises SettingsError."""
         bucket = composition.bucket_settings(self.settings, self.settings.console_store_credentials)
         if bucket is None:
             return FolderStore(self.settings.trace_folder, now=_now)

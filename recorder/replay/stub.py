@@ -21,6 +21,23 @@ def is_stub(directory: Path) -> bool:
     return (directory / PURGE).exists()
 
 
+def signed_record(data: bytes, signature: bytes, keys: Sequence[PublicKey]) -> PurgeRecord:
+    """The record in *data*, where one of *keys* signed it; of which trace, the caller looks.
+
+    Raises:
+        SignatureInvalid: None of these keys signed the record.
+        TraceFormatError: It is none.
+    """
+    record = PurgeRecord.from_json(data)
+    key = next((one for one in keys if one.key_id == record.signer), None)
+    if key is None:
+        raise SignatureInvalid(
+            f"key {record.signer[:16]}, which is said to have signed the purge, is not known here"
+        )
+    key.verify(signature, data)
+    return record
+
+
 def check_stub(directory: Path, manifest: Manifest, text: bytes, keys: Sequence[PublicKey]) -> PurgeRecord:
     """The record of a purged trace, where it holds.
 
@@ -35,14 +52,7 @@ def check_stub(directory: Path, manifest: Manifest, text: bytes, keys: Sequence[
         TraceFormatError: It is that of another trace, or content is still there.
         TraceNotFound: Its signature is missing.
     """
-    data = _read(directory / PURGE)
-    record = PurgeRecord.from_json(data)
-    key = next((one for one in keys if one.key_id == record.signer), None)
-    if key is None:
-        raise SignatureInvalid(
-            f"key {record.signer[:16]}, which is said to have signed the purge, is not known here"
-        )
-    key.verify(_read(directory / PURGE_SIGNATURE), data)
+    record = signed_record(_read(directory / PURGE), _read(directory / PURGE_SIGNATURE), keys)
     told = (record.session_id, record.hospital_id, record.manifest_sha256)
     if told != (manifest.session_id, manifest.hospital_id, hashlib.sha256(text).hexdigest()):
         raise TraceFormatError("the purge record belongs to another trace")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import astuple, dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -52,7 +52,7 @@ class Comparison:
         changed: Objects that are read with other bytes, put over those that were there or in their place.
         hidden: Objects that are there, and that a mark of deletion hides from who reads.
         unreadable: Folders of traces that had wraps, and have none: erased since, by right or not.
-        purged: Folders of traces whose content a purge record took since.
+        purged: Folders of traces whose content a purge record took since, as its signature bears out.
         expired: Objects that are gone and older than the retention.
         newer: Objects that came since.
     """
@@ -97,7 +97,14 @@ def read(text: str) -> Kept:
         raise TraceFormatError("this is no line of an inventory") from error
 
 
-def compare(before: Iterable[Kept], now: Iterable[Kept], *, at: datetime, retention: timedelta) -> Comparison:
+def compare(
+    before: Iterable[Kept],
+    now: Iterable[Kept],
+    *,
+    at: datetime,
+    retention: timedelta,
+    signed: Callable[[str], bool],
+) -> Comparison:
     """Hold the inventory *before* to what is there *now*, both in the order of their keys.
 
     Args:
@@ -105,6 +112,8 @@ def compare(before: Iterable[Kept], now: Iterable[Kept], *, at: datetime, retent
         now: As it is.
         at: The instant of the comparison, aware UTC.
         retention: How long the bucket keeps what a trace consists of: what is older may be gone.
+        signed: Tells of a trace's folder whether the purge record in it is one: whoever writes into the bucket may put a
+            file of that name there, and it would excuse what was taken.
     """
     found, kept_since = Comparison(), at - retention - timedelta(days=1)
     old = ((each.key, False, each) for each in before)
@@ -116,7 +125,7 @@ def compare(before: Iterable[Kept], now: Iterable[Kept], *, at: datetime, retent
         there: dict[str, list[Kept]] = {}
         for key, later, each in group:
             (there if later else was).setdefault(key, []).append(each)
-        _Folder(folder, was, there, found, kept_since).judge()
+        _Folder(folder, was, there, found, kept_since, signed).judge()
     return found
 
 
@@ -127,9 +136,11 @@ class _Folder:
     there: dict[str, list[Kept]]
     found: Comparison
     kept_since: datetime
+    signed: Callable[[str], bool]
 
     def judge(self) -> None:
-        purged = self._has(self.there, PURGE) and not self._has(self.was, PURGE)
+        recorded = self._has(self.there, PURGE) and not self._has(self.was, PURGE)
+        purged = recorded and self.signed(self.name)
         self.found.purged += purged
         self.found.newer += len(self.there.keys() - self.was.keys())
         for key, versions in self.was.items():

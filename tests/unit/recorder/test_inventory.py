@@ -28,10 +28,10 @@ def trace(folder: str = TRACE) -> list[Kept]:
     return [kept(f"{folder}/{name}") for name in names]
 
 
-def compared(before: list[Kept], now: list[Kept]) -> Comparison:
-    """Hold one to the other."""
+def compared(before: list[Kept], now: list[Kept], *, signed: bool = True) -> Comparison:
+    """Hold one to the other; what purge records there are is *signed* or not."""
     by_key = [sorted(each, key=lambda one: one.key) for each in (before, now)]
-    return compare(*by_key, at=NOW, retention=YEAR)
+    return compare(*by_key, at=NOW, retention=YEAR, signed=lambda _folder: signed)
 
 
 def without(*names: str) -> Change:
@@ -97,13 +97,15 @@ def test_a_trace_whose_wraps_are_gone_is_named_apart() -> None:
 
 
 def test_a_purge_and_the_end_of_a_retention_excuse_what_they_take() -> None:
-    """A purge record excuses a trace's content and not its manifest; an age beyond the retention excuses all of it."""
+    """A signed purge record excuses a trace's content and not its manifest; an age beyond the retention excuses all of it."""
     record = [kept(f"{TRACE}/purge.json"), kept(f"{TRACE}/purge.sig")]
     content = without("trace-000001.ecl", ".wrap")
     purged = compared(trace(), [*content(trace()), *record])
     assert (purged.whole, purged.purged, purged.unreadable.count) == (True, 1, 0)
     too_much = compared(trace(), [*without("manifest.json")(content(trace())), *record])
     assert too_much.missing.names == [f"{TRACE}/manifest.json"]
+    forged = compared(trace(), [*content(trace()), *record], signed=False)
+    assert (forged.purged, forged.missing.names) == (0, [f"{TRACE}/trace-000001.ecl"])
     expired = compared([*trace(OLD), *trace()], trace())
     assert (expired.whole, expired.expired) == (True, 3)
 
