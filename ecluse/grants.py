@@ -218,7 +218,8 @@ def statements(
 ) -> Iterator[str]:
     """Give the SQL that makes the two roles' rights on *store* what they should be, whatever they were.
 
-    *keep*: rights that they have beyond those are left to them.
+    *keep*: privileges that they have beyond those are left to them. Row rules are this version's all the same: one that
+    narrows what an older gateway writes comes a release after the gateway that writes it no more.
 
     *gateway* and *console* stand in the SQL as they are: quoted names, or psql's variables; None: no such role. Run
     as the owner of the tables, in one transaction.

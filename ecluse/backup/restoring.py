@@ -305,6 +305,7 @@ async def _fill(examination: Examination, urls: Sequence[tuple[URL, Path]]) -> t
             databases.fill(url, dump)
             filled.append(url)
         found = await examination.databases()
+        await examination.forget_programs()
         if examination.settings.store.bucket is not None:
             return found, Arrivals((), ())  # what came into it since, 'backup compare' enters
         return found, await examination.enter_arrivals()

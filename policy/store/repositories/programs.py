@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, Select, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.programs import Program, ProgramKind
@@ -44,6 +44,10 @@ class Programs:
         c = t.programs.c
         rows = await self._connection.execute(_readable().order_by(c.kind, c.node))
         return [_read(row) for row in rows]
+
+    async def clear(self) -> None:
+        """Forget every claim: for a database that no process has opened yet."""
+        await self._connection.execute(delete(t.programs))
 
     async def put(self, program: Program, seal: str) -> None:
         """Write the row of a name, whoever had it."""

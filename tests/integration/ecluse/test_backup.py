@@ -5,6 +5,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Coroutine
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from ecluse.backup.making import make
 from policy import services
 from policy.clock import SystemClock
 from policy.domain.ids import HospitalId
+from policy.domain.programs import Program, ProgramKind
 from policy.vault.secret import Secret
 from recorder.capture.spool import Recorder
 from recorder.replay.reader import verify as verify_trace
@@ -57,7 +59,10 @@ class House:
 
 
 async def live_in(config: Path, invitation: str) -> tuple[str, str, str]:
-    """Let one administrator enrol; record one session that ends and one that does not. Return her secret and both."""
+    """Let one administrator enrol; record one session that ends and one that does not. Return her secret and both.
+
+    The gateway ends without a word: its name is claimed still when the backup is made.
+    """
     chosen = settings.load(config)
     clock = SystemClock()
     built = await services.build(composition.policy_settings(chosen), clock)
@@ -66,6 +71,12 @@ async def live_in(config: Path, invitation: str) -> tuple[str, str, str]:
         enrolment = await built.people.enrol(token, Secret(PASSWORD))
         code = pyotp.TOTP(enrolment.secret.reveal()).at(clock.now() - timedelta(seconds=30))
         await built.people.confirm_totp(token, code)
+        at = clock.now()
+        gateway = Program(
+            kind=ProgramKind.GATEWAY, node="node1", claim="0" * 32, host="gw-a", pid=812, version="0.1.0",
+            policy_schema="0001", trace_schema="0001", started_at=at, beat_at=at,
+        )  # fmt: skip
+        await built.programs.take(gateway)
     finally:
         await built.close()
     recorder = Recorder(composition.recorder_settings(chosen), node="node1", now=clock.now)
@@ -107,6 +118,13 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     return found
 
 
+def claims(config: Path) -> int:
+    """Count the processes that have a name in the installation."""
+    with closing(sqlite3.connect(config.parent / "policy.db")) as connection:
+        found: int = connection.execute("SELECT count(*) FROM programs").fetchone()[0]
+    return found
+
+
 def another(house: House, directory: Path) -> Path:
     """Return the settings of another installation, whose backups are sealed for the same key."""
     config = install(directory)
@@ -138,6 +156,7 @@ def test_an_empty_place_becomes_the_installation_again(house: House, tmp_path: P
     failed = [symptom for symptom in doctor(config).values() if symptom["level"] == "failed"]
     assert failed == []
     assert asyncio.run(log_in(config, house.totp)) == "dsi"
+    assert (claims(house.config), claims(config)) == (1, 0)  # nobody is waited for
     key = PublicKey.load(data / "keys/trace-signing.pem.pub")
     traces = [path.parent for path in (data / "traces").rglob("manifest.json")]
     assert [verify_trace(path, key).intact for path in traces] == [True]

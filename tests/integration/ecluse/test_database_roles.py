@@ -4,7 +4,7 @@
 import asyncio
 import subprocess
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -139,6 +139,21 @@ async def _written(url: str) -> None:
         assert [entry.event.name for entry in page.entries] == ["authentication.succeeded"]
     finally:
         await database.dispose()
+
+
+async def test_an_older_gateway_goes_on_under_the_roles_of_a_newer_version(stores: Stores) -> None:
+    """Given while it runs they take no right from it, though the newer one needs less; once it has ended, they do."""
+    needed = {
+        table: allowed for table, allowed in grants.TRACES.gateway.items() if table != "sessions_opened"
+    }
+    newer = replace(grants.TRACES, gateway=needed)
+    for keep in (True, False):
+        async with database_roles.connected(stores.owner) as connection:
+            await database_roles.give_on(connection, newer, GATEWAY, None, keep=keep)
+            await connection.commit()
+        if keep:
+            await _written(stores.url(GATEWAY))
+    assert await refusal(stores.url(GATEWAY), "INSERT INTO sessions_opened DEFAULT VALUES") == REFUSED
 
 
 async def test_the_console_too_only_adds_to_them(stores: Stores) -> None:
