@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import structlog
+
 from ecluse.settings import Settings
 from policy.services import Services
 from recorder.audit.events import SecurityEvent
@@ -9,9 +11,12 @@ from recorder.audit.journal import Journal
 from recorder.ports import TraceStore
 from recorder.replay.cache import ReplayCache
 from recorder.seal.ring import ReaderRing
+from recorder.search.index import remove
 from recorder.search.indexer import Indexer
 from recorder.search.rendering import Bounds
 from recorder.store.database import Database
+
+log = structlog.get_logger()
 
 
 def search_of(
@@ -22,8 +27,19 @@ def search_of(
     ring: ReaderRing,
     journal: Journal,
 ) -> Indexer | None:
-    """Return the search of the settings, None where they turn it off. It reads by the keys that *ring* has open."""
+    """Return the search of the settings, None where they turn it off. It reads by the keys that *ring* has open.
+
+    What was made for what is off now goes: nobody would take out of it what retention and erasures take.
+    """
     chosen = settings.search
+    replays = ReplayCache(settings.search_folder / "replay", chosen.replay_mib << 20)
+    try:
+        if not (chosen.enabled and chosen.replay_mib):
+            replays.clear()
+        if not chosen.enabled:
+            remove(settings.search_folder)
+    except OSError as error:
+        log.exception("search.not_removed", folder=str(settings.search_folder), why=error.strerror)
     if not chosen.enabled:
         return None
 
@@ -52,7 +68,5 @@ def search_of(
         now=built.clock.now,
         bounds=Bounds(cpu_seconds=chosen.cpu_seconds, memory_mib=chosen.memory_mib, text_mib=chosen.text_mib),
         tell=tell,
-        replays=ReplayCache(settings.search_folder / "replay", chosen.replay_mib << 20)
-        if chosen.replay_mib
-        else None,
+        replays=replays if chosen.replay_mib else None,
     )

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import secrets
+import shutil
 import zipfile
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -130,6 +131,11 @@ class ReplayCache:
         for session_id in sessions:
             with contextlib.suppress(OSError, TraceFormatError):
                 self._path(hospital_id, session_id).unlink()
+
+    def clear(self) -> None:
+        """Remove all that is kept. Raises OSError."""
+        if self._folder.exists():
+            shutil.rmtree(self._folder)
 
     def _path(self, hospital_id: str, session_id: str) -> Path:
         check_identifier("hospital_id", hospital_id)

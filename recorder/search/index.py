@@ -58,6 +58,13 @@ class Standing:
     facts: Mapping[str, str]
 
 
+def remove(folder: Path) -> None:
+    """Remove the indexes of all hospitals from *folder*: what was on screens, in the clear. Raises OSError."""
+    for pattern in ("*.db", "*.db-*"):
+        for path in folder.glob(pattern):
+            path.unlink()
+
+
 class SearchIndex:
     """The index of one hospital.
 

@@ -1,0 +1,40 @@
+"""What was made for the search and the player stays only while somebody takes out of it what is erased."""
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from ecluse.searching import search_of
+from ecluse.settings import build
+
+HOSPITAL = "0" * 32
+
+
+@pytest.mark.parametrize(
+    ("chosen", "left"),
+    [
+        ({"enabled": False}, {"notes.txt"}),
+        ({"replay_mib": 0}, {"notes.txt", f"{HOSPITAL}.db", f"{HOSPITAL}.db-wal"}),
+        ({}, {"notes.txt", f"{HOSPITAL}.db", f"{HOSPITAL}.db-wal", "replay"}),
+    ],
+    ids=["no search", "no recordings", "both"],
+)
+def test_what_is_switched_off_is_removed(tmp_path: Path, chosen: dict[str, object], left: set[str]) -> None:
+    """The index holds screens in the clear, and kept recordings are as open as their traces; what is not ours stays."""
+    folder = tmp_path / "search"
+    (folder / "replay" / HOSPITAL).mkdir(parents=True)
+    for name in ("notes.txt", f"{HOSPITAL}.db", f"{HOSPITAL}.db-wal", f"replay/{HOSPITAL}/one.zip"):
+        (folder / name).touch()
+    settings = build({"hospital_id": HOSPITAL, "data_dir": str(tmp_path), "search": chosen}, "ecluse.toml")
+    unused = cast(Any, None)
+    found = search_of(settings, cast(Any, _Nothing()), unused, unused, cast(Any, _Nothing()), unused)
+    assert {path.name for path in folder.iterdir()} == left
+    assert (found is None) == (chosen.get("enabled") is False)
+
+
+class _Nothing:
+    """What is not asked."""
+
+    def __getattr__(self, _name: str) -> Any:
+        return self
