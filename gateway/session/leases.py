@@ -33,8 +33,7 @@ class Leases:
     async def renew(self) -> None:
         """Tell policy that this gateway lives, and give back what was kept: all of it together. Raises PolicyError."""
         await self._access.heartbeat(self._node)
-        kept, self._kept = self._kept, {}
-        await asyncio.gather(*(self._close(grant, reason) for grant, reason in kept.values()))
+        await asyncio.gather(*(self._close(grant, reason) for grant, reason in self._kept.values()))
 
     async def _close(self, grant: Grant, reason: str) -> PolicyError | None:
         try:
@@ -42,4 +41,7 @@ class Leases:
         except PolicyError as error:
             self._kept[grant.session_id] = (grant, reason)
             return error
+        self._kept.pop(
+            grant.session_id, None
+        )  # only now: whoever is cancelled while asking has given nothing back
         return None

@@ -1,13 +1,16 @@
 """Names of processes: claimed at the start, kept by signs of life, given back; two processes never hold one."""
 
+import asyncio
 import hmac
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
 from policy.clock import Clock
 from policy.domain.programs import Naming, Program
+from policy.errors import PolicyUnavailable
 from policy.store.database import Database
 from policy.store.repositories.programs import Sealed
 from policy.store.unit_of_work import UnitOfWork
@@ -15,6 +18,8 @@ from policy.vault.keyring import Keyring
 
 BEAT_SECONDS: Final = 3.0
 """How often a process says that it lives."""
+ANSWER_SECONDS: Final = 10.0
+"""How long the database may take for one answer: who waits for it in silence would lose the name and not hear of it."""
 
 
 class ProgramService:
@@ -37,7 +42,7 @@ class ProgramService:
         *gone* is a claim whose process is known to have ended. *patient*: who asks has watched for the whole lease, so
         a holder counts only where it lives by its last sign; before that, one that fell silent might come back.
         """
-        async with self._database.unit_of_work(None, self._clock) as work:
+        async with self._work() as work:
             found = await self._held(work, program)
             forged = found if found is not None and not found.proved else None
             if found is not None and found.proved and found.ended_at is None and found.claim != gone:
@@ -52,7 +57,7 @@ class ProgramService:
 
         What is no claim, or one from before its own start, is written over.
         """
-        async with self._database.unit_of_work(None, self._clock) as work:
+        async with self._work() as work:
             found = await self._held(work, program)
             others = found is not None and found.claim != program.claim
             if found is not None and found.proved and others and found.started_at > program.started_at:
@@ -64,7 +69,7 @@ class ProgramService:
     async def release(self, program: Program) -> None:
         """Give the name of *program* back; nothing is done where another holds it."""
         now = self._clock.now()
-        async with self._database.unit_of_work(None, self._clock) as work:
+        async with self._work() as work:
             found = await self._held(work, program)
             if found is not None and found.claim == program.claim:
                 ended = replace(program, beat_at=now, ended_at=now)
@@ -72,8 +77,13 @@ class ProgramService:
 
     async def list(self) -> Sequence[Program]:
         """Return every process that ever claimed a name here and was the last to, proved or not."""
-        async with self._database.read() as view:
+        async with _deadline(), self._database.read() as view:
             return [self._read(each) for each in await view.programs.list()]
+
+    @asynccontextmanager
+    async def _work(self) -> AsyncIterator[UnitOfWork]:
+        async with _deadline(), self._database.unit_of_work(None, self._clock) as work:
+            yield work
 
     async def _held(self, work: UnitOfWork, program: Program) -> Program | None:
         """Keep others from the name of *program* until the end of *work*, and return who claimed it last."""
@@ -89,6 +99,15 @@ class ProgramService:
         mark = self._seal(program)
         # as bytes: whoever writes a row may write any text for its seal, and text beyond ASCII is not compared but raises
         return replace(program, proved=hmac.compare_digest(seal.encode(), mark.encode()))
+
+
+@asynccontextmanager
+async def _deadline() -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            yield
+    except TimeoutError as error:
+        raise PolicyUnavailable("the policy database does not answer in time") from error
 
 
 def _said(program: Program) -> str:

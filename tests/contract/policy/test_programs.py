@@ -1,5 +1,8 @@
 """A name belongs to one process: held by signs of life under the vault's keys, given back, free once nobody answers."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,6 +11,8 @@ from sqlalchemy import text, update
 
 from policy.clock import ManualClock
 from policy.domain.programs import Program, ProgramKind
+from policy.errors import PolicyUnavailable
+from policy.services import programs
 from policy.store import tables as t
 from tests.support.policy_world import World
 
@@ -44,6 +49,25 @@ async def test_the_second_process_of_a_name_is_told_who_has_it(world: World, clo
         True,
     )
     assert holder.lapses(clock.now(), programs.lease) == programs.lease / 2
+
+
+async def test_a_database_that_does_not_answer_keeps_nobody_waiting(
+    world: World, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever takes, keeps, gives back or looks at a name is told that there is no answer, and can try again."""
+
+    @asynccontextmanager
+    async def silent(*_asked: object) -> AsyncIterator[None]:
+        await asyncio.Event().wait()
+        yield
+
+    names, first = world.services.programs, program(clock)
+    for question in ("unit_of_work", "read"):
+        monkeypatch.setattr(world.services.database, question, silent)
+    monkeypatch.setattr(programs, "ANSWER_SECONDS", 0.01)
+    for asked in (names.take(first), names.renew(first), names.release(first), names.list()):
+        with pytest.raises(PolicyUnavailable, match="in time"):
+            await asked
 
 
 async def test_a_gateway_and_a_console_may_have_one_name(world: World, clock: ManualClock) -> None:
