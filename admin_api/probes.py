@@ -4,8 +4,9 @@ A probe runs on a machine that is not ours. Its result travels as a file, and a 
 its signature, by the key registered for that vantage, and for being newer than all that was told of the vantage before.
 """
 
+import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -32,7 +33,8 @@ _SUFFIX: Final = ".pem.pub"
 _OURS: Final = frozenset({"found", "probed_at"})
 """What an entry tells besides the document."""
 _SHOWN: Final = 20
-_LOOKED_AT: Final = 500
+_PAGE: Final = 100
+_PAGES: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +91,7 @@ async def taken(
         )
     if at - now > CLOCKS:
         raise InvalidInput("at", "lies in the future: look at the clock of the machine that probes")
-    last = await _last(journal, hospital_id, vantage, now + CLOCKS)
-    if last is not None and at <= last:
+    if await _told_since(journal, hospital_id, vantage, keys, at, now + CLOCKS):
         raise InvalidInput("at", "is not later than the newest result of this vantage: probe again")
     found = [*content["answered"], *content["refused"]]
     more = f" (+{len(found) - _SHOWN})" if len(found) > _SHOWN else ""
@@ -122,12 +123,25 @@ def told_at(entry: JournalEntry) -> datetime:
         return entry.event.at
 
 
-async def _last(journal: Journal, hospital_id: str, vantage: str, until: datetime) -> datetime | None:
-    """Return when the newest result of *vantage* was made, whoever told it.
+async def _told_since(
+    journal: Journal, hospital_id: str, vantage: str, keys: ProbeKeys, at: datetime, until: datetime
+) -> bool:
+    """Tell whether a result of *vantage*, made at *at* or later, was told already; also where too much stands there to say.
 
-    What is later than *until* counts for nothing: the gateway may write it too, and no result would be taken before that day.
+    What the vantage's key did not sign, or is later than *until*, counts for nothing: the gateway may write it too, to hide
+    the newest one, or to keep the next one out. No entry tells of what was made after it, so those before *at* need no look.
     """
-    filters = JournalFilters(hospital_id=hospital_id, name=PROBED, newest_first=True)
-    page = await journal.entries(filters, limit=_LOOKED_AT)
-    made = [told_at(entry) for entry in page.entries if entry.event.details.get("vantage") == vantage]
-    return max((one for one in made if one <= until), default=None)
+    filters, after = JournalFilters(hospital_id=hospital_id, name=PROBED, since=at), None
+
+    def told(entries: Sequence[JournalEntry]) -> bool:
+        of_it = (each for each in entries if each.event.details.get("vantage") == vantage)
+        return any(at <= told_at(each) <= until and genuine(each.event, keys) for each in of_it)
+
+    for _ in range(_PAGES):
+        page = await journal.entries(filters, after=after, limit=_PAGE)
+        if await asyncio.to_thread(told, page.entries):
+            return True
+        after = page.after
+        if after is None:
+            return False
+    return True

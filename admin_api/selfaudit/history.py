@@ -1,5 +1,6 @@
 """The register of self-audits: each is one entry of the journal, which holds the signed report whole."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any, Final
 
 from admin_api.selfaudit.report import LARGEST, CheckResult, Outcome, Report, digest
 from admin_api.selfaudit.words import FINDINGS
+from recorder.audit.entries import JournalEntry
 from recorder.audit.events import SecurityEvent
 from recorder.audit.journal import Journal, JournalFilters
 from recorder.errors import SignatureInvalid, TraceFormatError
@@ -20,11 +22,15 @@ _CLOCKS: Final = timedelta(minutes=5)
 _TOLD_LATE: Final = timedelta(hours=6)
 """A report is told at once; an entry that tells of an older one is none of its own hour."""
 _NAMED: Final = len(FINDINGS)
+_PAGE: Final = 25
+_READ: Final = 1000
+"""Entries that are read at most, for what nobody signed may be as large as what somebody did."""
+_UNBELIEVED: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One audit as the journal has it. ``report`` None: the entry holds none that a key known here signed."""
+    """One audit as the journal has it. ``report`` None: the entry holds none that a key known here signed; ``document`` is empty then."""
 
     at: datetime
     document: bytes
@@ -35,19 +41,34 @@ class Kept:
 async def kept(
     journal: Journal, hospital_id: str, keys: Sequence[PublicKey], *, most: int = 100
 ) -> list[Kept]:
-    """Return the newest audits of the hospital, at most so many, the newest first.
+    """Return the newest audits of the hospital, at most so many, and the newest few that nobody signed; the newest first.
 
-    Raises JournalBroken, SQLAlchemyError.
+    Others write into the journal too: what they write takes the place of no audit. Raises JournalBroken, SQLAlchemyError.
     """
-    filters = JournalFilters(hospital_id=hospital_id, name=MADE, newest_first=True)
-    page = await journal.entries(filters, limit=most)
-    return [of(entry.event, keys) for entry in page.entries]
+    filters, after = JournalFilters(hospital_id=hospital_id, name=MADE, newest_first=True), None
+    room, found = {True: most, False: _UNBELIEVED}, list[Kept]()
+
+    def judged(entries: Sequence[JournalEntry]) -> list[Kept]:
+        return [of(entry.event, keys) for entry in entries]
+
+    for _ in range(_READ // _PAGE):
+        page = await journal.entries(filters, after=after, limit=_PAGE)
+        for one in await asyncio.to_thread(judged, page.entries):
+            believed = one.report is not None
+            room[believed] -= 1
+            if room[believed] >= 0:
+                found.append(one)
+        after = page.after
+        if after is None or room[True] <= 0:
+            break
+    return found
 
 
 def of(event: SecurityEvent, keys: Sequence[PublicKey]) -> Kept:
     """Return the audit that the *event* holds; without its report where none of *keys* signed it for this event."""
     document = str(event.details.get("report") or "").encode("utf-8", "replace")
-    return Kept(event.at, document, digest(document), _believed(event, document, keys))
+    report = _believed(event, document, keys)
+    return Kept(event.at, b"" if report is None else document, digest(document), report)
 
 
 def _believed(event: SecurityEvent, document: bytes, keys: Sequence[PublicKey]) -> Report | None:

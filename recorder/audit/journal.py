@@ -132,7 +132,8 @@ class Journal:
         query = query.order_by(*(column.desc() if filters.newest_first else column for column in order))
         async with self._database.read() as connection:
             rows = (await connection.execute(query.limit(limit + 1))).all()
-        found = [parse(row.content.encode()) for row in rows[:limit]]
+        # off the loop: an entry may hold a whole report, and whoever writes it chooses how large it is
+        found = await asyncio.to_thread(lambda: [parse(row.content.encode()) for row in rows[:limit]])
         return JournalPage(found, _cursor(rows[limit - 1]) if len(rows) > limit else None)
 
     async def newest(

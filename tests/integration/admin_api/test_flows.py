@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from admin_api import probes
 from admin_api.alarms.belief import Belief
 from admin_api.alarms.causes import Thresholds
 from admin_api.alarms.watch import AlarmWatch
@@ -240,6 +241,33 @@ def test_a_result_from_a_day_to_come_keeps_none_out(
     path = tmp_path / "probe.json"
     path.write_text(json.dumps(lyon.result(house.clock.now())))
     assert rssi.json("flows", "report", str(path))["proved"] is True
+
+
+def test_what_nobody_signed_neither_hides_a_result_nor_keeps_the_next_one_out(
+    house: House,
+    desks: tuple[Desk, Desk, Desk],
+    tmp_path: Path,
+    lyon: Prober,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However much the gateway's user writes of other vantages and of this one; more than is looked at closes."""
+    *_, rssi = desks
+    monkeypatch.setattr(probes, "_PAGE", 2)
+    path, now = tmp_path / "probe.json", house.clock.now()
+    older, found = lyon.result(now - timedelta(minutes=2)), lyon.result(now, answered=["10.20.4.7:22"])
+    path.write_text(json.dumps(found))
+    rssi.json("flows", "report", str(path))
+    house.clock.advance(timedelta(minutes=1))
+    for vantage in ("imagix-lyon", "other", "other"):
+        house.run(house.proofs.note(PROBED, "gateway", {"vantage": vantage}))
+    path.write_text(json.dumps(older))
+    assert "at" in rssi.run("flows", "report", str(path)).stderr
+    path.write_text(json.dumps(lyon.result(house.clock.now() - timedelta(seconds=1))))
+    assert rssi.json("flows", "report", str(path))["proved"] is True
+    monkeypatch.setattr(probes, "_PAGES", 1)
+    first = Prober(tmp_path / "first", "zone-c", house.world.id).registered(house.directory / "probes")
+    path.write_text(json.dumps(first.result(now)))
+    assert "at" in rssi.run("flows", "report", str(path)).stderr
 
 
 def test_a_report_that_is_none_is_refused_by_its_field(

@@ -12,6 +12,7 @@ from admin_api.alarms.belief import Belief
 from admin_api.alarms.causes import Thresholds
 from admin_api.alarms.watch import AlarmWatch
 from admin_api.probes import ProbeKeys
+from admin_api.selfaudit import history
 from admin_api.selfaudit.history import LONGEST, MADE, facts
 from admin_api.selfaudit.lateness import LATE, AuditLateness
 from admin_api.selfaudit.report import Outcome, Report
@@ -196,6 +197,20 @@ def test_a_warning_from_a_day_to_come_silences_none(house: House) -> None:
     house.clock.advance(timedelta(days=4))
     assert "gw-8" in house.run(lateness.look())
     assert "gw-8" not in house.run(lateness.look())
+
+
+def test_what_nobody_signed_takes_the_place_of_no_audit(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much of it stands above a true one in the journal; a few are shown, for they are a finding themselves."""
+    keep(house, report(house, node="gw-7"))
+    monkeypatch.setattr(history, "_PAGE", 2)
+    monkeypatch.setattr(history, "_UNBELIEVED", 3)
+    house.clock.advance(timedelta(minutes=1))
+    for _ in range(5):
+        house.run(house.proofs.note(history.MADE, "gateway", {"node": "gw-7", "report": "clean"}))
+    kept = house.run(history.kept(house.context.journal, house.world.id, house.proofs.keys, most=1))
+    assert [one.report and one.report.node for one in kept] == [None, None, None, "gw-7"]
 
 
 @pytest.mark.parametrize("forgery", ["strange", "old", "elsewhere", "changed", "none"])
