@@ -63,7 +63,7 @@ class Pages:
         zone = self.hospital.timezone
         reader = Reader(language=language, timezone=zone, vocabulary=self.context.vocabulary)
         known: Registry = values.pop("known")
-        teller = Narrator(Language.FRENCH, zone, self.context.vocabulary)  # as the recording in the package
+        teller = Narrator(language, zone, self.context.vocabulary)
 
         def told(key: str, **arguments: object) -> str:
             return i18n.load("admin_api.dossier").translate(key, language, timezone=zone, **arguments)

@@ -215,7 +215,15 @@ def test_the_french_page_tells_a_judge(package: bytes) -> None:
     check = content(package, "COMMENT-VERIFIER.html")
     assert "INTACT" in check
     assert re.search(r"([0-9a-f]{4} ){15}[0-9a-f]{4}", check)
+    assert "Exécute" in page
     assert "exonerate" in content(package, "RECORD.html")
+
+
+def test_the_english_page_tells_its_marks_in_english(package: bytes) -> None:
+    """A judge's expert who reads English finds no French among what was done."""
+    page = content(package, "RECORD.html")
+    assert "Runs: reboot" in page
+    assert "Exécute" not in page
 
 
 def test_a_package_is_a_reading(house: House, package: bytes, session_id: str) -> None:
