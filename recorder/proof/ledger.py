@@ -78,9 +78,14 @@ class Ledger:
                 continue
             self._date(checkpoint)
             for head in checkpoint.journal:
+                before = latest.get(head.writer, 0)
+                if head.seq <= before:  # what was committed to first holds: else who has the key undoes it
+                    detail = f"it tells again of {head.writer} #{head.seq}, to which one before it committed"
+                    inspection.found("checkpoint", row.sequence, "twice", detail)
+                    continue
                 self.heads[head.writer][head.seq] = head.digest
                 self.covered[head.writer][head.seq] = row.sequence
-                totals["entries"] = totals.get("entries", 0) + head.seq - latest.get(head.writer, 0)
+                totals["entries"] = totals.get("entries", 0) + head.seq - before
                 latest[head.writer] = head.seq
             for kind in ("opened", "closed", "purged"):
                 totals[kind] = totals.get(kind, 0) + len(checkpoint.facts(kind))

@@ -407,6 +407,7 @@ class Ledger:
         self.dates: dict[int, datetime] = {}
         self.heads: dict[str, dict[int, str]] = defaultdict(dict)
         self.facts: dict[str, dict[str, tuple[str, int]]] = {kind: {} for kind in FACTS}
+        self.latest, self.totals = Counter[str](), Counter[str]()
         self.hospital = ""
         self.whole = True
         self.last = 0
@@ -421,7 +422,7 @@ class Ledger:
 
 def verify_checkpoints(folder: Path, keys: Keys, report: Report, *, whole: bool) -> Ledger:
     """Walk the checkpoints; of a part of the chain, each that is there is held to the one before where that is there."""
-    ledger, totals, latest = Ledger(), Counter[str](), Counter[str]()
+    ledger = Ledger()
     ledger.whole = whole
     # by number, not by the year's folder: a clock may have been in another year
     paths = sorted(
@@ -443,12 +444,8 @@ def verify_checkpoints(folder: Path, keys: Keys, report: Report, *, whole: bool)
         ledger.contents[sequence], ledger.last = content, max(ledger.last, sequence)
         try:
             _take(ledger, checkpoint, sequence, before, report)
-            for head in checkpoint["journal"]:
-                totals["entries"] += head["seq"] - latest[head["writer"]]
-                latest[head["writer"]] = head["seq"]
-            for kind in FACTS:
-                totals[kind] += len(checkpoint[kind])
-            if whole and any(checkpoint["totals"].get(name, 0) != count for name, count in totals.items()):
+            counted = checkpoint["totals"]
+            if whole and any(counted.get(name, 0) != count for name, count in ledger.totals.items()):
                 raise Wrong("totals", "what it counts is not what the chain holds up to it")
         except Wrong as wrong:
             report.found("checkpoint", sequence, wrong)
@@ -472,11 +469,21 @@ def _take(
     ledger.dates[sequence] = at
     report.newest = (sequence, checkpoint["at"])
     for head in checkpoint["journal"]:
-        ledger.heads[head["writer"]][head["seq"]] = head["digest"]
-        ledger.covered[head["writer"]][head["seq"]] = sequence
+        writer, seq = head["writer"], head["seq"]
+        if seq <= ledger.latest[writer]:  # what was committed to first holds: else who has the key undoes it
+            detail = f"it tells again of {writer} #{seq}, to which one before it committed"
+            report.found("checkpoint", sequence, Wrong("twice", detail))
+            continue
+        ledger.heads[writer][seq], ledger.covered[writer][seq] = head["digest"], sequence
+        ledger.totals["entries"] += seq - ledger.latest[writer]
+        ledger.latest[writer] = seq
     for kind in FACTS:
         for fact in checkpoint[kind]:
-            ledger.facts[kind][fact["session_id"]] = (fact["sha256"], sequence)
+            name, told = fact["session_id"], (fact["sha256"], sequence)
+            if ledger.facts[kind].setdefault(name, told) != told:
+                detail = f"it tells again that session {name} was {kind}, and one before it told it"
+                report.found("checkpoint", sequence, Wrong("twice", detail))
+        ledger.totals[kind] += len(checkpoint[kind])
     if before is not None and checkpoint["previous"] != before:
         raise Wrong("previous", f"it does not continue checkpoint {sequence - 1}")
 

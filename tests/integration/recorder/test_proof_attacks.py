@@ -3,12 +3,16 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from recorder.audit import entries
+from recorder.proof.checkpoint import Checkpoint, Head
+from recorder.proof.checkpoint import digest as checkpoint_digest
 from recorder.proof.notary import Notary
 from recorder.replay.reader import TraceReader
 from recorder.seal.signing import SigningKey, generate_key
@@ -222,6 +226,46 @@ async def sign_a_checkpoint_as_the_gateway(store: ProofStore) -> None:
     await forger.make(force=True)
 
 
+async def have_a_session_told_again(store: ProofStore) -> None:
+    """Recorded anew with the gateway's key; the console, made to forget that it knew it, signs the new trace itself."""
+    await record_it_anew(store)
+    await store.sql("DELETE FROM checkpoint_facts WHERE session_id = :one", one=SESSIONS[0])
+    await store.checkpoint()
+
+
+async def tell_an_entry_again(store: ProofStore) -> None:
+    """With the stolen key of the checkpoints: a chain's last entry made anew, and one more checkpoint that agrees."""
+    key = SigningKey.load(store.folder / "checkpoint.pem")
+    await store.checkpoint()
+    writer = await store.ask(LAST_CHAIN)
+    entry = f"journal_entries WHERE writer = '{writer}' ORDER BY seq DESC LIMIT 1"
+    seq, told = await store.ask(f"SELECT seq FROM {entry}"), await store.ask(f"SELECT content FROM {entry}")  # noqa: S608 - the test's own names
+    forged = told.replace("denied", "grants")
+    digest = entries.digest(forged.encode())
+    changed = "UPDATE journal_entries SET content = :content, digest = :digest WHERE writer = :writer AND seq = :seq"
+    await store.sql(changed, content=forged, digest=digest, writer=writer, seq=seq)
+    last = (await store.ask("SELECT content FROM checkpoints ORDER BY sequence DESC LIMIT 1")).encode()
+    before = Checkpoint.from_json(last)
+    made = replace(
+        before,
+        sequence=before.sequence + 1,
+        previous=checkpoint_digest(last),
+        journal=(Head(writer, seq, digest),),
+        opened=(),
+        closed=(),
+        purged=(),
+    )
+    content = made.to_json()
+    await store.sql(
+        "INSERT INTO checkpoints (hospital_id, sequence, at, content, digest, signature, signer) SELECT hospital_id, "
+        ":sequence, at, :content, :digest, :signature, signer FROM checkpoints ORDER BY sequence DESC LIMIT 1",
+        sequence=made.sequence,
+        content=content.decode(),
+        digest=checkpoint_digest(content),
+        signature=key.sign(content).hex(),
+    )
+
+
 TABLES_OF_CHECKPOINTS = ("checkpoints", "checkpoint_heads", "checkpoint_facts")
 TABLES_OF_SESSIONS = ("sessions_opened", "sessions_closed", "checkpoint_facts")
 LAST_CHAIN = (
@@ -253,6 +297,8 @@ ATTACKS: list[tuple[Attack, str, str]] = [
     (delete_a_wrap, "trace", "wrap"),
     (record_it_anew, "catalogue", "changed"),
     (sign_a_checkpoint_as_the_gateway, "checkpoint", "signature"),
+    (have_a_session_told_again, "catalogue", "changed"),
+    (tell_an_entry_again, "checkpoint", "twice"),
 ]
 ONLY_BY_ANCHORS: list[tuple[Attack, str]] = [
     (delete_the_end_of_both, "missing"),
