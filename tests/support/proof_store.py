@@ -7,7 +7,7 @@ import hashlib
 import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,15 @@ from sqlalchemy import text
 
 from recorder.audit.events import SecurityEvent
 from recorder.audit.journal import Journal
-from recorder.proof import verifier
+from recorder.proof import checkpoint, verifier
 from recorder.proof.anchors import Anchor, read
+from recorder.proof.checkpoint import Checkpoint, Head
 from recorder.proof.export import PublicKeys, export
 from recorder.proof.inspection import Inspection
 from recorder.proof.notary import Notary, SignedCheckpoint
 from recorder.proof.proofs import Proofs
 from recorder.proof.sessions import Shelf
-from recorder.replay.reader import read_manifest
+from recorder.replay.reader import TraceReader, read_manifest
 from recorder.seal.signing import PublicKey, SigningKey, generate_key
 from recorder.seal.wrapping import generate_reader_key
 from recorder.store.database import Database
@@ -116,6 +117,25 @@ class ProofStore:
                 told = Anchor(HOSPITAL, one.checkpoint.sequence, one.digest, instants.text(one.checkpoint.at))
                 file.write(f"{told.to_json().decode()}\n")
         return made
+
+    async def tell_again(self, head: Head) -> None:
+        """Sign one more checkpoint, by the console's key, that commits to this head and to nothing else."""
+        key = SigningKey.load(self.folder / "checkpoint.pem")
+        last = (await self.ask("SELECT content FROM checkpoints ORDER BY sequence DESC LIMIT 1")).encode()
+        before = Checkpoint.from_json(last)
+        made = replace(
+            before, sequence=before.sequence + 1, previous=checkpoint.digest(last), journal=(head,)
+        )
+        made = replace(made, opened=(), closed=(), purged=())
+        content = made.to_json()
+        await self.sql(
+            "INSERT INTO checkpoints (hospital_id, sequence, at, content, digest, signature, signer) "
+            "SELECT hospital_id, sequence + 1, at, :content, :digest, :signature, signer "
+            "FROM checkpoints ORDER BY sequence DESC LIMIT 1",
+            content=content.decode(),
+            digest=checkpoint.digest(content),
+            signature=key.sign(content).hex(),
+        )
 
     async def purge(self, number: int, *, key: SigningKey | None = None) -> None:
         """Take the content of that session's trace away by the rule, as retention does."""
@@ -246,3 +266,20 @@ def copy_of(made: ProofStore, folder: Path) -> ProofStore:
     clock = SteppingClock()
     clock.at = made.clock.at
     return ProofStore(folder / "bastion", anchors, clock)
+
+
+def pieces(trace: Path) -> tuple[bytes, list[bytes]]:
+    """The head of a trace and its records."""
+    data = (trace / "trace-000001.ecl").read_bytes()
+    with TraceReader(trace) as reader:
+        at = start = reader.bytes_read
+        found = []
+        for record in reader.records():
+            found.append(data[at : at + record.size])
+            at += record.size
+    return data[:start], found
+
+
+def rewrite(trace: Path, head: bytes, records: list[bytes]) -> None:
+    """Put these records in the trace's place."""
+    (trace / "trace-000001.ecl").write_bytes(head + b"".join(records))

@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,10 @@ from typing import Any
 import pytest
 
 from recorder.audit import entries
-from recorder.proof.checkpoint import Checkpoint, Head
-from recorder.proof.checkpoint import digest as checkpoint_digest
+from recorder.proof.checkpoint import Head
 from recorder.proof.notary import Notary
-from recorder.replay.reader import TraceReader
 from recorder.seal.signing import SigningKey, generate_key
-from tests.support.proof_store import DAY, SESSIONS, ProofStore, build, copy_of
+from tests.support.proof_store import DAY, SESSIONS, ProofStore, build, copy_of, pieces, rewrite
 from tests.support.traces import HOSPITAL, header
 
 pytestmark = pytest.mark.integration
@@ -34,23 +31,6 @@ async def store(original: tuple[ProofStore, Path], tmp_path: Path) -> AsyncItera
     made = copy_of(original[0], tmp_path)
     yield made
     await made.close()
-
-
-def pieces(trace: Path) -> tuple[bytes, list[bytes]]:
-    """The head of a trace and its records."""
-    data = (trace / "trace-000001.ecl").read_bytes()
-    with TraceReader(trace) as reader:
-        at = start = reader.bytes_read
-        found = []
-        for record in reader.records():
-            found.append(data[at : at + record.size])
-            at += record.size
-    return data[:start], found
-
-
-def rewrite(trace: Path, head: bytes, records: list[bytes]) -> None:
-    """Put these records in the trace's place."""
-    (trace / "trace-000001.ecl").write_bytes(head + b"".join(records))
 
 
 async def flip_a_byte(store: ProofStore) -> None:
@@ -235,35 +215,16 @@ async def have_a_session_told_again(store: ProofStore) -> None:
 
 async def tell_an_entry_again(store: ProofStore) -> None:
     """With the stolen key of the checkpoints: a chain's last entry made anew, and one more checkpoint that agrees."""
-    key = SigningKey.load(store.folder / "checkpoint.pem")
     await store.checkpoint()
     writer = await store.ask(LAST_CHAIN)
     entry = f"journal_entries WHERE writer = '{writer}' ORDER BY seq DESC LIMIT 1"
-    seq, told = await store.ask(f"SELECT seq FROM {entry}"), await store.ask(f"SELECT content FROM {entry}")  # noqa: S608 - the test's own names
+    seq, told = [await store.ask(f"SELECT {name} FROM {entry}") for name in ("seq", "content")]  # noqa: S608 - the test's own names
     forged = told.replace("denied", "grants")
-    digest = entries.digest(forged.encode())
-    changed = "UPDATE journal_entries SET content = :content, digest = :digest WHERE writer = :writer AND seq = :seq"
-    await store.sql(changed, content=forged, digest=digest, writer=writer, seq=seq)
-    last = (await store.ask("SELECT content FROM checkpoints ORDER BY sequence DESC LIMIT 1")).encode()
-    before = Checkpoint.from_json(last)
-    made = replace(
-        before,
-        sequence=before.sequence + 1,
-        previous=checkpoint_digest(last),
-        journal=(Head(writer, seq, digest),),
-        opened=(),
-        closed=(),
-        purged=(),
-    )
-    content = made.to_json()
-    await store.sql(
-        "INSERT INTO checkpoints (hospital_id, sequence, at, content, digest, signature, signer) SELECT hospital_id, "
-        ":sequence, at, :content, :digest, :signature, signer FROM checkpoints ORDER BY sequence DESC LIMIT 1",
-        sequence=made.sequence,
-        content=content.decode(),
-        digest=checkpoint_digest(content),
-        signature=key.sign(content).hex(),
-    )
+    values = {"content": forged, "digest": entries.digest(forged.encode()), "name": "access.grants"}
+    changed = ", ".join(f"{name} = :{name}" for name in values)
+    which = "writer = :writer AND seq = :seq"
+    await store.sql(f"UPDATE journal_entries SET {changed} WHERE {which}", **values, writer=writer, seq=seq)  # noqa: S608 - likewise
+    await store.tell_again(Head(writer, seq, values["digest"]))
 
 
 TABLES_OF_CHECKPOINTS = ("checkpoints", "checkpoint_heads", "checkpoint_facts")

@@ -61,6 +61,16 @@ def test_a_changed_trace_does_not_hide_behind_a_good_copy_elsewhere(store: Verif
     assert {("trace", "twice"), ("trace", "digest")} <= set(findings)
 
 
+def test_another_hospitals_traces_in_the_same_store_are_no_strangers(store: Verified) -> None:
+    """A bucket of two hospitals is verified for one of them; what is put in under its own path is named all the same."""
+    traces = store.folder / "traces"
+    one = min(traces.rglob("manifest.json")).parent
+    shutil.copytree(one, traces / ("b" * 32) / "2026/11/29" / ("e" * 32))
+    assert store.found()[:2] == (0, [])
+    shutil.copytree(one, one.with_name("f" * 32))
+    assert store.found()[:2] == (1, [("trace", "stranger")])
+
+
 @pytest.mark.parametrize(
     ("name", "number", "word", "place"),
     [
