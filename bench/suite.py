@@ -109,7 +109,7 @@ QUICK = {
 PAGE_WIDTH = 120
 FURTHER = """Measured apart, each by `.venv/bin/python -m bench.NAME`:
 
-sealing (sealed against clear, bytes of trace an hour), recorder (records and keystrokes), store (shipping),
+sealing (sealed against clear, bytes of trace an hour), recorder (records and keystrokes), store (shipping), live (delay of a live view),
 proofs (checkpoints, verifying), search (indexing, questions), presence (who was there), replay (first picture, seek),
 decisions (on a region's PostgreSQL), gateways (one and two, and the loss of one), thousand (idle sessions, their end),
 hotspots (where the time goes), flows (opening a way in the network filter, as root), airlock (front and relay before the gateway)."""

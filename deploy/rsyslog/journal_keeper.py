@@ -5,7 +5,9 @@ Usage: journal_keeper.py FOLDER
 
 The bastion sends one entry at a time and sends it again where it heard no answer. So an entry that came already is the
 last one that is kept of its chain: the same structured data, word for word. It is answered like any other, and not
-written a second time. What differs in anything (an entry that somebody rewrote under its old number) is written.
+written a second time. Nor is an entry that stands in the two newest files already, wherever: a console that stood still
+sends what another one sent long before. What differs in anything (an entry that somebody rewrote under its old number) is
+written, and so is each word that entries are gone or altered.
 
 An entry is answered once it is on the disk, in ``journal-YYYY-MM-DD.log`` (the day is the collector's, UTC). What was
 last of each chain is read back from the newest file when the program starts, and from ``positions.json``, which is
@@ -18,6 +20,7 @@ Needs Python 3.9 and nothing else.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -44,6 +47,12 @@ def place(line: bytes) -> tuple[str, str] | None:
     return (parts[b"hospital"] + parts[b"writer"]).decode("latin-1"), found[1].decode("latin-1")
 
 
+def mark(data: str) -> bytes | None:
+    """Return what stands for these structured data, None where they may come again and mean it: a word of a fault."""
+    told = ' digest="' in data and ' fault="' not in data
+    return hashlib.blake2b(data.encode("latin-1"), digest_size=16).digest() if told else None
+
+
 class Keeper:
     """The files of one folder, as far as they are written. It holds the folder until it is closed."""
 
@@ -54,24 +63,34 @@ class Keeper:
         self._lock = (folder / "lock").open("ab")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._last: dict[str, str] = {}
+        self._here: set[bytes] = set()
+        self._before: set[bytes] = set()
         self._file: BinaryIO | None = None
         self._name = ""
         self._learn()
 
     def keep(self, line: bytes, day: str) -> None:
-        """Write *line*, unless it is the last of its chain. Raises OSError where it is not on the disk."""
+        """Write *line*, unless it is kept already. Raises OSError where it is not on the disk."""
         at = place(line)
-        if at is not None and self._last.get(at[0]) == at[1]:
+        if at is not None and (self._last.get(at[0]) == at[1] or self._stands(mark(at[1]))):
             return
         self._append(self._open(f"journal-{day}.log"), line)
-        if at is not None:
-            self._last[at[0]] = at[1]
+        self._note(at)
 
     def close(self) -> None:
         """Close the files, and let the folder go."""
         if self._file is not None:
             self._file.close()
         self._lock.close()
+
+    def _stands(self, known: bytes | None) -> bool:
+        return known in self._here or known in self._before
+
+    def _note(self, at: tuple[str, str] | None) -> None:
+        if at is not None:
+            self._last[at[0]] = at[1]
+            if (known := mark(at[1])) is not None:
+                self._here.add(known)
 
     def _learn(self) -> None:
         positions = self._folder / _POSITIONS
@@ -80,6 +99,10 @@ class Keeper:
             self._last, newest = known["last"], known["file"]
         else:
             newest = max((path.name for path in self._folder.glob("journal-*.log")), default="")
+        older = max((path for path in self._folder.glob("journal-*.log") if path.name < newest), default=None)
+        if older is not None:
+            with older.open("rb") as file:
+                self._before = {known for at in map(place, file) if at and (known := mark(at[1]))}
         path = self._folder / newest
         if not newest or not path.exists():
             return
@@ -90,9 +113,7 @@ class Keeper:
                     file.truncate(end)
                     break
                 end += len(line)
-                at = place(line)
-                if at is not None:
-                    self._last[at[0]] = at[1]
+                self._note(place(line))
 
     def _open(self, name: str) -> BinaryIO:
         if self._file is not None and self._name == name:
@@ -105,6 +126,7 @@ class Keeper:
         positions.replace(self._folder / _POSITIONS)
         if self._file is not None:
             self._file.close()
+            self._before, self._here = self._here, set()
         self._file, self._name = (self._folder / name).open("ab", buffering=0), name
         folder = os.open(self._folder, os.O_RDONLY)
         try:

@@ -15,11 +15,12 @@ import pytest
 PROGRAM = Path(__file__).parents[3] / "deploy/rsyslog/journal_keeper.py"
 
 
-def entry(seq: int, writer: str = "gw-1/1", *, event: int = 0, fault: str = "", text: str = "x") -> bytes:
+def entry(
+    seq: int, writer: str = "gw-1/1", *, event: int = 0, digest: str = "", fault: str = "", text: str = "x"
+) -> bytes:
     """An entry as the bastion sends it."""
     parts = {"event_id": f"{event or seq:032x}", "hospital": "chu", "writer": writer, "seq": str(seq)}
-    if fault:
-        parts["fault"] = fault
+    parts.update({name: value for name, value in (("digest", digest), ("fault", fault)) if value})
     said = "".join(f' {name}="{value}"' for name, value in parts.items())
     head = "<110>1 2026-03-02T10:00:00.000000Z gw-1 ecluse - access.denied"
     return f'{head} [ecluse@32473{said}] {{"text":"{text}"}}\n'.encode()
@@ -139,6 +140,21 @@ def test_a_new_day_begins_a_new_file_and_knows_the_day_before(keeper: Any, tmp_p
         second.keep(entry(2), "2026-03-04")
     assert kept(tmp_path) == [entry(1), entry(1, "gw-2/1", event=9), entry(2)]
     assert not (tmp_path / "journal-2026-03-04.log").exists()
+
+
+def test_what_a_console_that_stood_still_sends_late_is_known(keeper: Any, tmp_path: Path) -> None:
+    """Others came since: the same entry is left out that day, the next and after a restart; a rewritten one is not."""
+    lines = [entry(seq, digest=f"{seq:064x}") for seq in (1, 2, 3)]
+    rewritten, fault = entry(1, digest="f" * 64), entry(2, digest=f"{2:064x}", fault="previous")
+    with closing(keeper.Keeper(tmp_path)) as first:
+        for line in (*lines, lines[0], fault, rewritten):
+            first.keep(line, "2026-03-02")
+        first.keep(entry(4, digest="4" * 64), "2026-03-03")
+        first.keep(lines[1], "2026-03-03")
+    with closing(keeper.Keeper(tmp_path)) as second:
+        for line in (lines[1], entry(4, digest="4" * 64), rewritten, fault):
+            second.keep(line, "2026-03-03")
+    assert kept(tmp_path) == [*lines, fault, rewritten, entry(4, digest="4" * 64), fault]
 
 
 def test_without_its_positions_it_reads_the_newest_file(keeper: Any, tmp_path: Path) -> None:
