@@ -1,10 +1,12 @@
 """``ecluse audit``: the security journal, and the proof that nobody touched it."""
 
 import json
+import re
 import sys
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,6 +20,10 @@ from ecluse.moments import Since, Until
 from ecluse.pieces import unpack, watched
 from ecluse.proving import Anchors, anchors_in, conclude, told
 from ecluse.tables import Column, whole
+
+_VALUE = r'"((?:[^"\\\]]|\\.)*)"'
+_PARAMETER = re.compile(rf" (\w+)={_VALUE}")
+_DATA = re.compile(rf"\[ecluse@32473((?: \w+={_VALUE})+)\]")
 
 group = typer.Typer(no_args_is_help=True, help="The security journal.")
 
@@ -89,7 +95,10 @@ def verify(
     context: typer.Context,
     known: Annotated[
         Path | None,
-        typer.Option(help="An earlier proof, kept elsewhere: what --json printed. Shows an end cut off."),
+        typer.Option(
+            help="What another machine knows of the journal: an earlier proof (what --json printed), or a file of entries "
+            "that a collector keeps. Shows an end cut off, also what no checkpoint knew yet."
+        ),
     ] = None,
     anchors: Anchors = None,
     as_json: AsJson = False,
@@ -97,7 +106,7 @@ def verify(
     """Verify the checkpoints and the journal's chains: was an entry changed, taken away or put in?"""
     desk = Desk.of(context, as_json)
     body = {
-        "known": _heads(known) if known is not None else [],
+        "known": _heads(desk, known) if known is not None else [],
         "anchors": anchors_in(desk, anchors),
     }
     found = desk.client.post("/v1/journal/verify", body)
@@ -158,10 +167,15 @@ def key(context: typer.Context, config: ConfigOption = None, as_json: AsJson = F
     desk.done({"id": made.public.key_id, "path": str(path)}, "audit.key", path=str(path))
 
 
-def _heads(path: Path) -> list[Json]:
-    """Return the heads of an earlier proof; raises FileUnusable where the file holds none."""
+def _heads(desk: Desk, path: Path) -> list[Json]:
+    """Return the heads of an earlier proof, or of what a collector has; raises FileUnusable where the file holds none."""
+    found: Any
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8", errors="replace") as file:
+            if file.read(1) == "<":
+                found = {"heads": _collected(file, desk.client.get("/v1/me")["hospital"]["id"]) or None}
+            else:
+                found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as broken:
         raise FileUnusable("file.unreadable", path=str(path)) from broken
     except ValueError as broken:
@@ -170,3 +184,24 @@ def _heads(path: Path) -> list[Json]:
     if not isinstance(heads, list) or not all(isinstance(head, dict) for head in heads):
         raise FileUnusable("audit.no_proof", path=str(path))
     return heads
+
+
+def _collected(lines: Iterable[str], hospital_id: str) -> list[Json]:
+    """Return the last entry that a collector has of each chain, and, after those, each that numbers went back behind.
+
+    A number that comes again is another entry's after the first ones were taken away: the first one is held to last, so
+    that it counts. The messages are RFC 5424, as `admin_api.syslog.message` writes them.
+    """
+    newest: dict[str, Json] = {}
+    passed: list[Json] = []
+    for line in lines:
+        found = _DATA.search(line)
+        told = dict(_PARAMETER.findall(found[1])) if found is not None else {}
+        if told.get("hospital") != hospital_id or "digest" not in told or "fault" in told:
+            continue
+        head = {"writer": told["writer"], "seq": int(told["seq"]), "digest": told["digest"]}
+        before = newest.get(head["writer"])
+        if before is not None and head["seq"] <= before["seq"]:
+            passed.append(before)
+        newest[head["writer"]] = head
+    return [*newest.values(), *reversed(passed)]

@@ -138,7 +138,31 @@ def test_a_proof_kept_elsewhere_is_held_against_the_journal(
     proof["heads"][0]["seq"] += 1000
     kept.write_text(json.dumps(proof))
     assert rssi.run("audit", "verify", "--known", str(kept)).exit_code == 1
-    for junk in ("", "[]", '{"heads": 3}'):
+    for junk in ("", "[]", '{"heads": 3}', "<110>1 - - - - - nothing of ours\n"):
         kept.write_text(junk)
         refused = rssi.run("audit", "verify", "--known", str(kept))
         assert (refused.exit_code, str(kept) in refused.output.replace("\n", "")) == (1, True)
+
+
+def test_what_a_collector_has_is_held_against_the_journal(
+    house: House, desks: tuple[Desk, Desk, Desk], tmp_path: Path
+) -> None:
+    """The newest entries are missed although no checkpoint knew them, also where others bear their numbers since."""
+    rssi, kept = desks[2], tmp_path / "journal-2026-11-29.log"
+    house.ingest_all()
+    head = rssi.json("audit", "verify")["heads"][0]
+    chain, last = head["writer"], head["seq"]
+
+    def line(seq: int, digest: str, hospital: str = house.world.id) -> str:
+        data = f'event_id="e" hospital="{hospital}" writer="{chain}" seq="{seq}" digest="{digest}"'
+        return f"<110>1 2026-11-29T10:00:00Z gw ecluse - access.denied [ecluse@32473 {data}] {{}}\n"
+
+    there, taken_away = line(last, head["digest"]), line(last + 9, "a" * 64)
+    for lines, status in (
+        ([there, line(last + 9, "a" * 64, "another")], 0),
+        ([there, taken_away], 1),
+        ([taken_away, there], 1),
+        ([line(last, "b" * 64), there], 1),
+    ):
+        kept.write_text("".join(lines))
+        assert rssi.run("audit", "verify", "--known", str(kept)).exit_code == status
