@@ -11,7 +11,7 @@ from gateway.session.bridge import Relay
 from gateway.session.known import speak_of
 from gateway.session.leases import Leases
 from gateway.session.live import Session
-from gateway.session.parting import PROCESS_SECONDS
+from gateway.session.parting import HANG_UP_SECONDS, PROCESS_SECONDS
 from gateway.session.port_relay import PortRelay
 from gateway.session.reasons import EndReason
 from policy.domain.access import Finding
@@ -78,17 +78,24 @@ async def end_session(
 
 
 async def _survivors(relays: list[Relay | PortRelay]) -> list[Relay | PortRelay]:
-    waiting = [relay.device.wait_closed() for relay in relays if relay.device is not None]
-    if waiting:
-        tasks = [asyncio.ensure_future(wait) for wait in waiting]
-        _, late = await asyncio.wait(tasks, timeout=PROCESS_SECONDS)
-        for task in late:
-            task.cancel()
-    survivors = [relay for relay in relays if relay.device is not None]
-    for relay in survivors:
+    """Give every process its time, close on those that took it, and return whose end the device does not confirm even then.
+
+    A shell at its prompt may be deaf to signals (sshd passes none to root's), and ends when its terminal is taken away.
+    """
+    await _closing(relays, PROCESS_SECONDS)
+    for relay in relays:
         if relay.device is not None:
             relay.device.abort()
-    return survivors
+    await _closing(relays, HANG_UP_SECONDS)
+    return [relay for relay in relays if relay.device is not None]
+
+
+async def _closing(relays: list[Relay | PortRelay], seconds: float) -> None:
+    tasks = [asyncio.ensure_future(one.device.wait_closed()) for one in relays if one.device is not None]
+    if tasks:
+        _, late = await asyncio.wait(tasks, timeout=seconds)
+        for task in late:
+            task.cancel()
 
 
 async def _leave(relays: list[Relay | PortRelay]) -> None:

@@ -80,6 +80,9 @@ async def test_a_silent_terminal_is_idle_whatever_the_device_prints(bastion: Bas
         await terminal.expect("activité".encode(), 5)
         assert await terminal.wait(5) == 255
     assert await reason(bastion) == "idle"
+    assert (
+        await bastion.events("session.process_survived") == []
+    )  # deaf to signals, as root's, it ended with its terminal
 
 
 async def test_output_counts_up_to_a_ceiling_where_the_planner_says_so(tmp_path: Path) -> None:
