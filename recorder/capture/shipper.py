@@ -142,8 +142,8 @@ class Shipper:
         return True
 
     def _tell(self, directory: Path, error: Exception) -> None:
-        if self._reach.outage is not None and isinstance(error, StoreUnavailable):
-            return  # the outage was told, and each of its traces is no news
+        if isinstance(error, StoreUnavailable):
+            return  # the reach judges whether it is an outage, and tells; each trace of it is no news
         if directory not in self._told:  # once: the sweep comes by again
             self._told.add(directory)
             self._alarm("alarm.trace_not_shipped", {"session_id": directory.name, "error": str(error)})

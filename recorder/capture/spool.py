@@ -316,7 +316,9 @@ class Recorder:
             )
         except Exception as error:
             self._reasons[recording.session_id] = reason
-            if self._reach.outage is None:  # else that is what was told
+            if not isinstance(
+                error, StoreUnavailable
+            ):  # else the reach judges whether it is an outage, and tells
                 self._alarm("alarm.trace_not_shipped", _about(live.header, error))
         finally:
             await self._run(recording.writer.close)

@@ -8,7 +8,7 @@ import os
 import socket
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -34,6 +34,8 @@ _SYSLOG_HEAD: Final = "<110>1 {at} {host} ecluse - anchor - "
 """RFC 5424: facility 13 (log audit), severity informational."""
 CHECKPOINT: Final = ".checkpoint"
 """What deliveries of checkpoints are called; no authority has a dot in its name."""
+LATE_AFTER: Final = timedelta(hours=1)
+"""How long a checkpoint may wait for a target before that is an alarm: one that restarts has all of it soon after."""
 _PATIENCE = 10.0
 _PAGE = 200
 
@@ -142,7 +144,7 @@ class Delivery:
         database: Holds checkpoints and deliveries.
         hospital_id: Whose.
         targets: Where to; what fails at one holds up none of the others.
-        tell: Told once of a target that takes nothing.
+        tell: Told once of a target that has taken nothing for `LATE_AFTER`.
         now: Wall clock, aware UTC.
     """
 
@@ -172,7 +174,7 @@ class Delivery:
             except (OSError, RecorderError) as error:
                 why = (error.strerror if isinstance(error, OSError) else None) or str(error)
                 failed[target.name] = why or type(error).__name__
-                if target.name not in self._failing:
+                if target.name not in self._failing and await self._is_late(target):
                     self._failing.add(target.name)
                     await self._tell(FAILED, {"target": target.name, "detail": failed[target.name]})
             else:
@@ -181,7 +183,12 @@ class Delivery:
                     await self._tell(CAUGHT_UP, {"target": target.name})
         return failed
 
-    async def _some(self, target: Target) -> bool:
+    async def _is_late(self, target: Target) -> bool:
+        """Tell whether the oldest checkpoint that the target lacks waits for too long; where all came, a stamp is missing."""
+        waiting = await self._waiting(target, 1)
+        return not waiting or self._now() - waiting[0].at >= LATE_AFTER
+
+    async def _waiting(self, target: Target, limit: int) -> Sequence[StoredCheckpoint]:
         table = checkpoint_deliveries.c
         query = select(func.max(table.sequence)).where(
             table.hospital_id == self._hospital_id,
@@ -190,7 +197,10 @@ class Delivery:
         )
         async with self._database.read() as connection:
             after = (await connection.execute(query)).scalar() or 0
-        rows = await stored(self._database, self._hospital_id, after=after, limit=_PAGE)
+        return await stored(self._database, self._hospital_id, after=after, limit=limit)
+
+    async def _some(self, target: Target) -> bool:
+        rows = await self._waiting(target, _PAGE)
         for row in rows:
             anchor = Anchor(self._hospital_id, row.sequence, digest(row.content), instants.text(row.at))
             await asyncio.to_thread(target.deliver, anchor, row)

@@ -16,7 +16,16 @@ from sqlalchemy import text
 
 from recorder.proof.anchor_bucket import AnchorBucket
 from recorder.proof.anchors import read
-from recorder.proof.delivery import CAUGHT_UP, FAILED, AnchorFile, AnchorSyslog, Delivery, StoreCopy, Target
+from recorder.proof.delivery import (
+    CAUGHT_UP,
+    FAILED,
+    LATE_AFTER,
+    AnchorFile,
+    AnchorSyslog,
+    Delivery,
+    StoreCopy,
+    Target,
+)
 from recorder.proof.notary import Notary
 from recorder.seal.signing import generate_key
 from recorder.store.bucket import Bucket
@@ -106,11 +115,15 @@ async def test_each_checkpoint_is_added_to_the_file_once_and_in_order(desk: Desk
 async def test_what_could_not_be_handed_over_is_tried_again_with_one_alarm_and_holds_up_no_other(
     desk: Desk, tmp_path: Path
 ) -> None:
-    """A mount that is away is told once; the other place gets its anchors; back again, nothing is missing."""
+    """A mount that is away for an hour is told once; the other place gets its anchors; back again, nothing is missing."""
     away, there = AnchorFile(tmp_path / "mount" / "anchors", "away"), AnchorFile(tmp_path / "anchors")
     delivery = desk.delivery(away, there)
+    await desk.notary.make(force=True)
+    assert list(await delivery.deliver()) == ["away"]
+    assert desk.alarms == []
+    desk.clock.at += LATE_AFTER
+    await desk.notary.make(force=True)
     for _ in range(2):
-        await desk.notary.make(force=True)
         assert list(await delivery.deliver()) == ["away"]
     assert desk.alarms == [(FAILED, "away")]
     assert sequences(there.path) == [1, 2]
@@ -120,6 +133,8 @@ async def test_what_could_not_be_handed_over_is_tried_again_with_one_alarm_and_h
     away.path.unlink()
     away.path.mkdir()
     await desk.notary.make(force=True)
+    await delivery.deliver()
+    desk.clock.at += LATE_AFTER
     await delivery.deliver()
     assert desk.alarms == [(FAILED, "away"), (CAUGHT_UP, "away"), (FAILED, "away")]
 

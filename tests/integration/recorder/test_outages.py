@@ -255,6 +255,24 @@ async def test_one_lost_answer_is_no_outage(tmp_path: Path) -> None:
         assert state(made).unreachable_since is None
 
 
+async def test_a_session_that_ends_as_the_store_goes_is_told_by_the_outage_alone(tmp_path: Path) -> None:
+    """Its trace is refused before anybody knows of an outage: that is no alarm of its own, and it arrives."""
+    async with AsyncExitStack() as stack:
+        place = await stack.enter_async_context(gone(tmp_path))
+        made = await stack.enter_async_context(studio(tmp_path / "made", **SHORT, **place.settings))
+        opened = header()
+        recording = await made.recorder.open(opened, unexpected)
+        await typed(recording, 3)
+        await place.strike()
+        try:
+            await recording.close("client_left")
+            await eventually(lambda: bool(names(made)))
+        finally:
+            await place.mend()
+        await eventually(lambda: names(made) == ONCE, 20)
+        await proved(made, opened, 3)
+
+
 async def test_a_store_that_comes_and_goes_is_one_outage(tmp_path: Path) -> None:
     """Cut and restored again and again: one alarm, one return, one report that counts, and records in order."""
     async with AsyncExitStack() as stack:
