@@ -118,6 +118,8 @@ class GatewayJournal:
 
     async def refused(self, request: AccessRequest, denial: Denial, *, jumped: bool) -> None:
         """Write that access was refused, with every rule that failed, and whether by a jump; raises JournalBroken."""
+        told = (finding.arguments.get("supplier") for finding in denial.findings)
+        supplier = next((name for name in told if name is not None), None)
         await self._journal.append(
             SecurityEvent(
                 name="access.denied",
@@ -131,6 +133,7 @@ class GatewayJournal:
                     "account": request.account_name,
                     "failed": [f"{finding.code}:{finding.key}" for finding in denial.failed],
                     "disclosed": denial.disclose,
+                    **({} if supplier is None else {"supplier": supplier}),
                     **({"jumped": True} if jumped else {}),
                 },
             )

@@ -20,6 +20,8 @@ DAY: Final = timedelta(days=1)
 _LONGEST_SESSION: Final = timedelta(days=31)
 PROBE_LASTS: Final = 3 * DAY
 """For so long a probe of the network tells of today. They run every night: after that, somebody should look why they do not."""
+_SCATTERED: Final = 10
+"""So many times what one address may fail makes an alarm of all addresses together: guessing from many at once."""
 _CLOCKS: Final = timedelta(minutes=5)
 _ALARM: Final = "alarm."
 OWN: Final = frozenset({"alarm.opened", "alarm.acknowledged", "alarm.closed"})
@@ -30,7 +32,7 @@ OWN: Final = frozenset({"alarm.opened", "alarm.acknowledged", "alarm.closed"})
 class Thresholds:
     """What a hospital may set, within the bounds that the settings file holds to.
 
-    ``failed_logins``: refused log-ins from one address in an hour. ``unseen_lines``: lines typed unseen in one
+    ``failed_logins``: refused log-ins from one address in an hour; from all together, ten times as many. ``unseen_lines``: lines typed unseen in one
     session, beyond answers to questions. ``session_*`` and ``day_*``: what may leave a device in a session, and in a
     day. ``muted``: kinds of alarm that are not raised; a critical one always is.
     """
@@ -92,6 +94,11 @@ def _source(event: SecurityEvent) -> str:
 def _who(event: SecurityEvent) -> str:
     """Return the person where it is one of the hospital's, else the address: names that are tried are many."""
     return event.person_id or _source(event)
+
+
+def _of_supplier(event: SecurityEvent) -> str:
+    """Return the supplier: one that has moved, and one that was robbed of several log-ins, is called once."""
+    return str(event.details.get("supplier") or _who(event))
 
 
 def _changed(name: str) -> Key:
@@ -157,6 +164,10 @@ def _failures(event: SecurityEvent, set_by: Thresholds) -> Sequence[Tally]:
     return (Tally(name=f"failures/{_source(event)}", amount=1, limit=set_by.failed_logins, period=HOUR),)
 
 
+def _scattered(_event: SecurityEvent, set_by: Thresholds) -> Sequence[Tally]:
+    return (Tally(name="failures", amount=1, limit=_SCATTERED * set_by.failed_logins, period=HOUR),)
+
+
 def _unseen(event: SecurityEvent, set_by: Thresholds) -> Sequence[Tally]:
     name = f"unseen/{event.session_id}"
     return (Tally(name=name, amount=1, limit=set_by.unseen_lines, period=_LONGEST_SESSION),)
@@ -199,7 +210,14 @@ CAUSES: Final[tuple[Cause, ...]] = (
         key=_source,
         counts=_failures,
     ),
-    Cause(kind="unknown_source", event="access.denied", severity=_H, key=_who, when=_undeclared),
+    Cause(
+        kind="scattered_logins",
+        event="authentication.failed",
+        severity=_H,
+        key=_one,
+        counts=_scattered,
+    ),
+    Cause(kind="unknown_source", event="access.denied", severity=_H, key=_of_supplier, when=_undeclared),
     Cause(kind="second_post", event="person.second_post_refused", severity=_H, key=_who),
     # the device's side
     Cause(kind="host_key_changed", event="device.host_key_changed", severity=_C, key=_device),

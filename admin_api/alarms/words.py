@@ -10,6 +10,7 @@ from admin_api.selfaudit import words as selfaudit
 from admin_api.wording import knows, say, templates
 from policy.domain.people import Language
 from policy.i18n import Catalog
+from policy.services.alarms import FURTHER
 
 _UNTOLD = "–"
 _BYTES = "bytes_out"
@@ -36,9 +37,12 @@ def words(
     if found is not None:
         facts = {**facts, "found": found}
     known = kind if knows(f"alarm.{kind}.title") else OTHER
-    return AlarmWords(
-        *(_said(f"alarm.{known}.{part}", facts, language) for part in ("title", "sentence", "act"))
+    title, sentence, act = (
+        _said(f"alarm.{known}.{part}", facts, language) for part in ("title", "sentence", "act")
     )
+    if facts.get(FURTHER):
+        sentence = f"{sentence} {say('alarm.further', language)}"
+    return AlarmWords(title, sentence, act)
 
 
 def _said(key: str, facts: Mapping[str, object], language: Language) -> str:

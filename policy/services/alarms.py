@@ -24,8 +24,13 @@ READER: Final = "alarms"
 LONGEST_NOTE: Final = 2000
 _LONGEST_FACT: Final = 300
 _MOST_FACTS: Final = 24
-_MAILED_AN_HOUR: Final = 10
-"""Of one kind below critical: who can raise many of them by strangers' addresses shall not drown the others."""
+_APART_A_DAY: Final = 5
+"""So many causes of one kind below critical are alarms of their own in a day; those beyond are counted on one more.
+
+Who can raise many by strangers' addresses shall drown no other, in the list, in the mail box and at the webhook."""
+_DAY: Final = timedelta(days=1)
+FURTHER: Final = "further"
+"""The fact of an alarm that stands for many causes; its other facts are those of the last of them."""
 _LONGEST_KEY: Final = 200
 _LONGEST_TALLY: Final = 300
 _LONGEST_NAME: Final = 64
@@ -66,13 +71,11 @@ class AlarmService:
             present = await work.bookmarks.get(hospital_id, READER)
             if any(present.get(writer) != known.get(writer) for writer in moved):
                 raise Conflict("another process read the journal for alarms meanwhile")
-            counted = _Counting(work, hospital_id)
+            counted = _Counting(work, hospital_id, self._clock.now())
             for sighting in sightings:
                 await counted.take(sighting)
-            opened = await counted.write()
-            worth = await self._worth_a_mail(work, opened)
-            for alarm in opened:
-                await self._tell(work, alarm, mailed=alarm.id in worth)
+            for alarm in await counted.write():
+                await self._tell(work, alarm)
             await work.bookmarks.put(hospital_id, READER, moved)
         return counted.opened
 
@@ -145,34 +148,24 @@ class AlarmService:
         await work.emit(name, after.hospital_id, after.id, {"state": before.state}, facts)
         await self._calls.tell(work, name.partition(".")[2], after)
 
-    async def _tell(self, work: UnitOfWork, alarm: Alarm, *, mailed: bool) -> None:
+    async def _tell(self, work: UnitOfWork, alarm: Alarm) -> None:
         facts = {"kind": alarm.kind, "severity": alarm.severity, "key": alarm.key, "facts": alarm.facts}
         await work.emit("alarm.opened", alarm.hospital_id, alarm.id, {}, facts)
-        if mailed:
+        least = self._settings.alarm_mails
+        if least is not None and alarm.severity.reaches(least):
             await self._mails.alarm(work, alarm)
         await self._calls.tell(work, "opened", alarm)
-
-    async def _worth_a_mail(self, work: UnitOfWork, opened: Sequence[Alarm]) -> set[str]:
-        """Return which of the alarms just *opened*, and written already, are mailed."""
-        least, since = self._settings.alarm_mails, self._clock.now() - timedelta(hours=1)
-        if least is None:
-            return set()
-        severe = [one for one in opened if one.severity.reaches(least)]
-        worth = {one.id for one in severe if one.severity is Severity.CRITICAL}
-        for kind in {one.kind for one in severe}:
-            of_kind = [one for one in opened if one.kind == kind]
-            before = await work.alarms.opened_since(of_kind[0].hospital_id, kind, since) - len(of_kind)
-            worth.update(one.id for one in of_kind[: max(0, _MAILED_AN_HOUR - before)] if one in severe)
-        return worth
 
 
 class _Counting:
     """The sightings of one transaction, put together by cause before anything is written."""
 
-    def __init__(self, work: UnitOfWork, hospital_id: HospitalId) -> None:
-        """Look at what is open in *work*."""
+    def __init__(self, work: UnitOfWork, hospital_id: HospitalId, now: datetime) -> None:
+        """Look at what is open in *work*, at *now*."""
         self._work = work
         self._hospital_id = hospital_id
+        self._now = now
+        self._apart: dict[str, int] = {}
         self._alarms: dict[_Cause, Alarm | None] = {}
         self._changed: dict[_Cause, Alarm] = {}
         self._tallies: dict[str, tuple[int, datetime]] = {}
@@ -181,11 +174,8 @@ class _Counting:
     async def take(self, sighting: Sighting) -> None:
         """Count one, as far as a database can keep it: entries of the journal are written by others."""
         sighting = _keepable(sighting)
-        key = sighting.key
-        cause = (sighting.kind, key)
-        if cause not in self._alarms:
-            self._alarms[cause] = await self._work.alarms.open_one(self._hospital_id, *cause)
-        alarm = self._alarms[cause]
+        cause = (sighting.kind, sighting.key)
+        alarm = await self._open(cause)
         if sighting.over:
             stands = alarm is not None and sighting.of_before and sighting.at <= alarm.last_at
             if alarm is not None and alarm.over_at is None and not stands:
@@ -194,8 +184,12 @@ class _Counting:
         reached = [await self._reached(sighting.at, tally) for tally in sighting.tallies]
         if sighting.tallies and not any(reached):
             return
+        if alarm is None and await self._many(sighting):
+            sighting = _among_others(sighting, self._now)
+            cause = (sighting.kind, sighting.key)
+            alarm = await self._open(cause)
         if alarm is None:
-            now = await self._new(sighting, key)
+            now = await self._new(sighting)
         else:
             now = replace(
                 alarm,
@@ -207,6 +201,21 @@ class _Counting:
                 over_at=None,
             )
         self._alarms[cause] = self._changed[cause] = now
+
+    async def _open(self, cause: _Cause) -> Alarm | None:
+        if cause not in self._alarms:
+            self._alarms[cause] = await self._work.alarms.open_one(self._hospital_id, *cause)
+        return self._alarms[cause]
+
+    async def _many(self, sighting: Sighting) -> bool:
+        """Tell whether so many causes of that kind became alarms today that one more is counted with others."""
+        kind = sighting.kind
+        if sighting.severity is Severity.CRITICAL:
+            return False
+        if kind not in self._apart:
+            since = self._now - _DAY
+            self._apart[kind] = await self._work.alarms.opened_since(self._hospital_id, kind, since)
+        return self._apart[kind] >= _APART_A_DAY
 
     async def write(self) -> Sequence[Alarm]:
         """Write what changed; return the alarms that were not open before."""
@@ -233,23 +242,28 @@ class _Counting:
         self._tallies[tally.name] = (amount, until)
         return amount >= tally.limit
 
-    async def _new(self, sighting: Sighting, key: str) -> Alarm:
+    async def _new(self, sighting: Sighting) -> Alarm:
+        about = (
+            {}  # nobody in particular
+            if FURTHER in sighting.facts
+            else {name: getattr(sighting, name) for name in ("person_id", "device_id", "session_id")}
+        )
         alarm = Alarm(
             id=new_id(),
             hospital_id=self._hospital_id,
             kind=sighting.kind,
-            key=key,
+            key=sighting.key,
             severity=sighting.severity,
             state=AlarmState.OPEN,
             count=1,
             first_at=sighting.at,
             last_at=sighting.at,
             facts=await self._facts(sighting),
-            person_id=sighting.person_id,
-            device_id=sighting.device_id,
-            session_id=sighting.session_id,
+            **about,
         )
         self.opened.append(alarm)
+        if alarm.kind in self._apart:
+            self._apart[alarm.kind] += 1
         return alarm
 
     async def _facts(self, sighting: Sighting) -> Mapping[str, object]:
@@ -273,6 +287,11 @@ def _short(value: object) -> object:
     if value is None or isinstance(value, bool | int) or (isinstance(value, float) and isfinite(value)):
         return value
     return _text(value, _LONGEST_FACT)
+
+
+def _among_others(sighting: Sighting, now: datetime) -> Sighting:
+    """Return *sighting* as one of many causes of its kind, which are one alarm a day."""
+    return replace(sighting, key=f"{FURTHER}/{now.date()}", facts={FURTHER: True, **sighting.facts})
 
 
 def _keepable(sighting: Sighting) -> Sighting:

@@ -16,7 +16,7 @@ from admin_api.console.staff.view import go, page
 from admin_api.console.staff.words import say
 from admin_api.selfaudit.words import FINDINGS
 from policy.domain.alarms import Alarm, AlarmState, Answer, Severity
-from policy.services.alarms import LONGEST_NOTE
+from policy.services.alarms import FURTHER, LONGEST_NOTE
 
 screens = Screens()
 screens.entry("menu.alarms", "/console/alarms", icon="alarm", order=15, roles=AUDITORS)
@@ -25,7 +25,7 @@ _STATES: Final[Mapping[str, frozenset[AlarmState]]] = {
     "closed": frozenset({AlarmState.CLOSED}),
     "all": frozenset(AlarmState),
 }
-_UNTOLD: Final = frozenset({"event", "device", "person", "source", "detail", "found", *FINDINGS})
+_UNTOLD: Final = frozenset({"event", "device", "person", "source", "detail", "found", FURTHER, *FINDINGS})
 """Facts that the page says in its own places."""
 _MOST: Final = 500
 _ORDER: Final = (AlarmState.OPEN, AlarmState.ACKNOWLEDGED, AlarmState.CLOSED)

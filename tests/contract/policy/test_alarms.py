@@ -10,7 +10,7 @@ from policy.clock import ManualClock
 from policy.domain.alarms import Alarm, AlarmState, Bookmark, Call, Severity, Sighting, Tally
 from policy.domain.mails import MailKind
 from policy.errors import CallRefused, Conflict, Forbidden, InvalidInput, NotFound
-from policy.services.alarms import READER, AlarmService
+from policy.services.alarms import FURTHER, READER, AlarmService
 from policy.services.calls import CallQueue
 from policy.services.mails import Letter, MailQueue
 from tests.support.policy_world import World
@@ -150,7 +150,7 @@ async def test_a_new_alarm_is_mailed_and_called_once_by_its_severity(
 async def test_a_stranger_who_raises_many_alarms_hides_and_drowns_no_other(
     world: World, clock: ManualClock, alarms: AlarmService
 ) -> None:
-    """Of one kind ten an hour are mailed; what is grave is mailed always, and stands on a list that is cut off."""
+    """Five causes of a kind are alarms of their own in a day, the rest one more; what is grave is always its own."""
     sent: list[str] = []
 
     async def keep(letter: Letter) -> None:
@@ -158,21 +158,38 @@ async def test_a_stranger_who_raises_many_alarms_hides_and_drowns_no_other(
 
     await alarms.take(world.id, [seen(world)], {}, place(1))
     clock.advance(timedelta(minutes=1))
-    flood = [seen(world, "failed_logins", f"192.0.2.{end}", severity=Severity.HIGH) for end in range(30)]
+    alice, grave = world.who("alice"), [seen(world, key=f"ris{number:02}") for number in range(8)]
+    flood = [
+        seen(world, "failed_logins", f"192.0.2.{end}", severity=Severity.HIGH, person_id=alice)
+        for end in range(30)
+    ]
     await alarms.take(world.id, flood[:8], place(1), place(2))
-    await alarms.take(world.id, flood[8:], place(2), place(3))
-    await alarms.take(world.id, [seen(world, key="ris02")], place(3), place(4))
+    await alarms.take(world.id, [*flood[8:], flood[0]], place(2), place(3))
+    await alarms.take(world.id, grave, place(3), place(4))
+    found = await alarms.list(world.who("dsi"), world.id)
+    counts = {one.key: one.count for one in found if one.kind == "failed_logins"}
+    many = f"{FURTHER}/{clock.now().date()}"
+    assert counts == {"192.0.2.0": 2, **{f"192.0.2.{end}": 1 for end in range(1, 5)}, many: 25}
+    [together] = [one for one in found if one.key == many]
+    assert together.person_id is None
+    assert (together.facts[FURTHER], together.facts["person"]) == (True, "alice")
     while await world.services.mails.deliver(world.id, keep):
         pass
-    assert Counter(sent) == {"host_key_changed": 2, "failed_logins": 10}
-    found = await alarms.list(world.who("dsi"), world.id, limit=5)
-    assert Counter(one.kind for one in found) == {"host_key_changed": 2, "failed_logins": 3}
-    clock.advance(timedelta(minutes=61))
-    late = seen(world, "failed_logins", "192.0.2.99", severity=Severity.HIGH)
-    await alarms.take(world.id, [late], place(4), place(5))
-    await world.services.mails.deliver(world.id, keep)
-    assert sent[-1] == "failed_logins"
-    assert len(sent) == 13
+    assert Counter(sent) == {"host_key_changed": 9, "failed_logins": 6}
+    assert len(await heard(world)) == 15
+    clock.advance(timedelta(days=1, minutes=1))
+    late = [seen(world, "failed_logins", f"198.51.100.{end}", severity=Severity.HIGH) for end in range(7)]
+    assert len(await alarms.take(world.id, late, place(4), place(5))) == 6
+
+
+async def test_what_is_left_of_a_list_that_is_cut_off_is_the_gravest(
+    world: World, alarms: AlarmService
+) -> None:
+    """Whoever raises many small alarms pushes no grave one off the list."""
+    small = [seen(world, f"kind{number}", severity=Severity.HIGH) for number in range(6)]
+    await alarms.take(world.id, [seen(world), *small], {}, place(1))
+    found = await alarms.list(world.who("dsi"), world.id, limit=2)
+    assert Counter(one.severity for one in found) == {Severity.CRITICAL: 1, Severity.HIGH: 1}
 
 
 async def heard(world: World) -> list[Call]:

@@ -1,4 +1,4 @@
-"""The table of alarms: which entries are one, that each has its words, and that a quiet day stays quiet."""
+"""The table of alarms: which entries are one, and that each has its words."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -40,7 +40,6 @@ def undeclared(*failed: str) -> dict[str, Any]:
     ("one", "kind"),
     [
         (event("authentication.locked", {"login": "alice"}, source="192.0.2.9"), "lockout"),
-        (event("authentication.failed", {"login": "root"}, source="192.0.2.9"), "failed_logins"),
         (
             event("access.denied", undeclared("O3:finding.O3.ended", "C2:finding.C2.undeclared")),
             "unknown_source",
@@ -72,6 +71,34 @@ def undeclared(*failed: str) -> dict[str, Any]:
 def test_an_entry_is_a_sighting_of_its_cause_and_of_no_other(one: SecurityEvent, kind: str | None) -> None:
     """Each named cause is seen in the entry that tells of it; what is nobody's business is none."""
     assert kinds(one) == ([] if kind is None else [kind])
+
+
+def test_a_failed_log_in_counts_for_its_address_and_for_all() -> None:
+    """Guessing from one address, and from very many at once, are two causes."""
+    found = kinds(event("authentication.failed", {"login": "root"}, source="192.0.2.9"))
+    assert found == ["failed_logins", "scattered_logins"]
+
+
+def test_technicians_of_one_supplier_are_one_cause() -> None:
+    """One that has moved is called once; where the entry names no supplier, each person is a cause."""
+    told = undeclared("C2:finding.C2.undeclared")
+    by_supplier, by_person = [
+        {
+            one.key
+            for who in "ab"
+            for one in sightings(event("access.denied", details, person_id=who), DEFAULTS)
+        }
+        for details in ({**told, "supplier": "Imagix"}, told)
+    ]
+    assert (by_supplier, by_person) == ({"Imagix"}, {"a", "b"})
+
+
+def test_one_of_many_says_so() -> None:
+    """An alarm that stands for further causes is no other's sentence."""
+    for language in Language:
+        alone, among = (words("lockout", facts, language).sentence for facts in ({}, {"further": True}))
+        assert among.startswith(alone)
+        assert len(among) > len(alone)
 
 
 def test_hostile_details_are_kept_from_the_table() -> None:
@@ -138,27 +165,6 @@ def test_a_hospital_mutes_what_is_not_critical() -> None:
     assert {cause.kind for cause in CAUSES if cause.severity is Severity.CRITICAL}.isdisjoint(MUTABLE)
 
 
-def quiet_day() -> Iterator[SecurityEvent]:
-    """A day of a site of 40 interventions: typing errors, passwords for sudo, downloads of logs, a forgotten window."""
-    for number in range(40):
-        minute, person, session = number * 30, f"{number % 8:032}", f"{number:032}"
-        about = {"person_id": person, "session_id": session, "device_id": f"{number % 12:032}"}
-        source = f"192.0.2.{number % 8}"
-        for slip in range(number % 3):
-            yield event("authentication.failed", {"login": "alice"}, minute + slip, source=source)
-        yield event(
-            "authentication.succeeded", {"login": "alice"}, minute + 3, source=source, person_id=person
-        )
-        yield event("session.opened", {}, minute + 3, **about)
-        for hidden in range(number % 4):
-            yield event("alarm.unseen_input", {"lines": hidden + 1}, minute + 4 + hidden, session_id=session)
-        yield event("session.moved", {"bytes_out": 40 << 20, "files_out": 12}, minute + 20, **about)
-        yield event("session.closed", {"reason": "left", "bytes_out": 1 << 20}, minute + 25, **about)
-    yield event("authentication.locked", {"login": "bob"}, 600, source="192.0.2.7", person_id="b" * 32)
-    yield event("access.denied", undeclared("O3:finding.O3.none"), 700, source="192.0.2.7")
-    yield event("device.failed", {"error": "DeviceUnreachable"}, 800, device_id="d" * 32)
-
-
 def raised(events: Iterator[SecurityEvent]) -> set[tuple[str, str]]:
     """The causes that would be alarms, each counted as the register counts."""
     totals: dict[str, int] = defaultdict(int)
@@ -176,17 +182,11 @@ def _reached(sighting: Sighting, totals: dict[str, int]) -> bool:
     return not sighting.tallies or any(totals[tally.name] >= tally.limit for tally in sighting.tallies)
 
 
-def test_a_quiet_day_has_fewer_than_five_alarms() -> None:
-    """Forty ordinary interventions, with what people do wrong, leave the list short enough to be read."""
-    assert raised(quiet_day()) == {("lockout", "b" * 32)}
-
-
-def test_an_attack_on_that_day_stands_out() -> None:
-    """Guessing from one address, an exfiltration and a hidden dialogue are each one alarm more."""
+def test_an_attack_is_one_cause_each() -> None:
+    """Guessing from one address, an exfiltration and a hidden dialogue are each one alarm."""
 
     def attacked() -> Iterator[SecurityEvent]:
-        yield from quiet_day()
-        for number in range(200):
+        for number in range(199):
             yield event("authentication.failed", {"login": f"u{number}"}, 1, source="203.0.113.5")
         taken = {"session_id": "e" * 32, "device_id": "f" * 32}
         for _ in range(12):
@@ -194,7 +194,7 @@ def test_an_attack_on_that_day_stands_out() -> None:
         for line in range(30):
             yield event("alarm.unseen_input", {"lines": line}, 3, session_id="e" * 32)
 
-    assert raised(attacked()) - raised(quiet_day()) == {
+    assert raised(attacked()) == {
         ("failed_logins", "203.0.113.5"),
         ("volume_out", "f" * 32),
         ("unseen_input", "e" * 32),
@@ -215,7 +215,7 @@ def test_a_stranger_with_a_network_of_addresses_is_one_cause(name: str) -> None:
     ]
     assert len({one.key for one in found}) == 1
     assert len({tally.name for one in found for tally in one.tallies}) <= 1
-    [other] = sightings(event(name, source="2001:db8:0:1::1"), DEFAULTS)
+    other = next(sightings(event(name, source="2001:db8:0:1::1"), DEFAULTS))
     assert other.key != found[0].key
 
 
