@@ -1,5 +1,6 @@
 """Whom and when somebody asks about: names or identifiers, and times on the hospital's clock or with an offset."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from policy.domain.local_time import to_utc
 from policy.errors import NotFound
 from policy.services.tokens import Principal
 
-_IDENTIFIER = 32
+_IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 T = TypeVar("T")
 
 
@@ -37,21 +38,21 @@ async def named(
     services, actor, hospital = context.services, who.person.id, who.hospital_id
     found: dict[str, Named] = {}
     if device is not None:
-        if len(device) == _IDENTIFIER:
+        if _IDENTIFIER.fullmatch(device):
             one = await services.devices.get(actor, hospital, DeviceId(device))
         else:
             devices = {row.name: row for row in await services.devices.list(actor, hospital)}
             one = _known(devices, "device", device)
         found["device"] = Named(one.id, one.name)
     if person is not None:
-        if len(person) == _IDENTIFIER:
+        if _IDENTIFIER.fullmatch(person):
             somebody = await services.people.get(actor, hospital, PersonId(person))
         else:
             people = {row.login: row for row in await services.people.list(actor, hospital)}
             somebody = _known(people, "person", person)
         found["person"] = Named(somebody.id, somebody.full_name)
     if supplier is not None:
-        if len(supplier) == _IDENTIFIER:
+        if _IDENTIFIER.fullmatch(supplier):
             company = await services.suppliers.get(actor, hospital, SupplierId(supplier))
         else:
             rows = await services.suppliers.list(actor, hospital)

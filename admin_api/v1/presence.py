@@ -24,7 +24,6 @@ from recorder.trace.instants import parse
 
 router = APIRouter(tags=["sessions"], route_class=GuardedRoute)
 
-_IDENTIFIER = 32
 Moment = Annotated[
     str | None,
     Query(

@@ -14,7 +14,8 @@ MAX_WORDS: Final = 20
 SHORTEST_PREFIX: Final = 2
 FILTERS: Final = ("device", "person", "supplier", "session", "kind")
 _TOKEN: Final = re.compile(r'(?:(?P<filter>[a-z]+):)?(?:"(?P<phrase>[^"]*)"|(?P<word>[^\s"]+))(?P<star>\*)?')
-_SEARCHABLE: Final = re.compile(r"\w", re.UNICODE)
+_SEARCHABLE: Final = re.compile(r"[^\W_]")
+"""What the index makes words of: to it an underscore parts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def parse(text: str) -> Query:
     Raises:
         QueryRefused: `empty`, `long`, `words`, `unclosed`, `star`, `prefix`, `symbols`, `twice` or `kind`.
     """
-    text = text.strip()
+    text = text.replace("\0", " ").strip()  # to SQLite a statement's end, and no terminal shows it
     if not text:
         raise QueryRefused("empty")
     if len(text) > MAX_QUERY:

@@ -129,8 +129,11 @@ def test_what_cannot_be_answered_names_the_field(house: House, question: dict[st
 
 
 def test_unknown_names_are_said_and_technicians_do_not_ask(house: House) -> None:
-    """A device that does not exist is no empty answer; the question is the hospital's."""
+    """A device that does not exist is no empty answer, one whose name is as long as an identifier is found."""
     assert asked(house, device="scan99")["status"] == 404
+    name = "scanner-radiologie-batiment-nord"
+    house.run(house.world.add_device(name))
+    assert asked(house, device=name)["device"] == name
     with house.client("alice") as client:
         assert client.get("/v1/presence").status_code == 403
 
