@@ -32,8 +32,8 @@ OWN: Final = frozenset({"alarm.opened", "alarm.acknowledged", "alarm.closed"})
 class Thresholds:
     """What a hospital may set, within the bounds that the settings file holds to.
 
-    ``failed_logins``: refused log-ins from one address in an hour; from all together, ten times as many. ``unseen_lines``: lines typed unseen in one
-    session, beyond answers to questions. ``session_*`` and ``day_*``: what may leave a device in a session, and in a
+    ``failed_logins``: refused log-ins from one address in an hour; from all together, ten times as many.
+    ``unseen_lines``: lines typed unseen in one session, beyond answers to questions. ``session_*`` and ``day_*``: what may leave a device in a session, and in a
     day. ``muted``: kinds of alarm that are not raised; a critical one always is.
     """
 
@@ -203,20 +203,8 @@ _C, _H, _N = Severity.CRITICAL, Severity.HIGH, Severity.NOTICE
 CAUSES: Final[tuple[Cause, ...]] = (
     # the way in
     Cause(kind="lockout", event="authentication.locked", severity=_N, key=_who),
-    Cause(
-        kind="failed_logins",
-        event="authentication.failed",
-        severity=_H,
-        key=_source,
-        counts=_failures,
-    ),
-    Cause(
-        kind="scattered_logins",
-        event="authentication.failed",
-        severity=_H,
-        key=_one,
-        counts=_scattered,
-    ),
+    Cause(kind="failed_logins", event="authentication.failed", severity=_H, key=_source, counts=_failures),
+    Cause(kind="scattered_logins", event="authentication.failed", severity=_H, key=_one, counts=_scattered),
     Cause(kind="unknown_source", event="access.denied", severity=_H, key=_of_supplier, when=_undeclared),
     Cause(kind="second_post", event="person.second_post_refused", severity=_H, key=_who),
     # the device's side
