@@ -98,7 +98,7 @@ GATEWAY_POLICY: Final[Mapping[str, Allowance]] = {
     "attempts": Allowance(select=ALL, insert=True, update=("outcome",)),
     "totp_uses": Allowance(insert=True),
     "continuations": Allowance(select=ALL, insert=True, update=("uses",), delete=True),
-    "nodes": Allowance(select=ALL, insert=True, update=("started_at", "beat_at")),
+    "nodes": Allowance(select=ALL, insert=True, update=("started_at", "beat_at", "hospital_id")),
     # a gateway claims names of gateways; what a claim says is sealed with more than a password of this database
     "programs": Allowance(
         select=ALL,

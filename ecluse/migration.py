@@ -201,7 +201,7 @@ class Move:
         database = await policy_database.Database.open(self._settings.policy_url(), checked=False)
         try:
             async with database.read() as view:
-                beating = await view.exercises.gateways(now - self._lease)
+                beating = await view.exercises.gateways(None, now - self._lease)
             missing = {each.revision for each in policy.pending}
             programs = [] if _NAMES_SINCE in missing else await self._programs(database)
         finally:

@@ -34,8 +34,8 @@ class Access(Protocol):
         """
         ...
 
-    async def node_started(self, node: str) -> None:
-        """End the leases that an earlier process of this *node* left open."""
+    async def node_started(self, hospital_id: HospitalId, node: str) -> None:
+        """Note whose *node* begins, and end the leases that an earlier process of that name left open."""
         ...
 
     async def session_closed(self, hospital_id: HospitalId, session_id: SessionId, reason: str) -> None:

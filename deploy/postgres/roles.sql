@@ -72,7 +72,7 @@ GRANT SELECT, INSERT, UPDATE (state) ON interventions TO :"gateway";
 REVOKE ALL ON login_authorities FROM :"gateway";
 GRANT SELECT ON login_authorities TO :"gateway";
 REVOKE ALL ON nodes FROM :"gateway";
-GRANT SELECT, INSERT, UPDATE (started_at, beat_at) ON nodes TO :"gateway";
+GRANT SELECT, INSERT, UPDATE (started_at, beat_at, hospital_id) ON nodes TO :"gateway";
 REVOKE ALL ON occurrences FROM :"gateway";
 GRANT SELECT, INSERT ON occurrences TO :"gateway";
 REVOKE ALL ON outbox FROM :"gateway";

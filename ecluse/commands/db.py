@@ -278,6 +278,7 @@ async def pruned(settings: "Settings", *, dry_run: bool) -> dict[str, int]:
     from ecluse import composition
     from policy import services
     from policy.clock import SystemClock
+    from policy.domain.ids import HospitalId
     from policy.services.pruning import PruningService
     from recorder.audit.journal import Journal
     from recorder.store.database import Database
@@ -291,7 +292,9 @@ async def pruned(settings: "Settings", *, dry_run: bool) -> dict[str, int]:
         # a writer of its own: the console's chain is the console's
         journal = Journal(database, node=f"{settings.node}-db", now=clock.now)
         ingest = OutboxIngest(built, journal, clock)
-        pruning = PruningService(built.database, clock, policy, composition.retention(settings))
+        pruning = PruningService(
+            built.database, clock, policy, composition.retention(settings), HospitalId(settings.hospital_id)
+        )
         if dry_run:
             head, _ = await built.access.changes_since(None)
             return dict(await pruning.count(head))

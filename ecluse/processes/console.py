@@ -114,7 +114,13 @@ async def _open(settings: Settings, held: Berth) -> None:
         server = Server(_configuration(settings, app))
         with bound("console", settings.console.host, settings.console.port, handed=sockets) as listening:
             policy = composition.policy_settings(settings, Part.CONSOLE)
-            pruning = PruningService(built.database, clock, policy, composition.retention(settings))
+            pruning = PruningService(
+                built.database,
+                clock,
+                policy,
+                composition.retention(settings),
+                HospitalId(settings.hospital_id),
+            )
             chores = (
                 send_mails(app),
                 look_after_readers(app),
@@ -160,7 +166,7 @@ async def _serve(
         chores = [
             group.create_task(ingest.run()),
             group.create_task(_top_up(built)),
-            group.create_task(_refresh_lists(built)),
+            group.create_task(_refresh_lists(built, HospitalId(settings.hospital_id))),
             group.create_task(_prune(pruning, ingest)),
             group.create_task(manager.signs_of_life()),
             *(group.create_task(chore) for chore in others),
@@ -226,11 +232,11 @@ def _configuration(settings: Settings, app: FastAPI) -> uvicorn.Config:
         ) from error
 
 
-async def _refresh_lists(built: Services) -> None:
+async def _refresh_lists(built: Services, hospital_id: HospitalId) -> None:
     async with Revocations() as revocations:
         while True:
             try:
-                kept = await built.anchors.refresh(revocations.fetch)
+                kept = await built.anchors.refresh(hospital_id, revocations.fetch)
                 log.info("crl.refreshed", kept=kept)
             except PolicyError:
                 log.exception("crl.not_refreshed")

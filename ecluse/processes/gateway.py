@@ -36,6 +36,7 @@ from gateway.target.flows import FlowBroker
 from gateway.target.tasks import TaskRunner
 from policy import i18n, services
 from policy.clock import Clock, SystemClock
+from policy.domain.ids import HospitalId
 from policy.domain.programs import ProgramKind
 from policy.services import Services
 from recorder.capture.spool import Recorder
@@ -145,6 +146,7 @@ async def _serve(
         journal,
         i18n.load("gateway"),
         clock,
+        hospital_id=HospitalId(settings.hospital_id),
         node=settings.node,
     )
     machine = JournalAlarms(settings.hospital_id, clock.now, "gateway")

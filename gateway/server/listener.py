@@ -362,6 +362,7 @@ class Gateway:
             wording=wording,
             clock=clock,
             monotonic=self._monotonic,
+            hospital_id=settings.hospital_id,
             node=settings.node,
             poll_seconds=settings.poll_seconds,
             policy_grace_seconds=settings.policy_grace_seconds,

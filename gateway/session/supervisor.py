@@ -23,7 +23,7 @@ from gateway.session.transfer.command import Refused
 from policy.clock import Clock
 from policy.domain.access import Denial, Held
 from policy.domain.events import PolicyEvent
-from policy.domain.ids import PersonId
+from policy.domain.ids import HospitalId, PersonId
 from policy.errors import PolicyError
 
 WARNINGS = (10, 5, 1)
@@ -52,6 +52,7 @@ class Supervisor:
         wording: Wording,
         clock: Clock,
         monotonic: Callable[[], float],
+        hospital_id: HospitalId,
         node: str,
         poll_seconds: float,
         policy_grace_seconds: float,
@@ -68,6 +69,7 @@ class Supervisor:
         self._wording = wording
         self._clock = clock
         self._monotonic = monotonic
+        self._hospital_id = hospital_id
         self._node = node
         self._poll_seconds = poll_seconds
         self._grace = policy_grace_seconds
@@ -98,7 +100,7 @@ class Supervisor:
     async def start(self) -> None:
         """Read the outbox's head, then look after what is registered. Raises PolicyUnavailable."""
         self._cursor, _ = await self._access.changes_since(None)
-        await self._access.node_started(self._node)
+        await self._access.node_started(self._hospital_id, self._node)
         self._loops = [asyncio.create_task(loop()) for loop in (self._tick, self._poll, self._beat)]
         for loop in self._loops:
             loop.add_done_callback(self._loop_ended)
@@ -297,10 +299,13 @@ class Supervisor:
             self._journal.alarm("policy_readable", {"node": self._node})
 
     async def _rehearse(self, event: PolicyEvent) -> None:
-        """Answer an exercise of the general cut, and cut nothing."""
-        mine = [one for one in self.sessions if one.grant.hospital_id == event.hospital_id]
+        """Answer an exercise of the own hospital's general cut, and cut nothing."""
+        if event.hospital_id != self._hospital_id:
+            return
         try:
-            await self._access.exercise_heard(event.hospital_id, event.subject, self._node, len(mine))
+            await self._access.exercise_heard(
+                event.hospital_id, event.subject, self._node, len(self.sessions)
+            )
         except PolicyError as error:
             _log.warning("exercise.unanswered", error=str(error))
 

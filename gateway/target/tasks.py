@@ -10,6 +10,7 @@ from gateway.journal import ACTOR
 from gateway.target.dial import Dialler, patience
 from gateway.target.hostkeys import fetch
 from policy.clock import Clock
+from policy.domain.ids import HospitalId
 from policy.domain.people import Language
 from policy.domain.tasks import DeviceTask, TaskGrant, TaskKind, TaskResult
 from policy.errors import PolicyError
@@ -23,8 +24,8 @@ _log = structlog.get_logger()
 class DeviceTasks(Protocol):
     """What the runner asks of policy. Both may raise PolicyUnavailable."""
 
-    async def claim(self, node: str) -> TaskGrant | None:
-        """Hand a waiting task to *node*, None where none waits."""
+    async def claim(self, hospital_id: HospitalId, node: str) -> TaskGrant | None:
+        """Hand a waiting task of that hospital to *node*, None where none waits."""
         ...
 
     async def finish(self, grant: TaskGrant, result: TaskResult) -> DeviceTask:
@@ -51,16 +52,18 @@ class TaskRunner:
         catalog: Catalog,
         clock: Clock,
         *,
+        hospital_id: HospitalId,
         node: str,
         poll_seconds: float = 1.0,
         timeout_seconds: float = 20.0,
     ) -> None:
-        """Work for *node*: look for tasks every *poll_seconds*, give each *timeout_seconds* in all."""
+        """Work as *node* of that hospital, for it alone: look for tasks every *poll_seconds*, give each *timeout_seconds* in all."""
         self._tasks = tasks
         self._dialler = dialler
         self._journal = journal
         self._catalog = catalog
         self._clock = clock
+        self._hospital_id = hospital_id
         self._node = node
         self._poll = poll_seconds
         self._timeout = timeout_seconds
@@ -79,7 +82,7 @@ class TaskRunner:
 
     async def run_one(self) -> bool:
         """Do one task, if one waits; tell whether there was one. Raises PolicyError."""
-        grant = await self._tasks.claim(self._node)
+        grant = await self._tasks.claim(self._hospital_id, self._node)
         if grant is None:
             return False
         result = await self._done(grant)

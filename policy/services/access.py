@@ -129,11 +129,11 @@ class AccessService:
             read = await self._read(view, hospital_id, [person_id], at, None)
         return ways((read.facts(person_id, device_id) for device_id in read.reach), at)
 
-    async def node_started(self, node: str) -> None:
-        """Note that gateway *node* has begun, and end what an earlier process of that name left open."""
+    async def node_started(self, hospital_id: HospitalId, node: str) -> None:
+        """Note that the hospital's gateway *node* has begun, and end what an earlier process of that name left open."""
         async with self._deadline(), self._database.unit_of_work(None, self._clock) as work:
             at = self._clock.now()
-            await work.leases.beat(node, at, started=True)
+            await work.leases.beat(node, at, began_for=hospital_id)
             await work.leases.end_left_open(node, at, "interrupted")
 
     async def heartbeat(self, node: str) -> None:

@@ -139,14 +139,13 @@ class AnchorService:
             anchor = await work.certificates.anchor(hospital_id, anchor_id)
             return await self._take(work, anchor, content, "brought by hand")
 
-    async def refresh(self, fetch: Fetch) -> int:
-        """Fetch every list that an anchor of any hospital names, and return how many new ones were kept.
+    async def refresh(self, hospital_id: HospitalId, fetch: Fetch) -> int:
+        """Fetch every list that an anchor of the hospital's names, and return how many new ones were kept.
 
         A list that cannot be fetched or believed is logged and left: the one before counts until it is stale.
         """
         async with self._database.read() as view:
-            hospitals = await view.hospitals.list()
-            anchors = [one for each in hospitals for one in await view.certificates.anchors(each.id)]
+            anchors = await view.certificates.anchors(hospital_id)
         kept = 0
         for anchor in anchors:
             for url in anchor.crl_urls:

@@ -62,14 +62,14 @@ class DeviceTaskService:
             await work.emit("task.requested", hospital_id, task.id, {}, shown)
         return task
 
-    async def claim(self, node: str) -> TaskGrant | None:
-        """Hand the oldest waiting task to gateway *node*, to it alone; None where none waits.
+    async def claim(self, hospital_id: HospitalId, node: str) -> TaskGrant | None:
+        """Hand the hospital's oldest waiting task to its gateway *node*, to it alone; None where none waits.
 
         A task that may no longer be done (the device was suspended meanwhile) is failed instead, saying why.
         """
         async with self._database.unit_of_work(None, self._clock) as work:
             at = self._clock.now()
-            while task := await work.tasks.take(node, at, at - ASKED_FOR):
+            while task := await work.tasks.take(hospital_id, node, at, at - ASKED_FOR):
                 try:
                     await _allowed(work, task, at)
                 except (Conflict, InvalidInput, NotFound) as refusal:

@@ -31,7 +31,7 @@ class ExerciseService:
     async def run(
         self, actor: PersonId, hospital_id: HospitalId, reason: str, *, within: float = WITHIN_SECONDS
     ) -> Exercise:
-        """Tell every gateway, as a cut would, and wait *within* seconds until each has answered; nothing is cut.
+        """Tell every gateway of the hospital, as a cut would, and wait *within* seconds until each has answered; nothing is cut.
 
         Raises InvalidInput, Forbidden.
         """
@@ -41,7 +41,7 @@ class ExerciseService:
         )
         async with self._database.unit_of_work(actor, self._clock) as work:
             await require(work, hospital_id, actor, Duty.STOP)
-            expected = await work.exercises.gateways(begun.begun_at - self._settings.lease)
+            expected = await work.exercises.gateways(hospital_id, begun.begun_at - self._settings.lease)
             await work.exercises.insert(begun)
             await work.emit("exercise.begun", hospital_id, begun.id, {}, {"reason": why})
         heard = await self._heard(begun, expected, within)

@@ -30,10 +30,16 @@ class PruningService:
     """
 
     def __init__(
-        self, database: Database, clock: Clock, settings: PolicySettings, retention: Retention
+        self,
+        database: Database,
+        clock: Clock,
+        settings: PolicySettings,
+        retention: Retention,
+        hospital_id: HospitalId,
     ) -> None:
-        """Prune *database* by *retention*, never below what *settings* need."""
+        """Prune what is the hospital's in *database* by *retention*, never below what *settings* need."""
         self._database = database
+        self._hospital_id = hospital_id
         self._clock = clock
         memory = LockoutSettings.of(settings).memory
         self._attempts = max(retention.attempts, memory + _STEPPED_BACK)
@@ -46,37 +52,29 @@ class PruningService:
 
     async def count(self, journalled: int) -> Mapping[str, int]:
         """Return by table how many rows ``prune`` would remove; nothing is changed."""
-        old = self._cutoffs(journalled)
-        found: Counter[str] = Counter()
         async with self._database.read() as view:
-            for hospital in await view.hospitals.list():
-                found.update(await Aged(view.connection).count(hospital.id, old))
-        return dict(found)
+            return await Aged(view.connection).count(self._hospital_id, self._cutoffs(journalled))
 
     async def prune(self, journalled: int) -> Mapping[str, int]:
         """Remove the old rows, and return how many of each table went.
 
         *journalled* is the position up to which the journal holds the outbox. Each transaction removes a bounded
-        number and commits one ``store.pruned`` event with it: one in all where a hospital's old rows are few. Raises
+        number and commits one ``store.pruned`` event with it: one in all where the old rows are few. Raises
         PolicyUnavailable; what was removed before stays removed.
         """
         old = self._cutoffs(journalled)
-        async with self._database.read() as view:
-            hospitals = [hospital.id for hospital in await view.hospitals.list()]
         gone: Counter[str] = Counter()
-        for hospital_id in hospitals:
-            while True:
-                removed = await self._some(hospital_id, old)
-                gone.update(removed)
-                if max(removed.values(), default=0) < BATCH:
-                    break
-        return dict(gone)
+        while True:
+            removed = await self._some(old)
+            gone.update(removed)
+            if max(removed.values(), default=0) < BATCH:
+                return dict(gone)
 
-    async def _some(self, hospital_id: HospitalId, old: Cutoffs) -> Mapping[str, int]:
+    async def _some(self, old: Cutoffs) -> Mapping[str, int]:
         async with self._database.unit_of_work(None, self._clock) as work:
-            removed = await Aged(work.connection).remove(hospital_id, old, BATCH)
+            removed = await Aged(work.connection).remove(self._hospital_id, old, BATCH)
             if removed:
-                await work.emit("store.pruned", hospital_id, hospital_id, {}, removed)
+                await work.emit("store.pruned", self._hospital_id, self._hospital_id, {}, removed)
         return removed
 
     def _cutoffs(self, journalled: int) -> Cutoffs:

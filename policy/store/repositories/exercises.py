@@ -57,8 +57,13 @@ class Exercises:
         )
         return {row.node: row.sessions for row in await self._connection.execute(query)}
 
-    async def gateways(self, beat_since: datetime) -> Sequence[str]:
-        """Return the gateways that gave a sign of life at *beat_since* or later."""
+    async def gateways(self, hospital_id: HospitalId | None, beat_since: datetime) -> Sequence[str]:
+        """Return the hospital's gateways (None: everybody's) that gave a sign of life at *beat_since* or later.
+
+        One of a version that does not say whose it is counts for each hospital.
+        """
         c = t.nodes.c
         query = select(c.node).where(c.beat_at >= beat_since).order_by(c.node)
+        if hospital_id is not None:
+            query = query.where((c.hospital_id == hospital_id) | c.hospital_id.is_(None))
         return list((await self._connection.execute(query)).scalars())

@@ -56,11 +56,12 @@ class Leases:
         """Work on *connection*."""
         self._connection = connection
 
-    async def beat(self, node: str, at: datetime, *, started: bool = False) -> None:
-        """Note that gateway *node* is alive at *at*; *started*: that it has just begun."""
-        fresh = {"beat_at": at, "started_at": at} if started else {"beat_at": at}
-        row = {"node": node, "started_at": at, "beat_at": at}
-        statement = insertion(self._connection, t.nodes).values(row)
+    async def beat(self, node: str, at: datetime, *, began_for: HospitalId | None = None) -> None:
+        """Note that gateway *node* is alive at *at*; *began_for*: that it has just begun, and whose it is."""
+        fresh: dict[str, Any] = {"beat_at": at}
+        if began_for is not None:
+            fresh |= {"started_at": at, "hospital_id": began_for}
+        statement = insertion(self._connection, t.nodes).values({"node": node, "started_at": at} | fresh)
         await self._connection.execute(statement.on_conflict_do_update(index_elements=["node"], set_=fresh))
 
     async def end_left_open(self, node: str, at: datetime, reason: str) -> int:

@@ -56,14 +56,20 @@ class Tasks:
         query = select(func.count()).select_from(t.tasks).where(where)
         return int((await self._connection.execute(query)).scalar_one())
 
-    async def take(self, node: str, at: datetime, asked_since: datetime) -> DeviceTask | None:
-        """Claim for *node* the oldest task asked at *asked_since* or later, of any hospital; None where none waits.
+    async def take(
+        self, hospital_id: HospitalId, node: str, at: datetime, asked_since: datetime
+    ) -> DeviceTask | None:
+        """Claim for *node* the hospital's oldest task asked at *asked_since* or later; None where none waits.
 
         Two nodes never get the same one: a row that another holds is passed over.
         """
         waiting = (
             select(t.tasks)
-            .where((_c.state == TaskState.ASKED.value) & (_c.requested_at >= asked_since))
+            .where(
+                (_c.hospital_id == hospital_id)
+                & (_c.state == TaskState.ASKED.value)
+                & (_c.requested_at >= asked_since)
+            )
             .order_by(_c.requested_at, _c.id)
             .limit(1)
             .with_for_update(skip_locked=True)

@@ -59,6 +59,7 @@ nodes = Table(
     Column("node", String(100), primary_key=True),
     Column("started_at", UtcDateTime, nullable=False),
     Column("beat_at", UtcDateTime, nullable=False),
+    Column("hospital_id", String(32)),  # not told by gateways of before revision 0019
 )
 
 programs = Table(

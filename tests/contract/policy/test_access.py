@@ -282,7 +282,7 @@ async def test_a_gateway_that_starts_again_ends_what_it_left_open(world: World, 
     await access.session_opened(killed, "gw1")
     await access.session_opened(other, "gw2")
     clock.advance(timedelta(seconds=3))
-    await access.node_started("gw1")
+    await access.node_started(world.id, "gw1")
     assert (await access.session(world.id, killed.session_id)).end_reason == "interrupted"
     assert (await access.session(world.id, other.session_id)).state is SessionState.LIVE
 

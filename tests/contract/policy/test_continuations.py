@@ -340,7 +340,8 @@ async def test_what_lapsed_long_ago_is_removed(door: Door) -> None:
     """Housekeeping takes the row of a log-in that nobody can continue, and leaves one that somebody can."""
     world = door.world
     await door.first()
-    pruning = PruningService(world.services.database, world.clock, world.services.settings, Retention())
+    settings = world.services.settings
+    pruning = PruningService(world.services.database, world.clock, settings, Retention(), world.id)
     assert "continuations" not in await pruning.count(0)
     world.clock.advance(timedelta(days=730))  # type: ignore[attr-defined]  # a ManualClock
     assert (await pruning.prune(0))["continuations"] == 1

@@ -57,7 +57,6 @@ async def test_every_table_has_its_hospital_in_every_key() -> None:
     assert without == own
     assert {table.name for table in metadata.sorted_tables if "hospital_id" not in table.c} == {
         "hospitals",
-        "nodes",
         "programs",
     }
 

@@ -41,7 +41,7 @@ async def test_an_older_program_goes_on_and_starts_where_the_newer_only_added(
     await migrate(database_url, tomorrow)
     await database.check()
     async with database.unit_of_work(None, clock) as work:
-        await work.leases.beat("node1", clock.now(), started=True)
+        await work.leases.beat("node1", clock.now())
     again = await Database.open(database_url)
     await again.close()
     found = await standing(database_url)

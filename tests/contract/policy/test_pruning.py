@@ -16,7 +16,6 @@ from policy.errors import Conflict
 from policy.services import pruning
 from policy.services.pruning import PruningService
 from policy.store import tables as t
-from policy.store.repositories.aged import Aged
 from tests.support.policy_world import World
 
 NOTHING_KEPT = Retention(
@@ -27,7 +26,7 @@ SOURCE = "192.0.2.7"
 
 def service(world: World, clock: ManualClock, retention: Retention = NOTHING_KEPT) -> PruningService:
     """The pruning of the fixture hospital."""
-    return PruningService(world.services.database, clock, world.services.settings, retention)
+    return PruningService(world.services.database, clock, world.services.settings, retention, world.id)
 
 
 def failure(world: World, clock: ManualClock, *, hospital_id: HospitalId | None = None) -> Attempt:
@@ -61,7 +60,7 @@ async def finish_a_task(world: World) -> None:
     """Let a gateway finish a device task."""
     tasks = world.services.device_tasks
     await tasks.request(world.who("dsi"), world.id, TaskKind.FETCH_HOST_KEYS, world.device.id)
-    grant = await tasks.claim("node1")
+    grant = await tasks.claim(world.id, "node1")
     assert isinstance(grant, TaskGrant)
     await tasks.finish(grant, TaskResult(ok=True))
 
@@ -195,7 +194,7 @@ async def test_much_goes_in_bounded_steps(
 
 
 async def test_one_hospital_s_rows_are_not_another_s(world: World, clock: ManualClock) -> None:
-    """Removing a hospital's old rows leaves every other's."""
+    """A hospital's console removes its own old rows, and leaves its neighbour's to the neighbour's."""
     other = HospitalId(new_id())
     async with world.services.database.unit_of_work(None, clock) as work:
         row = dict((await work.connection.execute(select(t.hospitals))).mappings().one())
@@ -203,9 +202,9 @@ async def test_one_hospital_s_rows_are_not_another_s(world: World, clock: Manual
         for hospital_id in (world.id, other):
             await work.attempts.insert(failure(world, clock, hospital_id=hospital_id))
     clock.advance(timedelta(days=20))
-    old = service(world, clock)._cutoffs(0)
-    async with world.services.database.unit_of_work(None, clock) as work:
-        assert (await Aged(work.connection).remove(world.id, old, 100))["attempts"] >= 1
+    pruning = service(world, clock)
+    assert (await pruning.count(0))["attempts"] == 1
+    assert (await pruning.prune(0))["attempts"] == 1
     async with world.services.database.read() as view:
         left = (await view.connection.execute(select(t.attempts.c.hospital_id))).scalars().all()
     assert left == [other]

@@ -9,7 +9,7 @@ import pytest
 from policy.clock import ManualClock
 from policy.domain.access import Denial, Grant, RevocationScope
 from policy.domain.devices import AccountMethod, Algorithms
-from policy.domain.ids import SiteId, ZoneId, new_id
+from policy.domain.ids import HospitalId, SiteId, ZoneId, new_id
 from policy.domain.suppliers import Site
 from policy.domain.tasks import TaskKind, TaskResult, TaskState
 from policy.errors import Conflict, InvalidInput, NotFound, SecretReused, VaultError
@@ -229,7 +229,7 @@ async def test_a_task_is_claimed_by_one_gateway(world: World) -> None:
     asked = await tasks.request(
         dsi, world.id, TaskKind.TRY_ACCOUNT, world.device.id, account_id=world.account.id
     )
-    claims = await asyncio.gather(*(tasks.claim(f"gw{number}") for number in range(5)))
+    claims = await asyncio.gather(*(tasks.claim(world.id, f"gw{number}") for number in range(5)))
     grants = [claim for claim in claims if claim is not None]
     assert len(grants) == 1
     grant = grants[0]
@@ -244,11 +244,19 @@ async def test_a_task_is_claimed_by_one_gateway(world: World) -> None:
         await tasks.finish(grant, TaskResult(ok=True))
 
 
+async def test_a_neighbour_s_gateway_is_handed_no_task(world: World) -> None:
+    """The gateway of another hospital in the same databases dials none of this one's devices."""
+    tasks = world.services.device_tasks
+    await tasks.request(world.who("dsi"), world.id, TaskKind.FETCH_HOST_KEYS, world.device.id)
+    assert await tasks.claim(HospitalId("0" * 32), "elsewhere") is None
+    assert await tasks.claim(world.id, "gw1") is not None
+
+
 async def test_host_keys_fetched_are_a_proposal(world: World) -> None:
     """What a device shows is kept with the task, without comments, and nothing of it is pinned."""
     tasks, dsi, line = world.services.device_tasks, world.who("dsi"), host_key_line()
     asked = await tasks.request(dsi, world.id, TaskKind.FETCH_HOST_KEYS, world.device.id)
-    grant = await tasks.claim("gw1")
+    grant = await tasks.claim(world.id, "gw1")
     assert grant is not None
     with pytest.raises(InvalidInput):
         await tasks.finish(grant, TaskResult(ok=True, host_keys=("two\nlines",)))
@@ -265,7 +273,7 @@ async def test_a_task_that_may_no_longer_be_done_is_failed(world: World, clock: 
     tasks, dsi = world.services.device_tasks, world.who("dsi")
     asked = await tasks.request(dsi, world.id, TaskKind.FETCH_HOST_KEYS, world.device.id)
     await world.services.devices.suspend(dsi, world.id, world.device.id, reason="isolée")
-    assert await tasks.claim("gw1") is None
+    assert await tasks.claim(world.id, "gw1") is None
     failed = await tasks.get(dsi, world.id, asked.id)
     assert failed.state is TaskState.FAILED
     assert failed.result is not None
@@ -275,7 +283,7 @@ async def test_a_task_that_may_no_longer_be_done_is_failed(world: World, clock: 
     await world.services.devices.resume(dsi, world.id, world.device.id, reason="revenue")
     await tasks.request(dsi, world.id, TaskKind.FETCH_HOST_KEYS, world.device.id)
     clock.advance(ASKED_FOR + timedelta(seconds=1))
-    assert await tasks.claim("gw1") is None
+    assert await tasks.claim(world.id, "gw1") is None
 
 
 async def test_a_task_that_makes_no_sense_is_refused(world: World) -> None:

@@ -224,7 +224,7 @@ async def test_more_time_is_for_a_window_that_is_open(world: World, clock: Manua
     assert await key(device_name="nothing") == "finding.O3.undisclosed"
     assert await key(device_name="scan01", length=timedelta(hours=30)) == "finding.O3.too_late"
     assert await key(device_name="scan01", length=timedelta(0)) == "finding.O3.too_late"
-    await world.services.access.node_started("n1")
+    await world.services.access.node_started(world.id, "n1")
     await world.services.access.session_opened(await world.grant(device="ris02"), "n1")
     there = await extend(world.who("alice"), world.id, length=HOUR, reason="Encore")
     assert there.devices == ("ris02",)

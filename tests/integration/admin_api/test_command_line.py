@@ -199,7 +199,7 @@ def test_live_sessions_are_listed_and_cut_by_their_first_digits(
     """``sessions list`` shows who is inside; ``sessions cut DIGITS`` makes her grant fall."""
     _, _, rssi = desks
     access = house.world.services.access
-    house.run(access.node_started("gateway-1"))
+    house.run(access.node_started(house.world.id, "gateway-1"))
     grant = house.run(house.world.grant())
     house.run(access.session_opened(grant, "gateway-1"))
     assert "alice" in rssi.run("sessions", "list").output

@@ -82,7 +82,7 @@ def test_a_key_that_the_last_fetch_did_not_show_is_pinned_with_a_warning(house: 
         found = await world.services.devices.list(world.who("dsi"), world.id)
         wanted = next(one for one in found if one.name == "irm61")
         await tasks.request(world.who("dsi"), world.id, TaskKind.FETCH_HOST_KEYS, wanted.id)
-        grant = await tasks.claim("node1")
+        grant = await tasks.claim(world.id, "node1")
         assert isinstance(grant, TaskGrant)
         await tasks.finish(grant, TaskResult(ok=True, host_keys=(shown,)))
 

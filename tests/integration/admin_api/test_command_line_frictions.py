@@ -29,7 +29,7 @@ def _fetch(house: House, device: str, *keys: str) -> None:
         found = await world.services.devices.list(world.who("dsi"), world.id)
         wanted = next(one for one in found if one.name == device)
         await tasks.request(world.who("dsi"), world.id, TaskKind.FETCH_HOST_KEYS, wanted.id)
-        grant = await tasks.claim("node1")
+        grant = await tasks.claim(world.id, "node1")
         assert isinstance(grant, TaskGrant)
         await tasks.finish(grant, TaskResult(ok=True, host_keys=keys))
 

@@ -10,6 +10,7 @@ from admin_api.alarms.watch import AlarmWatch
 from admin_api.probes import ProbeKeys
 from policy.domain.access import Denial
 from policy.domain.exercises import DUE
+from policy.domain.ids import HospitalId
 from tests.support.api_house import House
 from tests.support.console import signed_in, token_of
 from tests.support.own_machine import Desk
@@ -77,12 +78,13 @@ def test_everything_is_cut_until_somebody_reopens(house: House, desks: tuple[Des
 
 
 def test_an_exercise_times_each_gateway_and_is_kept(house: House, desks: tuple[Desk, Desk, Desk]) -> None:
-    """A gateway that answers has its seconds, one that is silent is named; nothing is cut, and the next one is due later."""
+    """A gateway that answers has its seconds, one that is silent is named, a neighbour's is not; nothing is cut; the next is due later."""
     *_, rssi = desks
     services, world = house.world.services, house.world
     assert rssi.json("exercises", "list") == {"items": [], "due": True}
     for node in ("gw1", "gw2"):
         house.run(services.access.heartbeat(node))
+    house.run(services.access.node_started(HospitalId("0" * 32), "elsewhere"))
     cursor, _ = house.run(services.access.changes_since(None))
 
     async def gateway() -> None:

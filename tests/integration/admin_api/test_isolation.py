@@ -1,12 +1,24 @@
 """Two hospitals in one installation: an identifier of the other is not found, whatever is asked of it."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any, get_args
 
+import httpx
 import pytest
 
+from admin_api.app import routes
 from tests.support.api_house import House
+from tests.support.furnished import furnish
 from tests.support.policy_world import World, make_world
+from tests.support.recorded import record, speak
+from tests.support.self_audits import keep, report
+
+IDENTIFIER = re.compile(r"[0-9a-f]{31}\w")
+NOT_OF_A_HOSPITAL = {"kind", "name"}
+"""Of a path: a text's kind, and a key that this console opens."""
 
 
 @pytest.fixture(scope="module")
@@ -25,94 +37,119 @@ def other(house: House) -> Iterator[World]:
     house.run(world.close())
 
 
-def test_nothing_of_the_other_hospital_can_be_read_or_changed(house: House, other: World) -> None:
-    """Every route that takes an identifier answers 404 for the other hospital's, and changes nothing there."""
-    why = {"reason": "Attaque"}
-    key = {"public_key": other.device.host_keys[0]}
-    person, device, supplier = (
-        f"/v1/people/{other.who('alice')}",
-        f"/v1/devices/{other.device.id}",
-        other.supplier.id,
-    )
-    window = f"/v1/windows/{other.window.id}"
-    attempts: list[tuple[str, str, dict[str, object] | None]] = [
-        ("GET", f"/v1/hospitals/{other.id}", None),
-        ("PATCH", f"/v1/hospitals/{other.id}", {"security_contact": "moi"}),
-        ("GET", f"/v1/suppliers/{supplier}", None),
-        ("PATCH", f"/v1/suppliers/{supplier}", {"name": "Pris"}),
-        ("POST", f"/v1/suppliers/{supplier}/suspend", dict(why)),
-        ("POST", f"/v1/suppliers/{supplier}/resume", dict(why)),
-        ("GET", person, None),
-        ("POST", f"{person}/invitation", None),
-        ("POST", f"{person}/renewal", dict(why)),
-        ("POST", f"{person}/suspend", dict(why)),
-        ("POST", f"{person}/resume", dict(why)),
-        ("POST", f"{person}/unlock", None),
-        ("GET", f"{person}/keys", None),
-        ("POST", f"{person}/keys", dict(key)),
-        ("POST", f"{person}/keys/remove", {"fingerprint": "SHA256:abcdefgh"}),
-        ("GET", f"/v1/zones/{other.zone.id}", None),
-        ("GET", device, None),
-        ("POST", f"{device}/suspend", dict(why)),
-        ("POST", f"{device}/resume", dict(why)),
-        ("POST", f"{device}/host-keys", dict(key)),
-        ("POST", f"{device}/host-keys/unpin", dict(key)),
-        ("GET", f"{device}/accounts", None),
-        ("POST", f"{device}/accounts", {"name": "pris", "method": "password", "secret": "un secret de plus"}),
-        ("PUT", f"{device}/accounts/{other.account.id}/secret", {"secret": "un secret de plus"}),
-        (
-            "PUT",
-            f"/v1/devices/{house.world.device.id}/accounts/{other.account.id}/secret",
-            {"secret": "un secret de plus"},
-        ),
+@pytest.fixture(scope="module")
+def theirs(house: House, other: World) -> Mapping[str, str]:
+    """Identifiers of the other hospital's, by the names that paths and bodies give them: one of everything."""
+    rows = house.run(furnish(other))
+    there = replace(house, world=other, proofs=replace(house.proofs, hospital_id=other.id))
+    audit = report(there)
+    keep(there, audit)
+    recorded = record(there, lambda one: speak(one, "secret of theirs\r\n"))
+    named = {name: row for name, row in rows.items() if isinstance(row, str) and IDENTIFIER.fullmatch(row)}
+    return named | {"hospital_id": other.id, "audit_id": audit.id, "trace_id": recorded}
+
+
+@pytest.fixture(scope="module")
+def staff(house: House) -> Iterator[tuple[httpx.Client, httpx.Client]]:
+    """The first hospital's administrator and its security referent: between them they may call everything."""
+    with house.client("dsi") as dsi, house.client("rssi") as rssi:
+        yield dsi, rssi
+
+
+@pytest.fixture(scope="module")
+def operations() -> list[tuple[str, str, dict[str, Any], set[str]]]:
+    """Every route: method, path, the example of its body, and the queries it demands."""
+    found = []
+    for method, path, route in routes():
+        body: dict[str, Any] = {}
+        if route.body_field is not None:
+            wanted = route.body_field.field_info.annotation
+            shape: Any = next((one for one in get_args(wanted) if one is not type(None)), wanted)
+            body = shape.model_json_schema()["examples"][0]
+        queries = {one.alias for one in route.dependant.query_params if one.field_info.is_required()}
+        found.append((method, path, body, queries))
+    return found
+
+
+def answer(
+    staff: tuple[httpx.Client, httpx.Client], method: str, path: str, body: dict[str, Any], queries: set[str]
+) -> httpx.Response:
+    """Return what the one is told who may ask."""
+    params = dict.fromkeys(queries, "Incident 42")
+    for client in staff:
+        told = client.request(method, path, params=params, json=body or None)
+        if told.status_code != 403:
+            break
+    return told
+
+
+def test_nothing_of_the_other_hospital_can_be_read_or_changed(
+    house: House,
+    other: World,
+    theirs: Mapping[str, str],
+    staff: tuple[httpx.Client, httpx.Client],
+    operations: list[tuple[str, str, dict[str, Any], set[str]]],
+) -> None:
+    """Every route whose path takes an identifier answers for the other hospital's as for nobody's, and changes nothing there."""
+    nobody_s = dict.fromkeys(theirs, "f" * 32)
+    before = house.run(other.services.access.changes_since(0))
+    refused, wrong = 0, []
+    for method, path, body, queries in operations:
+        if not set(re.findall(r"\{(\w+)\}", path)) - NOT_OF_A_HOSPITAL:
+            continue
+        told, unknown = (
+            answer(staff, method, path.format(kind="charter", name="none", **names), body, queries)
+            for names in (theirs, nobody_s)
+        )
+        refused += told.status_code == 404
+        if told.is_success or (told.status_code, told.json()["type"]) != (
+            unknown.status_code,
+            unknown.json()["type"],
+        ):
+            wrong.append(f"{method} {path}: {told.status_code} {told.text[:200]}")
+    assert not wrong, "\n".join(wrong)
+    assert refused > 60
+    assert house.run(other.services.access.changes_since(0)) == before
+
+
+def test_cuts_tasks_and_secrets_take_no_identifier_of_the_other_hospital(
+    house: House, other: World, staff: tuple[httpx.Client, httpx.Client]
+) -> None:
+    """What a body names is not found either, nor an account of theirs under a device of one's own."""
+    mine, secret = house.world.device.id, {"secret": "un secret de plus"}
+    cuts = {"person": other.who("alice"), "device": other.device.id, "supplier": other.supplier.id}
+    attempts: list[tuple[str, str, dict[str, str]]] = [
+        ("PUT", f"/v1/devices/{mine}/accounts/{other.account.id}/secret", secret),
         ("POST", "/v1/tasks", {"kind": "fetch-host-keys", "device_id": other.device.id}),
-        ("GET", f"/v1/interventions/{other.window.intervention_id}", None),
-        ("GET", window, None),
-        ("POST", f"{window}/approve", {"version": 1}),
-        ("POST", f"{window}/cancel", dict(why)),
-        ("POST", f"{window}/move", {"version": 2, "start": "2026-11-25 20:00", "end": "2026-11-25 21:00"}),
-        ("POST", f"{window}/extend", {"minutes": 5}),
-        ("POST", f"{window}/shorten", {"minutes": 5}),
-        ("POST", f"{window}/refuse", {"version": 1, "reason": "essai"}),
-        ("POST", f"{window}/extensions", {"minutes": 5}),
-        ("POST", "/v1/cuts", {"scope": "person", "target": other.who("alice"), **why}),
-        ("POST", "/v1/cuts", {"scope": "device", "target": other.device.id, **why}),
-        ("POST", "/v1/cuts", {"scope": "supplier", "target": supplier, **why}),
+        *(
+            ("POST", "/v1/cuts", {"scope": scope, "target": one, "reason": "x"})
+            for scope, one in cuts.items()
+        ),
     ]
-    with house.client("dsi") as client:
-        before = house.run(house.world.services.access.changes_since(0))
-        for method, path, body in attempts:
-            answer = client.request(method, path, json=body)
-            assert answer.status_code == 404, (method, path, answer.text)
-        assert house.run(house.world.services.access.changes_since(0)) == before
+    before = house.run(house.world.services.access.changes_since(0))
+    for method, path, body in attempts:
+        told = staff[0].request(method, path, json=body)
+        assert told.status_code == 404, (method, path, told.text)
+    assert house.run(house.world.services.access.changes_since(0)) == before
 
 
-def test_lists_hold_the_own_hospital_only(house: House, other: World) -> None:
-    """No list of one hospital holds an identifier of the other."""
+def test_what_is_asked_about_everything_tells_of_the_own_hospital_only(
+    house: House,
+    other: World,
+    theirs: Mapping[str, str],
+    staff: tuple[httpx.Client, httpx.Client],
+    operations: list[tuple[str, str, dict[str, Any], set[str]]],
+) -> None:
+    """No answer to a question without an identifier holds one of the other hospital's: lists, plans, journal, proofs."""
     house.ingest_all()
-    theirs = {
-        other.id,
-        other.supplier.id,
-        other.device.id,
-        other.zone.id,
-        other.window.id,
-        *map(other.who, other.people),
-    }
-    paths = (
-        "hospitals",
-        "suppliers",
-        "people",
-        "zones",
-        "devices",
-        "interventions",
-        "windows",
-        "tasks",
-        "journal",
-    )
-    with house.client("dsi") as client:
-        for path in paths:
-            text = client.get(f"/v1/{path}", params={"limit": 500}).text
-            assert not [key for key in theirs if key in text], path
+    foreign = {one for one in theirs.values() if one.strip("0123456789") and len(set(one)) > 4}
+    asked = 0
+    for method, path, _, queries in operations:
+        if method == "GET" and "{" not in path and not queries:
+            told = answer(staff, method, path, {}, queries)
+            asked += told.is_success
+            assert not [one for one in foreign if one.encode() in told.content], path
+    assert asked > 25
 
 
 def test_a_window_cannot_name_the_other_hospital_s_people_or_devices(house: House, other: World) -> None:

@@ -159,7 +159,7 @@ def test_a_session_is_listed_and_cut(house: House) -> None:
     """A live session is on the list; cutting it makes its grant fall, and the list of past events keeps the reason."""
     access = house.world.services.access
     grant = house.run(house.world.grant())
-    house.run(access.node_started("gateway-1"))
+    house.run(access.node_started(house.world.id, "gateway-1"))
     house.run(access.session_opened(grant, "gateway-1"))
     house.clock.advance(timedelta(seconds=1))
     with house.client("rssi") as client:

@@ -147,7 +147,7 @@ async def test_a_database_password_holds_up_nothing(house: Installation) -> None
 async def test_a_gateway_that_says_no_version_holds_up_what_takes_away(house: Installation) -> None:
     """A gateway from before programs said theirs gives signs of life all the same: the operator has to answer for it."""
     async with house.database.unit_of_work(None, CLOCK) as work:
-        await work.leases.beat("node9", CLOCK.now(), started=True)
+        await work.leases.beat("node9", CLOCK.now())
     with pytest.raises(StoreError) as held:
         await house.move.run()
     assert held.value.arguments["programs"] == "gateway node9"

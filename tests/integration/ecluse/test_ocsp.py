@@ -157,6 +157,6 @@ async def test_lists_are_fetched_over_http(house: TokenHouse, running: Responder
     urls = (f"{running.url}list.crl", f"{running.url}gone.crl", "http://127.0.0.1:9/away.crl")
     await house.anchors.change(house.administrator, house.house.hospital.id, house.anchor.id, crl_urls=urls)
     async with Revocations() as revocations:
-        assert await house.anchors.refresh(revocations.fetch) == 1
+        assert await house.anchors.refresh(house.house.hospital.id, revocations.fetch) == 1
     running.knows(certified.certificate)
     assert await cause(house, certified) is LoginReason.CERTIFICATE_REVOKED

@@ -49,6 +49,7 @@ class Trusting:
             self.bastion.journal,
             load("gateway"),
             self.bastion.clock,
+            hospital_id=here.id,
             node="node1",
         )
         assert await runner.run_one()

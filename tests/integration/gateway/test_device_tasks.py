@@ -77,7 +77,7 @@ async def bench(tmp_path: Path, device: DemoDevice, *, secret: str | None, host_
     events = Events()
     dialler = Dialler(world.services.vault, 10.0)
     tasks = world.services.device_tasks
-    runner = TaskRunner(tasks, dialler, events, load("gateway"), clock, node="node1")
+    runner = TaskRunner(tasks, dialler, events, load("gateway"), clock, hospital_id=world.id, node="node1")
     return Bench(world, runner, events)
 
 

@@ -253,8 +253,8 @@ async def test_lists_are_fetched_where_the_anchor_says(house: TokenHouse) -> Non
             raise OSError("nobody answers")
         return content[url]
 
-    assert await house.anchors.refresh(fetch) == 2
-    assert await house.anchors.refresh(fetch) == 0
+    assert await house.anchors.refresh(house.house.hospital.id, fetch) == 2
+    assert await house.anchors.refresh(house.house.hospital.id, fetch) == 0
     assert await refused(house, certified.blob) is LoginReason.CERTIFICATE_REVOKED
 
 
