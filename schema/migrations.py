@@ -161,9 +161,11 @@ class Migrations:
         return config
 
     def _revision(self, connection: Connection) -> str | None:
-        return MigrationContext.configure(
-            connection, opts={"version_table": self.version_table}
-        ).get_current_revision()
+        if not inspect(connection).has_table(self.version_table):
+            return None
+        # asked every few seconds, and a question of alembic's has a table of its own each time: engines keep hundreds of them
+        found: str | None = connection.execute(select(_version(self.version_table).c.version_num)).scalar()
+        return found
 
     def _begin_history(self, connection: Connection, standing: Standing) -> None:
         """Make the history where there is none, with what was migrated before there was one."""
@@ -226,6 +228,12 @@ def _known(migrations: Migrations) -> tuple[Migration, ...]:
     """Told once a process, for finding it out loads every script."""
     scripts = ScriptDirectory.from_config(migrations.config())
     return tuple(Migration.of(script.module) for script in reversed(list(scripts.walk_revisions())))
+
+
+@cache
+def _version(name: str) -> Table:
+    """As alembic makes it."""
+    return Table(name, MetaData(), Column("version_num", String(32), primary_key=True))
 
 
 @cache

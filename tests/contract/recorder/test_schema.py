@@ -19,6 +19,16 @@ async def test_a_database_of_this_version_is_served(database: Database) -> None:
     await database.check()
 
 
+async def test_a_check_leaves_nothing_behind(database: Database) -> None:
+    """A gateway asks every few seconds for years: the engine keeps no more statements after the second time."""
+    kept = database._engine.sync_engine._compiled_cache
+    assert kept is not None
+    await database.check()
+    before = len(kept)
+    await database.check()
+    assert len(kept) == before
+
+
 async def test_bringing_up_to_date_twice_changes_nothing(empty_url: str) -> None:
     """Whoever migrates a database that has been migrated finds it as it was, and it is served."""
     await migrate(empty_url)
