@@ -1,12 +1,12 @@
-"""Who may enter now: the facts read in one snapshot, the engine's answer, and the leases of open sessions."""
+"""Who may enter now: the facts read at one instant, the engine's answer, and the leases of open sessions."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
 from embedded.batches import Batches
+from embedded.patience import patience
 from policy.clock import Clock
 from policy.domain.access import AccessRequest, Denial, Explanation, Grant, Held, Opening
 from policy.domain.events import PolicyEvent
@@ -47,7 +47,7 @@ class AccessService:
 
     async def decide(self, request: AccessRequest) -> Grant | Denial:
         """Answer *request* now; raises NotFound for an unknown person."""
-        async with self._snapshot() as view:
+        async with self._glance() as view:
             at = self._clock.now()
             read = await self._read(view, request.hospital_id, [request.person_id], at, [request.device_name])
             standings = await self._standings.of(view, request.hospital_id, _logins([request]), at)
@@ -68,7 +68,7 @@ class AccessService:
         """Answer all live *grants* again, so many from one snapshot that sessions wait for no answer in between."""
         answers: dict[SessionId, Held | Denial] = {}
         for first in range(0, len(grants), _BATCH):
-            async with self._snapshot() as view:
+            async with self._glance() as view:
                 answers |= await self._recheck(view, grants[first : first + _BATCH])
         return answers
 
@@ -216,7 +216,7 @@ class AccessService:
         None means from now on, 0 everything there ever was. At most 500 at once: call again until none is left.
         No change is ever missed: a position is seen only after every smaller one (see ``Outbox``).
         """
-        async with self._snapshot() as view:
+        async with self._glance() as view:
             if cursor is None:
                 return await view.outbox.head(), []
             found = await view.outbox.after(cursor, _CHANGES)
@@ -276,9 +276,15 @@ class AccessService:
             yield view
 
     @asynccontextmanager
+    async def _glance(self) -> AsyncIterator[View]:
+        """Facts come by one statement; the little that some need besides may be newer, and a lease asks all of it again."""
+        async with self._deadline(), self._database.glance() as view:
+            yield view
+
+    @asynccontextmanager
     async def _deadline(self) -> AsyncIterator[None]:
         try:
-            async with asyncio.timeout(self._settings.store_timeout.total_seconds()):
+            async with patience(self._settings.store_timeout.total_seconds()):
                 yield
         except TimeoutError as error:
             raise PolicyUnavailable("the policy database does not answer in time") from error

@@ -113,6 +113,7 @@ class Database:
         self._writers = engine.execution_options(writes=True)
         self._embedded = engine.dialect.name == "sqlite"
         self._readers = engine if self._embedded else engine.execution_options(**_SNAPSHOT)
+        self._askers = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._turn = asyncio.Lock()
 
     @classmethod
@@ -164,6 +165,21 @@ class Database:
         with failures_mean_unavailable():
             async with self._readers.connect() as connection, _snapshot(connection):
                 yield View(connection)
+
+    @asynccontextmanager
+    async def glance(self) -> AsyncIterator[View]:
+        """Open a view without a transaction, for who has one question: on PostgreSQL that is one message, and not three.
+
+        Each statement is a snapshot of its own; what is asked after another may be newer than it, never older. Raises
+        PolicyUnavailable where the database cannot be read.
+        """
+        if self._embedded:
+            async with self.read() as view:
+                yield view
+        else:
+            with failures_mean_unavailable():
+                async with self._askers.connect() as connection:
+                    yield View(connection)
 
     @asynccontextmanager
     async def unit_of_work(self, actor: PersonId | None, clock: Clock) -> AsyncIterator[UnitOfWork]:

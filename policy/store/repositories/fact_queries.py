@@ -1,5 +1,9 @@
-"""What a decision asks of the database, built once: building it anew for each decision costs as much as asking."""
+"""What a decision asks of the database: one question, built once, for asking and building cost more than all that is found.
 
+Both questions take ``hospital``, ``people``, ``at``, ``beat_since``, ``since``, ``past`` and ``occurrences``.
+"""
+
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -17,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.expression import Exists
 
 from policy.store import tables as t
-from policy.store.lists import listed
+from policy.store.lists import Listing, listed
 from policy.store.repositories.accounts import VAULTED
 from policy.store.repositories.leases import live_sessions_of
 
@@ -28,9 +32,51 @@ _o = t.occurrences.c
 Query = Select[*tuple[Any, ...]]
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One statement; its answer is one row of three lists, of which these read the rows."""
+
+    statement: Query
+    people: Listing
+    devices: Listing
+    windows: Listing
+
+
 @cache
-def people() -> Query:
-    """Ask for ``people`` of ``hospital``, each with it, with her supplier, and with what stands between her and a device.
+def facts_on() -> Question:
+    """Ask for ``people``, for the devices of these ``names`` or ids (``devices``), and for the windows that name both."""
+    d, g = t.devices.c, t.device_groups.c
+    hospital: BindParameter[str] = bindparam("hospital")
+    wanted = d.name.in_(_several("names")) | d.id.in_(_several("devices"))
+    them = select(d.id).where((d.hospital_id == hospital) & wanted)
+    groups = select(g.name).where((g.hospital_id == hospital) & g.device_id.in_(them))
+    w, n = t.window_devices.c, t.window_groups.c
+    by_device = select(w.window_id).where((w.hospital_id == hospital) & w.device_id.in_(them))
+    by_group = select(n.window_id).where((n.hospital_id == hospital) & n.name.in_(groups))
+    naming = t.windows.c.id.in_(by_device) | t.windows.c.id.in_(by_group)
+    return _question(_devices(wanted), _windows(t.windows.c.id.in_(_of_people()) & naming))
+
+
+@cache
+def facts_of() -> Question:
+    """Ask for ``people``, for the windows that name one of them, and for every device that those name."""
+    w, n, g = t.window_devices.c, t.window_groups.c, t.device_groups.c
+    hospital: BindParameter[str] = bindparam("hospital")
+    hers = t.windows.c.id.in_(_of_people())
+    living = select(t.windows.c.id).where((t.windows.c.hospital_id == hospital) & hers & _lives())
+    named = select(w.device_id).where((w.hospital_id == hospital) & w.window_id.in_(living))
+    groups = select(n.name).where((n.hospital_id == hospital) & n.window_id.in_(living))
+    members = select(g.device_id).where((g.hospital_id == hospital) & g.name.in_(groups))
+    return _question(_devices(t.devices.c.id.in_(named) | t.devices.c.id.in_(members)), _windows(hers))
+
+
+def _question(devices: Query, windows: Query) -> Question:
+    lists = {"people": Listing(_people()), "devices": Listing(devices), "windows": Listing(windows)}
+    return Question(select(*(each.column.label(name) for name, each in lists.items())), **lists)
+
+
+def _people() -> Query:
+    """Ask for each person with the hospital, with her supplier, and with what stands between her and a device.
 
     That is: how many live sessions she has (``beat_since``), how the texts stand that are demanded of her (``at``), and
     whether anything was cut ``since`` an instant.
@@ -80,23 +126,6 @@ def _engagements() -> ScalarSelect[Any]:
     return listed(in_force, demanded, in_force.c.kind, in_force.c.version, accepted)
 
 
-@cache
-def devices_named() -> Query:
-    """Ask for the devices of these ``names`` or ids (``devices``)."""
-    d = t.devices.c
-    return _devices(d.name.in_(_several("names")) | d.id.in_(_several("devices")))
-
-
-@cache
-def devices_of() -> Query:
-    """Ask for the devices of these ids (``devices``) or in these ``groups``."""
-    g = t.device_groups.c
-    members = select(g.device_id).where(
-        (g.hospital_id == bindparam("hospital")) & g.name.in_(_several("groups"))
-    )
-    return _devices(t.devices.c.id.in_(_several("devices")) | t.devices.c.id.in_(members))
-
-
 def _devices(wanted: ColumnElement[bool]) -> Query:
     d, a, g, z = t.devices.c, t.accounts.c, t.device_groups.c, t.zones.c
     return (
@@ -116,23 +145,6 @@ def _devices(wanted: ColumnElement[bool]) -> Query:
     )
 
 
-@cache
-def windows_of() -> Query:
-    """Ask for the windows that name one of ``people``, unless over before ``past`` and none of ``occurrences``."""
-    return _windows(t.windows.c.id.in_(_of_people()))
-
-
-@cache
-def windows_on() -> Query:
-    """Ask for those of them that name one of ``devices`` or ``groups``."""
-    d, g = t.window_devices.c, t.window_groups.c
-    hospital: BindParameter[str] = bindparam("hospital")
-    by_device = select(d.window_id).where((d.hospital_id == hospital) & d.device_id.in_(_several("devices")))
-    by_group = select(g.window_id).where((g.hospital_id == hospital) & g.name.in_(_several("groups")))
-    naming = t.windows.c.id.in_(by_device) | t.windows.c.id.in_(by_group)
-    return _windows(t.windows.c.id.in_(_of_people()) & naming)
-
-
 def _of_people() -> Query:
     c = t.window_people.c
     return select(c.window_id).where(
@@ -140,11 +152,15 @@ def _of_people() -> Query:
     )
 
 
+def _lives() -> Exists:
+    """Whether a window is not over before ``past``, or has one of ``occurrences``."""
+    return select(_o.id).where(_of_window() & _recent()).correlate(t.windows).exists()
+
+
 def _windows(wanted: ColumnElement[bool]) -> Query:
     w, i = t.windows.c, t.interventions.c
     p, d, g = t.window_people.c, t.window_devices.c, t.window_groups.c
     same = (i.hospital_id == w.hospital_id) & (i.id == w.intervention_id)
-    lives: Exists = select(_o.id).where(_of_window() & _recent()).exists()
     return (
         select(
             t.windows,
@@ -158,8 +174,7 @@ def _windows(wanted: ColumnElement[bool]) -> Query:
             _just_over().label("just_over"),
         )
         .select_from(t.windows.join(t.interventions, same))
-        .where((w.hospital_id == bindparam("hospital")) & wanted & lives)
-        .order_by(w.id)
+        .where((w.hospital_id == bindparam("hospital")) & wanted & _lives())
     )
 
 

@@ -1,14 +1,13 @@
-"""Reads all that the engine may look at, for any number of people and devices, in three queries."""
+"""Reads all that the engine may look at, for any number of people and devices, by one question."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import Row, Select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.access import Facts, Revocation
@@ -135,32 +134,29 @@ class FactReader:
         On the devices of these *names* and ids, or, where *devices* is None and no name is given, on every
         device that their windows name. *occurrences* are read however old they are.
         """
-        who = await self._people(hospital_id, people, at, at - lease, revoked_since or at)
+        where: dict[str, Any] = {
+            "hospital": hospital_id,
+            "people": list(people),
+            "at": at,
+            "past": at - _PAST,
+        }
+        where |= {"beat_since": at - lease, "since": revoked_since or at, "occurrences": list(occurrences)}
+        if names or devices is not None:
+            question = queries.facts_on()
+            where |= {"names": list(names), "devices": list(devices or ())}
+        else:
+            question = queries.facts_of()
+        found = (await self._connection.execute(question.statement, where)).one()
+        who = _who(question.people.rows(found.people))
         if who is None:
             return None
-        known = who.people
-        where: dict[str, Any] = {"hospital": hospital_id, "people": list(known)}
-        where |= {"at": at, "past": at - _PAST, "occurrences": list(occurrences)}
-        reach: dict[DeviceId, Reach]
-        if names or devices is not None:
-            wanted = {"hospital": hospital_id, "names": list(names), "devices": list(devices or ())}
-            reach = await self._devices(queries.devices_named(), wanted)
-            groups = sorted({group for one in reach.values() for group in one.device.groups})
-            where |= {"devices": list(reach), "groups": groups}
-            windows, interventions = await self._windows(queries.windows_on(), where)
-        else:
-            windows, interventions = await self._windows(queries.windows_of(), where)
-            wanted = {
-                "hospital": hospital_id,
-                "devices": sorted({device for window in windows for device in window.devices}),
-                "groups": sorted({group for window in windows for group in window.groups}),
-            }
-            reach = await self._devices(queries.devices_of(), wanted)
+        known, reach = who.people, _reach(question.devices.rows(found.devices))
+        windows, interventions = _windows(question.windows.rows(found.windows))
         return Snapshot(
             hospital=who.hospital,
             people=known,
             reach=reach,
-            windows=tuple(windows),
+            windows=windows,
             interventions=interventions,
             revocations=await self._revocations(hospital_id, revoked_since or at) if who.cut else (),
             session_limit=session_limit,
@@ -189,73 +185,63 @@ class FactReader:
         ]
         return await Leases(self._connection).sources(hospital_id, bound, beat_since) if bound else {}
 
-    async def _people(
-        self,
-        hospital_id: HospitalId,
-        people: Collection[PersonId],
-        at: datetime,
-        beat_since: datetime,
-        since: datetime,
-    ) -> _Who | None:
-        hospital: Hospital | None = None
-        found: dict[PersonId, tuple[Person, Supplier | None, int]] = {}
-        engagements: dict[PersonId, tuple[EngagementState, ...]] = {}
-        cut = False
-        asked = {"hospital": hospital_id, "people": list(people), "at": at}
-        asked |= {"beat_since": beat_since, "since": since}
-        for row in await self._connection.execute(queries.people(), asked):
-            hospital = hospital or mapping.hospital(_part(row, "h"))
-            person = mapping.person(_part(row, "p"))
-            supplier = None if row.s_id is None else mapping.supplier(_part(row, "s"))
-            found[person.id] = (person, supplier, row.live)
-            engagements[person.id] = _states(row.engagements)
-            cut = cut or bool(row.cut)
-        return None if hospital is None else _Who(hospital, found, engagements, cut)
-
-    async def _devices(
-        self, query: Select[*tuple[Any, ...]], wanted: Mapping[str, Any]
-    ) -> dict[DeviceId, Reach]:
-        rows: dict[DeviceId, Row[*tuple[Any, ...]]] = {}
-        groups: dict[DeviceId, set[str]] = defaultdict(set)
-        accounts: dict[DeviceId, dict[str, DedicatedAccount]] = defaultdict(dict)
-        for row in await self._connection.execute(query, wanted):
-            rows[row.d_id] = row
-            if row.group is not None:
-                groups[row.d_id].add(row.group)
-            if row.a_id is not None:
-                accounts[row.d_id][row.a_id] = mapping.account(_part(row, "a"))
-        return {
-            key: Reach(
-                device=mapping.device(_part(row, "d"), groups[key]),
-                zone=mapping.zone(_part(row, "z")),
-                accounts=tuple(sorted(accounts[key].values(), key=lambda account: account.name)),
-            )
-            for key, row in rows.items()
-        }
-
-    async def _windows(
-        self, query: Select[*tuple[Any, ...]], where: Mapping[str, Any]
-    ) -> tuple[list[Window], dict[InterventionId, Intervention]]:
-        windows: list[Window] = []
-        interventions: dict[InterventionId, Intervention] = {}
-        for row in await self._connection.execute(query, where):
-            windows.append(
-                mapping.window(
-                    row,
-                    people=[name for (name,) in row.named_people],
-                    devices=[name for (name,) in row.named_devices],
-                    groups=[name for (name,) in row.named_groups],
-                    occurrences=[_occurrence(row.id, *each) for each in (*row.coming, *row.just_over)],
-                )
-            )
-            if row.intervention_id not in interventions:
-                interventions[row.intervention_id] = mapping.intervention(_part(row, "i"))
-        return windows, interventions
-
     async def _revocations(self, hospital_id: HospitalId, since: datetime) -> tuple[Revocation, ...]:
         asked = {"hospital": hospital_id, "since": since}
         found = await self._connection.execute(queries.revocations(), asked)
         return tuple(mapping.revocation(row) for row in found)
+
+
+def _who(rows: Iterable[Any]) -> _Who | None:
+    hospital: Hospital | None = None
+    found: dict[PersonId, tuple[Person, Supplier | None, int]] = {}
+    engagements: dict[PersonId, tuple[EngagementState, ...]] = {}
+    cut = False
+    for row in rows:
+        hospital = hospital or mapping.hospital(_part(row, "h"))
+        person = mapping.person(_part(row, "p"))
+        supplier = None if row.s_id is None else mapping.supplier(_part(row, "s"))
+        found[person.id] = (person, supplier, row.live)
+        engagements[person.id] = _states(row.engagements)
+        cut = cut or row.cut
+    return None if hospital is None else _Who(hospital, found, engagements, cut)
+
+
+def _reach(rows: Iterable[Any]) -> dict[DeviceId, Reach]:
+    devices: dict[DeviceId, Any] = {}
+    groups: dict[DeviceId, set[str]] = defaultdict(set)
+    accounts: dict[DeviceId, dict[str, DedicatedAccount]] = defaultdict(dict)
+    for row in rows:
+        devices[row.d_id] = row
+        if row.group is not None:
+            groups[row.d_id].add(row.group)
+        if row.a_id is not None:
+            accounts[row.d_id][row.a_id] = mapping.account(_part(row, "a"))
+    return {
+        key: Reach(
+            device=mapping.device(_part(row, "d"), groups[key]),
+            zone=mapping.zone(_part(row, "z")),
+            accounts=tuple(sorted(accounts[key].values(), key=lambda account: account.name)),
+        )
+        for key, row in devices.items()
+    }
+
+
+def _windows(rows: Iterable[Any]) -> tuple[tuple[Window, ...], dict[InterventionId, Intervention]]:
+    windows: list[Window] = []
+    interventions: dict[InterventionId, Intervention] = {}
+    for row in rows:
+        windows.append(
+            mapping.window(
+                row,
+                people=[name for (name,) in row.named_people],
+                devices=[name for (name,) in row.named_devices],
+                groups=[name for (name,) in row.named_groups],
+                occurrences=[_occurrence(row.id, *each) for each in (*row.coming, *row.just_over)],
+            )
+        )
+        if row.intervention_id not in interventions:
+            interventions[row.intervention_id] = mapping.intervention(_part(row, "i"))
+    return tuple(sorted(windows, key=lambda window: window.id)), interventions
 
 
 def _states(listed: Sequence[tuple[str, int, int | None]]) -> tuple[EngagementState, ...]:
@@ -272,7 +258,7 @@ def _occurrence(window_id: WindowId, occurrence_id: str, start: str, end: str) -
     )
 
 
-def _part(row: Row[*tuple[Any, ...]], prefix: str) -> SimpleNamespace:
+def _part(row: Any, prefix: str) -> SimpleNamespace:
     return SimpleNamespace(**{name: row[place] for name, place in _places(row._fields, prefix)})
 
 

@@ -1,0 +1,44 @@
+"""How long an answer is waited for, counted while somebody listens for it.
+
+A loop that ends a thousand sessions at once, or whose machine gives it no turn, hears nothing meanwhile: a database that
+answered in a millisecond would count as one that does not, and raise an alarm that sends people to the wrong machine.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+_STEPS: Final = 20
+_LONGEST: Final = 5
+"""However busy the loop is, nobody waits longer than this many times what she would."""
+
+
+@asynccontextmanager
+async def patience(seconds: float) -> AsyncIterator[None]:
+    """Run the block for *seconds* at most, of which no more than a twentieth is counted at a time.
+
+    What passes while the loop does something else, or is stopped, is not counted; five times *seconds* end it all the
+    same. Raises TimeoutError where the block was not done by then.
+    """
+    loop = asyncio.get_running_loop()
+    step = seconds / _STEPS
+    end = loop.time() + _LONGEST * seconds
+    steps = 0
+    turn: asyncio.TimerHandle
+
+    def count() -> None:
+        nonlocal steps, turn
+        steps += 1
+        now = loop.time()
+        if steps < _STEPS and now < end:
+            turn = loop.call_at(now + step, count)
+        else:
+            limit.reschedule(now)
+
+    turn = loop.call_later(step, count)
+    try:
+        async with asyncio.timeout(None) as limit:
+            yield
+    finally:
+        turn.cancel()
