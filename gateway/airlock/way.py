@@ -2,18 +2,16 @@
 
 import asyncio
 import hashlib
-import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from gateway.liveness import keep_alive
+
 CHUNK = 1 << 16
 FLUSH_SECONDS = 5.0
 """How long what was written may take to leave once the other side is gone."""
-KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 20_000}
-"""Seconds, seconds, times and milliseconds: a quiet connection that a firewall forgot, or a dead host, is noticed
-within a minute, and within twenty seconds when something was said to it."""
 
 GONE = (OSError, asyncio.IncompleteReadError, ssl.SSLError)
 """What a stream raises when its other end has left."""
@@ -28,10 +26,7 @@ class Stream:
 
     def keep_alive(self) -> None:
         """Have the system ask now and then whether the other end is still there."""
-        connection: socket.socket = self.writer.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in KEEPALIVE.items():
-            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        keep_alive(self.writer.get_extra_info("socket"))
 
     def is_of(self, digests: frozenset[bytes]) -> bool:
         """Tell whether the other end has shown one of the certificates with these *digests*."""

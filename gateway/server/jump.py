@@ -139,6 +139,7 @@ class Jumps:
     def connection(self, door: Door, outer: Front, device: str) -> InnerConnection:
         """Make the connection to *device* inside that of *outer*."""
         options = copy.copy(self._options)
+        options.keepalive_interval = 0  # the connection that carries it is asked, and ends with its client
         options.protocol_factory = lambda: InnerFront(self._context, door, outer, device)
         made = InnerConnection(asyncio.get_running_loop(), options)
         # under the gateway's name it stands in the configuration that she fetches

@@ -29,6 +29,7 @@ class TraceWatch:
         """Ask *recorder*, and speak with *wording*."""
         self._recorder = recorder
         self._wording = wording
+        self._troubled = False
 
     def facts(self) -> TraceKeeping:
         """Return what policy is to know when a session is asked for."""
@@ -38,6 +39,9 @@ class TraceWatch:
     def look(self, sessions: Iterable[Session], by: Supervising) -> None:
         """Warn whoever is concerned at once, and end who may not go on: her grace is over, or the spool is full."""
         state = self._recorder.state()
+        was, self._troubled = self._troubled, state.spool_full or state.unreachable_since is not None
+        if not was and not self._troubled:
+            return  # nobody is to be told anything
         for session in sessions:
             if session.ending is not None or not session.recorded:
                 continue

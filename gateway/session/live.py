@@ -1,6 +1,7 @@
 """A session while it lasts: one grant, one trace, any number of channels."""
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from itertools import count
 
@@ -41,7 +42,7 @@ class Session:
         self.warned: set[int] = set()
         self.warned_of_silence = False
         self.told_of_outage = False
-        self.to_recheck = True
+        self.quiet_until = -math.inf
         self.growing = asyncio.Lock()
         self.asking = asyncio.Lock()
         self.turns = count(1)

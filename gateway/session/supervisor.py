@@ -1,8 +1,10 @@
 """Holds every live session to its obligations: idle limit, window end, cuts, an unreadable policy, drain."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime, timedelta
+import math
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -15,6 +17,7 @@ from gateway.session.ending import HangUp, end_session
 from gateway.session.keeping import TraceWatch
 from gateway.session.known import known_by
 from gateway.session.leases import Leases
+from gateway.session.limits import Limits
 from gateway.session.live import Session
 from gateway.session.notices import is_extension, notice
 from gateway.session.port_relay import PortRelay
@@ -26,13 +29,7 @@ from policy.domain.events import PolicyEvent
 from policy.domain.ids import HospitalId, PersonId
 from policy.errors import PolicyError
 
-WARNINGS = (10, 5, 1)
-"""Minutes before the window's end at which a person is warned."""
-_FIRST_WARNING = timedelta(minutes=max(WARNINGS))
-_NOTHING = timedelta(0)
-IDLE_WARNING = timedelta(minutes=1)
-IDLE_WARNING_SHARE = 5
-"""A person is warned of her silence so long before its limit, or by this part of a short limit."""
+LATEST = datetime.max.replace(tzinfo=UTC)
 TICK_SECONDS = 0.25
 HEARTBEAT_SECONDS = 3.0
 ENDING_SECONDS = 5.0
@@ -77,8 +74,12 @@ class Supervisor:
         self._keeping = keeping
         self._sessions: dict[Session, HangUp] = {}
         self._alive: dict[Session, Callable[[], Awaitable[bool]]] = {}
+        self._of: defaultdict[PersonId, set[Session]] = defaultdict(set)
+        self._fresh: set[Session] = set()
+        self._due = LATEST
         self._ends: set[asyncio.Task[None]] = set()
         self._leases = Leases(access, node)
+        self._limits = Limits(wording, clock, monotonic)
         self._loops: list[asyncio.Task[None]] = []
         self._cursor: int | None = None
         self._unreadable_since: float | None = None
@@ -131,6 +132,8 @@ class Supervisor:
         """
         self._sessions[session] = hang_up
         self._alive[session] = alive
+        self._of[session.grant.person_id].add(session)
+        self._fresh.add(session)
         session.on_end = self.end
         session.on_answer = self._take
         session.on_violation = lambda relay: self._violated(session, relay)
@@ -167,6 +170,11 @@ class Supervisor:
     def _forget(self, session: Session) -> None:
         self._sessions.pop(session, None)
         self._alive.pop(session, None)
+        self._fresh.discard(session)
+        hers = self._of[session.grant.person_id]
+        hers.discard(session)
+        if not hers:
+            del self._of[session.grant.person_id]
 
     async def sound_out(self, person_id: PersonId, newcomer: HangUp) -> None:
         """End what is left of the person's connections that no longer answer, before she begins anew.
@@ -176,8 +184,8 @@ class Supervisor:
         """
         others = [
             session
-            for session, hang_up in self._sessions.items()
-            if session.grant.person_id == person_id and session.ending is None and hang_up != newcomer
+            for session in self._of.get(person_id, ())
+            if session.ending is None and self._sessions[session] != newcomer
         ]
         if not others:
             return
@@ -204,50 +212,8 @@ class Supervisor:
 
     async def _tick(self) -> None:
         while not await self._stopped_within(TICK_SECONDS):
-            now, instant = self._clock.now(), self._monotonic()
-            for session in self.sessions:
-                try:
-                    self._look(session, now, instant)
-                except Exception as error:
-                    _log.error("session.tick_failed", error=repr(error), **known_by(session.grant))
-                    self.end(session, EndReason.REFUSED)
+            self._limits.look(self.sessions, self)
             self._keeping.look(self.sessions, self)
-
-    def _look(self, session: Session, now: datetime, instant: float) -> None:
-        if session.ending is not None or not session.recorded:
-            return
-        moved = session.moved.due()
-        if moved is not None:
-            self._note("session.moved", session, moved)
-        remaining = session.deadline.remaining(session.obligations.hard_end, now, instant)
-        if remaining <= _NOTHING:
-            self.end(session, EndReason.WINDOW)
-            return
-        silence = session.meter.remaining(instant, session.obligations)
-        if session.connections and silence <= _NOTHING:
-            self.end(session, EndReason.IDLE)
-            return
-        self._warn_of_silence(session, silence)
-        if remaining <= _FIRST_WARNING or session.warned:
-            self._warn(session, remaining)
-
-    def _warn_of_silence(self, session: Session, remaining: timedelta) -> None:
-        near = remaining <= min(IDLE_WARNING, session.obligations.idle_limit / IDLE_WARNING_SHARE)
-        if near and not session.warned_of_silence:
-            self.warn(session, self._wording.say("warning.idle", session.grant.language, remaining=remaining))
-        session.warned_of_silence = near
-
-    def _warn(self, session: Session, remaining: timedelta) -> None:
-        due = [minutes for minutes in WARNINGS if remaining <= timedelta(minutes=minutes)]
-        session.warned &= set(due)  # a window that was extended warns again
-        fresh = [minutes for minutes in due if minutes not in session.warned]
-        if not fresh:
-            return
-        session.warned |= set(fresh)
-        remaining = timedelta(minutes=min(fresh))
-        self.warn(
-            session, self._wording.say("warning.window-end", session.grant.language, remaining=remaining)
-        )
 
     @staticmethod
     def warn(session: Session, text: str) -> None:
@@ -273,10 +239,10 @@ class Supervisor:
                 self._unreadable(error)
 
     async def _ask(self) -> None:
-        changed = False
+        changed: set[HospitalId] = set()
         while True:
             self._cursor, events = await self._access.changes_since(self._cursor)
-            changed = changed or bool(events)
+            changed |= {event.hospital_id for event in events}
             for event in events:
                 self._on_change(event)
                 self._answer(event)
@@ -284,19 +250,29 @@ class Supervisor:
                     await self._rehearse(event)
             if not events:
                 break
-        now = self._clock.now()
-        live = [session for session in self.sessions if session.ending is None]
-        everybody = changed or self._unreadable_since is not None
-        asked = [one for one in live if everybody or one.to_recheck or one.ask_again_at <= now]
+        asked = self._to_ask(changed)
         if asked:
             answers = await self._access.recheck([session.grant for session in asked])
+            self._fresh.difference_update(asked)
             for session in asked:
-                session.to_recheck = False
                 self._take(session, answers.get(session.grant.session_id))
         self._told.clear()
         if self._unreadable_since is not None:
             self._unreadable_since = None
             self._journal.alarm("policy_readable", {"node": self._node})
+
+    def _to_ask(self, changed: Collection[HospitalId]) -> list[Session]:
+        """Return whose grant may hold no more: without a change and before its time, none but who has just come."""
+        now, everybody = self._clock.now(), self._unreadable_since is not None
+        if not (everybody or changed or self._due <= now):
+            return [one for one in self._fresh if one.ending is None]
+        live = [one for one in self.sessions if one.ending is None]
+        self._due = min((one.ask_again_at for one in live if one.ask_again_at > now), default=LATEST)
+        return [
+            one
+            for one in live
+            if everybody or one.grant.hospital_id in changed or one in self._fresh or one.ask_again_at <= now
+        ]
 
     async def _rehearse(self, event: PolicyEvent) -> None:
         """Answer an exercise of the own hospital's general cut, and cut nothing."""
@@ -328,8 +304,10 @@ class Supervisor:
                 end, language = answer.obligations.hard_end, session.grant.language
                 self.warn(session, self._wording.say("warning.window-changed", language, end=end))
             session.obligations = answer.obligations
+            session.quiet_until = -math.inf
             self._narrow(session)
             session.ask_again_at = answer.ask_again_at
+            self._due = min(self._due, answer.ask_again_at)
         elif isinstance(answer, Denial):
             self.end(session, _reason(answer), answer)
         else:
@@ -351,9 +329,9 @@ class Supervisor:
     def _stop(self, session: Session, relay: Relay | PortRelay, text: str) -> None:
         """End one channel from here, and tell the journal."""
         relay.terminate(text)
-        self._note("channel.stopped", session, {"channel": relay.number, "reason": text[:200]})
+        self.note("channel.stopped", session, {"channel": relay.number, "reason": text[:200]})
 
-    def _note(self, name: str, session: Session, facts: Mapping[str, object]) -> None:
+    def note(self, name: str, session: Session, facts: Mapping[str, object]) -> None:
         """Tell the journal, behind whatever goes on."""
         task = asyncio.get_running_loop().create_task(self._journal.quietly(name, session.grant, facts))
         self._ends.add(task)

@@ -7,6 +7,7 @@ from asyncssh.constants import MSG_IGNORE
 from asyncssh.packet import SSHPacket, SSHPacketLogger
 from typing_extensions import override
 
+from gateway.liveness import keep_alive
 from gateway.sshfix.channels import DeviceChannel, PortChannel
 from gateway.sshfix.flow import FlowControl
 
@@ -73,13 +74,14 @@ async def connect(
         connection.spared_ignore = spared_ignore
         return connection
 
-    _, connection = await loop.create_connection(
+    transport, connection = await loop.create_connection(
         made,
         options.host,
         options.port,
         local_addr=None if local_address is None else (local_address, 0),
     )
     try:
+        keep_alive(transport.get_extra_info("socket"))
         await options.waiter
     except BaseException:
         connection.abort()

@@ -25,8 +25,9 @@ from policy.domain.tasks import TaskGrant
 from policy.errors import VaultError
 from policy.vault.credentials import Credential
 
-KEEPALIVE_SECONDS = 15
+KEEPALIVE_SECONDS = 60
 KEEPALIVE_COUNT = 3
+"""A device's SSH that is silent is asked this often, and lost after so many questions; its system is asked by ours, more often."""
 SLOWER = 3
 """How many times longer a device is waited for that is said to be slow."""
 

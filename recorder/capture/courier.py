@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import structlog
 
+from embedded.patience import patience
 from recorder.capture.delivery import Delivery
 from recorder.capture.outage import Outage
 from recorder.capture.reach import PROBE, Reach, StoreState
@@ -24,7 +25,7 @@ ROUND_SECONDS = 0.4
 """How often what grew of one trace is shipped; half a second with the way to the store."""
 TURN_SECONDS = 0.05
 """How often the courier looks whose turn it is: traces take turns, so that their threads do not all wake at once."""
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 5.0
 """How often it looks at those too that have not grown, for what has become old."""
 RETRY_SECONDS = 2.0
 """How long a store that refused is left alone."""
@@ -131,9 +132,15 @@ class Courier:
             if followed.round is not None:
                 await asyncio.wait({followed.round})
 
-    def lags(self) -> dict[str, int]:
-        """Bytes of each live trace that are not in the store, by session."""
-        return {one.recording.session_id: one.lag for one in self._followed.values()}
+    @property
+    def live(self) -> frozenset[str]:
+        """The sessions whose traces are live."""
+        return frozenset(recording.session_id for recording in self._followed)
+
+    @property
+    def lag(self) -> int:
+        """Bytes of live traces that are not in the store."""
+        return sum(one.lag for one in self._growing)
 
     def left(self) -> dict[str, int]:
         """The same of those that are live no more, as they left; until somebody has looked at the spool since."""
@@ -164,9 +171,8 @@ class Courier:
     def state(self, spool_bytes: int = 0, spool_quota: int = 0) -> StoreState:
         """How the store does, and how far it is behind."""
         at = time.monotonic()
-        lags = [followed.lag for followed in self._followed.values()]
-        since = [each.behind_since for each in self._followed.values() if each.behind_since is not None]
-        return self._reach.state(sum(lags), at - min(since, default=at), spool_bytes, spool_quota)
+        since = [each.behind_since for each in self._growing if each.behind_since is not None]
+        return self._reach.state(self.lag, at - min(since, default=at), spool_bytes, spool_quota)
 
     async def check(self, timeout: float = CHECK_SECONDS) -> StoreState:
         """Ask the store whether it would take a trace now; answers within about this many seconds.
@@ -178,7 +184,8 @@ class Courier:
         if self._probe is None or self._probe.done():  # one thread at most waits on a store that hangs
             self._probe = self._in_thread(lambda: self._store.check(timeout))
         try:
-            await asyncio.wait_for(asyncio.shield(self._probe), 2 * timeout)
+            async with patience(2 * timeout):
+                await asyncio.shield(self._probe)
         except TimeoutError as late:
             error = StoreUnreachable(f"the trace store did not answer within {2 * timeout:g} s")
             self._reach.refused(error, PROBE, began)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from recorder.capture.segments import Segments
@@ -43,6 +42,7 @@ class Delivery:
         self._place = place
         self._directory = directory
         self._trace = directory / TRACE
+        self._wrapped = False  # whether what it was wrapped for is there
         self._sealed = 0  # how many of the segments are known to be there
         self._seen = 0  # how far the trace had grown at the last round
         self._base = 0  # where the last piece of the tail begins
@@ -82,13 +82,13 @@ class Delivery:
         shutil.rmtree(self._directory)
 
     def _put_wraps(self) -> None:
-        for path in self._wraps():
+        if self._wrapped:  # they were made before the first frame: whoever types makes a round each time
+            return
+        for path in sorted(self._directory.glob(f"*{SUFFIX}")):
             if not self.segments.has_shipped(path.name):
                 self._store.put(self._place, path.name, path.read_bytes(), locked=False)
                 self.segments.shipped(path.name)
-
-    def _wraps(self) -> Iterator[Path]:
-        yield from sorted(self._directory.glob(f"*{SUFFIX}"))
+        self._wrapped = True
 
     def _seal(self, part: StoredFile, start: int) -> None:
         if not self.segments.has_shipped(part["name"]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,17 +121,20 @@ class SpoolFolder:
             raise SpoolUnavailable(f"the spool {self.path} cannot be written: {error.strerror}") from error
         return OpenTrace(directory, descriptor, len(data), link)
 
-    def left_overs(self) -> list[Path]:
-        """Folders of traces, the living ones too; half-made ones of dead processes are removed."""
-        found: list[Path] = []
-        for entry in sorted(self.path.iterdir()):
-            if not entry.is_dir():
-                continue
-            if not entry.name.startswith("."):
-                found.append(entry)
-            elif entry.name.startswith(_NEW):
-                self._remove_dead(entry)
-        return found
+    def traces(self, but: Collection[str]) -> list[Path]:
+        """Folders of traces, in their order, without those of these sessions: thousands that live are not even asked about."""
+        with os.scandir(self.path) as entries:
+            found = [
+                one.path for one in entries if one.name[0] != "." and one.name not in but and one.is_dir()
+            ]
+        return [Path(path) for path in sorted(found)]
+
+    def left_overs(self, live: Collection[str] = ()) -> list[Path]:
+        """The same, *live* being those of this process; half-made ones of dead processes are removed."""
+        for fresh in self.path.glob(f"{_NEW}*"):
+            if fresh.is_dir():
+                self._remove_dead(fresh)
+        return self.traces(live)
 
     def _remove_dead(self, fresh: Path) -> None:
         """Nothing has passed before a folder has its name: a half-made one of the dead holds no evidence."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from embedded.patience import patience
 from recorder.capture.courier import Courier
 from recorder.capture.folder import SpoolFolder
 from recorder.capture.outage import Outage, remember, remembered
@@ -35,10 +36,15 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class _Spool:
-    """What a look at the spool found: bytes by session that the store has not, and the disk's free room."""
+    """What a look at the spool found of what is live no more: bytes by session that the store has not. And the disk's free room."""
 
     waiting: dict[str, int] = field(default_factory=dict)
     free: int | None = None
+
+    @property
+    def waiting_bytes(self) -> int:
+        """The bytes of all sessions."""
+        return sum(self.waiting.values())
 
 
 class Lookout:
@@ -90,8 +96,8 @@ class Lookout:
 
     def state(self) -> StoreState:
         """How the store does, and how much waits for it."""
-        # the last look is as old as the time between two: what has grown since, or ended, is known without one
-        waiting = sum({**self._seen.waiting, **self._courier.left(), **self._courier.lags()}.values())
+        # the last look is as old as the time between two: what has ended since is known without one
+        waiting = self._seen.waiting_bytes + sum(self._courier.left().values()) + self._courier.lag
         quota = self._settings.spool_quota_bytes
         out = self._reach.outage is not None and self._reach.outage.until is None
         if out and self._seen.free is not None:  # the disk may have less room than the quota promises
@@ -159,11 +165,13 @@ class Lookout:
         began = time.monotonic()
         asking = asyncio.create_task(self._database.check())
         try:
-            # what hangs is left to hang: a question that is dropped half-way costs its connection
-            done, _ = await asyncio.wait({asking}, timeout=self._settings.write_timeout_seconds)
-            if not done:
+            try:
+                async with patience(self._settings.write_timeout_seconds):
+                    await asyncio.shield(asking)
+            except TimeoutError:
                 late = CatalogUnavailable("the trace database does not answer in time")
                 self._reach.refused(late, CATALOGUE, began)
+            # what hangs is left to hang: a question that is dropped half-way costs its connection
             await asking
         except CatalogUnavailable as error:
             self._reach.refused(error, CATALOGUE, began)
@@ -173,18 +181,18 @@ class Lookout:
             asking.cancel()
 
     async def _look_at_spool(self) -> None:
-        live, left = frozenset(self._courier.lags()), self._courier.left()
+        live, left = self._courier.live, self._courier.left()
         try:
             self._seen = await self._in_thread(lambda: _look(self._spool, live))
         except OSError as error:
             _log.warning("the spool cannot be looked at", error=str(error))
             return
         self._courier.looked_at(left)
-        self._reach.forget(self._seen.waiting.keys() | self._courier.lags().keys())
+        self._reach.forget(self._here())
         self._look_for_missing()
 
     async def _sweep_up(self) -> None:
-        if self._seen.waiting.keys() - self._courier.lags().keys():
+        if self._seen.waiting:
             await self._sweep()
 
     def _follow(self) -> None:
@@ -214,11 +222,15 @@ class Lookout:
         outage = self._reach.outage
         if outage is None or outage.until is None:
             return
-        here = self._seen.waiting.keys() | self._courier.lags().keys()
+        here = self._here()
         gone = {name for name, one in outage.sessions.items() if not one.closed and name not in here}
         for session_id in gone & self._absent:
             outage.sessions[session_id].done = True
         self._absent = gone
+
+    def _here(self) -> set[str]:
+        """The sessions whose traces are in the spool."""
+        return {*self._seen.waiting, *self._courier.left(), *self._courier.live}
 
     def _judge_room(self) -> None:
         state = self.state()
@@ -249,16 +261,13 @@ class Lookout:
 
 def _look(spool: SpoolFolder, live: frozenset[str]) -> _Spool:
     waiting: dict[str, int] = {}
-    for entry in spool.path.iterdir():
-        if entry.name.startswith(".") or not entry.is_dir():
-            continue
+    for directory in spool.traces(live):
         try:
-            size = (entry / TRACE).stat().st_size
+            size = (directory / TRACE).stat().st_size
         except FileNotFoundError:
             continue
-        if entry.name not in live:
-            cut = Segments(entry)
-            size -= sum(part["bytes"] for part in cut.cut if cut.has_shipped(part["name"]))
-        waiting[entry.name] = max(0, size)
+        cut = Segments(directory)
+        size -= sum(part["bytes"] for part in cut.cut if cut.has_shipped(part["name"]))
+        waiting[directory.name] = max(0, size)
     status = os.statvfs(spool.path)
     return _Spool(waiting, status.f_bavail * status.f_frsize)

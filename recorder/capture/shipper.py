@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import TypeVar
@@ -89,17 +89,20 @@ class Shipper:
             self._reach.outage.shipped(header.started_at, manifest)
         self._reach.served(manifest.session_id)
 
-    async def sweep(self, reason_of: Callable[[str], str | None] = lambda _: None) -> list[str]:
+    async def sweep(
+        self, reason_of: Callable[[str], str | None] = lambda _: None, live: Collection[str] = ()
+    ) -> list[str]:
         """Close and ship every trace in the spool that no living process holds.
 
         Args:
             reason_of: Why the session of this id ended, where this process knows.
+            live: Sessions of this process, which need no look.
 
         Returns:
             Identifiers of the sessions whose traces were shipped.
         """
         shipped: list[str] = []
-        left = await self._in_thread(self._spool.left_overs)
+        left = await self._in_thread(lambda: self._spool.left_overs(live))
         refused = self._reach.refused_traces
         for directory in sorted(
             left, key=lambda one: one.name in refused

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from embedded.patience import patience
 from recorder.capture.courier import Courier
 from recorder.capture.delivery import Delivery
 from recorder.capture.folder import OpenTrace, SpoolFolder, sign
@@ -279,7 +280,8 @@ class Recorder:
 
     async def _list(self, header: TraceHeader) -> None:
         try:
-            await asyncio.wait_for(self.catalog.opened(header), self.settings.write_timeout_seconds)
+            async with patience(self.settings.write_timeout_seconds):
+                await self.catalog.opened(header)
         except Exception as error:  # a session that nobody could find is not opened
             raise SpoolUnavailable(f"the catalogue cannot be written: {error}") from error
 
@@ -355,7 +357,7 @@ class Recorder:
 
     async def _sweep_once(self) -> None:
         try:
-            shipped = await self._ready_shipper().sweep(self._reasons.get)
+            shipped = await self._ready_shipper().sweep(self._reasons.get, self.courier.live)
         except Exception as error:  # the spool cannot even be listed: the next sweep tries again
             _log.warning("the spool cannot be swept", error=str(error))
             return
@@ -378,7 +380,8 @@ class Recorder:
     async def _in_time(self, future: asyncio.Future[T]) -> T:
         seconds = self.settings.write_timeout_seconds
         try:
-            return await asyncio.wait_for(asyncio.shield(future), seconds)
+            async with patience(seconds):
+                return await asyncio.shield(future)
         except TimeoutError as error:
             raise SpoolUnavailable(
                 f"the spool {self.settings.spool} did not answer within {seconds} s"
