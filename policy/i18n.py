@@ -44,9 +44,12 @@ _NAMED: Final[Mapping[type[enum.StrEnum], str]] = {
 _OF_ONE: Final = "[one]"
 """Behind a key: its sentence for a single thing."""
 _GUIDE_CODE = re.compile(r"[ACEOT]\d{1,2}")
+_ELIDES: Final = re.compile(r"\b(d|D|qu|Qu)e \{(\w+)\}")
+_VOWEL: Final = re.compile(r"[aeiou]|y(?![aeiou])")
 _BREAKABLE = (
     (re.compile(r" (?=[:;?!»])"), "\N{NO-BREAK SPACE}"),
     (re.compile(r"(?<=«) "), "\N{NO-BREAK SPACE}"),
+    (re.compile(r"(?<=[\d}]) (?=(?:h|min|s|j)\b)"), "\N{NO-BREAK SPACE}"),
 )
 
 
@@ -88,7 +91,7 @@ class Catalog:
             if _is_one(arguments.get("count"), spoken):
                 template = templates.get(f"{key}{_OF_ONE}", template)
             shown = {name: _shown(value, spoken, timezone) for name, value in arguments.items()}
-            return template.format_map(shown)
+            return (_elided(template, shown) if spoken is Language.FRENCH else template).format_map(shown)
         except (KeyError, ValueError) as missing:
             raise MissingMessage(f"no sentence {key!r} in {str(language)!r} with {missing}") from missing
 
@@ -207,6 +210,16 @@ def _typeset(text: str, language: Language) -> str:
         for breakable, unbreakable in _BREAKABLE:
             text = breakable.sub(unbreakable, text)
     return text
+
+
+def _elided(template: str, shown: Mapping[str, str]) -> str:
+    """French says « d’Alice », « qu’Alice »: a placeholder's value decides. Of an h nobody knows whether it is breathed."""
+
+    def elided(found: re.Match[str]) -> str:
+        value = unicodedata.normalize("NFD", shown.get(found[2], "")).lower()
+        return f"{found[1]}’{{{found[2]}}}" if _VOWEL.match(value) else found[0]
+
+    return _ELIDES.sub(elided, template)
 
 
 def _is_one(count: object, language: Language) -> bool:

@@ -170,6 +170,24 @@ def test_arguments_are_neutralised(hostile: str) -> None:
     assert all(character.isprintable() for character in listed)
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Alice", "d’Alice"),
+        ("Élodie", "d’Élodie"),
+        ("irm-2", "d’irm-2"),
+        ("Yves", "d’Yves"),
+        ("Yann", "de Yann"),
+    ],
+)
+def test_french_elides_before_a_vowel(name: str, shown: str) -> None:
+    """« de » and « que » lose their e before a name that begins with a vowel, and in French alone."""
+    catalog = speak("La clé de {name}, plus que {name}")
+    assert catalog.translate("k", FRENCH, name=name) == f"La clé {shown}, plus qu{shown[1:]}"
+    assert "de scan01" in catalog.translate("k", FRENCH, name="scan01")
+    assert "de Alice" in catalog.translate("k", ENGLISH, name="Alice")
+
+
 def test_arguments_are_never_templates() -> None:
     """Braces in an argument are text: nothing of the process can be read through them."""
     assert speak("{text}").translate("k", FRENCH, text="{text.__class__} {0}") == "{text.__class__} {0}"
