@@ -80,7 +80,9 @@ def create_app(
         clock=clock,
         vocabulary=vocabulary,
         search=search,
-        mailer=None if settings.mail is None else Mailer(services.mails, settings.hospital_id, settings.mail),
+        mailer=None
+        if settings.mail is None
+        else Mailer(services.mails, settings.hospital_id, settings.mail, vocabulary),
     )
     journal_logins(services.login, journal, settings.node)
     # no page of documentation: it would need scripts from elsewhere; /openapi.json is there for tools

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import ssl
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -18,6 +19,7 @@ from policy.domain.alarms import Call
 from policy.domain.ids import HospitalId
 from policy.domain.people import Language
 from policy.errors import CallRefused, PolicyUnavailable
+from policy.i18n import Catalog
 from policy.services.calls import CallService
 from policy.vault.secret import Secret
 
@@ -33,13 +35,22 @@ class Webhook:
     """One task of the console. What it cannot deliver now it delivers later, with the same identifier."""
 
     def __init__(
-        self, calls: CallService, hospital_id: HospitalId, settings: WebhookSettings, clock: Clock
+        self,
+        calls: CallService,
+        hospital_id: HospitalId,
+        settings: WebhookSettings,
+        clock: Clock,
+        vocabulary: Sequence[Catalog] = (),
     ) -> None:
-        """Deliver the messages of *hospital_id* by *settings*; raises OSError, ssl.SSLError for a CA that is unusable."""
+        """Deliver the messages of *hospital_id* by *settings*, in the words of *vocabulary* too.
+
+        Raises OSError, ssl.SSLError for a CA that is unusable.
+        """
         self._calls = calls
         self._hospital_id = hospital_id
         self._settings = settings
         self._clock = clock
+        self._vocabulary = vocabulary
         authority = None if settings.authority is None else str(settings.authority)
         self._trust = ssl.create_default_context(cafile=authority)
         self._trust.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -60,7 +71,7 @@ class Webhook:
                 await asyncio.sleep(_INTERVAL_SECONDS)
 
     async def _send(self, client: httpx.AsyncClient, call: Call) -> None:
-        body = body_of(call)
+        body = body_of(call, self._vocabulary)
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "ecluse",
@@ -84,8 +95,8 @@ class Webhook:
             raise CallRefused(f"HTTP {status}")
 
 
-def body_of(call: Call) -> bytes:
-    """Return what is sent: the same bytes at each try."""
+def body_of(call: Call, vocabulary: Sequence[Catalog] = ()) -> bytes:
+    """Return what is sent: the same bytes at each try. *vocabulary* is that of ``words``."""
     facts = call.alarm.get("facts")
     told = facts if isinstance(facts, dict) else {}
     document = {
@@ -101,7 +112,7 @@ def body_of(call: Call) -> bytes:
                 "act": said.act,
             }
             for language in Language
-            for said in (words(str(call.alarm["kind"]), told, language),)
+            for said in (words(str(call.alarm["kind"]), told, language, vocabulary),)
         },
     }
     return json.dumps(document, sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode()

@@ -1,5 +1,6 @@
 """The mails in words: the reader's language first, then the other. No secret but the link of an invitation."""
 
+from collections.abc import Sequence
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -9,14 +10,18 @@ from admin_api.alarms.words import words
 from admin_api.console.words import say
 from policy.domain.mails import MailKind
 from policy.domain.people import Language
+from policy.i18n import Catalog
 from policy.services.mails import Letter
 
 _INVITATIONS: Final = frozenset({MailKind.INVITATION, MailKind.RENEWAL})
 _RULE: Final = "\n\n" + "-" * 60 + "\n\n"
 
 
-def message(letter: Letter, sender: str) -> EmailMessage:
-    """Return *letter* as a message from the address *sender*; raises ValueError for an address that is none."""
+def message(letter: Letter, sender: str, vocabulary: Sequence[Catalog] = ()) -> EmailMessage:
+    """Return *letter* as a message from the address *sender*; raises ValueError for an address that is none.
+
+    *vocabulary* is that of an alarm's ``words``.
+    """
     recipient = letter.recipient
     own = recipient.language
     other = Language.ENGLISH if own is Language.FRENCH else Language.FRENCH
@@ -27,13 +32,13 @@ def message(letter: Letter, sender: str) -> EmailMessage:
     found["Date"] = format_datetime(letter.at)
     found["Message-ID"] = f"<{letter.id}@{sender.rpartition('@')[2]}>"
     found["Auto-Submitted"] = "auto-generated"
-    found.set_content(_RULE.join(_body(letter, language) for language in (own, other)) + "\n")
+    found.set_content(_RULE.join(_body(letter, language, vocabulary) for language in (own, other)) + "\n")
     return found
 
 
-def _body(letter: Letter, language: Language) -> str:
+def _body(letter: Letter, language: Language, vocabulary: Sequence[Catalog]) -> str:
     if letter.kind is MailKind.ALARM:
-        return "\n\n".join(_alarm(letter, language))
+        return "\n\n".join(_alarm(letter, language, vocabulary))
     lines = [
         _told("mail.hello", language, letter),
         _told(f"mail.{_name(letter)}.text", language, letter),
@@ -46,9 +51,9 @@ def _body(letter: Letter, language: Language) -> str:
     return "\n\n".join(lines)
 
 
-def _alarm(letter: Letter, language: Language) -> list[str]:
+def _alarm(letter: Letter, language: Language, vocabulary: Sequence[Catalog]) -> list[str]:
     """What happened and what to do now; the rest is on the screens of who may read it."""
-    said = words(letter.arguments["alarm_kind"], letter.facts, language)
+    said = words(letter.arguments["alarm_kind"], letter.facts, language, vocabulary)
     severity = _told(f"mail.alarm.{letter.arguments['severity']}", language, letter)
     return [
         _told("mail.hello", language, letter),

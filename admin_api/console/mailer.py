@@ -3,6 +3,7 @@
 import asyncio
 import re
 import ssl
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -14,6 +15,7 @@ from admin_api.settings import MailSettings, MailTransport
 from policy.domain.ids import HospitalId
 from policy.domain.mails import MailState
 from policy.errors import MailRefused, PolicyUnavailable
+from policy.i18n import Catalog
 from policy.services.mails import Letter, MailService
 
 log = structlog.get_logger()
@@ -27,11 +29,21 @@ _TOKEN: Final = re.compile(r"ecl[a-z]{3}_[0-9a-f]{32}_\S*")
 class Mailer:
     """One task of the console. What it cannot send now it sends later; nothing waits for it but on purpose."""
 
-    def __init__(self, mails: MailService, hospital_id: HospitalId, settings: MailSettings) -> None:
-        """Send the mails of *hospital_id* by *settings*; raises OSError, ssl.SSLError for a CA that is unusable."""
+    def __init__(
+        self,
+        mails: MailService,
+        hospital_id: HospitalId,
+        settings: MailSettings,
+        vocabulary: Sequence[Catalog] = (),
+    ) -> None:
+        """Send the mails of *hospital_id* by *settings*, alarms in the words of *vocabulary* too.
+
+        Raises OSError, ssl.SSLError for a CA that is unusable.
+        """
         self._mails = mails
         self._hospital_id = hospital_id
         self._settings = settings
+        self._vocabulary = vocabulary
         self._trust: ssl.SSLContext | None = None
         if settings.transport is not MailTransport.PLAIN:
             authority = str(settings.authority) if settings.authority is not None else None
@@ -69,7 +81,7 @@ class Mailer:
         password = settings.password
         try:
             await aiosmtplib.send(
-                message(letter, settings.sender),
+                message(letter, settings.sender, self._vocabulary),
                 hostname=settings.host,
                 port=settings.port,
                 use_tls=settings.transport is MailTransport.TLS,

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from admin_api.sayings import said
 from policy.domain.people import Language
 from policy.errors import MissingMessage
 from policy.i18n import Catalog
@@ -21,7 +22,12 @@ def worded(
     language: Language | str,
     catalogs: Iterable[Catalog],
 ) -> str:
-    """Return the sentence under *key*; the report's own *english* one where no catalogue has it with these arguments."""
+    """Return the sentence under *key*; the report's own *english* one where no catalogue has it with these arguments.
+
+    What a system or another package gave as the reason (``why``) is said in *language* too, as far as it is known.
+    """
+    if isinstance(why := arguments.get("why"), str):
+        arguments = {**arguments, "why": said(why, Language(language))}
     for catalog in catalogs:
         if catalog.knows(key):
             try:
@@ -40,8 +46,8 @@ def findings(facts: Mapping[str, object], language: Language, catalogs: Sequence
     told = [_finding(one, language, catalogs) for one in kept]
     if not told or "" in told:
         return None
-    new = facts.get("new")
-    more = new - len(told) if isinstance(new, int) else 0
+    new = str(facts.get("new"))  # a mail keeps its facts as texts
+    more = int(new) - len(told) if new.isdecimal() and len(new) < 9 else 0
     between = " ; " if language is Language.FRENCH else "; "
     return between.join(told) + (f" (+{more})" if more > 0 else "")
 

@@ -102,7 +102,7 @@ async def _open(settings: Settings, held: Berth) -> None:
             proofs,
             told,
             clock,
-            vocabulary=(i18n.load("gateway"), i18n.load("ecluse")),
+            vocabulary=_vocabulary(),
             search=search,
             ring=ring,
             probe=metrics.readings,
@@ -194,6 +194,11 @@ def _nightly(settings: Settings, app: FastAPI) -> Iterator[Coroutine[None, None,
         yield NightlyVerification(context, hospital, hour=chosen.hour, every_days=chosen.every_days).run()
 
 
+def _vocabulary() -> tuple[i18n.Catalog, ...]:
+    """The sentences of other packages that the console, its mails and its webhook say."""
+    return i18n.load("gateway"), i18n.load("ecluse")
+
+
 def _lateness(settings: Settings, app: FastAPI) -> AuditLateness:
     late = timedelta(days=settings.self_audit.late_days)
     return AuditLateness(app.state.context, settings.hospital_id, settings.node, late)
@@ -211,7 +216,7 @@ def _watches(
         holder = f"{told.node}/{os.getpid()}"
         yield JournalExport(built, feed, told.hospital_id, collector, built.clock, holder, machine).run()
     if told.webhook is not None:
-        yield Webhook(built.calls, told.hospital_id, told.webhook, built.clock).run()
+        yield Webhook(built.calls, told.hospital_id, told.webhook, built.clock, _vocabulary()).run()
 
 
 def _configuration(settings: Settings, app: FastAPI) -> uvicorn.Config:

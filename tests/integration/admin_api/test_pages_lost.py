@@ -130,9 +130,9 @@ def test_a_lost_telephone_is_replaced_with_password_and_recovery_code(house: Hou
         proved = form(client, "/enrol/code", code=pyotp.TOTP(new).at(house.clock.now()))
         assert proved.headers["location"] == "/enrol/key"
     mail_to(post, email, "Un code de secours a servi – CH de Test")
-    mail_to(post, REFERENT, f"{login} s'est servi d'un code de secours")
+    mail_to(post, REFERENT, f"{login} s’est servi d’un code de secours")
     told = mail_to(post, email, "Votre téléphone a changé – CH de Test").get_content()
-    assert "Ce n'est pas vous\N{NO-BREAK SPACE}?" in told
+    assert "Ce n’est pas vous\N{NO-BREAK SPACE}?" in told
     assert "It was not you?" in told
     mail_to(post, REFERENT, f"{login} a relié un autre téléphone par un code de secours")
 
@@ -188,7 +188,7 @@ def test_one_thing_alone_opens_no_lost_path(house: House) -> None:
         assert used.status_code == 401
         locked = form(client, way, login=login, password=PASSWORD, recovery_code=codes[2])
         assert locked.status_code == 429
-        assert "trop d&#39;échecs" in locked.text
+        assert "trop d’échecs" in locked.text
     _, changes = house.run(house.world.services.access.changes_since(0))
     told = {change.name for change in changes if change.subject == house.world.people[login].id}
     assert {"person.recovered", "person.recovery_failed"} <= told
@@ -223,9 +223,9 @@ def test_whoever_reads_her_mail_alone_does_not_get_in(house: House, post: MailSe
     with house.client(language="fr") as hers:
         assert hers.get(path).status_code == 404
     mail_to(post, email, "Votre accès est à renouveler – CH de Test")
-    mail_to(post, REFERENT, f"L'accès de {login} est renouvelé")
+    mail_to(post, REFERENT, f"L’accès de {login} est renouvelé")
     mail_to(post, email, "Votre invitation est annulée – CH de Test")
-    mail_to(post, REFERENT, f"L'invitation de {login} a été bloquée")
+    mail_to(post, REFERENT, f"L’invitation de {login} a été bloquée")
 
 
 def test_the_right_voice_opens_a_renewal(house: House) -> None:
@@ -328,7 +328,7 @@ def test_a_tokens_certificate_is_handed_over_on_the_page(house: House, post: Mai
         fields = {"form_token": found[1], "public_key": chain}
         refused = client.post("/enrol/key", data={**fields, "public_key": other.pem})
         assert refused.status_code == 422
-        assert "ne dit pas qu&#39;il est le vôtre" in refused.text
+        assert "ne dit pas qu’il est le vôtre" in refused.text
         der = {
             "file": ("token.cer", hers.certificate.public_bytes(Encoding.DER), "application/x-x509-ca-cert")
         }

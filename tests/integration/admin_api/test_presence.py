@@ -73,7 +73,7 @@ def test_the_answer_is_a_sentence_and_the_sessions(house: House, sessions: dict[
     stay(house, 5, datetime(2026, 11, 9, 8, 0, 5, tzinfo=UTC), timedelta(seconds=20))
     brief = asked(house, "fr", device="scan01", at="2026-11-09 09:00:10")["answer"]
     assert brief[1].endswith(
-        "sous le compte maint-alice, le lundi 9 novembre 2026 à 09:00 (UTC+1), moins d'une minute."
+        "sous le compte maint-alice, le lundi 9 novembre 2026 à 09:00 (UTC+1), moins d’une minute."
     )
     nobody = asked(house, device="scan01", at="2026-11-10 12:00")
     assert nobody["items"] == []

@@ -92,7 +92,7 @@ def test_searching_takes_the_security_role_and_a_reason_and_is_journalled(
     [
         ('"tail', "close it", "fermez-la"),
         ("a*", "two letters", "deux lettres"),
-        ("kind:nothing x", "is no kind", "n'est pas une nature"),
+        ("kind:nothing x", "is no kind", "n’est pas une nature"),
         ("--", "no letter", "ni lettre"),
     ],
 )

@@ -82,7 +82,7 @@ def _numbered(texts: set[str], like: str) -> set[str]:
         ("has fewer than 12 characters; choose a longer one", "a moins de 12 caractères"),
         (
             "'10.0.0.0/99' is no network: bad; write one such as 192.0.2.0/24",
-            "'10.0.0.0/99' n'est pas un réseau",
+            "'10.0.0.0/99' n’est pas un réseau",
         ),
         ("the account maint is suspended", "le compte maint est suspendu"),
         ("bob is suspended", "bob est suspendu(e)"),

@@ -3,8 +3,11 @@
 import asyncio
 
 import pytest
+import structlog.testing
+import zstandard
 
 from admin_api.console.staff.recordings import PictureMissing, Prepared, Recordings
+from recorder.errors import TraceSealed
 from recorder.replay.outline import Outline
 from recorder.replay.pieces import Recording, Segment
 
@@ -76,3 +79,22 @@ async def test_pictures_that_cannot_be_drawn_are_told(monkeypatch: pytest.Monkey
     with pytest.raises(IndexError):
         await prepared.picture(3, 1)
     await recordings.close()
+
+
+async def test_a_key_that_is_locked_while_pictures_are_drawn_spoils_none() -> None:
+    """Drawn, they cannot be kept for others without the key: that is noted, and the pictures serve."""
+
+    def drawn(*_: object) -> None:
+        raise TraceSealed("locked again")
+
+    def cut() -> Recording:
+        text = zstandard.compress(b"[]")
+        return Recording(Outline(80, 24), [Segment(at, 1, False, 0, lambda: text, 1) for at in range(2)])
+
+    recordings = Recordings()
+    with structlog.testing.capture_logs() as told:
+        prepared = await recordings.get("x", cut, NOBODY, drawn)
+        await asyncio.gather(*recordings._drawing)
+    assert [one["event"] for one in told] == ["replay.not_kept"]
+    assert (await prepared.picture(1, 1)).columns == 80
+    assert not prepared.failed
