@@ -1,6 +1,6 @@
 """The console's screens put together: each request is judged before its handler is called."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from itertools import chain
 from typing import Final
 from urllib.parse import quote
@@ -102,8 +102,7 @@ def routes(context: Context) -> list[Route]:
     screens = all_screens()
     shown = {screen.path: screen for screen in screens if screen.method == "GET"}
     return [*assets.routes(), Route(f"{PREFIX}/", _without_slash)] + [
-        Route(screen.path, _served(screen, shown.get(screen.path), context), methods=[screen.method])
-        for screen in screens
+        Route(screen.path, _served(screen, shown, context), methods=[screen.method]) for screen in screens
     ]
 
 
@@ -112,15 +111,18 @@ async def _without_slash(_request: Request) -> Response:
     return RedirectResponse(PREFIX, SEE_OTHER)
 
 
-def _served(screen: Screen, again: Screen | None, context: Context) -> Answer:
-    """Answer for *screen*; *again* is what shows its form once more, where a code is missing or wrong."""
+def _served(screen: Screen, shown: Mapping[str, Screen], context: Context) -> Answer:
+    """Answer for *screen*; of *shown*, by path, one may show its form once more, where a code is missing or wrong."""
+    again = shown.get(screen.path)
 
     async def served(request: Request) -> Response:
         caller = await StaffCaller.arrive(request, context, by_itself=screen.by_itself)
         try:
             return await _judged(screen, again, caller)
         except FormRefused:
-            return await page(caller, "staff/form_refused.html", status=403)
+            return await page(
+                caller, "staff/form_refused.html", status=403, back=_back(request, screen, shown)
+            )
         except ReasonWanted as wanted:
             moment = f"?t={quote(wanted.moment)}" if wanted.moment else ""
             return RedirectResponse(f"/console/sessions/{quote(wanted.session_id)}/read{moment}", SEE_OTHER)
@@ -131,7 +133,8 @@ def _served(screen: Screen, again: Screen | None, context: Context) -> Answer:
             why = said(
                 refused.message if isinstance(refused, InvalidInput) else str(refused), caller.language
             )
-            return await page(caller, "staff/refused.html", status=status, why=why)
+            back = _back(request, screen, shown)
+            return await page(caller, "staff/refused.html", status=status, why=why, back=back)
         except (TraceFormatError, TraceSealed, SignatureInvalid, TraceUnreadable) as unreadable:
             refusal = refusal_of(unreadable, caller.language, caller.context.clock.now())
             why, what = (
@@ -148,6 +151,16 @@ def _served(screen: Screen, again: Screen | None, context: Context) -> Answer:
             return await page(caller, "staff/failed.html", status=500)
 
     return served
+
+
+def _back(request: Request, screen: Screen, shown: Mapping[str, Screen]) -> str | None:
+    """Return the page that a refused form stands on: its own address or the one above it; None where neither is one."""
+    path = request.url.path
+    if screen.method == "GET":
+        return None
+    if screen.path in shown:
+        return path
+    return path.rpartition("/")[0] if screen.path.rpartition("/")[0] in shown else None
 
 
 async def _judged(screen: Screen, again: Screen | None, caller: StaffCaller) -> Response:

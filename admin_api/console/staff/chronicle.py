@@ -10,7 +10,7 @@ from admin_api import chronicle
 from admin_api.console.staff import moments
 from admin_api.console.staff.caller import StaffCaller
 from admin_api.console.staff.listing import Registry
-from admin_api.console.staff.view import harmless
+from admin_api.console.staff.view import harmless, size
 from policy import i18n
 from policy.domain.people import Language
 from policy.i18n import Catalog, rule_label
@@ -23,6 +23,7 @@ _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d:\
 _RULE: Final = re.compile(r"([A-Z]+[0-9]+):finding\.\S+")
 _WITHOUT_NAME: Final = frozenset({"reason", "state", "purpose", "why"})
 """Details that say by themselves what they are."""
+_BYTES: Final = frozenset({"bytes_in", "bytes_out", "size"})
 _PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
     "channel": ("channel",),
     "channels": ("channel",),
@@ -120,6 +121,8 @@ def _value(key: str, kept: object, reader: Reader, known: Registry) -> str:
         return worded(reader, "answer", "yes" if kept else "no")
     if kept is None or isinstance(kept, dict):
         return ""
+    if key in _BYTES and isinstance(kept, int):
+        return size(kept, reader.language)
     text = str(kept)
     if _IDENTIFIER.fullmatch(text):
         return known.name(text) or text[:_SHORT]

@@ -15,6 +15,7 @@ _LONG: Final = {
 }
 _SHORT: Final = {Language.FRENCH: "d MMM y HH:mm", Language.ENGLISH: "d MMM y HH:mm"}
 _RELATIVE_WITHIN: Final = timedelta(days=31)
+_NOW: Final = timedelta(seconds=5)
 
 
 def when(at: datetime, now: datetime, language: Language, timezone: str, *, relative: bool = True) -> Markup:
@@ -45,7 +46,9 @@ def short(at: datetime, language: Language, timezone: str) -> str:
 
 
 def ago(at: datetime, now: datetime, language: Language) -> str:
-    """Return how far *at* is from *now*, in words, before or after."""
+    """Return how far *at* is from *now*, in words, before or after; a few seconds are none."""
+    if abs(at - now) < _NOW:
+        return "à l’instant" if language is Language.FRENCH else "just now"
     return str(format_timedelta(at - now, add_direction=True, threshold=1.0, locale=_locale(language)))
 
 

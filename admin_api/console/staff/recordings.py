@@ -14,6 +14,8 @@ from typing import Final
 import structlog
 
 from admin_api.live.drawing import artist
+from policy.errors import NotFound
+from recorder.errors import RecorderError
 from recorder.replay.picture import Picture
 from recorder.replay.pieces import Recording
 
@@ -144,6 +146,8 @@ class Recordings:
                         made.drawn.notify_all()
             if drawn is not None:
                 await asyncio.to_thread(drawn, made.recording, made.pictures)
+        except (RecorderError, NotFound) as gone:  # its reader's key was locked meanwhile, or it was purged
+            log.info("replay.not_kept", why=type(gone).__name__, drawn=len(made.pictures))
         except (OSError, ValueError, asyncio.LimitOverrunError, EOFError) as broken:
             log.warning("replay.pictures_failed", error=type(broken).__name__, drawn=len(made.pictures))
         finally:

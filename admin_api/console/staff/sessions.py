@@ -73,10 +73,9 @@ async def live(caller: StaffCaller) -> Response:
     """Give the part of the list that refreshes itself."""
     if not caller.partial:
         return go("/console/sessions")
-    rows = await live_rows(
-        caller, await registry(caller), wanted(caller, "person", "supplier", "device", "state")
-    )
-    return await page(caller, "staff/sessions_live.html", live=rows)
+    asked = wanted(caller, "person", "supplier", "device", "state")
+    rows = await live_rows(caller, await registry(caller), asked)
+    return await page(caller, "staff/sessions_live.html", live=rows, asked=asked)
 
 
 async def live_rows(caller: StaffCaller, known: Registry, asked: Wanted | None = None) -> list[Row]:

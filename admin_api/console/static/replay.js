@@ -3,6 +3,7 @@ const place = document.getElementById("player");
 const speed = document.getElementById("speed");
 const pauses = document.getElementById("pauses");
 const clock = document.getElementById("clock");
+const waits = document.getElementById("waits");
 const base = place.dataset.base;
 const wall = new Intl.DateTimeFormat(document.documentElement.lang === "fr" ? "fr-FR" : "en-GB", {
   timeZone: clock.dataset.zone, hour: "2-digit", minute: "2-digit", second: "2-digit",
@@ -49,9 +50,31 @@ const say = (text) => {
   place.replaceChildren(Object.assign(document.createElement("p"), { className: "failed", textContent: text }));
 };
 
-// A piece whose picture is not drawn yet is asked for again; what is broken stays so.
+// The player says nothing while a piece is on its way: far ahead in a recording that is not indexed yet, its picture has
+// to be drawn first, and whoever goes there is told so.
+const ask = window.fetch;
+let asked = 0;
+window.fetch = async (...what) => {
+  asked += 1;
+  const late = setTimeout(() => { waits.textContent = place.dataset.waits; }, 300);
+  try {
+    return await ask(...what);
+  } finally {
+    clearTimeout(late);
+    asked -= 1;
+    if (!asked) waits.textContent = "";
+  }
+};
+
+// A piece whose picture is not drawn yet is asked for again; what is broken stays so. Where the page itself would be
+// refused by now (signed out, the reader's key locked again), it is asked for: it says why, and what to do.
 let tries = 0;
-const failed = () => {
+const failed = async () => {
+  const answer = await ask(base + "pauses.json").catch(() => null);
+  if (answer && (answer.redirected || (answer.status >= 400 && answer.status < 500))) {
+    location.reload();
+    return;
+  }
   const again = tries < 10;
   tries += 1;
   say(again ? place.dataset.waits : place.dataset.failed);
