@@ -25,6 +25,19 @@ _STATES: Final[Mapping[str, frozenset[AlarmState]]] = {
     "closed": frozenset({AlarmState.CLOSED}),
     "all": frozenset(AlarmState),
 }
+_WAYS: Final[Mapping[str, tuple[str, str]]] = {
+    "general_cut": ("menu.general", "/console/general-cut"),
+    "self_audit_findings": ("menu.self_audits", "/console/self-audits"),
+    "self_audit_late": ("menu.self_audits", "/console/self-audits"),
+    "report_forged": ("menu.self_audits", "/console/self-audits"),
+    "erasure_asked": ("retention.tab.erasures", "/console/retention/erasures"),
+    "retention_shortened": ("menu.retention", "/console/retention"),
+    "purge_stopped": ("menu.retention", "/console/retention"),
+    "hold_lifted": ("retention.tab.holds", "/console/retention/holds"),
+    "reader_locked_out": ("menu.readers", "/console/readers"),
+    "readers_changed": ("menu.readers", "/console/readers"),
+}
+"""The screen on which to act, by the alarm's kind: its name's key, and its address."""
 _UNTOLD: Final = frozenset({"event", "device", "person", "source", "detail", "found", FURTHER, *FINDINGS})
 """Facts that the page says in its own places."""
 _MOST: Final = 500
@@ -85,6 +98,7 @@ async def one(caller: StaffCaller) -> Response:
         closed=_answer(alarm.closed, names),
         calls=calls,
         longest=LONGEST_NOTE,
+        way=_WAYS.get(alarm.kind),
     )
 
 

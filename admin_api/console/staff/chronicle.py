@@ -30,6 +30,7 @@ _PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
     "factor": ("factor",),
     "factors": ("factor",),
     "form": ("form",),
+    "from": ("begin",),
     "kind": ("kind",),
     "level": ("level",),
     "reason": ("ended", "login"),
