@@ -154,11 +154,9 @@ def _served(screen: Screen, shown: Mapping[str, Screen], context: Context) -> An
 
 
 def _back(request: Request, screen: Screen, shown: Mapping[str, Screen]) -> str | None:
-    """Return the page that a refused form stands on: its own address or the one above it; None where neither is one."""
+    """Return the page to go back to: the one that the form stands on, or the one above; None where neither is one."""
     path = request.url.path
-    if screen.method == "GET":
-        return None
-    if screen.path in shown:
+    if screen.method == "POST" and screen.path in shown:
         return path
     return path.rpartition("/")[0] if screen.path.rpartition("/")[0] in shown else None
 

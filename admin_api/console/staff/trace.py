@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 from admin_api.console.staff.caller import StaffCaller
 from admin_api.deps import Context
-from admin_api.errors import TraceUnreadable
 from admin_api.evidence import note
 from admin_api.narration import Narrator
 from policy.errors import Conflict, NotFound
@@ -26,13 +25,13 @@ async def cataloged(caller: StaffCaller, session_id: str) -> CatalogedSession:
 
 
 async def recorded(caller: StaffCaller, session_id: str) -> CatalogedSession:
-    """Return what the catalogue knows of a session, over or not; raises NotFound, TraceUnreadable where it was purged."""
+    """Return what the catalogue knows of a session, over or not; raises NotFound, and Conflict where it was purged."""
     try:
         found = await caller.context.catalog.session(caller.hospital_id, session_id)
     except TraceNotFound as missing:
         raise NotFound("trace", session_id) from missing
     if await caller.context.keeper.shelf.purged_at([found.header.session_id]):
-        raise TraceUnreadable("this recording was purged: its signed stub is all that is left")
+        raise Conflict("this recording was purged: its signed stub is all that is left")
     return found
 
 
