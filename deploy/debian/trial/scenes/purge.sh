@@ -7,4 +7,6 @@ inside apt-get -y purge ecluse </dev/null
 inside test ! -e /usr/bin/ecluse || fail "the command is still there"
 inside test ! -e /etc/ecluse || fail "/etc/ecluse is still there"
 inside test ! -e /usr/lib/ecluse || fail "/usr/lib/ecluse is still there: $(inside find /usr/lib/ecluse | head)"
-[ -z "$(inside systemctl list-units --no-legend --all 'ecluse*')" ] || fail "units are still there: $(inside systemctl list-units --all 'ecluse*')"
+# the network filter stays loaded: it only closes
+left=$(inside systemctl list-units --no-legend --plain --state=active 'ecluse*' | grep -v '^ecluse-firewall.service' || true)
+[ -z "$left" ] || fail "units are still there: $left"

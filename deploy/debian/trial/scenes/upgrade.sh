@@ -23,6 +23,8 @@ followed verified
 inside ecluse doctor >"$work/doctor" || { cat "$work/doctor"; fail "doctor finds something missing"; }
 
 say "installed once more: the copy of the version before goes, for nobody runs it"
+# the relay of the two-tier lock keeps its version until then
+inside systemctl try-restart ecluse-airlock-relay.service
 inside apt-get -y install --reinstall "/srv/$(basename "$newer")" </dev/null
 inside ls /usr/lib/ecluse.versions
 [ "$(inside ls /usr/lib/ecluse.versions | tr '\n' ' ')" = "$(dpkg-deb -f "$newer" Version) current " ] || fail "old copies stay"
