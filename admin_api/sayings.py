@@ -2,7 +2,8 @@
 
 Policy's errors carry one English sentence for developers and logs. The catalogues hold each sentence as a template
 under a key that starts with ``said.``; the sentence is recognised by its English template, its values are taken out,
-and put into the other language's. A test holds that every sentence of policy is there.
+and put into the other language's; a value that is such a sentence itself, as a cause is, is said too. A test holds
+that every sentence of policy is there.
 """
 
 import re
@@ -24,7 +25,8 @@ def said(message: str, language: Language) -> str:
     for key, pattern in _patterns():
         found = pattern.fullmatch(message)
         if found is not None:
-            return say(key, language, **found.groupdict())
+            values = {name: said(value, language) for name, value in found.groupdict().items()}
+            return say(key, language, **values)
     return message
 
 

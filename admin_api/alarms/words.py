@@ -15,6 +15,8 @@ from policy.services.alarms import FURTHER
 _UNTOLD = "–"
 _BYTES = "bytes_out"
 _WHY = ("detail", "error", "why", "reason")
+_CODED = frozenset({"what", "place"})
+"""Facts that say in one word what was touched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,12 @@ def _said(key: str, facts: Mapping[str, object], language: Language) -> str:
 
 
 def _fact(name: str, facts: Mapping[str, object], language: Language) -> object:
-    """Return the fact of that name; why something failed is said under several, in English."""
+    """Return the fact of that name, in *language* where it is one of ours; why something failed is said under several."""
     told = str(facts.get(name))
+    if name in _CODED and knows(coded := f"alarm.{name}.{told}"):
+        return say(coded, language)
     if name == _BYTES and told.isdecimal():  # a mail keeps its facts as texts
         return f"{int(told) / MIB:.0f}"
     names = _WHY if name == "detail" else (name,)
     found = next((facts[one] for one in names if facts.get(one) not in (None, "")), _UNTOLD)
-    return said(found, language) if name == "detail" and isinstance(found, str) else found
+    return said(found, language) if name in _WHY and isinstance(found, str) else found
