@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -41,6 +42,8 @@ _AT_ONCE_SECONDS: Final = 0.2
 _PICTURE_SECONDS: Final = 25.0
 _SHOWN: Final = 400
 """Marks and files beside the player; the transcript has them all."""
+_DIGEST: Final = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
+"""A SHA-256: beside the player its beginning will do, and the whole one stands with the file."""
 _AS_TEXT: Final = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
 }
@@ -48,11 +51,12 @@ _AS_TEXT: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """A mark beside the player: seconds since the opening."""
+    """A mark beside the player: seconds since the opening; *brief* is its text with a digest by its beginning."""
 
     at: float
     kind: str
     text: str
+    brief: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +231,9 @@ def _counts(outline: Outline) -> dict[str, int]:
 
 
 def _moment(mark: Mark, teller: Narrator) -> Moment:
-    return Moment(at=mark.at_us / 1_000_000, kind=mark.kind.value, text=mark.told(teller))
+    text = mark.told(teller)
+    brief = _DIGEST.sub(r"\1…", text)
+    return Moment(at=mark.at_us / 1_000_000, kind=mark.kind.value, text=text, brief=brief)
 
 
 def _file(one: Transfer) -> File:

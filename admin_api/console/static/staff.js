@@ -14,13 +14,6 @@ for (const link of document.querySelectorAll("a[data-dialog]")) {
   dialog.addEventListener("close", () => link.focus());
 }
 
-// A filter applies as soon as it is chosen; the button does the same.
-for (const form of document.querySelectorAll("form.filters")) {
-  for (const field of form.querySelectorAll("select")) {
-    field.addEventListener("change", () => form.requestSubmit());
-  }
-}
-
 // On a desk the menu and the filters are always open, on a telephone they are drawers.
 const wide = matchMedia("(min-width: 62rem)");
 for (const drawer of document.querySelectorAll("#drawer, [data-open-wide]")) {

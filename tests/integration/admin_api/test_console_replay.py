@@ -138,6 +138,7 @@ def test_what_comes_out_is_the_session_and_harmless(house: House, session_id: st
         assert "<img src=x" not in page.text
         assert "/x&lt;/script&gt;\\x1b[31m" in page.text
         assert "ab" * 32 in page.text
+        assert f"SHA-256 {'ab' * 6}…" in page.text
         text = client.get(f"{base}/transcript")
         assert text.headers["content-type"].startswith("text/plain")
         assert "sandbox" in text.headers["content-security-policy"]
