@@ -49,7 +49,7 @@ _VOWEL: Final = re.compile(r"[aeiou]|y(?![aeiou])")
 _BREAKABLE = (
     (re.compile(r" (?=[:;?!»])"), "\N{NO-BREAK SPACE}"),
     (re.compile(r"(?<=«) "), "\N{NO-BREAK SPACE}"),
-    (re.compile(r"(?<=[\d}]) (?=(?:h|min|s|j)\b)"), "\N{NO-BREAK SPACE}"),
+    (re.compile(r"(?<=[\d}]) (?=(?:h|min|s|j)\b(?![’']))"), "\N{NO-BREAK SPACE}"),
 )
 
 

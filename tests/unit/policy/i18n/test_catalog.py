@@ -188,6 +188,12 @@ def test_french_elides_before_a_vowel(name: str, shown: str) -> None:
     assert "de Alice" in catalog.translate("k", ENGLISH, name="Alice")
 
 
+def test_a_unit_stays_with_its_number() -> None:
+    """In French a number is not parted from its unit; a name before « s’est » is no number."""
+    catalog = speak("{name} s’est tu en {count} s")
+    assert catalog.translate("k", FRENCH, name="bob1", count=3) == f"bob1 s’est tu en 3{NBSP}s"
+
+
 def test_arguments_are_never_templates() -> None:
     """Braces in an argument are text: nothing of the process can be read through them."""
     assert speak("{text}").translate("k", FRENCH, text="{text.__class__} {0}") == "{text.__class__} {0}"
