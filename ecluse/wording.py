@@ -22,10 +22,10 @@ SPOKEN: Final = (PolicyError, RecorderError, GatewayError)
 
 _PLACEHOLDER: Final = re.compile(r"\\\{([a-z]+)\\\}")
 _SENTENCES: Final[tuple[tuple[type[Exception], str], ...]] = (
-    (PolicyUnavailable, "machine.policy_database"),
+    (PolicyUnavailable, "machine.database"),
     (VaultError, "machine.keyring"),
     (Forbidden, "machine.forbidden"),
-    (CatalogUnavailable, "machine.trace_database"),
+    (CatalogUnavailable, "machine.database"),
     (SignatureInvalid, "machine.signing_key"),
     (SpoolUnavailable, "machine.spool"),
     (UnsupportedLibrary, "machine.library"),
@@ -42,15 +42,19 @@ def spoken(error: Exception, language: Language | str) -> EcluseError:
     if isinstance(error, NotFound) and error.noun == "hospital":
         return MachineError("machine.other_hospital", hospital=error.key)
     key = next((key for kind, key in _SENTENCES if isinstance(error, kind)), "machine.failed")
-    return MachineError(key, why=detail(str(error) or type(error).__name__, language))
+    why = detail(str(error) or type(error).__name__, language)
+    return MachineError(key, why=why[:1].upper() + why[1:] if key == "machine.database" else why)
 
 
 def detailed(arguments: Mapping[str, object], language: Language | str) -> dict[str, object]:
-    """Return the *arguments* of a sentence, its ``why`` in *language* where a package below gave it in English."""
-    return {
-        name: detail(value, language) if name == "why" and isinstance(value, str) else value
-        for name, value in arguments.items()
-    }
+    """Return the *arguments* of a sentence, its ``why``, an error or what it said in English, in *language*."""
+    return {name: _why(value, language) if name == "why" else value for name, value in arguments.items()}
+
+
+def _why(value: object, language: Language | str) -> object:
+    if isinstance(value, EcluseError):
+        return value.said(language)
+    return detail(str(value), language) if isinstance(value, (str, Exception)) else value
 
 
 def detail(message: str, language: Language | str) -> str:

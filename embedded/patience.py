@@ -5,9 +5,12 @@ answered in a millisecond would count as one that does not, and raise an alarm t
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
+
+from sqlalchemy.exc import TimeoutError as NoneFree
 
 _STEPS: Final = 20
 _LONGEST: Final = 5
@@ -42,3 +45,17 @@ async def patience(seconds: float) -> AsyncIterator[None]:
             yield
     finally:
         turn.cancel()
+
+
+def failure(error: Exception, since: float) -> str:
+    """Return what a database did that failed with *error* a question begun *since* (of ``time.monotonic``), and what to check.
+
+    A predicate, for whoever names the database. One that is silent is told apart: nothing says that it cannot be used.
+    """
+    if not isinstance(getattr(error, "orig", None) or error, (TimeoutError, NoneFree)):
+        return f"cannot be used: {type(error).__name__}"
+    waited = max(1, round(time.monotonic() - since))
+    return (
+        f"did not answer within {waited} s: check that its server runs, that the network leads there, "
+        "and that nothing keeps it locked"
+    )

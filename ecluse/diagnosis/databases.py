@@ -49,7 +49,7 @@ async def roles(settings: Settings) -> list[Symptom]:
             async with database_roles.connected(url) as connection:
                 found = await database_roles.compare(connection, role)
         except (StoreError, SQLAlchemyError) as error:
-            symptoms.append(check.failed("unseen", why=str(error)))
+            symptoms.append(check.failed("unseen", why=error))
             continue
         if not found.known:
             symptoms.append(check.failed("unknown", role=role))
@@ -98,7 +98,7 @@ async def _policy(settings: Settings) -> Symptom:
         async with opened(settings) as database, database.read() as view:
             hospitals = {hospital.id for hospital in await view.hospitals.list()}
     except (PolicyError, SettingsError) as error:
-        return check.failed("unusable", why=str(error))
+        return check.failed("unusable", why=error)
     return check.good() if settings.hospital_id in hospitals else check.failed("other_hospital")
 
 
@@ -111,7 +111,7 @@ async def _traces(settings: Settings) -> Symptom:
         async with opened_traces(settings):
             return check.good()
     except (RecorderError, SettingsError) as error:
-        return check.failed("unusable", why=str(error))
+        return check.failed("unusable", why=error)
 
 
 def _absent(url_of: Callable[[], str]) -> Path | None:

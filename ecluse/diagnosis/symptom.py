@@ -20,7 +20,7 @@ MARKS: Final = {Level.GOOD: "✓", Level.NOTICE: "!", Level.UNDONE: "?", Level.F
 
 @dataclass(frozen=True, slots=True)
 class Saying:
-    """A sentence of the catalogues: its key and its arguments."""
+    """A sentence of the catalogues: its key and its arguments, of which ``why`` may be an error, to be told in its language."""
 
     key: str
     arguments: Mapping[str, object]
@@ -84,7 +84,10 @@ def document(symptom: Symptom, subject: str, sentence: str, remedy: str) -> dict
     return {
         "check": symptom.subject.key,
         "finding": symptom.finding.key,
-        "arguments": dict(symptom.finding.arguments),
+        "arguments": {
+            name: str(value) if isinstance(value, Exception) else value
+            for name, value in symptom.finding.arguments.items()
+        },
         "level": symptom.level.value,
         "subject": subject,
         "sentence": sentence,

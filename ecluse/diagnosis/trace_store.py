@@ -41,7 +41,7 @@ async def trace_store(settings: Settings, clock: Clock) -> list[Symptom]:
         adding = composition.bucket_settings(settings, settings.store_credentials)
         reading = composition.bucket_settings(settings, settings.console_store_credentials)
     except SettingsError as error:
-        return [check.failed("settings", why=str(error))]
+        return [check.failed("settings", why=error)]
     if adding is None or reading is None:
         return []
     return await asyncio.to_thread(_examine, check, adding, reading, clock)

@@ -26,7 +26,9 @@ from sqlalchemy.exc import (
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncTransaction, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
+from embedded.patience import failure
 from embedded.sqlite import Connections
+from embedded.users import Users
 from policy.clock import Clock
 from policy.domain.ids import PersonId
 from policy.errors import Conflict, InvalidInput, PolicyUnavailable
@@ -115,6 +117,7 @@ class Database:
         self._readers = engine if self._embedded else engine.execution_options(**_SNAPSHOT)
         self._askers = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._turn = asyncio.Lock()
+        self._users = Users()
 
     @classmethod
     async def open(cls, url: str, *, migrate: bool = False, checked: bool = True) -> Self:
@@ -138,13 +141,14 @@ class Database:
         return database
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, once the questions under way have their answers or BUSY_TIMEOUT_MS has passed."""
+        await self._users.left(BUSY_TIMEOUT_MS / 1000)
         await self._engine.dispose()
         await self._connections.gone()
 
     async def check(self) -> None:
         """Return where the database answers, with a schema that this version can use; raises PolicyUnavailable otherwise."""
-        with failures_mean_unavailable():
+        with self._asked():
             async with self._engine.begin() as connection:
                 await connection.run_sync(check_version)
 
@@ -162,7 +166,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[View]:
         """Open one snapshot for reading. Raises PolicyUnavailable where the database cannot be read."""
-        with failures_mean_unavailable():
+        with self._asked():
             async with self._readers.connect() as connection, _snapshot(connection):
                 yield View(connection)
 
@@ -177,7 +181,7 @@ class Database:
             async with self.read() as view:
                 yield view
         else:
-            with failures_mean_unavailable():
+            with self._asked():
                 async with self._askers.connect() as connection:
                     yield View(connection)
 
@@ -189,23 +193,29 @@ class Database:
         the same name or key meanwhile.
         """
         turn: AbstractAsyncContextManager[object] = self._turn if self._embedded else nullcontext()
-        with failures_mean_unavailable():
+        with self._asked():
             # one writer at a time on SQLite anyway: queue here, in order, rather than poll for its lock
             async with turn, _writing(self._writers, BUSY_TIMEOUT_MS / 1000) as connection:
                 work = UnitOfWork(connection, actor, clock)
                 yield work
                 await work.flush()
 
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        with self._users.one(), failures_mean_unavailable():
+            yield
+
 
 @contextmanager
 def failures_mean_unavailable() -> Iterator[None]:
     """Turn the database's errors into this package's: nothing above the store knows SQLAlchemy."""
+    begun = time.monotonic()
     try:
         yield
     except IntegrityError as error:
         raise Conflict("another change took the same name or key, or removed what this one needs") from error
     except (SQLAlchemyError, OSError) as error:
-        raise PolicyUnavailable(f"the policy database cannot be used: {type(error).__name__}") from error
+        raise PolicyUnavailable(f"the policy database {failure(error, begun)}") from error
 
 
 _migrate = migrate  # ``Database.open`` has a parameter of that name

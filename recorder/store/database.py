@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from sqlalchemy import Connection, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from embedded.patience import failure
 from embedded.sqlite import Connections
+from embedded.users import Users
 from recorder.errors import CatalogUnavailable, RecorderError
 from recorder.store.migrations.upgrade import MIGRATIONS, check_version, upgrade
 from schema.contract import Standing
@@ -42,9 +44,7 @@ class Database:
     def __init__(self, url: str, *, patience: float = WAIT_SECONDS) -> None:
         self._connections = Connections()
         self._engine = _engine(_checked(url), self._connections, patience)
-        self._users = 0
-        self._unused = asyncio.Event()
-        self._unused.set()
+        self._users = Users()
 
     @property
     def dialect(self) -> str:
@@ -84,15 +84,13 @@ class Database:
 
     async def dispose(self) -> None:
         """Close every connection, once the questions under way have their answers or WAIT_SECONDS have passed."""
-        # a connection that is out when its pool goes would be closed by nobody, and its entry might be half-way
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._unused.wait(), WAIT_SECONDS)
+        await self._users.left(WAIT_SECONDS)  # an entry might be half-way
         await self._engine.dispose()
         await self._connections.gone()
 
     @asynccontextmanager
     async def _connected(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-        with self._in_use():
+        with self._users.one():
             async with AsyncExitStack() as open_until_left:
                 try:
                     connection = await open_until_left.enter_async_context(engine.connect())
@@ -100,17 +98,6 @@ class Database:
                     # PostgreSQL's driver lets the system's own through for a server that is not there
                     raise OperationalError("connect", None, error) from error
                 yield connection
-
-    @contextmanager
-    def _in_use(self) -> Iterator[None]:
-        self._users += 1
-        self._unused.clear()
-        try:
-            yield
-        finally:
-            self._users -= 1
-            if not self._users:
-                self._unused.set()
 
 
 async def migrate(url: str, migrations: Migrations = MIGRATIONS, until: str | None = None) -> None:
@@ -147,10 +134,11 @@ async def standing(url: str, migrations: Migrations = MIGRATIONS) -> Standing:
 
 @contextmanager
 def _failures_mean_unavailable() -> Iterator[None]:
+    begun = time.monotonic()
     try:
         yield
     except (SQLAlchemyError, OSError) as error:
-        raise CatalogUnavailable(f"the trace database cannot be used: {type(error).__name__}") from error
+        raise CatalogUnavailable(f"the trace database {failure(error, begun)}") from error
 
 
 def _checked(url: str) -> URL:

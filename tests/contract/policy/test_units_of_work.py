@@ -1,5 +1,6 @@
 """One transaction, its events, and what the database itself refuses."""
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime
 
@@ -108,3 +109,22 @@ async def test_a_name_taken_meanwhile_is_a_conflict(world: World, clock: ManualC
     with pytest.raises(Conflict):
         async with world.services.database.unit_of_work(None, clock) as work:
             await work.people.insert(replace(world.people["bob"], id=PersonId("e" * 32)))
+
+
+async def test_closing_waits_for_the_answers_under_way(world: World, clock: ManualClock) -> None:
+    """A change under way when the database is closed is made, and its connection is not left behind."""
+    database = await Database.open(world.services.settings.database_url)
+    begun = asyncio.Event()
+
+    async def rename() -> None:
+        async with database.unit_of_work(None, clock) as work:
+            begun.set()
+            await asyncio.sleep(0)
+            await work.hospitals.update(replace(world.hospital, name="Autre"))
+
+    renaming = asyncio.create_task(rename())
+    await begun.wait()
+    await database.close()
+    assert renaming.done()
+    await renaming
+    assert (await world.services.hospitals.get(world.id)).name == "Autre"

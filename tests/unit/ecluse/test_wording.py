@@ -2,13 +2,16 @@
 
 import ast
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
-from ecluse.errors import MachineError, SettingsError
-from ecluse.wording import detail, spoken
+from ecluse.errors import MachineError, SettingsError, StoreError
+from ecluse.wording import detail, detailed, spoken
+from embedded.patience import failure
 from policy import i18n
 from policy.errors import InvalidInput, KeyMissing, NotFound, PolicyUnavailable, VaultError
 from policy.vault.keyring import Keyring
@@ -18,6 +21,7 @@ from tests.support.installed import ecluse
 
 ROOT = Path(__file__).resolve().parents[3]
 ERRORS = {"SettingsError", "InstallationError", "StartError", "MachineError", "DemoError"}
+SILENT = OperationalError("connect", None, TimeoutError())
 
 
 def named_keys() -> Iterator[str]:
@@ -57,13 +61,28 @@ def test_faults_found_together_are_said_each_on_its_line() -> None:
     [
         (
             PolicyUnavailable("the policy database cannot be used: OperationalError"),
-            "machine.policy_database",
-            "la base de la politique est inutilisable : OperationalError",
+            "machine.database",
+            "La base de la politique est inutilisable : OperationalError. «",
+        ),
+        (
+            PolicyUnavailable(f"the policy database {failure(TimeoutError(), time.monotonic() - 5)}"),
+            "machine.database",
+            "La base de la politique n'a pas répondu en 5 s : vérifiez que son serveur tourne",
+        ),
+        (
+            CatalogUnavailable(f"the trace database {failure(SILENT, time.monotonic())}"),
+            "machine.database",
+            "La base des traces n'a pas répondu en 1 s : vérifiez que son serveur tourne",
         ),
         (
             CatalogUnavailable("the trace database cannot be used: OSError"),
-            "machine.trace_database",
-            "la base des traces est inutilisable : OSError",
+            "machine.database",
+            "La base des traces est inutilisable : OSError. «",
+        ),
+        (
+            CatalogUnavailable("the trace database does not answer in time"),
+            "machine.database",
+            "La base des traces ne répond pas à temps",
         ),
         (
             KeyMissing("/k/current is missing; restore it from the keyring's backup"),
@@ -87,7 +106,10 @@ def test_an_error_of_a_package_below_is_said_in_french(error: Exception, key: st
 
 
 def test_what_is_unknown_stays_as_it_came() -> None:
-    """A detail that is none of the known sentences is shown as it is; our own errors pass through."""
+    """A detail that is none of the known sentences is shown as it is; our own errors pass through, each in its language."""
+    refused = StoreError("db.unreachable", why="x")
+    assert detailed({"why": refused, "path": "p"}, "fr") == {"why": refused.said("fr"), "path": "p"}
+    assert refused.said("fr") != str(refused)
     assert detail("something else altogether", "fr") == "something else altogether"
     own = MachineError("machine.failed", why="x")
     assert spoken(own, "fr") is own
