@@ -190,8 +190,10 @@ def test_french_elides_before_a_vowel(name: str, shown: str) -> None:
 
 def test_a_unit_stays_with_its_number() -> None:
     """In French a number is not parted from its unit; a name before « s’est » is no number."""
-    catalog = speak("{name} s’est tu en {count} s")
-    assert catalog.translate("k", FRENCH, name="bob1", count=3) == f"bob1 s’est tu en 3{NBSP}s"
+    said = load("admin_api").templates("problem.reader-locked-out.next", FRENCH)
+    assert said["problem.reader-locked-out.next"].startswith(f"Attendez {{seconds}}{NBSP}s. ")
+    subject = "mail.recovery-used.referent.subject"
+    assert load("admin_api.console").templates(subject, FRENCH)[subject].startswith("{login} s’est servi")
 
 
 def test_arguments_are_never_templates() -> None:
