@@ -59,7 +59,8 @@ async def add_hospital(
     with all_or_nothing(directory):
         make_files(directory, hospital, clock, names)
         shutil.rmtree(directory / "keys/vault")
-        elsewhere = bring(directory, settings, [settings.keyring, *store_files(settings)])
+        carried = [settings.keyring, *settings.backup_recipients, *store_files(settings)]
+        elsewhere = bring(directory, settings, carried)
         target = directory / CONFIG_NAME
         carry_settings(config, target, NODE, f'node = "{node}"')
         built = await services.build(composition.policy_settings(settings), clock)

@@ -60,7 +60,7 @@ class Owners:
         return owners
 
     def take(self, directory: Path) -> None:
-        """Hand what ``init`` made in *directory* over to them. Raises OSError."""
+        """Hand what ``init`` made in *directory* over to them. Raises OSError, InstallationError where modes do not hold."""
         self.take_folders(directory)
         root = Account(ROOT, self.group)
         _give(directory / CONFIG_NAME, root, 0o640)
@@ -75,7 +75,10 @@ class Owners:
         follow(directory / "keys/readers")
 
     def take_folders(self, directory: Path) -> None:
-        """Hand *directory*, the folders in it, made where they are missing, and the databases over. Raises OSError."""
+        """Hand *directory*, the folders in it, made where they are missing, and the databases over.
+
+        Raises OSError, and InstallationError where the group's bit of a folder does not hold.
+        """
         root = Account(ROOT, self.group)
         for folder, owner, mode in (
             ("", root, _READ_ONLY),
@@ -135,5 +138,8 @@ def _give(path: Path, owner: Account, mode: int) -> None:
     try:
         os.fchown(descriptor, owner.uid, owner.gid)
         os.fchmod(descriptor, mode)
+        # without CAP_FSETID the kernel leaves the group's bit out and says nothing
+        if mode & ~os.fstat(descriptor).st_mode:
+            raise InstallationError("init.group_bit", path=str(path))
     finally:
         os.close(descriptor)

@@ -211,9 +211,12 @@ def _share(tree: Path, settings: Settings) -> None:
         for path in (tree, *(tree / name for name in REMADE), *tree.glob("*.db*")):
             os.chown(path, status.st_uid, status.st_gid)
         return
-    with contextlib.suppress(KeyError, InstallationError):  # they are not here: doctor says so
+    try:
         group = grp.getgrgid(status.st_gid).gr_name
-        Owners.named(settings.gateway.user, settings.console.user or "", group).take_folders(tree)
+        owners = Owners.named(settings.gateway.user, settings.console.user or "", group)
+    except (KeyError, InstallationError):
+        return  # they are not here: doctor says so
+    owners.take_folders(tree)
 
 
 def _inside(staging: Path, name: str) -> Path:

@@ -66,8 +66,12 @@ class ReaderPublicKey:
         """
         try:
             key = load_pem_public_key(path.read_bytes())
-        except (OSError, ValueError, UnsupportedAlgorithm) as error:
-            raise ReaderKeyUnusable(f"{path} holds no public key in PEM that can be read") from error
+        except OSError as error:
+            raise ReaderKeyUnusable(
+                f"{path} cannot be read by the user of this process: {error.strerror}"
+            ) from error
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise ReaderKeyUnusable(f"{path} holds no public key in PEM") from error
         if not schemes.usable(key):
             raise ReaderKeyUnusable(f"{path} holds another kind of key; readers have X25519 or P-256 keys")
         return cls(key)  # type: ignore[arg-type]  # usable() has looked

@@ -38,8 +38,10 @@ async def first_house(config: Path) -> World:
 
 
 async def test_a_neighbour_has_its_own_people_and_keys(tmp_path: Path) -> None:
-    """Its administrators enrol there alone, though one has a login of the first's; only the vault's keys are shared."""
+    """Its administrators enrol there alone, though one has a login of the first's; vault and backups have the same keys."""
     config = await asyncio.to_thread(install, tmp_path / "first")
+    safe = shutil.copy(config.parent / "keys/readers/hospital.pem.pub", config.parent / "keys/backup.pem.pub")
+    change(config, "backup", 'recipients = ["keys/backup.pem.pub"]')
     world = await first_house(config)
     try:
         folder = tmp_path / "tulle"
@@ -52,6 +54,7 @@ async def test_a_neighbour_has_its_own_people_and_keys(tmp_path: Path) -> None:
         assert there.policy_url() == here.policy_url()
         for one in here.keyring.iterdir():
             assert (there.keyring / one.name).read_bytes() == one.read_bytes()
+        assert [path.read_bytes() for path in there.backup_recipients] == [Path(safe).read_bytes()]
         for path in (
             "keys/host_ca",
             "keys/readers/hospital.pem",

@@ -1,6 +1,7 @@
 """An installation for two system users: what each of them reaches, and what neither does."""
 
 import asyncio
+import ctypes
 import os
 import pickle
 import shutil
@@ -227,3 +228,20 @@ def test_users_who_cannot_share_are_refused_before_anything_is_made(
     assert refused.exit_code != 0
     assert said in refused.output
     assert not (tmp_path / "data").exists()
+
+
+@root_only
+def test_folders_that_lose_their_group_s_bit_are_refused(tmp_path: Path) -> None:
+    """Root without CAP_FSETID, as in a container: the kernel drops the bit and tells nobody, so the reading back does."""
+
+    def confined() -> None:
+        os.setgroups([])
+        header, held = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+        libc = ctypes.CDLL(None)
+        libc.capget(header, held)
+        held[0] &= ~(1 << 4)  # CAP_FSETID, of those in effect
+        libc.capset(header, held)
+        Owners(GATEWAY, CONSOLE, GROUP).take_folders(tmp_path)
+
+    with pytest.raises(RuntimeError, match=r"keys/vault: .*--cap-add FSETID"):
+        as_user(Account(0, 0), confined)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from recorder.errors import ReaderKeyRefused
-from recorder.seal.wrapping import ReaderKey
+from recorder.errors import ReaderKeyRefused, ReaderKeyUnusable
+from recorder.seal.wrapping import ReaderKey, ReaderPublicKey
 
 # made by openssl pkcs8 with one iteration, so that a passphrase of the rare kind could be looked for
 KEY = """-----BEGIN ENCRYPTED PRIVATE KEY-----
@@ -26,3 +26,13 @@ def test_every_wrong_passphrase_is_refused_as_one(tmp_path: Path, passphrase: st
     assert ReaderKey.load(path, "right").public.key_id
     with pytest.raises(ReaderKeyRefused):
         ReaderKey.load(path, passphrase)
+
+
+def test_a_public_key_that_cannot_be_read_is_told_from_one_that_is_none(tmp_path: Path) -> None:
+    """Whoever may not open the file is told so, not that its content is wrong."""
+    path = tmp_path / "backup.pem.pub"
+    path.write_text("ssh-ed25519 AAAA")
+    with pytest.raises(ReaderKeyUnusable, match="no public key in PEM"):
+        ReaderPublicKey.load(path)
+    with pytest.raises(ReaderKeyUnusable, match=r"cannot be read .*: Is a directory"):
+        ReaderPublicKey.load(tmp_path)
