@@ -134,11 +134,13 @@ session_ends() {
     grep -q '^still-42' <(tr -d '\r' <"$work/session") || { cat "$work/session"; fail "the session answers no more"; }
 }
 
-# state: what no act of the operator's may change, as one text
+# state: what no act of the operator's may change, a line a file
 state() {
     inside sh -c 'cd /var/lib/ecluse && sha256sum ecluse.toml keys/host_ed25519 keys/trace-signing.pem tls/ca.pem;
         find traces -name "manifest*" | sort | xargs -r sha256sum'
 }
+# lost STATE: what of it has changed or gone since; a trace that was sealed meanwhile is one more
+lost() { comm -23 <(sort <<<"$1") <(state | sort); }
 pid() { inside systemctl show -P MainPID "$1"; }
 active() { inside systemctl is-active --quiet "$@"; }
 # another UNIT PID: it runs, as another process than PID
@@ -149,7 +151,9 @@ end() {
     if [ "$status" != 0 ] && [ -n "${init[bastion]:-}" ]; then
         inside journalctl --no-pager --lines=60 --unit='ecluse*' || true
     fi
-    for name in "${children[@]}" ${session:-}; do kill "$name" 2>/dev/null || true; done
+    touch "$work/leave"  # who waits in a session stops waiting
+    # with their own children: an nsenter that is left stops with the machine, and holds it
+    for name in "${children[@]}" ${session:-}; do pkill -P "$name" || true; kill "$name" 2>/dev/null || true; done
     for name in "${!init[@]}"; do halt "$name"; done
     for name in "${networks[@]}"; do ip netns delete "$name" || true; done
     if [ -z "${ECLUSE_KEEP:-}" ]; then rm -rf --one-file-system "$work"; else echo "kept: $work"; fi

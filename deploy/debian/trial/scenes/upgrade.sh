@@ -5,7 +5,8 @@ before=$(pid ecluse-gateway.service) console_before=$(pid ecluse-console.service
 older=$(inside ecluse --version)
 session_begins
 inside apt-get -y -o APT::Get::Assume-Yes=true install "/srv/$(basename "$newer")" </dev/null
-[ "$(state)" = "$state_before" ] || fail "the upgrade changed settings, keys or traces"
+changed=$(lost "$state_before")
+[ -z "$changed" ] || fail "the upgrade changed settings, keys or traces: $changed"
 [ "$(inside ecluse --version)" = "ecluse $(dpkg-deb -f "$newer" Version)" ] || fail "it is not the newer one"
 echo "$older, now $(inside ecluse --version)"
 for part in gateway console; do active "ecluse-$part.service" || fail "ecluse-$part does not run"; done
