@@ -94,7 +94,7 @@ def add(
         return
     desk.tell("hospitals.added", hospital=name, directory=place)
     for login, token in tokens.items():
-        desk.tell("init.invitation", login=login, token=token)
+        desk.write(desk.say("init.invitation", login=login, token=token))  # copied, so never wrapped
     for path in elsewhere:
         desk.tell("nodes.elsewhere", path=path)
     desk.tell("hospitals.next", config=str(directory.resolve() / settings.CONFIG_NAME))

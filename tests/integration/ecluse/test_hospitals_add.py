@@ -3,6 +3,7 @@
 import asyncio
 import json
 import pwd
+import re
 import shutil
 from pathlib import Path
 
@@ -89,8 +90,12 @@ async def test_what_root_adds_belongs_to_the_two_users_of_the_installation(tmp_p
         change(config, "policy_database", 'console_password_file = "keys/console.pass"')
         change(config, "policy_database", 'console_user = "ecluse_console"')
         folder = tmp_path / "tulle"
-        done = await asyncio.to_thread(ecluse, *ADD, str(folder), "--node", "tulle1", "--config", str(config))
+        options = (str(folder), "--node", "tulle1", "--config", str(config))
+        done = await asyncio.to_thread(ecluse, *ADD, *options, COLUMNS="80")
         assert done.exit_code == 0, done.output
+        # an invitation is copied: on a narrow screen it stays in one piece
+        copied = re.findall(r"^(?:dsi|max): eclinv_[0-9a-f]{32}_[\w-]{43}$", done.stdout, re.MULTILINE)
+        assert len(copied) == 2
         owners = {
             name: pwd.getpwuid((folder / name).stat().st_uid).pw_name
             for name in (
