@@ -17,7 +17,10 @@ inside systemctl start ecluse-doctor.service || { inside journalctl --no-pager -
 say "PostgreSQL is killed in the middle of a session: it lives, and nobody has to start anything but PostgreSQL"
 session_begins
 before=$(pid ecluse-gateway.service)
-inside systemctl kill -s KILL postgresql@15-main.service
+# some of its processes go by themselves once the first is gone, which systemctl tells as an error
+inside systemctl kill -s KILL postgresql@15-main.service || true
+stopped() { ! active postgresql@15-main.service; }
+until_true 15 stopped || fail "PostgreSQL was not killed"
 inside systemctl reset-failed postgresql@15-main.service
 inside systemctl restart postgresql@15-main.service
 session_ends
