@@ -10,8 +10,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Tests wait for processes more than they work: on two processors four at once leave little of them idle.
 WORKERS ?= 4
-# Seconds after which a test suite that hangs is stopped and counted as failed: three times what it may take, since machines differ.
-TEST_LIMIT ?= 1800
+# Seconds after which a test suite that hangs is stopped and counted as failed: five times what it may take, since machines differ.
+TEST_LIMIT ?= 3000
 # Further arguments: `make demo ARGS=--once`, `make test ARGS="-k window"`.
 ARGS ?=
 
