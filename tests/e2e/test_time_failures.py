@@ -1,7 +1,9 @@
 """Real failures under a live gateway: a disk that blocks or is full, a policy database that is no more, a device."""
 
 import asyncio
+import os
 import shutil
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -135,6 +137,8 @@ async def test_a_renewed_host_key_and_secret_open_the_device_again(bastion: Bast
 async def test_a_device_that_goes_away_ends_its_session(bastion: Bastion) -> None:
     """A device that is switched off under a session ends it: the person reads so, and the trace is closed."""
     async with shell(bastion) as terminal:
+        for pid in bastion.device.processes():  # its sshds before their shell, whose end they would tell of
+            os.kill(pid, signal.SIGKILL)
         await bastion.device.stop()
         assert await terminal.wait(10) == 255
         assert "scan01 a coupé" in terminal.seen.decode()
