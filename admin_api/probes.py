@@ -34,7 +34,7 @@ _OURS: Final = frozenset({"found", "probed_at"})
 """What an entry tells besides the document."""
 _SHOWN: Final = 20
 _PAGE: Final = 100
-_PAGES: Final = 50
+_MOST: Final = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,17 +131,14 @@ async def _told_since(
     What the vantage's key did not sign, or is later than *until*, counts for nothing: the gateway may write it too, to hide
     the newest one, or to keep the next one out. No entry tells of what was made after it, so those before *at* need no look.
     """
-    filters, after = JournalFilters(hospital_id=hospital_id, name=PROBED, since=at), None
+    filters, looked_at = JournalFilters(hospital_id=hospital_id, name=PROBED, since=at), 0
 
     def told(entries: Sequence[JournalEntry]) -> bool:
         of_it = (each for each in entries if each.event.details.get("vantage") == vantage)
         return any(at <= told_at(each) <= until and genuine(each.event, keys) for each in of_it)
 
-    for _ in range(_PAGES):
-        page = await journal.entries(filters, after=after, limit=_PAGE)
-        if await asyncio.to_thread(told, page.entries):
+    async for entries in journal.pages(filters, size=_PAGE):
+        if looked_at >= _MOST or await asyncio.to_thread(told, entries):
             return True
-        after = page.after
-        if after is None:
-            return False
-    return True
+        looked_at += len(entries)
+    return False

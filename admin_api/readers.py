@@ -170,15 +170,11 @@ class ReaderDesk:
     async def _last(self, below: str, name: str | None = None) -> SecurityEvent | None:
         """Return the newest entry of that name or below it, about the key *name*."""
         filters = JournalFilters(hospital_id=self.hospital_id, name=below, newest_first=True)
-        after: str | None = None
-        while True:
-            page = await self.journal.entries(filters, after=after)
-            for entry in page.entries:
+        async for entries in self.journal.pages(filters):
+            for entry in entries:
                 if name is None or entry.event.details.get("name") == name:
                     return entry.event
-            after = page.after
-            if after is None:
-                return None
+        return None
 
     async def _locked(self, found: Unlocked, actor: str, why: str) -> None:
         facts = {"name": found.name, "key": found.key.public.key_id, "why": why, "unlocked_by": found.by}

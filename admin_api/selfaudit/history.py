@@ -45,21 +45,20 @@ async def kept(
 
     Others write into the journal too: what they write takes the place of no audit. Raises JournalBroken, SQLAlchemyError.
     """
-    filters, after = JournalFilters(hospital_id=hospital_id, name=MADE, newest_first=True), None
-    room, found = {True: most, False: _UNBELIEVED}, list[Kept]()
+    filters = JournalFilters(hospital_id=hospital_id, name=MADE, newest_first=True)
+    room, found, read = {True: most, False: _UNBELIEVED}, list[Kept](), 0
 
     def judged(entries: Sequence[JournalEntry]) -> list[Kept]:
         return [of(entry.event, keys) for entry in entries]
 
-    for _ in range(_READ // _PAGE):
-        page = await journal.entries(filters, after=after, limit=_PAGE)
-        for one in await asyncio.to_thread(judged, page.entries):
+    async for entries in journal.pages(filters, size=_PAGE):
+        for one in await asyncio.to_thread(judged, entries):
             believed = one.report is not None
             room[believed] -= 1
             if room[believed] >= 0:
                 found.append(one)
-        after = page.after
-        if after is None or room[True] <= 0:
+        read += len(entries)
+        if room[True] <= 0 or read >= _READ:
             break
     return found
 

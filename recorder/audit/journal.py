@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -135,6 +135,21 @@ class Journal:
         # off the loop: an entry may hold a whole report, and whoever writes it chooses how large it is
         found = await asyncio.to_thread(lambda: [parse(row.content.encode()) for row in rows[:limit]])
         return JournalPage(found, _cursor(rows[limit - 1]) if len(rows) > limit else None)
+
+    async def pages(
+        self, filters: JournalFilters, *, size: int = 100
+    ) -> AsyncIterator[Sequence[JournalEntry]]:
+        """Yield all entries, `size` at a time, as ``entries`` does; whoever has seen enough asks for no more.
+
+        Raises:
+            JournalBroken: An entry cannot be read: run `verify`.
+            SQLAlchemyError: The database refuses.
+        """
+        page = await self.entries(filters, limit=size)
+        yield page.entries
+        while page.after is not None:
+            page = await self.entries(filters, after=page.after, limit=size)
+            yield page.entries
 
     async def newest(
         self, hospital_id: str, name: str, *, session_id: str | None = None

@@ -264,7 +264,7 @@ def test_what_nobody_signed_neither_hides_a_result_nor_keeps_the_next_one_out(
     assert "at" in rssi.run("flows", "report", str(path)).stderr
     path.write_text(json.dumps(lyon.result(house.clock.now() - timedelta(seconds=1))))
     assert rssi.json("flows", "report", str(path))["proved"] is True
-    monkeypatch.setattr(probes, "_PAGES", 1)
+    monkeypatch.setattr(probes, "_MOST", 2)
     first = Prober(tmp_path / "first", "zone-c", house.world.id).registered(house.directory / "probes")
     path.write_text(json.dumps(first.result(now)))
     assert "at" in rssi.run("flows", "report", str(path)).stderr
