@@ -21,12 +21,20 @@ def is_stub(directory: Path) -> bool:
     return (directory / PURGE).exists()
 
 
-def signed_record(data: bytes, signature: bytes, keys: Sequence[PublicKey]) -> PurgeRecord:
-    """The record in *data*, where one of *keys* signed it; of which trace, the caller looks.
+def signed_record(
+    data: bytes,
+    signature: bytes,
+    keys: Sequence[PublicKey],
+    *,
+    session_id: str,
+    hospital_id: str,
+    manifest: bytes,
+) -> PurgeRecord:
+    """The record in *data*, where one of *keys* signed it, for the trace of this session and hospital with this manifest.
 
     Raises:
         SignatureInvalid: None of these keys signed the record.
-        TraceFormatError: It is none.
+        TraceFormatError: It is none, or that of another trace.
     """
     record = PurgeRecord.from_json(data)
     key = next((one for one in keys if one.key_id == record.signer), None)
@@ -35,6 +43,9 @@ def signed_record(data: bytes, signature: bytes, keys: Sequence[PublicKey]) -> P
             f"key {record.signer[:16]}, which is said to have signed the purge, is not known here"
         )
     key.verify(signature, data)
+    told = (record.session_id, record.hospital_id, record.manifest_sha256)
+    if told != (session_id, hospital_id, hashlib.sha256(manifest).hexdigest()):
+        raise TraceFormatError("the purge record belongs to another trace")
     return record
 
 
@@ -52,10 +63,14 @@ def check_stub(directory: Path, manifest: Manifest, text: bytes, keys: Sequence[
         TraceFormatError: It is that of another trace, or content is still there.
         TraceNotFound: Its signature is missing.
     """
-    record = signed_record(_read(directory / PURGE), _read(directory / PURGE_SIGNATURE), keys)
-    told = (record.session_id, record.hospital_id, record.manifest_sha256)
-    if told != (manifest.session_id, manifest.hospital_id, hashlib.sha256(text).hexdigest()):
-        raise TraceFormatError("the purge record belongs to another trace")
+    record = signed_record(
+        _read(directory / PURGE),
+        _read(directory / PURGE_SIGNATURE),
+        keys,
+        session_id=manifest.session_id,
+        hospital_id=manifest.hospital_id,
+        manifest=text,
+    )
     kept = {one["name"]: one["bytes"] for one in record.kept}
     left = sorted(
         path.name
