@@ -21,10 +21,10 @@ from policy.engine.explain import explain
 from policy.engine.openings import openings
 from policy.engine.recheck import recheck
 from policy.engine.ways import ways
-from policy.errors import Conflict, NotFound, PolicyUnavailable
+from policy.errors import Conflict, NotFound
 from policy.services.key_standings import KeyStandings
 from policy.settings import PolicySettings
-from policy.store.database import Database
+from policy.store.database import Database, silence_means_unavailable
 from policy.store.repositories.facts import Snapshot
 from policy.store.unit_of_work import UnitOfWork, View
 
@@ -283,11 +283,9 @@ class AccessService:
 
     @asynccontextmanager
     async def _deadline(self) -> AsyncIterator[None]:
-        try:
+        with silence_means_unavailable():
             async with patience(self._settings.store_timeout.total_seconds()):
                 yield
-        except TimeoutError as error:
-            raise PolicyUnavailable("the policy database does not answer in time") from error
 
 
 def _login(asked: AccessRequest | Grant) -> ProvedLogin | None:

@@ -10,8 +10,7 @@ from typing import Final
 
 from policy.clock import Clock
 from policy.domain.programs import Naming, Program
-from policy.errors import PolicyUnavailable
-from policy.store.database import Database
+from policy.store.database import Database, silence_means_unavailable
 from policy.store.repositories.programs import Sealed
 from policy.store.unit_of_work import UnitOfWork
 from policy.vault.keyring import Keyring
@@ -103,11 +102,9 @@ class ProgramService:
 
 @asynccontextmanager
 async def _deadline() -> AsyncIterator[None]:
-    try:
+    with silence_means_unavailable():
         async with asyncio.timeout(ANSWER_SECONDS):
             yield
-    except TimeoutError as error:
-        raise PolicyUnavailable("the policy database does not answer in time") from error
 
 
 def _said(program: Program) -> str:

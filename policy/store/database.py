@@ -218,6 +218,15 @@ def failures_mean_unavailable() -> Iterator[None]:
         raise PolicyUnavailable(f"the policy database {failure(error, begun)}") from error
 
 
+@contextmanager
+def silence_means_unavailable() -> Iterator[None]:
+    """Turn the end of whoever's patience with the database, a TimeoutError, into this package's error."""
+    try:
+        yield
+    except TimeoutError as error:
+        raise PolicyUnavailable("the policy database does not answer in time") from error
+
+
 _migrate = migrate  # ``Database.open`` has a parameter of that name
 
 
