@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from admin_api.selfaudit.words import FINDINGS
+from policy.domain.ids import is_identifier
 from policy.i18n import rule_label
 
 Json = dict[str, Any]
 
-_IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 _SHORT = 8
 _MACHINES = ("gateway", "console", "ecluse")
 _UNTOLD = frozenset(
@@ -103,7 +103,7 @@ def _short(value: object) -> str:
     rule = _RULE.fullmatch(text)
     if rule is not None:
         return rule_label(rule[1])
-    return text[:_SHORT] if _IDENTIFIER.fullmatch(text) else text
+    return text[:_SHORT] if is_identifier(text) else text
 
 
 def _names(details: object) -> list[str]:

@@ -1,6 +1,5 @@
 """Whom and when somebody asks about: names or identifiers, and times on the hospital's clock or with an offset."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,12 +8,11 @@ from typing import TypeVar
 from admin_api.deps import Context, instant
 from admin_api.v1.schemas.windows import Fold
 from policy.domain.hospitals import Hospital
-from policy.domain.ids import DeviceId, PersonId, SupplierId
+from policy.domain.ids import DeviceId, PersonId, SupplierId, is_identifier
 from policy.domain.local_time import to_utc
 from policy.errors import NotFound
 from policy.services.tokens import Principal
 
-_IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 T = TypeVar("T")
 
 
@@ -38,21 +36,21 @@ async def named(
     services, actor, hospital = context.services, who.person.id, who.hospital_id
     found: dict[str, Named] = {}
     if device is not None:
-        if _IDENTIFIER.fullmatch(device):
+        if is_identifier(device):
             one = await services.devices.get(actor, hospital, DeviceId(device))
         else:
             devices = {row.name: row for row in await services.devices.list(actor, hospital)}
             one = _known(devices, "device", device)
         found["device"] = Named(one.id, one.name)
     if person is not None:
-        if _IDENTIFIER.fullmatch(person):
+        if is_identifier(person):
             somebody = await services.people.get(actor, hospital, PersonId(person))
         else:
             people = {row.login: row for row in await services.people.list(actor, hospital)}
             somebody = _known(people, "person", person)
         found["person"] = Named(somebody.id, somebody.full_name)
     if supplier is not None:
-        if _IDENTIFIER.fullmatch(supplier):
+        if is_identifier(supplier):
             company = await services.suppliers.get(actor, hospital, SupplierId(supplier))
         else:
             rows = await services.suppliers.list(actor, hospital)

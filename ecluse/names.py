@@ -9,8 +9,8 @@ from typing import Final
 
 from ecluse.client import ApiClient, Json
 from ecluse.errors import NameUnknown
+from policy.domain.ids import is_identifier
 
-_IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 _PREFIX = re.compile(r"[0-9a-f]{1,32}")
 _DIGITS = re.compile(r"[0-9a-f]{1,31}")
 
@@ -106,7 +106,7 @@ def extension(client: ApiClient, text: str) -> Json:
 
 def alarm(client: ApiClient, text: str) -> Json:
     """Return the alarm of this identifier, or the only one that starts by it; raises NameUnknown."""
-    if _IDENTIFIER.fullmatch(text):
+    if is_identifier(text):
         return client.get(f"/v1/alarms/{text}")
     every = client.items("/v1/alarms", state="all")
     found = only([item for item in every if item["id"].startswith(text)], "alarms", text)
@@ -123,7 +123,7 @@ def trace(client: ApiClient, text: str) -> Json:
 
     First digits are looked up among the sessions of the last 90 days.
     """
-    identifier = text if _IDENTIFIER.fullmatch(text) else _by_prefix(client, "sessions", text)["id"]
+    identifier = text if is_identifier(text) else _by_prefix(client, "sessions", text)["id"]
     return client.get(f"/v1/traces/{identifier}")
 
 
@@ -150,7 +150,7 @@ def suppliers_by_id(client: ApiClient) -> dict[str, str]:
 
 
 def _find(client: ApiClient, noun: str, key: str, name: str) -> Json:
-    if _IDENTIFIER.fullmatch(name):
+    if is_identifier(name):
         return client.get(f"/v1/{noun}/{name}")
     found = list(client.items(f"/v1/{noun}", at_most=1, **{key: name}))
     if not found:
@@ -159,7 +159,7 @@ def _find(client: ApiClient, noun: str, key: str, name: str) -> Json:
 
 
 def _by_prefix(client: ApiClient, noun: str, text: str) -> Json:
-    if _IDENTIFIER.fullmatch(text):
+    if is_identifier(text):
         return client.get(f"/v1/{noun}/{text}")
     found = list(client.items(f"/v1/{noun}", at_most=2, prefix=text)) if _DIGITS.fullmatch(text) else []
     return only(found, noun, text)

@@ -20,6 +20,7 @@ TaskId = NewType("TaskId", str)
 AuthorityId = NewType("AuthorityId", str)
 DerogationId = NewType("DerogationId", str)
 
+_IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 """What a login, a device or an account may be called: ASCII, lower case, no separator of the login name."""
 
@@ -27,6 +28,11 @@ NAME_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 def new_id() -> str:
     """Return a fresh random identifier (UUID version 4, 32 hexadecimal digits)."""
     return uuid.uuid4().hex
+
+
+def is_identifier(text: str) -> bool:
+    """Tell whether *text* has the form of what ``new_id`` returns."""
+    return _IDENTIFIER.fullmatch(text) is not None
 
 
 def is_name(text: str) -> bool:

@@ -12,13 +12,13 @@ from admin_api.console.staff.caller import StaffCaller
 from admin_api.console.staff.listing import Registry
 from admin_api.console.staff.view import harmless, size
 from policy import i18n
+from policy.domain.ids import is_identifier
 from policy.domain.people import Language
 from policy.i18n import Catalog, rule_label
 from recorder.audit.entries import JournalEntry
 
 _LONGEST_GIST: Final = 320
 _SHORT: Final = 8
-_IDENTIFIER: Final = re.compile(r"[0-9a-f]{32}")
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d:\d\d|Z)$")
 _RULE: Final = re.compile(r"([A-Z]+[0-9]+):finding\.\S+")
 _WITHOUT_NAME: Final = frozenset({"reason", "state", "purpose", "why"})
@@ -125,7 +125,7 @@ def _value(key: str, kept: object, reader: Reader, known: Registry) -> str:
     if key in _BYTES and isinstance(kept, int):
         return size(kept, reader.language)
     text = str(kept)
-    if _IDENTIFIER.fullmatch(text):
+    if is_identifier(text):
         return known.name(text) or text[:_SHORT]
     if _INSTANT.match(text):
         return moments.short(datetime.fromisoformat(text), reader.language, reader.timezone)
