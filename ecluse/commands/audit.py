@@ -22,6 +22,8 @@ from ecluse.proving import Anchors, anchors_in, conclude, told
 from ecluse.tables import Column, whole
 
 _VALUE = r'"((?:[^"\\\]]|\\.)*)"'
+_TOLD = frozenset({"writer", "seq", "digest"})
+"""What says of which entry a line tells; lines of others stand beside them in a collector's file."""
 _PARAMETER = re.compile(rf" (\w+)={_VALUE}")
 _DATA = re.compile(rf"\[ecluse@32473((?: \w+={_VALUE})+)\]")
 
@@ -197,7 +199,7 @@ def _collected(lines: Iterable[str], hospital_id: str) -> list[Json]:
     for line in lines:
         found = _DATA.search(line)
         told = dict(_PARAMETER.findall(found[1])) if found is not None else {}
-        if told.get("hospital") != hospital_id or "digest" not in told or "fault" in told:
+        if told.get("hospital") != hospital_id or not told.keys() >= _TOLD or "fault" in told:
             continue
         head = {"writer": told["writer"], "seq": int(told["seq"]), "digest": told["digest"]}
         before = newest.get(head["writer"])

@@ -160,6 +160,7 @@ def test_what_a_collector_has_is_held_against_the_journal(
     there, taken_away = line(last, head["digest"]), line(last + 9, "a" * 64)
     for lines, status in (
         ([there, line(last + 9, "a" * 64, "another")], 0),
+        ([there, line(last + 9, "a" * 64).replace(" writer=", " other=")], 0),
         ([there, taken_away], 1),
         ([taken_away, there], 1),
         ([line(last, "b" * 64), there], 1),
