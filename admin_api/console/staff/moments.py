@@ -6,6 +6,7 @@ from typing import Final
 from babel.dates import format_datetime, format_timedelta
 from markupsafe import Markup
 
+from admin_api.console.staff.words import say
 from policy.domain.local_time import zone_of
 from policy.domain.people import Language
 
@@ -48,7 +49,7 @@ def short(at: datetime, language: Language, timezone: str) -> str:
 def ago(at: datetime, now: datetime, language: Language) -> str:
     """Return how far *at* is from *now*, in words, before or after; a few seconds are none."""
     if abs(at - now) < _NOW:
-        return "à l’instant" if language is Language.FRENCH else "just now"
+        return say("ago.now", language)
     return str(format_timedelta(at - now, add_direction=True, threshold=1.0, locale=_locale(language)))
 
 
