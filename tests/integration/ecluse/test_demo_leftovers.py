@@ -76,6 +76,8 @@ async def test_a_living_demonstration_is_left_alone(tmp_path: Path) -> None:
     directory.mkdir()
     living = await asyncio.create_subprocess_exec(sys.executable, "-c", STAY, "demo")
     try:
+        # between exec and the moment in which the kernel knows the new arguments, /proc shows none
+        await eventually(lambda: (Path("/proc") / str(living.pid) / "cmdline").read_bytes() != b"")
         (directory / OWNER).write_text(f"{living.pid}\n")
         with pytest.raises(DemoError) as refused:
             await make_room(directory)
