@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from admin_api.deps import Ctx, Who
 from admin_api.security.permissions import READING, STOPPING, GuardedRoute
-from admin_api.v1.schemas.base import Reason
+from admin_api.v1.schemas.base import Reason, shown
 from policy.domain.exercises import Exercise, due
 
 router = APIRouter(prefix="/exercises", tags=["sessions"], route_class=GuardedRoute)
@@ -30,14 +30,7 @@ class ExerciseOut(BaseModel):
     def of(cls, one: Exercise) -> "ExerciseOut":
         """Show an exercise."""
         gateways = (one.result or {}).get("gateways")
-        return cls(
-            id=one.id,
-            begun_at=one.begun_at,
-            begun_by=one.begun_by,
-            reason=one.reason,
-            finished_at=one.finished_at,
-            gateways=gateways if isinstance(gateways, list) else [],
-        )
+        return shown(cls, one, gateways=gateways if isinstance(gateways, list) else [])
 
 
 class ExercisesOut(BaseModel):

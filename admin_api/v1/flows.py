@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
 from admin_api.alarms.causes import proves
 from admin_api.deps import Ctx, Who
@@ -24,21 +24,18 @@ Spot = Annotated[str, StringConstraints(pattern=r"^[0-9a-f.:\[\]]{3,60}$")]
 class ProbeIn(Input):
     """A finished probe, as ``ecluse flows probe --key … --json`` prints it: signed by the key registered for its vantage."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra=example(
-            format=FORMAT,
-            version=VERSION,
-            hospital_id="8f1c2d3e4f5a6b7c8d9e0f1a2b3c4d5e",
-            vantage="imagix-lyon",
-            at="2026-11-24T02:00:00.000000Z",
-            tried=42,
-            answered=["10.20.4.7:22"],
-            refused=[],
-            missing=[],
-            signer="0123456789abcdef",
-            signature="c2lnbmVk",
-        ),
+    model_config = example(
+        format=FORMAT,
+        version=VERSION,
+        hospital_id="8f1c2d3e4f5a6b7c8d9e0f1a2b3c4d5e",
+        vantage="imagix-lyon",
+        at="2026-11-24T02:00:00.000000Z",
+        tried=42,
+        answered=["10.20.4.7:22"],
+        refused=[],
+        missing=[],
+        signer="0123456789abcdef",
+        signature="c2lnbmVk",
     )
 
     format: Literal["ecluse-probe"]

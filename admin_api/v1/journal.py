@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from admin_api.deps import Context, Ctx, Paging, Who, instant
 from admin_api.errors import BadCursor
 from admin_api.evidence import note
 from admin_api.security.permissions import VERIFYING, GuardedRoute
-from admin_api.v1.schemas.base import Input, example
+from admin_api.v1.schemas.base import Input, Page, example
 from admin_api.v1.schemas.proofs import AnchorIn, FindingOut
 from admin_api.verification import first_of
 from policy.domain.ids import HospitalId, PersonId
@@ -39,11 +39,8 @@ class EntryOut(BaseModel):
     digest: str
 
 
-class JournalPage(BaseModel):
+class JournalPage(Page[EntryOut]):
     """One page of the journal."""
-
-    items: list[EntryOut]
-    next: str | None = None
 
 
 class Head(Input):
@@ -60,10 +57,7 @@ class Known(Input):
     A chain cut short at its end, written anew, or rolled back with everything else, fails by them.
     """
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra=example(known=[{"writer": "console", "seq": 42, "digest": "0f" * 32}]),
-    )
+    model_config = example(known=[{"writer": "console", "seq": 42, "digest": "0f" * 32}])
 
     known: list[Head] = Field(default=[], max_length=10_000)
     anchors: list[AnchorIn] = Field(default=[], max_length=10_000)

@@ -10,6 +10,7 @@ from admin_api.deps import Ctx, Paging, Who
 from admin_api.errors import BadCursor
 from admin_api.keeping import Keeping, gaps, keepings, sessions_of
 from admin_api.security.permissions import READING, VERIFYING, GuardedRoute
+from admin_api.v1.schemas.base import Page, shown
 from recorder.audit.entries import JournalEntry
 from recorder.errors import JournalBroken
 
@@ -31,14 +32,7 @@ class KeepingOut(BaseModel):
     @classmethod
     def of(cls, keeping: Keeping) -> "KeepingOut":
         """Show *keeping*."""
-        return cls(
-            node=keeping.node,
-            reachable=keeping.unreachable_since is None,
-            unreachable_since=keeping.unreachable_since,
-            error=keeping.error,
-            spool_percent=keeping.percent,
-            told_at=keeping.told_at,
-        )
+        return shown(cls, keeping, reachable=keeping.unreachable_since is None, spool_percent=keeping.percent)
 
 
 class StoreStatus(BaseModel):
@@ -97,11 +91,8 @@ _TOLD = (
 )
 
 
-class GapsPage(BaseModel):
+class GapsPage(Page[GapOut]):
     """One page of gap reports."""
-
-    items: list[GapOut]
-    next: str | None = None
 
 
 @router.get("", openapi_extra=READING)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 
 from admin_api.deps import Context, Ctx, Paging, Who, cut_page
 from admin_api.security.permissions import EVERY_ROLE, MANAGING, READING, RESUMING, STOPPING, GuardedRoute
-from admin_api.v1.schemas.base import Reason
+from admin_api.v1.schemas.base import Reason, shown
 from admin_api.v1.schemas.people import (
     EngagementOut,
     EngagementsPage,
@@ -70,7 +70,7 @@ async def get_person(context: Ctx, who: Who, person_id: str) -> PersonDetails:
     people = context.services.people
     found = await people.get(who.person.id, who.hospital_id, PersonId(person_id))
     enrolled = await people.enrolled(who.person.id, who.hospital_id, found.id)
-    return PersonDetails(**PersonOut.of(found).model_dump(), enrolled=enrolled)
+    return shown(PersonDetails, found, enrolled=enrolled)
 
 
 @router.post("/{person_id}/invitation", status_code=201, openapi_extra=MANAGING)

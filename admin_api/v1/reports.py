@@ -5,16 +5,16 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
 
 from admin_api.deps import Ctx, Paging, Who, cut_page
 from admin_api.security.permissions import PLANNING, READING, GuardedRoute
-from policy.domain.reports import Goal, Report, Reporting, ReportState
+from admin_api.v1.schemas.base import Page, Shown
+from policy.domain.reports import Goal, ReportState
 
 router = APIRouter(prefix="/reports", tags=["reports"], route_class=GuardedRoute)
 
 
-class ReportOut(BaseModel):
+class ReportOut(Shown):
     """A report as it was filed, with the sessions that policy knows of."""
 
     id: str
@@ -28,13 +28,8 @@ class ReportOut(BaseModel):
     acknowledged_by: str | None
     acknowledged_at: datetime | None
 
-    @classmethod
-    def of(cls, report: Report) -> "ReportOut":
-        """Show *report*."""
-        return cls(**{name: getattr(report, name) for name in cls.model_fields})
 
-
-class ReportingOut(BaseModel):
+class ReportingOut(Shown):
     """Where the report of one intervention stands; ``report`` is null while it is due."""
 
     intervention_id: str
@@ -46,26 +41,9 @@ class ReportingOut(BaseModel):
     state: ReportState
     report: ReportOut | None
 
-    @classmethod
-    def of(cls, one: Reporting) -> "ReportingOut":
-        """Show *one*."""
-        return cls(
-            intervention_id=one.intervention_id,
-            purpose=one.purpose,
-            devices=list(one.devices),
-            sessions=one.sessions,
-            last_at=one.last_at,
-            due_at=one.due_at,
-            state=one.state,
-            report=None if one.report is None else ReportOut.of(one.report),
-        )
 
-
-class ReportsPage(BaseModel):
+class ReportsPage(Page[ReportingOut]):
     """One page of interventions that were worked on, the last one first."""
-
-    items: list[ReportingOut]
-    next: str | None = None
 
 
 @router.get("", openapi_extra=READING)

@@ -17,6 +17,7 @@ from admin_api.errors import BadCursor
 from admin_api.evidence import note
 from admin_api.named import moment, named
 from admin_api.security.permissions import REPLAYING, VERIFYING, GuardedRoute
+from admin_api.v1.schemas.base import Page, shown
 from admin_api.v1.schemas.windows import Fold
 from policy.errors import Conflict
 from policy.services.tokens import Principal
@@ -94,11 +95,9 @@ class Progress(BaseModel):
     waiting: int = Field(description="No reader's key is at hand, or they have not arrived.")
 
 
-class SearchPage(BaseModel):
+class SearchPage(Page[HitOut]):
     """One page of hits, those indexed last first, and how much of what there is was searched."""
 
-    items: list[HitOut]
-    next: str | None = None
     stopped: bool = Field(description="It took too long and was stopped: ask for rarer words, or for less.")
     progress: Progress
 
@@ -117,15 +116,7 @@ class TroubledOut(BaseModel):
     @classmethod
     def of(cls, one: Standing) -> "TroubledOut":
         """Show where a trace stands."""
-        return cls(
-            session_id=one.session_id,
-            state=one.state,
-            why=one.why,
-            at=one.at,
-            started=one.started,
-            person_login=one.facts["person_login"],
-            device_name=one.facts["device_name"],
-        )
+        return shown(cls, one, person_login=one.facts["person_login"], device_name=one.facts["device_name"])
 
 
 class StandingOut(BaseModel):

@@ -5,12 +5,12 @@ from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from admin_api.deps import Context, Ctx, Paging, Who, cut_page, source_of
 from admin_api.errors import BadCursor
 from admin_api.security.permissions import READING, RESUMING, STOPPING, GuardedRoute
-from admin_api.v1.schemas.base import Input, Reason, Text, example
+from admin_api.v1.schemas.base import Input, Page, Reason, Text, example
 from policy.domain.access import Revocation, RevocationScope
 from policy.domain.ids import HospitalId, SessionId
 from policy.domain.sessions import LiveSession
@@ -88,21 +88,15 @@ class SessionOut(BaseModel):
         )
 
 
-class SessionsPage(BaseModel):
+class SessionsPage(Page[SessionOut]):
     """One page of sessions."""
-
-    items: list[SessionOut]
-    next: str | None = None
 
 
 class CutIn(Input):
     """What to cut. ``target`` is the id of a session, person, supplier or device, empty for all."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra=example(
-            scope="person", target="9a1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4", reason="Demande du service"
-        ),
+    model_config = example(
+        scope="person", target="9a1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4", reason="Demande du service"
     )
 
     scope: RevocationScope

@@ -1,7 +1,7 @@
 """What a technician's SSH configuration is made of: where the gateway is, its host CA, and where she may go."""
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from admin_api.deps import Ctx, Who
 from admin_api.security.permissions import EVERY_ROLE, READING, GuardedRoute
@@ -15,12 +15,10 @@ router = APIRouter(tags=["ssh"], route_class=GuardedRoute)
 class GatewayOut(BaseModel):
     """The gateway, as SSH clients know it."""
 
-    model_config = ConfigDict(
-        json_schema_extra=example(
-            names=["bastion.hospital.example"],
-            port=2222,
-            host_authority="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBHO0Wkd0nSPlpDDuHgMbkSMeEUM5K5y8BCMcmdWaDlE",
-        )
+    model_config = example(
+        names=["bastion.hospital.example"],
+        port=2222,
+        host_authority="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBHO0Wkd0nSPlpDDuHgMbkSMeEUM5K5y8BCMcmdWaDlE",
     )
 
     names: list[str]
@@ -38,11 +36,7 @@ class WayOut(BaseModel):
 class WaysOut(BaseModel):
     """Where a person may go, now or later, by device."""
 
-    model_config = ConfigDict(
-        json_schema_extra=example(
-            login="alice", language="fr", ways=[{"device": "scan01", "accounts": ["maint"]}]
-        )
-    )
+    model_config = example(login="alice", language="fr", ways=[{"device": "scan01", "accounts": ["maint"]}])
 
     login: str
     language: Language

@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
 from admin_api.deps import Ctx, Paging, Who, cut_page, source_of
 from admin_api.security.permissions import ANYONE, EVERY_ROLE, GuardedRoute
 from admin_api.security.tokens import bearer
-from admin_api.v1.schemas.base import Input, example
+from admin_api.v1.schemas.base import InOrder, Input, Page, example, shown
 from admin_api.v1.schemas.people import PersonOut
 from admin_api.v1.schemas.places import HospitalOut
 from policy.domain.bearers import ApiToken
@@ -23,10 +23,7 @@ router = APIRouter(tags=["tokens"], route_class=GuardedRoute)
 class LoginIn(Input):
     """Both factors, in one dialogue."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra=example(login="denis", password="une phrase assez longue", code="492039"),  # noqa: S106 - an example
-    )
+    model_config = example(login="denis", password="une phrase assez longue", code="492039")  # noqa: S106 - an example
 
     login: str = Field(max_length=200)
     password: SecretStr = Field(max_length=1024)
@@ -44,23 +41,21 @@ class TokenOut(BaseModel):
 class TokenEntry(BaseModel):
     """A token as the hospital keeps it: never the token itself, which exists nowhere but with its bearer."""
 
-    model_config = ConfigDict(
-        json_schema_extra=example(
-            id="70ce0f5e4f3a4ac5b0f6c0a9b1a2c3d4",
-            person_id="9a1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4",
-            label="log-in",
-            roles=["planner"],
-            issued="2026-11-23T18:00:00Z",
-            expires="2026-11-24T06:00:00Z",
-            revoked=None,
-            in_force=True,
-        )
+    model_config = example(
+        id="70ce0f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+        person_id="9a1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+        label="log-in",
+        roles=["planner"],
+        issued="2026-11-23T18:00:00Z",
+        expires="2026-11-24T06:00:00Z",
+        revoked=None,
+        in_force=True,
     )
 
     id: str
     person_id: str
     label: str
-    roles: list[Role]
+    roles: InOrder[Role]
     issued: datetime
     expires: datetime
     revoked: datetime | None
@@ -69,11 +64,9 @@ class TokenEntry(BaseModel):
     @classmethod
     def of(cls, token: ApiToken, at: datetime) -> "TokenEntry":
         """Show *token* as it stands at the aware instant *at*."""
-        return cls(
-            id=token.id,
-            person_id=token.person_id,
-            label=token.label,
-            roles=sorted(token.roles),
+        return shown(
+            cls,
+            token,
             issued=token.issued_at,
             expires=token.expires_at,
             revoked=token.revoked_at,
@@ -81,11 +74,8 @@ class TokenEntry(BaseModel):
         )
 
 
-class TokensPage(BaseModel):
+class TokensPage(Page[TokenEntry]):
     """One page of tokens."""
-
-    items: list[TokenEntry]
-    next: str | None = None
 
 
 class Me(BaseModel):

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from starlette.responses import StreamingResponse
 
 from admin_api.deps import Context, Ctx, Spoken, Who, source_of
@@ -34,9 +34,7 @@ class Since(StrEnum):
 class WatchIn(Input):
     """Why a session is watched, a fresh code of one's own, and what is shown of it."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra=example(reason="Appel du service", code="492039", since="now")
-    )
+    model_config = example(reason="Appel du service", code="492039", since="now")
 
     reason: Annotated[Text, Field(min_length=3)]
     code: Annotated[str, Field(max_length=32)]

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, IPvAnyAddress
+from pydantic import BaseModel, IPvAnyAddress
 
 from admin_api.deps import Ctx, Spoken, Who, instant
 from admin_api.security.permissions import READING, GuardedRoute
@@ -36,22 +36,20 @@ class OpeningOut(BaseModel):
 class ExplanationOut(BaseModel):
     """Whether the person could reach the device then, and why."""
 
-    model_config = ConfigDict(
-        json_schema_extra=example(
-            allowed=False,
-            at="2026-11-23T18:30:00Z",
-            at_local="2026-11-23 19:30",
-            findings=[
-                {
-                    "code": "O3",
-                    "held": False,
-                    "sentence": "Aucune plage n'est ouverte.",
-                    "next_step": "Demander une plage.",
-                    "mover": "planner",
-                }
-            ],
-            next_opening=None,
-        )
+    model_config = example(
+        allowed=False,
+        at="2026-11-23T18:30:00Z",
+        at_local="2026-11-23 19:30",
+        findings=[
+            {
+                "code": "O3",
+                "held": False,
+                "sentence": "Aucune plage n'est ouverte.",
+                "next_step": "Demander une plage.",
+                "mover": "planner",
+            }
+        ],
+        next_opening=None,
     )
 
     allowed: bool

@@ -1,14 +1,15 @@
 """Shapes of alarms."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from admin_api.alarms.words import words
-from admin_api.v1.schemas.base import Input, example
-from policy.domain.alarms import Alarm, AlarmState, Answer, Call, Severity
+from admin_api.v1.schemas.base import Input, Page, Shown, example, shown
+from policy.domain.alarms import Alarm, AlarmState, Answer, Severity
 from policy.domain.people import Language
 from policy.i18n import Catalog
 from policy.services.alarms import LONGEST_NOTE
@@ -51,36 +52,22 @@ class AlarmOut(BaseModel):
         cls, alarm: Alarm, language: Language, logins: Mapping[str, str], vocabulary: Sequence[Catalog]
     ) -> "AlarmOut":
         """Show *alarm* in *language*; *logins* are the hospital's people's, by identifier; *vocabulary* as for ``words``."""
-        said = words(alarm.kind, alarm.facts, language, vocabulary)
-        return cls(
-            id=alarm.id,
-            kind=alarm.kind,
-            severity=alarm.severity,
-            state=alarm.state,
-            title=said.title,
-            sentence=said.sentence,
-            act=said.act,
-            count=alarm.count,
-            first_at=alarm.first_at,
-            last_at=alarm.last_at,
-            over_at=alarm.over_at,
+        return shown(
+            cls,
+            alarm,
+            **asdict(words(alarm.kind, alarm.facts, language, vocabulary)),
             person=_text(alarm.facts.get("person")),
             device=_text(alarm.facts.get("device")),
-            session_id=alarm.session_id,
-            facts=dict(alarm.facts),
             acknowledged=_answer(alarm.acknowledged, logins),
             closed=_answer(alarm.closed, logins),
         )
 
 
-class AlarmsPage(BaseModel):
+class AlarmsPage(Page[AlarmOut]):
     """One page of alarms, the one seen last first."""
 
-    items: list[AlarmOut]
-    next: str | None = None
 
-
-class CallOut(BaseModel):
+class CallOut(Shown):
     """One message to the webhook; ``fault`` is why the last try failed."""
 
     id: str
@@ -90,11 +77,6 @@ class CallOut(BaseModel):
     delivered_at: datetime | None
     abandoned_at: datetime | None
     fault: str | None
-
-    @classmethod
-    def of(cls, call: Call) -> "CallOut":
-        """Show *call*."""
-        return cls(**{name: getattr(call, name) for name in cls.model_fields})
 
 
 class AlarmDetail(AlarmOut):
@@ -106,7 +88,7 @@ class AlarmDetail(AlarmOut):
 class AcknowledgeIn(Input):
     """A note is welcome, and not needed: it says who looks into it already."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(note="J’appelle Imagix"))
+    model_config = example(note="J’appelle Imagix")
 
     note: str = Field(default="", max_length=LONGEST_NOTE)
 
@@ -114,9 +96,7 @@ class AcknowledgeIn(Input):
 class CloseIn(Input):
     """What it was: kept in the journal."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra=example(note="Scanner réinstallé hier, clé comparée sur place")
-    )
+    model_config = example(note="Scanner réinstallé hier, clé comparée sur place")
 
     note: str = Field(min_length=1, max_length=LONGEST_NOTE)
 

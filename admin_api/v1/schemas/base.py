@@ -1,10 +1,10 @@
 """What every shape of version 1 has in common."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, Self, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 from policy.domain.ids import NAME_PATTERN
 
@@ -20,15 +20,43 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER_FORM)]
 """An identifier made by Écluse."""
 
+Item = TypeVar("Item")
+Shape = TypeVar("Shape", bound=BaseModel)
 
-def example(**values: Any) -> dict[str, Any]:
-    """Return the schema extra that shows *values* as the example."""
-    return {"examples": [values]}
+InOrder = Annotated[list[Item], BeforeValidator(sorted)]
+"""A set, shown as a list in order."""
+
+
+def example(**values: Any) -> ConfigDict:
+    """Return the configuration of a shape that shows *values* as its example."""
+    return ConfigDict(json_schema_extra={"examples": [values]})
 
 
 def wall(at: datetime, timezone: str) -> str:
     """Return the aware instant *at* as the wall time of *timezone* (an IANA name), to the minute."""
     return at.astimezone(ZoneInfo(timezone)).strftime("%Y-%m-%d %H:%M")
+
+
+def shown(shape: type[Shape], value: object, **more: object) -> Shape:
+    """Return *value* as *shape*: those of its attributes that the shape declares and no other, but for *more*."""
+    same = {name: getattr(value, name) for name in shape.model_fields if name not in more}
+    return shape.model_validate(same | more, from_attributes=True)
+
+
+class Shown(BaseModel):
+    """An answer that shows one value."""
+
+    @classmethod
+    def of(cls, value: Any, /) -> Self:
+        """Show *value*."""
+        return shown(cls, value)
+
+
+class Page(BaseModel, Generic[Item]):
+    """Some of a list; ``next`` is the cursor of what follows, if anything does."""
+
+    items: list[Item]
+    next: str | None = None
 
 
 class Input(BaseModel):
@@ -40,6 +68,6 @@ class Input(BaseModel):
 class Reason(Input):
     """Why something is done: kept in the journal."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(reason="Contrat suspendu"))
+    model_config = example(reason="Contrat suspendu")
 
     reason: Text

@@ -2,21 +2,17 @@
 
 from datetime import datetime
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
+from pydantic import Base64Bytes, Field
 
-from admin_api.v1.schemas.base import Identifier, Input, Text, example
+from admin_api.v1.schemas.base import Identifier, Input, Page, Shown, Text, example
 from policy.domain.certificates import (
-    LoginAuthority,
-    RevocationList,
-    TokenCertificate,
-    TrustAnchor,
     WhenStale,
 )
 
 _PEM = "-----BEGIN CERTIFICATE-----\nMIIB…\n-----END CERTIFICATE-----\n"
 
 
-class TokenCertificateOut(BaseModel):
+class TokenCertificateOut(Shown):
     """A certificate bound to the key in a person's token."""
 
     id: str
@@ -27,37 +23,21 @@ class TokenCertificateOut(BaseModel):
     not_after: datetime
     added_at: datetime
 
-    @classmethod
-    def of(cls, certificate: TokenCertificate) -> "TokenCertificateOut":
-        """Show *certificate*."""
-        return cls(
-            id=certificate.id,
-            key_fingerprint=certificate.key_fingerprint,
-            fingerprint=certificate.fingerprint,
-            subject=certificate.subject,
-            not_before=certificate.not_before,
-            not_after=certificate.not_after,
-            added_at=certificate.added_at,
-        )
 
-
-class TokenCertificatesPage(BaseModel):
+class TokenCertificatesPage(Page[TokenCertificateOut]):
     """A person's token certificates."""
-
-    items: list[TokenCertificateOut]
-    next: str | None = None
 
 
 class TokenCertificateIn(Input):
     """A certificate with its intermediates after it (PEM). Whoever enrols it vouches that the key is in a token."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(certificate=_PEM))
+    model_config = example(certificate=_PEM)
 
     certificate: str = Field(min_length=20, max_length=65536)
     label: str = Field(default="", max_length=200)
 
 
-class AnchorOut(BaseModel):
+class AnchorOut(Shown):
     """An authority that is believed about tokens; ``supplier_id``: about this supplier's people alone."""
 
     id: str
@@ -69,36 +49,16 @@ class AnchorOut(BaseModel):
     when_stale: WhenStale
     added_at: datetime
 
-    @classmethod
-    def of(cls, anchor: TrustAnchor) -> "AnchorOut":
-        """Show *anchor*."""
-        return cls(
-            id=anchor.id,
-            name=anchor.name,
-            fingerprint=anchor.fingerprint,
-            supplier_id=anchor.supplier_id,
-            crl_urls=list(anchor.crl_urls),
-            ocsp_url=anchor.ocsp_url,
-            when_stale=anchor.when_stale,
-            added_at=anchor.added_at,
-        )
 
-
-class AnchorsPage(BaseModel):
+class AnchorsPage(Page[AnchorOut]):
     """The hospital's trust anchors."""
-
-    items: list[AnchorOut]
-    next: str | None = None
 
 
 class AnchorIn(Input):
     """An authority to believe, which must certify keys in tokens only: a token counts as two factors."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra=example(
-            name="IGC Imagix", certificate=_PEM, crl_urls=["http://pki.imagix.example/personnes.crl"]
-        ),
+    model_config = example(
+        name="IGC Imagix", certificate=_PEM, crl_urls=["http://pki.imagix.example/personnes.crl"]
     )
 
     name: Text
@@ -112,14 +72,14 @@ class AnchorIn(Input):
 class AnchorChange(Input):
     """What to change; what is left out stays, and an empty ``ocsp_url`` asks nobody any more."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(when_stale="refuse"))
+    model_config = example(when_stale="refuse")
 
     crl_urls: list[str] | None = Field(default=None, max_length=8)
     ocsp_url: str | None = Field(default=None, max_length=500)
     when_stale: WhenStale | None = None
 
 
-class RevocationListOut(BaseModel):
+class RevocationListOut(Shown):
     """A revocation list at hand, which is stale from ``next_update`` on."""
 
     source: str
@@ -127,33 +87,20 @@ class RevocationListOut(BaseModel):
     next_update: datetime
     taken_at: datetime
 
-    @classmethod
-    def of(cls, taken: RevocationList) -> "RevocationListOut":
-        """Show *taken*."""
-        return cls(
-            source=taken.source,
-            this_update=taken.this_update,
-            next_update=taken.next_update,
-            taken_at=taken.taken_at,
-        )
 
-
-class RevocationListsPage(BaseModel):
+class RevocationListsPage(Page[RevocationListOut]):
     """The revocation lists of an anchor."""
-
-    items: list[RevocationListOut]
-    next: str | None = None
 
 
 class RevocationListIn(Input):
     """A revocation list brought by hand: DER or PEM, or OpenSSH's KRL for an SSH authority; in base64."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(content="MIIB"))
+    model_config = example(content="MIIB")
 
     content: Base64Bytes = Field(max_length=1024 * 1024)
 
 
-class LoginAuthorityOut(BaseModel):
+class LoginAuthorityOut(Shown):
     """An SSH authority whose user certificates let people in."""
 
     id: str
@@ -164,34 +111,15 @@ class LoginAuthorityOut(BaseModel):
     krl_at: datetime | None
     added_at: datetime
 
-    @classmethod
-    def of(cls, authority: LoginAuthority) -> "LoginAuthorityOut":
-        """Show *authority*."""
-        return cls(
-            id=authority.id,
-            name=authority.name,
-            public_key=authority.public_key,
-            fingerprint=authority.fingerprint,
-            supplier_id=authority.supplier_id,
-            krl_at=authority.krl_at,
-            added_at=authority.added_at,
-        )
 
-
-class LoginAuthoritiesPage(BaseModel):
+class LoginAuthoritiesPage(Page[LoginAuthorityOut]):
     """The SSH authorities of people."""
-
-    items: list[LoginAuthorityOut]
-    next: str | None = None
 
 
 class LoginAuthorityIn(Input):
     """An SSH authority to believe: its plain public key, as one OpenSSH line."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra=example(name="CA Imagix", public_key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA… ca"),
-    )
+    model_config = example(name="CA Imagix", public_key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA… ca")
 
     name: Text
     public_key: str = Field(min_length=20, max_length=16384)

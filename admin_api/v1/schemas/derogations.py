@@ -3,26 +3,24 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
-from admin_api.v1.schemas.base import Input, example
+from admin_api.v1.schemas.base import Input, Page, example, shown
 from policy.domain.derogations import Derogation
 
 
 class DerogationOut(BaseModel):
     """A weakness of a device that somebody answers for. ``state``: in-force, ending (30 days), over, withdrawn."""
 
-    model_config = ConfigDict(
-        json_schema_extra=example(
-            id="de000f5e4f3a4ac5b0f6c0a9b1a2c3d4",
-            device_id="d1c00f5e4f3a4ac5b0f6c0a9b1a2c3d4",
-            weakness="kex=diffie-hellman-group1-sha1",
-            reason="Console remplacée en juin",
-            decided_by="ad000f5e4f3a4ac5b0f6c0a9b1a2c3d4",
-            decided_at="2026-03-03T19:00:00Z",
-            expires_at="2026-06-30T22:00:00Z",
-            state="in-force",
-        )
+    model_config = example(
+        id="de000f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+        device_id="d1c00f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+        weakness="kex=diffie-hellman-group1-sha1",
+        reason="Console remplacée en juin",
+        decided_by="ad000f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+        decided_at="2026-03-03T19:00:00Z",
+        expires_at="2026-06-30T22:00:00Z",
+        state="in-force",
     )
 
     id: str
@@ -37,32 +35,17 @@ class DerogationOut(BaseModel):
     @classmethod
     def of(cls, derogation: Derogation, at: datetime) -> "DerogationOut":
         """Show *derogation* as it stands at the aware instant *at*."""
-        return cls(
-            id=derogation.id,
-            device_id=derogation.device_id,
-            weakness=derogation.weakness,
-            reason=derogation.reason,
-            decided_by=derogation.decided_by,
-            decided_at=derogation.decided_at,
-            expires_at=derogation.expires_at,
-            state=derogation.state(at),
-        )
+        return shown(cls, derogation, state=derogation.state(at))
 
 
-class DerogationsPage(BaseModel):
+class DerogationsPage(Page[DerogationOut]):
     """One page of derogations."""
-
-    items: list[DerogationOut]
-    next: str | None = None
 
 
 class DerogationIn(Input):
     """What somebody answers for, why, and until when. ``weaknesses`` left out: all that the device has."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra=example(reason="Console remplacée en juin", until="2026-06-30T22:00:00Z"),
-    )
+    model_config = example(reason="Console remplacée en juin", until="2026-06-30T22:00:00Z")
 
     reason: str = Field(min_length=1, max_length=500)
     until: AwareDatetime

@@ -3,42 +3,33 @@
 import base64
 import binascii
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 
-from admin_api.v1.schemas.base import Identifier, Input, Name, example
+from admin_api.v1.schemas.base import Identifier, InOrder, Input, Name, Page, Shown, example
 from policy.authn import ssh_keys
-from policy.domain.devices import AccountMethod, Algorithms, DedicatedAccount, Device, Quirk, Zone
+from policy.domain.devices import AccountMethod, Algorithms, Quirk
 from policy.domain.factors import Level
-from policy.domain.tasks import DeviceTask, TaskKind, TaskState
+from policy.domain.tasks import TaskKind, TaskState
 
 
-class ZoneOut(BaseModel):
+class ZoneOut(Shown):
     """An admin-network zone."""
 
     id: str
     name: str
     source_address: str | None
 
-    @classmethod
-    def of(cls, zone: Zone) -> "ZoneOut":
-        """Show *zone*."""
-        return cls(id=zone.id, name=zone.name, source_address=zone.source_address)
 
-
-class ZonesPage(BaseModel):
+class ZonesPage(Page[ZoneOut]):
     """One page of zones."""
-
-    items: list[ZoneOut]
-    next: str | None = None
 
 
 class ZoneIn(Input):
     """A zone to make; its devices are dialled from ``source_address``, an address of the gateway's host."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra=example(name="admin", source_address="192.0.2.10")
-    )
+    model_config = example(name="admin", source_address="192.0.2.10")
 
     name: Name
     source_address: str | None = Field(default=None, max_length=64)
@@ -64,23 +55,21 @@ class AlgorithmsBody(Input):
         )
 
 
-class DeviceOut(BaseModel):
+class DeviceOut(Shown):
     """A device, with the host keys pinned for it."""
 
-    model_config = ConfigDict(
-        json_schema_extra=example(
-            id="d1c00f5e4f3a4ac5b0f6c0a9b1a2c3d4",
-            name="scan01",
-            description="Scanner, imagerie niveau 1",
-            zone_id="20e00f5e4f3a4ac5b0f6c0a9b1a2c3d4",
-            address="192.0.2.20",
-            port=22,
-            host_keys=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA…"],
-            groups=["imagerie"],
-            algorithms={"kex": [], "host_key": [], "encryption": [], "mac": [], "quirks": []},
-            active=True,
-            level="standard",
-        )
+    model_config = example(
+        id="d1c00f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+        name="scan01",
+        description="Scanner, imagerie niveau 1",
+        zone_id="20e00f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+        address="192.0.2.20",
+        port=22,
+        host_keys=["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA…"],
+        groups=["imagerie"],
+        algorithms={"kex": [], "host_key": [], "encryption": [], "mac": [], "quirks": []},
+        active=True,
+        level="standard",
     )
 
     id: str
@@ -90,50 +79,21 @@ class DeviceOut(BaseModel):
     address: str
     port: int
     host_keys: list[str]
-    groups: list[str]
+    groups: InOrder[str]
     algorithms: AlgorithmsBody
     active: bool
     level: Level
 
-    @classmethod
-    def of(cls, device: Device) -> "DeviceOut":
-        """Show *device*."""
-        return cls(
-            id=device.id,
-            name=device.name,
-            description=device.description,
-            zone_id=device.zone_id,
-            address=device.address,
-            port=device.port,
-            host_keys=list(device.host_keys),
-            groups=sorted(device.groups),
-            algorithms=AlgorithmsBody(
-                kex=list(device.algorithms.kex),
-                host_key=list(device.algorithms.host_key),
-                encryption=list(device.algorithms.encryption),
-                mac=list(device.algorithms.mac),
-                quirks=list(device.algorithms.quirks),
-            ),
-            active=device.active,
-            level=device.level,
-        )
 
-
-class DevicesPage(BaseModel):
+class DevicesPage(Page[DeviceOut]):
     """One page of devices."""
-
-    items: list[DeviceOut]
-    next: str | None = None
 
 
 class DeviceIn(Input):
     """A device to make; pin its host key afterwards, nothing is dialled before."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra=example(
-            name="scan01", zone_id="20e00f5e4f3a4ac5b0f6c0a9b1a2c3d4", address="192.0.2.20", port=22
-        ),
+    model_config = example(
+        name="scan01", zone_id="20e00f5e4f3a4ac5b0f6c0a9b1a2c3d4", address="192.0.2.20", port=22
     )
 
     name: Name
@@ -149,7 +109,7 @@ class DeviceIn(Input):
 class DeviceChange(Input):
     """What to change of a device; what is left out stays. Its name is kept: logins and traces hold it."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(address="192.0.2.21", port=22))
+    model_config = example(address="192.0.2.21", port=22)
 
     zone_id: Identifier | None = None
     address: str | None = Field(default=None, min_length=1, max_length=253)
@@ -163,26 +123,22 @@ class DeviceChange(Input):
 class HostKeyIn(Input):
     """A host key, as one OpenSSH line, that somebody compared with the device's own."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra=example(public_key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA…")
-    )
+    model_config = example(public_key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA…")
 
     # what is no key is refused with the reason, and what would be one: a shortest length would say neither
     public_key: str = Field(max_length=16384)
 
 
-class AccountOut(BaseModel):
+class AccountOut(Shown):
     """A dedicated account. Its secret never leaves the vault by this door."""
 
-    model_config = ConfigDict(
-        json_schema_extra=example(
-            id="acc00f5e4f3a4ac5b0f6c0a9b1a2c3d4",
-            device_id="d1c00f5e4f3a4ac5b0f6c0a9b1a2c3d4",
-            name="maint",
-            method="password",
-            vaulted=True,
-            active=True,
-        )
+    model_config = example(
+        id="acc00f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+        device_id="d1c00f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+        name="maint",
+        method="password",
+        vaulted=True,
+        active=True,
     )
 
     id: str
@@ -192,33 +148,15 @@ class AccountOut(BaseModel):
     vaulted: bool
     active: bool
 
-    @classmethod
-    def of(cls, account: DedicatedAccount) -> "AccountOut":
-        """Show *account*."""
-        return cls(
-            id=account.id,
-            device_id=account.device_id,
-            name=account.name,
-            method=account.method,
-            vaulted=account.vaulted,
-            active=account.active,
-        )
 
-
-class AccountsPage(BaseModel):
+class AccountsPage(Page[AccountOut]):
     """A device's dedicated accounts."""
-
-    items: list[AccountOut]
-    next: str | None = None
 
 
 class AccountIn(Input):
     """A dedicated account to make. The secret is written only, and left out where certificates open the account."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra=example(name="maint", method="password", secret="…"),  # noqa: S106 - an example
-    )
+    model_config = example(name="maint", method="password", secret="…")  # noqa: S106 - an example
 
     name: Name
     method: AccountMethod
@@ -230,7 +168,7 @@ class AccountIn(Input):
 class SecretIn(Input):
     """A new secret of a dedicated account, written only; with ``method``, what opens it from now on."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(secret="…"))  # noqa: S106 - an example
+    model_config = example(secret="…")  # noqa: S106 - an example
 
     secret: SecretStr | None = Field(
         default=None, min_length=1, max_length=65536, json_schema_extra={"writeOnly": True}
@@ -241,10 +179,7 @@ class SecretIn(Input):
 class TaskIn(Input):
     """Something that a gateway must do on a device on the hospital's behalf."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra=example(kind="fetch-host-keys", device_id="d1c00f5e4f3a4ac5b0f6c0a9b1a2c3d4"),
-    )
+    model_config = example(kind="fetch-host-keys", device_id="d1c00f5e4f3a4ac5b0f6c0a9b1a2c3d4")
 
     kind: TaskKind
     device_id: Identifier
@@ -259,15 +194,24 @@ class ShownKey(BaseModel):
     public_key: str
 
 
+def _shown_key(line: str) -> ShownKey:
+    algorithm, _, encoded = line.partition(" ")
+    try:
+        fingerprint = ssh_keys.fingerprint(base64.b64decode(encoded.partition(" ")[0], validate=True))
+    except binascii.Error:
+        fingerprint = ""
+    return ShownKey(algorithm=algorithm, fingerprint=fingerprint, public_key=line)
+
+
 class TaskResultOut(BaseModel):
     """What a gateway found."""
 
     ok: bool
-    host_keys: list[ShownKey]
+    host_keys: list[Annotated[ShownKey, BeforeValidator(_shown_key)]]
     detail: str
 
 
-class TaskOut(BaseModel):
+class TaskOut(Shown):
     """A device task and, once a gateway has done it, its result."""
 
     id: str
@@ -281,41 +225,6 @@ class TaskOut(BaseModel):
     finished_at: datetime | None
     result: TaskResultOut | None
 
-    @classmethod
-    def of(cls, task: DeviceTask) -> "TaskOut":
-        """Show *task*, with the fingerprints of the host keys it brought."""
-        result = task.result
-        return cls(
-            id=task.id,
-            kind=task.kind,
-            device_id=task.device_id,
-            account_id=task.account_id,
-            state=task.state,
-            requested_by=task.requested_by,
-            requested_at=task.requested_at,
-            node=task.node,
-            finished_at=task.finished_at,
-            result=TaskResultOut(
-                ok=result.ok,
-                host_keys=[_shown_key(line) for line in result.host_keys],
-                detail=result.detail,
-            )
-            if result is not None
-            else None,
-        )
 
-
-class TasksPage(BaseModel):
+class TasksPage(Page[TaskOut]):
     """One page of device tasks."""
-
-    items: list[TaskOut]
-    next: str | None = None
-
-
-def _shown_key(line: str) -> ShownKey:
-    algorithm, _, encoded = line.partition(" ")
-    try:
-        fingerprint = ssh_keys.fingerprint(base64.b64decode(encoded.partition(" ")[0], validate=True))
-    except binascii.Error:
-        fingerprint = ""
-    return ShownKey(algorithm=algorithm, fingerprint=fingerprint, public_key=line)

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
-from admin_api.v1.schemas.base import Input, example
+from admin_api.v1.schemas.base import Input, example, shown
 from policy.domain.engagements import EngagementKind, EngagementText
 from policy.domain.people import Language
 
@@ -32,16 +32,7 @@ class EngagementTextOut(BaseModel):
     @classmethod
     def of(cls, text: EngagementText) -> "EngagementTextOut":
         """Show *text*."""
-        return cls(
-            kind=text.kind,
-            version=text.version,
-            titles=dict(text.titles),
-            paragraphs={language: list(said) for language, said in text.paragraphs.items()},
-            digest=text.digest,
-            published=text.published_at,
-            effective=text.effective_at,
-            published_by=text.published_by,
-        )
+        return shown(cls, text, published=text.published_at, effective=text.effective_at)
 
 
 class EngagementTexts(BaseModel):
@@ -53,7 +44,7 @@ class EngagementTexts(BaseModel):
 class EngagementTextIn(Input):
     """The next version of a text. It is in force from ``effective`` on; left out, at once."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(**_WORDS))
+    model_config = example(**_WORDS)
 
     titles: dict[Language, str]
     paragraphs: dict[Language, list[str]]

@@ -1,9 +1,9 @@
 """Shapes of the table of factors."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from admin_api.v1.schemas.base import Input, example
-from policy.domain.factors import Factor, FactorRow, FactorTable, Level
+from admin_api.v1.schemas.base import InOrder, Input, Shown, example
+from policy.domain.factors import Factor, FactorRow, Level
 
 _ROWS = [
     {"factors": ["password", "totp"], "level": "standard"},
@@ -25,26 +25,21 @@ class FactorRowBody(Input):
 class FactorRowOut(BaseModel):
     """A row of the table, its factors in alphabetical order."""
 
-    factors: list[Factor]
+    factors: InOrder[Factor]
     level: Level
 
 
-class FactorTableOut(BaseModel):
+class FactorTableOut(Shown):
     """What a technician's log-in takes in this hospital."""
 
-    model_config = ConfigDict(json_schema_extra=example(rows=_ROWS))
+    model_config = example(rows=_ROWS)
 
     rows: list[FactorRowOut]
-
-    @classmethod
-    def of(cls, table: FactorTable) -> "FactorTableOut":
-        """Show *table*."""
-        return cls(rows=[FactorRowOut(factors=sorted(row.factors), level=row.level) for row in table.rows])
 
 
 class FactorTableIn(Input):
     """The whole table anew. Each row is one first factor, with or without ``totp``; see the refusal for the bounds."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(rows=_ROWS))
+    model_config = example(rows=_ROWS)
 
     rows: list[FactorRowBody] = Field(max_length=20)

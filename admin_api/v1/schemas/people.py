@@ -2,13 +2,12 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
-from admin_api.v1.schemas.base import Identifier, Input, Name, Text, example
-from policy.domain.credentials import EnrolledKey
-from policy.domain.engagements import Engagement, EngagementKind, EngagementText
+from admin_api.v1.schemas.base import Identifier, InOrder, Input, Name, Page, Shown, Text, example, shown
+from policy.domain.engagements import EngagementKind, EngagementText
 from policy.domain.mails import Mail, MailKind, MailState
-from policy.domain.people import Language, Person, Role
+from policy.domain.people import Language, Role
 
 _ALICE = {
     "login": "alice",
@@ -20,64 +19,40 @@ _ALICE = {
 }
 
 
-class PersonOut(BaseModel):
+class PersonOut(Shown):
     """A person as the hospital sees her. No secret, and nothing made from one."""
 
-    model_config = ConfigDict(
-        json_schema_extra=example(
-            id="9a1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4", active=True, one_post=False, **_ALICE
-        )
-    )
+    model_config = example(id="9a1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4", active=True, one_post=False, **_ALICE)
 
     id: str
     login: str
     full_name: str
     email: str
     language: Language
-    roles: list[Role]
+    roles: InOrder[Role]
     supplier_id: str | None
     active: bool
     one_post: bool
-
-    @classmethod
-    def of(cls, person: Person) -> "PersonOut":
-        """Show *person*."""
-        return cls(
-            id=person.id,
-            login=person.login,
-            full_name=person.full_name,
-            email=person.email,
-            language=person.language,
-            roles=sorted(person.roles),
-            supplier_id=person.supplier_id,
-            active=person.active,
-            one_post=person.one_post,
-        )
 
 
 class PersonDetails(PersonOut):
     """A person, with whether she holds a password and a TOTP secret: without them she cannot come in."""
 
-    model_config = ConfigDict(
-        json_schema_extra=example(
-            id="9a1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4", active=True, one_post=False, enrolled=True, **_ALICE
-        )
+    model_config = example(
+        id="9a1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4", active=True, one_post=False, enrolled=True, **_ALICE
     )
 
     enrolled: bool
 
 
-class PeoplePage(BaseModel):
+class PeoplePage(Page[PersonOut]):
     """One page of people."""
-
-    items: list[PersonOut]
-    next: str | None = None
 
 
 class PersonIn(Input):
     """A person to make. ``supplier_id`` is left out for the hospital's own staff."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(**_ALICE))
+    model_config = example(**_ALICE)
 
     login: Name
     full_name: Text
@@ -95,15 +70,13 @@ class Invitation(BaseModel):
     ``spoken_code`` is there where she has to be told it by voice: the mail alone does not let her in.
     """
 
-    model_config = ConfigDict(
-        json_schema_extra=example(
-            token="shown-once",  # noqa: S106 - an example
-            expires="2026-11-26T18:00:00Z",
-            link="https://bastion.hospital.example:8443/i/shown-once",
-            spoken_code=None,
-            mail="sent",
-            fault="",
-        )
+    model_config = example(
+        token="shown-once",  # noqa: S106 - an example
+        expires="2026-11-26T18:00:00Z",
+        link="https://bastion.hospital.example:8443/i/shown-once",
+        spoken_code=None,
+        mail="sent",
+        fault="",
     )
 
     token: str
@@ -117,7 +90,7 @@ class Invitation(BaseModel):
 class OnePost(Input):
     """Whether a person's sessions come from one source at a time."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(one_post=True))
+    model_config = example(one_post=True)
 
     one_post: bool
 
@@ -125,15 +98,12 @@ class OnePost(Input):
 class KeyIn(Input):
     """A public key, as one OpenSSH line."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra=example(public_key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA… alice@post"),
-    )
+    model_config = example(public_key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA… alice@post")
 
     public_key: str = Field(min_length=20, max_length=16384)
 
 
-class KeyOut(BaseModel):
+class KeyOut(Shown):
     """A public key on file."""
 
     algorithm: str
@@ -141,30 +111,20 @@ class KeyOut(BaseModel):
     label: str
     added_at: datetime
 
-    @classmethod
-    def of(cls, key: EnrolledKey) -> "KeyOut":
-        """Show *key*."""
-        return cls(
-            algorithm=key.algorithm, fingerprint=key.fingerprint, label=key.label, added_at=key.added_at
-        )
-
 
 class KeyChoice(Input):
     """One of a person's keys, by its fingerprint."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(fingerprint="SHA256:…"))
+    model_config = example(fingerprint="SHA256:…")
 
     fingerprint: str = Field(min_length=8, max_length=100)
 
 
-class KeysPage(BaseModel):
+class KeysPage(Page[KeyOut]):
     """A person's public keys."""
 
-    items: list[KeyOut]
-    next: str | None = None
 
-
-class EngagementOut(BaseModel):
+class EngagementOut(Shown):
     """What a person accepted: the version, its words' SHA-256, when, and from which address."""
 
     kind: EngagementKind
@@ -173,23 +133,9 @@ class EngagementOut(BaseModel):
     at: datetime
     source: str
 
-    @classmethod
-    def of(cls, engagement: Engagement) -> "EngagementOut":
-        """Show *engagement*."""
-        return cls(
-            kind=engagement.kind,
-            version=engagement.version,
-            digest=engagement.digest,
-            at=engagement.at,
-            source=engagement.source,
-        )
 
-
-class EngagementsPage(BaseModel):
+class EngagementsPage(Page[EngagementOut]):
     """What a person accepted."""
-
-    items: list[EngagementOut]
-    next: str | None = None
 
 
 class MailOut(BaseModel):
@@ -206,31 +152,17 @@ class MailOut(BaseModel):
     @classmethod
     def of(cls, mail: Mail) -> "MailOut":
         """Show *mail*."""
-        return cls(
-            id=mail.id,
-            kind=mail.kind,
-            state=mail.state,
-            queued=mail.queued_at,
-            sent=mail.sent_at,
-            tries=mail.tries,
-            fault=mail.fault,
-        )
+        return shown(cls, mail, queued=mail.queued_at, sent=mail.sent_at)
 
 
-class MailsPage(BaseModel):
+class MailsPage(Page[MailOut]):
     """The last mails to a person."""
-
-    items: list[MailOut]
-    next: str | None = None
 
 
 class EnrolmentPassword(Input):
     """The first step: the invitation and the password chosen."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra=example(invitation="…", password="une phrase assez longue"),  # noqa: S106 - an example
-    )
+    model_config = example(invitation="…", password="une phrase assez longue")  # noqa: S106 - an example
 
     invitation: SecretStr = Field(max_length=200)
     password: SecretStr = Field(max_length=1024)
@@ -242,7 +174,7 @@ class EnrolmentPassword(Input):
 class EnrolmentInvitation(Input):
     """The invitation alone."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(invitation="…"))
+    model_config = example(invitation="…")
 
     invitation: SecretStr = Field(max_length=200)
 
@@ -250,9 +182,7 @@ class EnrolmentInvitation(Input):
 class EnrolmentAcceptance(Input):
     """The texts that the invited person accepts, each in the version that she read."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra=example(invitation="…", versions={"charter": 1})
-    )
+    model_config = example(invitation="…", versions={"charter": 1})
 
     invitation: SecretStr = Field(max_length=200)
     versions: dict[EngagementKind, int]
@@ -270,11 +200,11 @@ class TextOut(BaseModel):
     @classmethod
     def of(cls, text: EngagementText, language: Language) -> "TextOut":
         """Show *text* in *language*."""
-        return cls(
-            kind=text.kind,
-            version=text.version,
+        return shown(
+            cls,
+            text,
             title=text.titles[language],
-            paragraphs=list(text.paragraphs[language]),
+            paragraphs=text.paragraphs[language],
             effective=text.effective_at,
         )
 
@@ -288,7 +218,7 @@ class EnrolmentTexts(BaseModel):
 class EnrolmentCode(Input):
     """The last step: the invitation and a code of the new TOTP secret."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(invitation="…", code="492039"))
+    model_config = example(invitation="…", code="492039")
 
     invitation: SecretStr = Field(max_length=200)
     code: str = Field(pattern=r"^[0-9]{6,8}$")

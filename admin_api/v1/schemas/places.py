@@ -1,10 +1,9 @@
 """Shapes of the hospital, its suppliers and their sites."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from admin_api.v1.schemas.base import Input, Text, example
+from admin_api.v1.schemas.base import Input, Page, Shown, Text, example, shown
 from policy.domain.hospitals import Hospital
-from policy.domain.suppliers import Site, Supplier
 
 _LYON = {"name": "Lyon", "country": "FR", "networks": ["192.0.2.0/24"]}
 
@@ -12,7 +11,7 @@ _LYON = {"name": "Lyon", "country": "FR", "networks": ["192.0.2.0/24"]}
 class ContinuationBody(Input):
     """For how many seconds, and how many further connections, one log-in may be continued; 0 and 0: never."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(seconds=60, connections=4))
+    model_config = example(seconds=60, connections=4)
 
     seconds: int = Field(ge=0, le=120)
     connections: int = Field(ge=0, le=8)
@@ -21,14 +20,12 @@ class ContinuationBody(Input):
 class HospitalOut(BaseModel):
     """The hospital and what its screens say of it."""
 
-    model_config = ConfigDict(
-        json_schema_extra=example(
-            id="5f1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4",
-            name="CH de Saint-Exemple",
-            timezone="Europe/Paris",
-            security_contact="RSSI, poste 4242",
-            continuation={"seconds": 0, "connections": 0},
-        )
+    model_config = example(
+        id="5f1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+        name="CH de Saint-Exemple",
+        timezone="Europe/Paris",
+        security_contact="RSSI, poste 4242",
+        continuation={"seconds": 0, "connections": 0},
     )
 
     id: str
@@ -40,29 +37,22 @@ class HospitalOut(BaseModel):
     @classmethod
     def of(cls, hospital: Hospital) -> "HospitalOut":
         """Show *hospital*."""
-        return cls(
-            id=hospital.id,
-            name=hospital.name,
-            timezone=hospital.timezone,
-            security_contact=hospital.security_contact,
-            continuation=ContinuationBody(
-                seconds=int(hospital.continuation.life.total_seconds()),
-                connections=hospital.continuation.most,
-            ),
+        rule = hospital.continuation
+        return shown(
+            cls,
+            hospital,
+            continuation=ContinuationBody(seconds=int(rule.life.total_seconds()), connections=rule.most),
         )
 
 
-class HospitalsPage(BaseModel):
+class HospitalsPage(Page[HospitalOut]):
     """One page of hospitals: today the caller's own."""
-
-    items: list[HospitalOut]
-    next: str | None = None
 
 
 class ContactIn(Input):
     """The contact shown on every banner and refusal."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(security_contact="RSSI, poste 4242"))
+    model_config = example(security_contact="RSSI, poste 4242")
 
     security_contact: Text
 
@@ -70,14 +60,14 @@ class ContactIn(Input):
 class SiteBody(Input):
     """A declared place of work (rule C2)."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(**_LYON))
+    model_config = example(**_LYON)
 
     name: Text
     country: str = Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2.")
     networks: list[str] = Field(min_length=1, max_length=200, description="Networks, each as CIDR.")
 
 
-class SiteOut(BaseModel):
+class SiteOut(Shown):
     """A declared place of work."""
 
     id: str
@@ -85,23 +75,16 @@ class SiteOut(BaseModel):
     country: str
     networks: list[str]
 
-    @classmethod
-    def of(cls, site: Site) -> "SiteOut":
-        """Show *site*."""
-        return cls(id=site.id, name=site.name, country=site.country, networks=list(site.networks))
 
-
-class SupplierOut(BaseModel):
+class SupplierOut(Shown):
     """A supplier and its declared sites."""
 
-    model_config = ConfigDict(
-        json_schema_extra=example(
-            id="0b7c0f5e4f3a4ac5b0f6c0a9b1a2c3d4",
-            name="Imagix",
-            active=True,
-            one_post=False,
-            sites=[{"id": "77aa0f5e4f3a4ac5b0f6c0a9b1a2c3d4", **_LYON}],
-        )
+    model_config = example(
+        id="0b7c0f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+        name="Imagix",
+        active=True,
+        one_post=False,
+        sites=[{"id": "77aa0f5e4f3a4ac5b0f6c0a9b1a2c3d4", **_LYON}],
     )
 
     id: str
@@ -110,29 +93,15 @@ class SupplierOut(BaseModel):
     one_post: bool
     sites: list[SiteOut]
 
-    @classmethod
-    def of(cls, supplier: Supplier) -> "SupplierOut":
-        """Show *supplier*."""
-        return cls(
-            id=supplier.id,
-            name=supplier.name,
-            one_post=supplier.one_post,
-            active=supplier.active,
-            sites=[SiteOut.of(site) for site in supplier.sites],
-        )
 
-
-class SuppliersPage(BaseModel):
+class SuppliersPage(Page[SupplierOut]):
     """One page of suppliers."""
-
-    items: list[SupplierOut]
-    next: str | None = None
 
 
 class SupplierIn(Input):
     """A supplier to make."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(name="Imagix", sites=[_LYON]))
+    model_config = example(name="Imagix", sites=[_LYON])
 
     name: Text
     sites: list[SiteBody] = Field(default_factory=list, max_length=200)
@@ -141,7 +110,7 @@ class SupplierIn(Input):
 class SupplierChange(Input):
     """What to change of a supplier; what is left out stays."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(sites=[_LYON]))
+    model_config = example(sites=[_LYON])
 
     name: Text | None = None
     sites: list[SiteBody] | None = Field(default=None, max_length=200)

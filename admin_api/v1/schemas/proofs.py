@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from admin_api.v1.schemas.base import Input, example
+from admin_api.v1.schemas.base import Input, Page, Shown, example, shown
 from recorder.proof.anchors import Anchor
 from recorder.proof.checkpoint import digest
-from recorder.proof.inspection import Finding, Inspection
+from recorder.proof.inspection import Inspection
 from recorder.proof.notary import StoredCheckpoint
 from recorder.trace.instants import parse
 
@@ -22,14 +22,11 @@ class CheckpointOut(BaseModel):
     @classmethod
     def of(cls, row: StoredCheckpoint) -> "CheckpointOut":
         """Show a checkpoint as it is stored."""
-        return cls(sequence=row.sequence, at=row.at, digest=digest(row.content))
+        return shown(cls, row, digest=digest(row.content))
 
 
-class CheckpointsPage(BaseModel):
+class CheckpointsPage(Page[CheckpointOut]):
     """One page of checkpoints, the oldest first."""
-
-    items: list[CheckpointOut]
-    next: str | None = None
 
 
 class AnchorIn(Input):
@@ -47,14 +44,12 @@ class AnchorIn(Input):
 class Anchored(Input):
     """What is known of the chain of checkpoints from elsewhere: by it, a store rolled back is found."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra=example(anchors=[{"sequence": 42, "digest": "0f" * 32}])
-    )
+    model_config = example(anchors=[{"sequence": 42, "digest": "0f" * 32}])
 
     anchors: list[AnchorIn] = Field(default=[], max_length=100_000)
 
 
-class FindingOut(BaseModel):
+class FindingOut(Shown):
     """One thing that is not as it was, or that cannot be proven. ``record``: of a trace, its first bad record."""
 
     place: str
@@ -62,13 +57,6 @@ class FindingOut(BaseModel):
     what: str
     detail: str
     record: int | None
-
-    @classmethod
-    def of(cls, found: Finding) -> "FindingOut":
-        """Show what was *found*."""
-        return cls(
-            place=found.place, name=found.name, what=found.what, detail=found.detail, record=found.record
-        )
 
 
 class StoreProof(BaseModel):
@@ -88,11 +76,7 @@ class StoreProof(BaseModel):
     @classmethod
     def of(cls, found: Inspection) -> "StoreProof":
         """Show what was *found*."""
-        return cls(
-            valid=found.intact,
-            findings=[FindingOut.of(one) for one in found.findings],
-            remarks=[FindingOut.of(one) for one in found.remarks],
-            counts=dict(found.counts),
-            newest=found.newest[0] if found.newest is not None else None,
-            newest_at=parse(found.newest[1]) if found.newest is not None else None,
+        newest, at = found.newest or (None, None)
+        return shown(
+            cls, found, valid=found.intact, newest=newest, newest_at=parse(at) if at is not None else None
         )

@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
-from admin_api.v1.schemas.base import Input, Text, example
+from admin_api.v1.schemas.base import Input, Text, example, shown
 from recorder.seal.ring import ReaderState
 from recorder.store.rewraps import Tally
 
@@ -13,17 +13,15 @@ from recorder.store.rewraps import Tally
 class ReaderOut(BaseModel):
     """A reader's key as this console knows it."""
 
-    model_config = ConfigDict(
-        json_schema_extra=example(
-            name="rssi-2027",
-            key="3f51d98ba6174b89",
-            guard="passphrase",
-            active=True,
-            retired=False,
-            opened=True,
-            unlocked_by="9a1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4",
-            until="2026-11-29T09:00:00Z",
-        )
+    model_config = example(
+        name="rssi-2027",
+        key="3f51d98ba6174b89",
+        guard="passphrase",
+        active=True,
+        retired=False,
+        opened=True,
+        unlocked_by="9a1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+        until="2026-11-29T09:00:00Z",
     )
 
     name: str
@@ -38,16 +36,7 @@ class ReaderOut(BaseModel):
     @classmethod
     def of(cls, state: ReaderState) -> "ReaderOut":
         """Show *state*."""
-        return cls(
-            name=state.name,
-            key=state.key_id,
-            guard=state.guard.value,
-            active=state.active,
-            retired=state.retired,
-            opened=state.opened,
-            unlocked_by=state.by,
-            until=state.until,
-        )
+        return shown(cls, state, key=state.key_id, unlocked_by=state.by)
 
 
 class ReadersOut(BaseModel):
@@ -59,10 +48,7 @@ class ReadersOut(BaseModel):
 class UnlockIn(Input):
     """The key's passphrase or PIN, a fresh code of one's own, and for how long."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra=example(secret="…", code="492039", minutes=30),  # noqa: S106 - an example
-    )
+    model_config = example(secret="…", code="492039", minutes=30)  # noqa: S106 - an example
 
     secret: Annotated[SecretStr, Field(min_length=1, max_length=1024)]
     code: Annotated[str, Field(max_length=32)]
@@ -72,10 +58,7 @@ class UnlockIn(Input):
 class RewrapIn(Input):
     """A fresh code of one's own, and why; ``remove_retired`` takes the wraps of retired readers away too."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra=example(code="492039", reason="Nouvelle clé du RSSI", remove_retired=False),
-    )
+    model_config = example(code="492039", reason="Nouvelle clé du RSSI", remove_retired=False)
 
     code: Annotated[str, Field(max_length=32)]
     reason: Text

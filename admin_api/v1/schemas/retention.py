@@ -3,14 +3,13 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from admin_api.retention.plan import Plan, Planned
-from admin_api.v1.schemas.base import Input, Text, example
+from admin_api.v1.schemas.base import Input, Page, Shown, Text, example, shown
 from policy.domain.erasures import Erasure, ErasureState
 from policy.domain.holds import Hold
 from policy.domain.keeping import RetentionRule
-from recorder.retention.journal import JournalPlan
 from recorder.retention.purge import Outcome
 from recorder.retention.shelf import ClosedTrace
 
@@ -32,8 +31,7 @@ class RuleOut(BaseModel):
     @classmethod
     def of(cls, rule: RetentionRule, at: datetime) -> "RuleOut":
         """Show *rule* as it stands at the aware instant *at*."""
-        fields = {name: getattr(rule, name) for name in cls.model_fields if name != "state"}
-        return cls(**fields, state=rule.state(at) if rule.id else "set")
+        return shown(cls, rule, state=rule.state(at) if rule.id else "set")
 
 
 class RetentionOut(BaseModel):
@@ -46,9 +44,7 @@ class RetentionOut(BaseModel):
 class RuleIn(Input):
     """How many days recordings are kept. Below 183 and above 366 a reason, above 366 who decides."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra=example(recordings_days=120, reason="Avis du DPO du 3 mars")
-    )
+    model_config = example(recordings_days=120, reason="Avis du DPO du 3 mars")
 
     recordings_days: int = Field(ge=1, le=100_000)
     reason: str = Field(default="", max_length=1000)
@@ -92,8 +88,7 @@ class PlannedOut(TraceBrief):
     @classmethod
     def of(cls, one: Planned) -> "PlannedOut":
         """Show what is planned."""
-        told = {name: getattr(one, name) for name in ("due_at", "stays", "case", "until")}
-        return cls(**cls.fields_of(one.trace), **told)
+        return shown(cls, one, **cls.fields_of(one.trace))
 
 
 class WaitingOut(TraceBrief):
@@ -102,7 +97,7 @@ class WaitingOut(TraceBrief):
     until: datetime | None
 
 
-class JournalPlanOut(BaseModel):
+class JournalPlanOut(Shown):
     """What goes of the journal: ``count`` entries, known to a checkpoint at or before ``before`` (null: nothing is old).
 
     ``held``: chains of which a legal hold keeps what would be due. ``next_at``: not before then (null: at the next look).
@@ -112,11 +107,6 @@ class JournalPlanOut(BaseModel):
     before: datetime | None
     held: int
     next_at: datetime | None
-
-    @classmethod
-    def of(cls, plan: JournalPlan) -> "JournalPlanOut":
-        """Show what is due."""
-        return cls(count=plan.count, before=plan.before, held=plan.held, next_at=plan.next_at)
 
 
 class PlanOut(BaseModel):
@@ -138,29 +128,23 @@ class PlanOut(BaseModel):
     @classmethod
     def of(cls, plan: Plan, at: datetime) -> "PlanOut":
         """Show a plan made at the aware instant *at*."""
-        return cls(
+        return shown(
+            cls,
+            plan,
             rule=RuleOut.of(plan.rule, at),
-            until=plan.until,
-            doubt=plan.doubt,
-            count=plan.count,
-            size=plan.size,
             items=[PlannedOut.of(one) for one in plan.planned],
             waiting=[WaitingOut(**WaitingOut.fields_of(trace), until=until) for trace, until in plan.waiting],
-            journal=JournalPlanOut.of(plan.journal),
         )
 
 
 class HoldIn(Input):
     """What is held, for which case and why. Every criterion that is given must be met by a session."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra=example(
-            case="Plainte 2026-114",
-            reason="Demande du procureur",
-            device_id="d1c00f5e4f3a4ac5b0f6c0a9b1a2c3d4",
-            since="2026-03-01T00:00:00Z",
-        ),
+    model_config = example(
+        case="Plainte 2026-114",
+        reason="Demande du procureur",
+        device_id="d1c00f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+        since="2026-03-01T00:00:00Z",
     )
 
     case: Text
@@ -195,27 +179,20 @@ class HoldOut(BaseModel):
     @classmethod
     def of(cls, hold: Hold, at: datetime) -> "HoldOut":
         """Show *hold* as it stands at the aware instant *at*."""
-        fields = {name: getattr(hold, name) for name in cls.model_fields if name != "keeps"}
-        return cls(**fields, keeps=hold.suspends(at))
+        return shown(cls, hold, keeps=hold.suspends(at))
 
 
-class HoldsPage(BaseModel):
+class HoldsPage(Page[HoldOut]):
     """One page of holds."""
-
-    items: list[HoldOut]
-    next: str | None = None
 
 
 class ErasureIn(Input):
     """Which recording is to be erased before its time, and why."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra=example(
-            session_id="5e000f5e4f3a4ac5b0f6c0a9b1a2c3d4",
-            reason="Dossier d'un tiers filmé par erreur",
-            code="492039",
-        ),
+    model_config = example(
+        session_id="5e000f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+        reason="Dossier d'un tiers filmé par erreur",
+        code="492039",
     )
 
     session_id: str = Field(max_length=64)
@@ -226,9 +203,7 @@ class ErasureIn(Input):
 class ApprovalIn(Input):
     """Why it is approved, and a fresh code of one's own: a token that was left somewhere erases nothing."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra=example(reason="Vérifié avec le DPO", code="492039")
-    )
+    model_config = example(reason="Vérifié avec le DPO", code="492039")
 
     reason: Text
     code: Annotated[str, Field(max_length=32)]
@@ -255,15 +230,9 @@ class ErasureOut(BaseModel):
     @classmethod
     def of(cls, erasure: Erasure, delay: Outcome | None) -> "ErasureOut":
         """Show *erasure*, and what delays it."""
-        names = [name for name in cls.model_fields if not name.startswith("delay")]
-        fields = {name: getattr(erasure, name) for name in names}
-        if delay is None:
-            return cls(**fields)
-        return cls(**fields, delay=delay.fate.value, delay_until=delay.until)
+        late = (None, None) if delay is None else (delay.fate, delay.until)
+        return shown(cls, erasure, delay=late[0], delay_until=late[1])
 
 
-class ErasuresPage(BaseModel):
+class ErasuresPage(Page[ErasureOut]):
     """One page of erasures."""
-
-    items: list[ErasureOut]
-    next: str | None = None

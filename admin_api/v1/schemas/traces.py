@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from admin_api.v1.schemas.base import Page
 from recorder.replay.reader import Verification
 from recorder.store.catalog import CatalogedSession
 from recorder.trace.instants import parse
@@ -79,11 +80,8 @@ class TraceOut(BaseModel):
         )
 
 
-class TracesPage(BaseModel):
+class TracesPage(Page[TraceOut]):
     """One page of traces."""
-
-    items: list[TraceOut]
-    next: str | None = None
 
 
 class TraceProof(BaseModel):

@@ -3,12 +3,23 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from admin_api.v1.schemas.base import Identifier, Input, Name, Text, example, wall
+from admin_api.v1.schemas.base import (
+    Identifier,
+    InOrder,
+    Input,
+    Name,
+    Page,
+    Shown,
+    Text,
+    example,
+    shown,
+    wall,
+)
 from policy.domain.factors import Level
-from policy.domain.interventions import Intervention, InterventionKind, InterventionState
-from policy.domain.windows import Channel, Extension, Occurrence, Window, WindowState
+from policy.domain.interventions import InterventionKind, InterventionState
+from policy.domain.windows import Channel, Occurrence, Window, WindowState
 
 LOCAL_TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?$"
 """A wall-clock time in the hospital's time zone, with no offset: the zone is the hospital's own."""
@@ -16,7 +27,7 @@ LOCAL_TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?$"
 Fold = Literal["first", "second"]
 
 
-class InterventionOut(BaseModel):
+class InterventionOut(Shown):
     """Why somebody may come."""
 
     id: str
@@ -27,37 +38,18 @@ class InterventionOut(BaseModel):
     requested_by: str
     requested_at: datetime
 
-    @classmethod
-    def of(cls, intervention: Intervention) -> "InterventionOut":
-        """Show *intervention*."""
-        return cls(
-            id=intervention.id,
-            supplier_id=intervention.supplier_id,
-            kind=intervention.kind,
-            purpose=intervention.purpose,
-            state=intervention.state,
-            requested_by=intervention.requested_by,
-            requested_at=intervention.requested_at,
-        )
 
-
-class InterventionsPage(BaseModel):
+class InterventionsPage(Page[InterventionOut]):
     """One page of interventions."""
-
-    items: list[InterventionOut]
-    next: str | None = None
 
 
 class InterventionIn(Input):
     """An intervention to open: several windows may then belong to it."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra=example(
-            supplier_id="0b7c0f5e4f3a4ac5b0f6c0a9b1a2c3d4",
-            kind="remote_maintenance",
-            purpose="Mise à jour 4.2 du scanner",
-        ),
+    model_config = example(
+        supplier_id="0b7c0f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+        kind="remote_maintenance",
+        purpose="Mise à jour 4.2 du scanner",
     )
 
     supplier_id: Identifier
@@ -77,10 +69,9 @@ class OccurrenceOut(BaseModel):
     @classmethod
     def of(cls, occurrence: Occurrence, timezone: str) -> "OccurrenceOut":
         """Show *occurrence*, also as the wall time of *timezone* (an IANA name)."""
-        return cls(
-            id=occurrence.id,
-            start=occurrence.start,
-            end=occurrence.end,
+        return shown(
+            cls,
+            occurrence,
             start_local=wall(occurrence.start, timezone),
             end_local=wall(occurrence.end, timezone),
         )
@@ -104,7 +95,7 @@ class RecurrenceBody(Input):
 class ForwardBody(Input):
     """A port of the device itself that may be forwarded (``ssh -L``), with what people call it."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(port=443, label="console"))
+    model_config = example(port=443, label="console")
 
     port: int = Field(ge=1, le=65535)
     label: str | None = Field(default=None, min_length=1, max_length=40)
@@ -115,11 +106,11 @@ class WindowOut(BaseModel):
 
     id: str
     intervention_id: str
-    people: list[str]
-    devices: list[str]
-    groups: list[str]
+    people: InOrder[str]
+    devices: InOrder[str]
+    groups: InOrder[str]
     account: str | None
-    channels: list[Channel]
+    channels: InOrder[Channel]
     forwards: list[ForwardBody]
     idle: IdleBody
     outage_grace_seconds: int = Field(
@@ -139,38 +130,22 @@ class WindowOut(BaseModel):
     def of(cls, window: Window, occurrences: list[OccurrenceOut]) -> "WindowOut":
         """Show *window* with the *occurrences* chosen, already on the hospital's clock."""
         ceiling = window.idle.ceiling
-        return cls(
-            id=window.id,
-            intervention_id=window.intervention_id,
-            people=sorted(window.people),
-            devices=sorted(window.devices),
-            groups=sorted(window.groups),
-            account=window.account,
-            channels=sorted(window.channels),
-            forwards=[ForwardBody(port=one.port, label=one.label) for one in window.forwards],
+        return shown(
+            cls,
+            window,
             idle=IdleBody(
                 limit_seconds=int(window.idle.limit.total_seconds()),
                 output_counts=window.idle.output_counts,
                 ceiling_seconds=int(ceiling.total_seconds()) if ceiling is not None else None,
             ),
             outage_grace_seconds=int(window.outage_grace.total_seconds()),
-            purpose=window.purpose,
-            state=window.state,
-            requested_by=window.requested_by,
-            approved_by=window.approved_by,
-            answer=window.answer,
             rule=window.recurrence.rule if window.recurrence is not None else None,
-            level=window.level,
-            version=window.version,
             occurrences=occurrences,
         )
 
 
-class WindowsPage(BaseModel):
+class WindowsPage(Page[WindowOut]):
     """One page of windows."""
-
-    items: list[WindowOut]
-    next: str | None = None
 
 
 class PlannerNote(BaseModel):
@@ -207,18 +182,15 @@ class WindowIn(LocalTimes):
     Either ``intervention_id`` names an intervention, or ``kind`` and ``supplier_id`` open a new one.
     """
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra=example(
-            kind="remote_maintenance",
-            supplier_id="0b7c0f5e4f3a4ac5b0f6c0a9b1a2c3d4",
-            people=["9a1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4"],
-            devices=["d1c00f5e4f3a4ac5b0f6c0a9b1a2c3d4"],
-            channels=["shell", "sftp-up"],
-            purpose="Mise à jour 4.2 du scanner",
-            start="2026-11-23 20:00",
-            end="2026-11-23 22:00",
-        ),
+    model_config = example(
+        kind="remote_maintenance",
+        supplier_id="0b7c0f5e4f3a4ac5b0f6c0a9b1a2c3d4",
+        people=["9a1c0f5e4f3a4ac5b0f6c0a9b1a2c3d4"],
+        devices=["d1c00f5e4f3a4ac5b0f6c0a9b1a2c3d4"],
+        channels=["shell", "sftp-up"],
+        purpose="Mise à jour 4.2 du scanner",
+        start="2026-11-23 20:00",
+        end="2026-11-23 22:00",
     )
 
     intervention_id: Identifier | None = None
@@ -251,7 +223,7 @@ class WindowIn(LocalTimes):
 class Approval(Input):
     """Which version of the window was looked at: one changed since is not approved unseen."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(version=1))
+    model_config = example(version=1)
 
     version: int = Field(ge=1)
 
@@ -259,9 +231,7 @@ class Approval(Input):
 class Refusal(Input):
     """Which version of the window was looked at, and why it is refused: who asked for it reads that."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra=example(version=1, reason="Le bloc est en service")
-    )
+    model_config = example(version=1, reason="Le bloc est en service")
 
     version: int = Field(ge=1)
     reason: Text
@@ -270,7 +240,7 @@ class Refusal(Input):
 class Stretch(Input):
     """By how many minutes the end of an occurrence moves; by default of the one open now, else the next."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=example(minutes=30))
+    model_config = example(minutes=30)
 
     minutes: int = Field(ge=1, le=1440)
     occurrence_id: Identifier | None = None
@@ -279,9 +249,7 @@ class Stretch(Input):
 class MoreTime(Stretch):
     """An extension to ask for, with why: who decides reads it."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra=example(minutes=30, reason="Le dernier essai n'est pas fini")
-    )
+    model_config = example(minutes=30, reason="Le dernier essai n'est pas fini")
 
     reason: str = Field(default="", max_length=500)
 
@@ -289,16 +257,13 @@ class MoreTime(Stretch):
 class Move(LocalTimes):
     """New times for the version looked at, with the recurrence where there is one."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra=example(version=2, start="2026-11-24 20:00", end="2026-11-24 22:00"),
-    )
+    model_config = example(version=2, start="2026-11-24 20:00", end="2026-11-24 22:00")
 
     version: int = Field(ge=1)
     recurrence: RecurrenceBody | None = None
 
 
-class ExtensionOut(BaseModel):
+class ExtensionOut(Shown):
     """An extension asked for, which somebody else than its requester decides on."""
 
     id: str
@@ -312,36 +277,15 @@ class ExtensionOut(BaseModel):
     approved: bool | None
     answer: str | None
 
-    @classmethod
-    def of(cls, extension: Extension) -> "ExtensionOut":
-        """Show *extension*."""
-        return cls(
-            id=extension.id,
-            window_id=extension.window_id,
-            occurrence_id=extension.occurrence_id,
-            end=extension.end,
-            requested_by=extension.requested_by,
-            requested_at=extension.requested_at,
-            reason=extension.reason,
-            decided_by=extension.decided_by,
-            approved=extension.approved,
-            answer=extension.answer,
-        )
 
-
-class ExtensionsPage(BaseModel):
+class ExtensionsPage(Page[ExtensionOut]):
     """Extensions that wait for a decision."""
-
-    items: list[ExtensionOut]
-    next: str | None = None
 
 
 class Decision(Input):
     """Yes or no, and why: who asked reads it, and a no cannot do without."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra=example(approve=False, reason="Le bloc reprend à 22:00")
-    )
+    model_config = example(approve=False, reason="Le bloc reprend à 22:00")
 
     approve: bool
     reason: str | None = Field(default=None, max_length=500)
