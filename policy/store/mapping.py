@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from policy.domain.access import Revocation, RevocationScope
 from policy.domain.continuations import ContinuationRule
-from policy.domain.devices import AccountMethod, Algorithms, DedicatedAccount, Device, Quirk, Zone
-from policy.domain.events import PolicyEvent
+from policy.domain.devices import AccountMethod, Algorithms, DedicatedAccount, Device, Quirk
 from policy.domain.factors import DEFAULT_TABLE, Factor, FactorRow, FactorTable, Level
 from policy.domain.hospitals import Closure, Hospital
 from policy.domain.ids import SiteId
@@ -15,18 +14,37 @@ from policy.domain.interventions import Intervention, InterventionKind, Interven
 from policy.domain.people import Language, Person, Role
 from policy.domain.suppliers import Site, Supplier
 from policy.domain.windows import Channel, Forward, IdleRule, Occurrence, Recurrence, Window, WindowState
+from policy.store.plain import plain
 
-Values = Mapping[str, Any]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Values = dict[str, Any]
 Stored = Any  # a row: its attributes are the columns of the table
+Value = TypeVar("Value", bound="DataclassInstance")
+
+
+def read(kind: type[Value], row: Stored, /, **other: Any) -> Value:
+    """Return *row* as a value: each field as the column of its name, or as *other* has it."""
+    same = {name: getattr(row, name) for name in kind.__dataclass_fields__ if name not in other}
+    return kind(**same, **other)
+
+
+def columns(value: "DataclassInstance", /, *without: str, **other: Any) -> Values:
+    """Return the fields of *value* as columns, but for those named in *without*, with *other* beside or instead."""
+    names = (name for name in value.__dataclass_fields__ if name not in without and name not in other)
+    return {name: _column(getattr(value, name)) for name in names} | other
+
+
+def _column(value: object) -> object:
+    return value if isinstance(value, datetime | timedelta | bytes) else plain(value)
 
 
 def hospital(row: Stored) -> Hospital:
     """Return a row of ``hospitals`` as a value."""
-    return Hospital(
-        id=row.id,
-        name=row.name,
-        timezone=row.timezone,
-        security_contact=row.security_contact,
+    return read(
+        Hospital,
+        row,
         factors=DEFAULT_TABLE if row.factors is None else _factors(row.factors),
         continuation=ContinuationRule(
             life=timedelta(seconds=row.continuation_seconds), most=row.continuation_connections
@@ -39,18 +57,18 @@ def hospital(row: Stored) -> Hospital:
 
 def hospital_row(value: Hospital) -> Values:
     """Return a hospital as columns."""
-    return {
-        "id": value.id,
-        "name": value.name,
-        "timezone": value.timezone,
-        "security_contact": value.security_contact,
-        "factors": None if value.factors == DEFAULT_TABLE else _factors_row(value.factors),
-        "continuation_seconds": int(value.continuation.life.total_seconds()),
-        "continuation_connections": value.continuation.most,
-        "closed_at": None if value.closure is None else value.closure.at,
-        "closed_by": None if value.closure is None else value.closure.by,
-        "closed_reason": None if value.closure is None else value.closure.reason,
-    }
+    closure = value.closure
+    return columns(
+        value,
+        "continuation",
+        "closure",
+        factors=None if value.factors == DEFAULT_TABLE else plain(value.factors.rows),
+        continuation_seconds=int(value.continuation.life.total_seconds()),
+        continuation_connections=value.continuation.most,
+        closed_at=None if closure is None else closure.at,
+        closed_by=None if closure is None else closure.by,
+        closed_reason=None if closure is None else closure.reason,
+    )
 
 
 def supplier(row: Stored) -> Supplier:
@@ -64,92 +82,24 @@ def supplier(row: Stored) -> Supplier:
         )
         for site in row.sites
     )
-    return Supplier(
-        id=row.id,
-        hospital_id=row.hospital_id,
-        name=row.name,
-        active=row.active,
-        sites=sites,
-        one_post=row.one_post,
-    )
-
-
-def supplier_row(value: Supplier) -> Values:
-    """Return a supplier as columns."""
-    return {
-        "id": value.id,
-        "hospital_id": value.hospital_id,
-        "name": value.name,
-        "active": value.active,
-        "sites": [
-            {"id": site.id, "name": site.name, "country": site.country, "networks": list(site.networks)}
-            for site in value.sites
-        ],
-        "one_post": value.one_post,
-    }
+    return read(Supplier, row, sites=sites)
 
 
 def person(row: Stored) -> Person:
     """Return a row of ``people`` as a value."""
-    return Person(
-        id=row.id,
-        hospital_id=row.hospital_id,
-        login=row.login,
-        full_name=row.full_name,
-        email=row.email,
-        language=Language(row.language),
-        roles=frozenset(Role(role) for role in row.roles),
-        supplier_id=row.supplier_id,
-        active=row.active,
-        one_post=row.one_post,
+    return read(
+        Person, row, language=Language(row.language), roles=frozenset(Role(role) for role in row.roles)
     )
-
-
-def person_row(value: Person) -> Values:
-    """Return a person as columns."""
-    return {
-        "id": value.id,
-        "hospital_id": value.hospital_id,
-        "login": value.login,
-        "full_name": value.full_name,
-        "email": value.email,
-        "language": value.language.value,
-        "roles": sorted(role.value for role in value.roles),
-        "supplier_id": value.supplier_id,
-        "active": value.active,
-        "one_post": value.one_post,
-    }
-
-
-def zone(row: Stored) -> Zone:
-    """Return a row of ``zones`` as a value."""
-    return Zone(id=row.id, hospital_id=row.hospital_id, name=row.name, source_address=row.source_address)
-
-
-def zone_row(value: Zone) -> Values:
-    """Return a zone as columns."""
-    return {
-        "id": value.id,
-        "hospital_id": value.hospital_id,
-        "name": value.name,
-        "source_address": value.source_address,
-    }
 
 
 def device(row: Stored, groups: Iterable[str]) -> Device:
     """Return a row of ``devices``, with its *groups*, as a value."""
-    return Device(
-        id=row.id,
-        hospital_id=row.hospital_id,
-        name=row.name,
-        description=row.description,
-        zone_id=row.zone_id,
-        address=row.address,
-        port=row.port,
+    return read(
+        Device,
+        row,
         host_keys=tuple(row.host_keys),
         groups=frozenset(groups),
         algorithms=_algorithms(row.algorithms),
-        active=row.active,
         level=Level(row.level),
     )
 
@@ -161,78 +111,22 @@ def _algorithms(stored: Mapping[str, list[str]]) -> Algorithms:
 
 def device_row(value: Device) -> Values:
     """Return a device as columns of ``devices`` (its groups have their own table)."""
-    return {
-        "id": value.id,
-        "hospital_id": value.hospital_id,
-        "name": value.name,
-        "description": value.description,
-        "zone_id": value.zone_id,
-        "address": value.address,
-        "port": value.port,
-        "host_keys": list(value.host_keys),
-        "algorithms": {
-            "kex": list(value.algorithms.kex),
-            "host_key": list(value.algorithms.host_key),
-            "encryption": list(value.algorithms.encryption),
-            "mac": list(value.algorithms.mac),
-            "quirks": [quirk.value for quirk in value.algorithms.quirks],
-        },
-        "active": value.active,
-        "level": value.level.value,
-    }
+    return columns(value, "groups")
 
 
 def account(row: Stored) -> DedicatedAccount:
     """Return a row of ``accounts``, with the column ``vaulted`` added, as a value."""
-    return DedicatedAccount(
-        id=row.id,
-        hospital_id=row.hospital_id,
-        device_id=row.device_id,
-        name=row.name,
-        method=AccountMethod(row.method),
-        vaulted=bool(row.vaulted),
-        active=row.active,
-    )
+    return read(DedicatedAccount, row, method=AccountMethod(row.method), vaulted=bool(row.vaulted))
 
 
 def account_row(value: DedicatedAccount) -> Values:
     """Return an account as columns of ``accounts`` (its secret has its own table)."""
-    return {
-        "id": value.id,
-        "hospital_id": value.hospital_id,
-        "device_id": value.device_id,
-        "name": value.name,
-        "method": value.method.value,
-        "active": value.active,
-    }
+    return columns(value, "vaulted")
 
 
 def intervention(row: Stored) -> Intervention:
     """Return a row of ``interventions`` as a value."""
-    return Intervention(
-        id=row.id,
-        hospital_id=row.hospital_id,
-        supplier_id=row.supplier_id,
-        kind=InterventionKind(row.kind),
-        purpose=row.purpose,
-        state=InterventionState(row.state),
-        requested_by=row.requested_by,
-        requested_at=row.requested_at,
-    )
-
-
-def intervention_row(value: Intervention) -> Values:
-    """Return an intervention as columns."""
-    return {
-        "id": value.id,
-        "hospital_id": value.hospital_id,
-        "supplier_id": value.supplier_id,
-        "kind": value.kind.value,
-        "purpose": value.purpose,
-        "state": value.state.value,
-        "requested_by": value.requested_by,
-        "requested_at": value.requested_at,
-    }
+    return read(Intervention, row, kind=InterventionKind(row.kind), state=InterventionState(row.state))
 
 
 def window(
@@ -244,52 +138,31 @@ def window(
     occurrences: Iterable[Occurrence],
 ) -> Window:
     """Return a row of ``windows``, with what it names and its occurrences, as a value."""
-    return Window(
-        id=row.id,
-        hospital_id=row.hospital_id,
-        intervention_id=row.intervention_id,
+    return read(
+        Window,
+        row,
         people=frozenset(people),
         devices=frozenset(devices),
         groups=frozenset(groups),
-        account=row.account,
         channels=frozenset(Channel(channel) for channel in row.channels),
         idle=IdleRule(limit=row.idle_limit, output_counts=row.output_counts, ceiling=row.output_ceiling),
-        purpose=row.purpose,
         state=WindowState(row.state),
-        requested_by=row.requested_by,
-        approved_by=row.approved_by,
         recurrence=None if row.recurrence is None else _recurrence(row.recurrence),
         occurrences=tuple(sorted(occurrences, key=lambda occurrence: (occurrence.start, occurrence.end))),
-        version=row.version,
-        answer=row.answer,
         level=Level(row.level),
         forwards=tuple(Forward(port=one["port"], label=one["label"]) for one in row.forwards),
-        outage_grace=row.outage_grace,
     )
 
 
 def window_row(value: Window) -> Values:
     """Return a window as columns of ``windows``, but for how far its recurrence is stored."""
-    return {
-        "id": value.id,
-        "hospital_id": value.hospital_id,
-        "intervention_id": value.intervention_id,
-        "account": value.account,
-        "channels": sorted(channel.value for channel in value.channels),
-        "idle_limit": value.idle.limit,
-        "output_counts": value.idle.output_counts,
-        "output_ceiling": value.idle.ceiling,
-        "purpose": value.purpose,
-        "state": value.state.value,
-        "requested_by": value.requested_by,
-        "approved_by": value.approved_by,
-        "recurrence": None if value.recurrence is None else _recurrence_row(value.recurrence),
-        "version": value.version,
-        "answer": value.answer,
-        "level": value.level.value,
-        "forwards": [{"port": forward.port, "label": forward.label} for forward in value.forwards],
-        "outage_grace": value.outage_grace,
-    }
+    return columns(
+        value,
+        *("people", "devices", "groups", "occurrences", "idle"),
+        idle_limit=value.idle.limit,
+        output_counts=value.idle.output_counts,
+        output_ceiling=value.idle.ceiling,
+    )
 
 
 def occurrence(row: Stored) -> Occurrence:
@@ -299,42 +172,7 @@ def occurrence(row: Stored) -> Occurrence:
 
 def revocation(row: Stored) -> Revocation:
     """Return a row of ``revocations`` as a value."""
-    return Revocation(
-        hospital_id=row.hospital_id,
-        scope=RevocationScope(row.scope),
-        target=row.target,
-        at=row.at,
-        reason=row.reason,
-        by=row.by_id,
-    )
-
-
-def event(row: Stored) -> PolicyEvent:
-    """Return a row of ``outbox`` as a value."""
-    return PolicyEvent(
-        id=row.id,
-        hospital_id=row.hospital_id,
-        at=row.at,
-        name=row.name,
-        actor=row.actor,
-        subject=row.subject,
-        before=row.before,
-        after=row.after,
-    )
-
-
-def event_row(value: PolicyEvent) -> Values:
-    """Return an event as columns of ``outbox``; its position is given by the database."""
-    return {
-        "id": value.id,
-        "hospital_id": value.hospital_id,
-        "at": value.at,
-        "name": value.name,
-        "actor": value.actor,
-        "subject": value.subject,
-        "before": dict(value.before),
-        "after": dict(value.after),
-    }
+    return read(Revocation, row, scope=RevocationScope(row.scope), by=row.by_id)
 
 
 def _factors(stored: Iterable[Values]) -> FactorTable:
@@ -346,10 +184,6 @@ def _factors(stored: Iterable[Values]) -> FactorTable:
     )
 
 
-def _factors_row(value: FactorTable) -> list[Values]:
-    return [{"factors": sorted(row.factors), "level": row.level.value} for row in value.rows]
-
-
 def _recurrence(stored: Values) -> Recurrence:
     return Recurrence(
         start=datetime.fromisoformat(stored["start"]),
@@ -359,14 +193,3 @@ def _recurrence(stored: Values) -> Recurrence:
         fold=stored["fold"],
         shift=stored["shift"],
     )
-
-
-def _recurrence_row(value: Recurrence) -> Values:
-    return {
-        "start": value.start.isoformat(),
-        "duration": value.duration.total_seconds(),
-        "rule": value.rule,
-        "exceptions": [local.isoformat() for local in value.exceptions],
-        "fold": value.fold,
-        "shift": value.shift,
-    }

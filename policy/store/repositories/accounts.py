@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from sqlalchemy import case, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.authorities import AuthorityState
 from policy.domain.devices import AccountMethod, DedicatedAccount
@@ -11,6 +10,7 @@ from policy.domain.ids import AccountId, DeviceId, HospitalId
 from policy.errors import SecretReused
 from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 _c = t.accounts.c
 _s = t.account_secrets.c
@@ -27,12 +27,8 @@ VAULTED = case(
 """Whether the vault can open an account of the row of ``accounts`` that it stands beside."""
 
 
-class Accounts:
+class Accounts(Repository):
     """Tables ``accounts`` and ``account_secrets``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, account: DedicatedAccount) -> None:
         """Add an account, without a secret yet."""

@@ -4,21 +4,17 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from sqlalchemy import ColumnElement, Table, delete, exists, func, or_, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.ids import HospitalId
 from policy.domain.retention import Cutoffs
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 _NEWEST: Final = select(func.max(t.outbox.c.position)).scalar_subquery()
 
 
-class Aged:
+class Aged(Repository):
     """The old rows of every table that only grows."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def count(self, hospital_id: HospitalId, old: Cutoffs) -> Mapping[str, int]:
         """Return by table how many rows of the hospital are *old*; tables without any are left out."""

@@ -5,37 +5,20 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, case, delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.alarms import Alarm, AlarmState, Answer, Call, Severity
 from policy.domain.ids import HospitalId, PersonId
-from policy.errors import NotFound
+from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 _c = t.alarms.c
 _n = t.alarm_tallies.c
 _m = t.alarm_calls.c
-_PLAIN = (
-    "id",
-    "hospital_id",
-    "kind",
-    "key",
-    "count",
-    "first_at",
-    "last_at",
-    "person_id",
-    "device_id",
-    "session_id",
-    "over_at",
-)
 
 
-class Alarms:
+class Alarms(Repository):
     """Tables ``alarms`` and ``alarm_tallies``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, alarm: Alarm) -> None:
         """Add an alarm; of one cause only one can be open."""
@@ -49,10 +32,7 @@ class Alarms:
     async def get(self, hospital_id: HospitalId, alarm_id: str, *, hold: bool = False) -> Alarm:
         """Return one, kept from other writers until the end of the unit of work if *hold*; raises NotFound."""
         query = select(t.alarms).where((_c.hospital_id == hospital_id) & (_c.id == alarm_id))
-        row = (await self._connection.execute(query.with_for_update() if hold else query)).first()
-        if row is None:
-            raise NotFound("alarm", alarm_id)
-        return _alarm(row)
+        return _alarm(await self._only(query.with_for_update() if hold else query, "alarm", alarm_id))
 
     async def open_one(self, hospital_id: HospitalId, kind: str, key: str) -> Alarm | None:
         """Return the alarm of that cause that is not closed, None where there is none; nobody else writes it now."""
@@ -110,24 +90,19 @@ class Alarms:
         await self._connection.execute(delete(t.alarm_tallies).where(where))
 
 
-class Calls:
+class Calls(Repository):
     """Table ``alarm_calls``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, call: Call) -> None:
         """Add a message."""
-        row = {name: getattr(call, name) for name in Call.__dataclass_fields__}
-        await self._connection.execute(insert(t.alarm_calls).values(row | {"alarm": dict(call.alarm)}))
+        await self._connection.execute(insert(t.alarm_calls).values(mapping.columns(call)))
 
     async def due(self, hospital_id: HospitalId, at: datetime, limit: int) -> Sequence[Call]:
         """Return at most *limit* messages to be tried at *at*, those that wait longest first."""
         waiting = (_m.hospital_id == hospital_id) & _m.delivered_at.is_(None) & _m.abandoned_at.is_(None)
         query = select(t.alarm_calls).where(waiting & (_m.next_try_at <= at))
         rows = await self._connection.execute(query.order_by(_m.next_try_at, _m.id).limit(limit))
-        return [_call(row) for row in rows]
+        return [mapping.read(Call, row) for row in rows]
 
     async def waiting(self, hospital_id: HospitalId) -> int:
         """Return how many messages have neither arrived nor been given up."""
@@ -141,7 +116,7 @@ class Calls:
         rows = await self._connection.execute(
             select(t.alarm_calls).where(where).order_by(_m.queued_at, _m.id)
         )
-        return [_call(row) for row in rows]
+        return [mapping.read(Call, row) for row in rows]
 
     async def claim(self, call: Call, next_try_at: datetime) -> bool:
         """Count one more try, the next not before *next_try_at*; False where another process took it."""
@@ -175,13 +150,8 @@ def _open_key(kind: str, key: str) -> str:
 
 
 def _row(alarm: Alarm) -> dict[str, Any]:
-    found = {name: getattr(alarm, name) for name in _PLAIN}
-    found |= {
-        "open_key": None if alarm.state is AlarmState.CLOSED else _open_key(alarm.kind, alarm.key),
-        "severity": alarm.severity.value,
-        "state": alarm.state.value,
-        "facts": dict(alarm.facts),
-    }
+    open_key = None if alarm.state is AlarmState.CLOSED else _open_key(alarm.kind, alarm.key)
+    found = mapping.columns(alarm, "acknowledged", "closed", open_key=open_key)
     for name, answer in (("acknowledged", alarm.acknowledged), ("closed", alarm.closed)):
         if answer is not None:
             found |= {f"{name}_by": answer.by, f"{name}_at": answer.at, f"{name}_note": answer.note}
@@ -189,11 +159,11 @@ def _row(alarm: Alarm) -> dict[str, Any]:
 
 
 def _alarm(row: Row[Any]) -> Alarm:
-    return Alarm(
-        **{name: getattr(row, name) for name in _PLAIN},
+    return mapping.read(
+        Alarm,
+        row,
         severity=Severity(row.severity),
         state=AlarmState(row.state),
-        facts=row.facts,
         acknowledged=_answer(row.acknowledged_by, row.acknowledged_at, row.acknowledged_note),
         closed=_answer(row.closed_by, row.closed_at, row.closed_note),
     )
@@ -201,7 +171,3 @@ def _alarm(row: Row[Any]) -> Alarm:
 
 def _answer(by: PersonId | None, at: datetime | None, note: str | None) -> Answer | None:
     return None if by is None or at is None else Answer(by=by, at=at, note=note or "")
-
-
-def _call(row: Row[Any]) -> Call:
-    return Call(**{name: getattr(row, name) for name in Call.__dataclass_fields__})

@@ -5,23 +5,20 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.attempts import Attempt, AttemptKind, AttemptOutcome
 from policy.domain.ids import HospitalId
 from policy.errors import NotFound
+from policy.store import mapping
 from policy.store import tables as t
 from policy.store.dialects import hold
+from policy.store.repositories.repository import Repository
 
 _c = t.attempts.c
 
 
-class Attempts:
+class Attempts(Repository):
     """Table ``attempts``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def hold(self, hospital_id: HospitalId, login: str, origin: str) -> None:
         """Wait until no other unit of work decides on this login or this origin, and keep them out until its end.
@@ -45,9 +42,7 @@ class Attempts:
 
     async def insert(self, attempt: Attempt) -> None:
         """Add an attempt."""
-        row = {name: getattr(attempt, name) for name in Attempt.__dataclass_fields__}
-        row |= {"outcome": attempt.outcome.value, "kind": attempt.kind.value}
-        await self._connection.execute(insert(t.attempts).values(row))
+        await self._connection.execute(insert(t.attempts).values(mapping.columns(attempt)))
 
     async def settle(self, attempt_id: str, outcome: AttemptOutcome) -> None:
         """Write the outcome of a pending attempt; raises NotFound where it is not pending."""
@@ -71,13 +66,4 @@ class Attempts:
 
 
 def _attempt(row: Row[Any]) -> Attempt:
-    return Attempt(
-        id=row.id,
-        hospital_id=row.hospital_id,
-        login=row.login,
-        source=row.source,
-        origin=row.origin,
-        at=row.at,
-        outcome=AttemptOutcome(row.outcome),
-        kind=AttemptKind(row.kind),
-    )
+    return mapping.read(Attempt, row, outcome=AttemptOutcome(row.outcome), kind=AttemptKind(row.kind))

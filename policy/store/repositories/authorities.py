@@ -1,31 +1,26 @@
 """The authorities that devices trust, and their sealed keys."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Row, delete, insert, select, update
 
 from policy.domain.authorities import AuthorityState, DeviceAuthority
 from policy.domain.ids import AuthorityId, HospitalId
-from policy.errors import NotFound
+from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 _c = t.device_authorities.c
 _k = t.authority_keys.c
 
 
-class Authorities:
+class Authorities(Repository):
     """Tables ``device_authorities`` and ``authority_keys``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, authority: DeviceAuthority, sealed: str) -> None:
         """Add an authority and its *sealed* key."""
-        row = {name: getattr(authority, name) for name in DeviceAuthority.__dataclass_fields__}
-        row["state"] = authority.state.value
-        await self._connection.execute(insert(t.device_authorities).values(row))
+        await self._connection.execute(insert(t.device_authorities).values(mapping.columns(authority)))
         key = {"hospital_id": authority.hospital_id, "authority_id": authority.id, "sealed": sealed}
         await self._connection.execute(insert(t.authority_keys).values(key))
 
@@ -43,10 +38,9 @@ class Authorities:
     async def get(self, hospital_id: HospitalId, authority_id: AuthorityId) -> DeviceAuthority:
         """Return the authority; raises NotFound."""
         where = (_c.hospital_id == hospital_id) & (_c.id == authority_id)
-        row = (await self._connection.execute(select(t.device_authorities).where(where))).first()
-        if row is None:
-            raise NotFound("authority", authority_id)
-        return _authority(row)
+        return _authority(
+            await self._only(select(t.device_authorities).where(where), "authority", authority_id)
+        )
 
     async def list(self, hospital_id: HospitalId) -> Sequence[DeviceAuthority]:
         """Return the hospital's authorities, the first made first."""
@@ -67,6 +61,5 @@ class Authorities:
         return None if row is None else (_authority(row), row.sealed)
 
 
-def _authority(row: object) -> DeviceAuthority:
-    values = {name: getattr(row, name) for name in DeviceAuthority.__dataclass_fields__}
-    return DeviceAuthority(**{**values, "state": AuthorityState(values["state"])})
+def _authority(row: Row[Any]) -> DeviceAuthority:
+    return mapping.read(DeviceAuthority, row, state=AuthorityState(row.state))

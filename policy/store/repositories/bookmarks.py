@@ -4,22 +4,18 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from sqlalchemy import insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.alarms import Bookmark
 from policy.domain.ids import HospitalId
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 _r = t.journal_readers.c
 _b = t.journal_bookmarks.c
 
 
-class Bookmarks:
+class Bookmarks(Repository):
     """Tables ``journal_readers`` and ``journal_bookmarks``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def since(self, hospital_id: HospitalId, reader: str) -> datetime | None:
         """Return from which instant on the reader takes what it reads to heart, None where it is new."""

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.certificates import (
     LoginAuthority,
@@ -16,7 +15,9 @@ from policy.domain.certificates import (
 )
 from policy.domain.ids import HospitalId, PersonId
 from policy.errors import NotFound
+from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 _t = t.token_certificates.c
 _a = t.trust_anchors.c
@@ -24,18 +25,14 @@ _l = t.revocation_lists.c
 _s = t.login_authorities.c
 
 
-class Certificates:
+class Certificates(Repository):
     """Tables ``token_certificates``, ``trust_anchors``, ``revocation_lists`` and ``login_authorities``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def of_person(self, hospital_id: HospitalId, person_id: PersonId) -> Sequence[TokenCertificate]:
         """Return the person's token certificates, the one that lasts longest first."""
         where = (_t.hospital_id == hospital_id) & (_t.person_id == person_id)
         query = select(t.token_certificates).where(where).order_by(_t.not_after.desc(), _t.id)
-        return [_certificate(row) for row in await self._connection.execute(query)]
+        return [mapping.read(TokenCertificate, row) for row in await self._connection.execute(query)]
 
     async def of_people(
         self, hospital_id: HospitalId, people: Collection[PersonId]
@@ -43,17 +40,16 @@ class Certificates:
         """Return the token certificates of these *people*, of each the one that lasts longest first."""
         where = (_t.hospital_id == hospital_id) & _t.person_id.in_(list(people))
         query = select(t.token_certificates).where(where).order_by(_t.not_after.desc(), _t.id)
-        return [_certificate(row) for row in await self._connection.execute(query)]
+        return [mapping.read(TokenCertificate, row) for row in await self._connection.execute(query)]
 
     async def all(self, hospital_id: HospitalId) -> Sequence[TokenCertificate]:
         """Return every token certificate of the hospital."""
         query = select(t.token_certificates).where(_t.hospital_id == hospital_id).order_by(_t.id)
-        return [_certificate(row) for row in await self._connection.execute(query)]
+        return [mapping.read(TokenCertificate, row) for row in await self._connection.execute(query)]
 
     async def insert(self, certificate: TokenCertificate) -> None:
         """Add a token certificate."""
-        row = {name: getattr(certificate, name) for name in TokenCertificate.__dataclass_fields__}
-        await self._connection.execute(insert(t.token_certificates).values(row))
+        await self._connection.execute(insert(t.token_certificates).values(mapping.columns(certificate)))
 
     async def mark_revoked(
         self, certificate: TokenCertificate, revoked_as: str, at: datetime, by: str
@@ -82,19 +78,16 @@ class Certificates:
     async def anchor(self, hospital_id: HospitalId, anchor_id: str) -> TrustAnchor:
         """Return one trust anchor; raises NotFound."""
         where = (_a.hospital_id == hospital_id) & (_a.id == anchor_id)
-        row = (await self._connection.execute(select(t.trust_anchors).where(where))).first()
-        if row is None:
-            raise NotFound("trust anchor", anchor_id)
-        return _anchor(row)
+        return _anchor(await self._only(select(t.trust_anchors).where(where), "trust anchor", anchor_id))
 
     async def insert_anchor(self, anchor: TrustAnchor) -> None:
         """Add a trust anchor."""
-        await self._connection.execute(insert(t.trust_anchors).values(_anchor_row(anchor)))
+        await self._connection.execute(insert(t.trust_anchors).values(mapping.columns(anchor)))
 
     async def update_anchor(self, anchor: TrustAnchor) -> None:
         """Write the anchor's present values."""
         where = (_a.hospital_id == anchor.hospital_id) & (_a.id == anchor.id)
-        await self._connection.execute(update(t.trust_anchors).where(where).values(_anchor_row(anchor)))
+        await self._connection.execute(update(t.trust_anchors).where(where).values(mapping.columns(anchor)))
 
     async def delete_anchor(self, hospital_id: HospitalId, anchor_id: str) -> None:
         """Remove a trust anchor and its lists; raises NotFound."""
@@ -109,7 +102,7 @@ class Certificates:
         """Return the revocation lists taken for an anchor, the newest first."""
         where = (_l.hospital_id == hospital_id) & (_l.anchor_id == anchor_id)
         query = select(t.revocation_lists).where(where).order_by(_l.this_update.desc(), _l.issuer)
-        return [_list(row) for row in await self._connection.execute(query)]
+        return [mapping.read(RevocationList, row) for row in await self._connection.execute(query)]
 
     async def list_marks(self, hospital_id: HospitalId) -> Sequence[tuple[str, str, datetime]]:
         """Return which lists are at hand (anchor, issuer, when it was taken), without the lists themselves."""
@@ -125,31 +118,29 @@ class Certificates:
             & (_l.issuer == taken.issuer)
         )
         await self._connection.execute(delete(t.revocation_lists).where(where))
-        row = {name: getattr(taken, name) for name in RevocationList.__dataclass_fields__}
-        await self._connection.execute(insert(t.revocation_lists).values(row))
+        await self._connection.execute(insert(t.revocation_lists).values(mapping.columns(taken)))
 
     async def authorities(self, hospital_id: HospitalId) -> Sequence[LoginAuthority]:
         """Return the SSH authorities whose user certificates let people in, by name."""
         query = select(t.login_authorities).where(_s.hospital_id == hospital_id).order_by(_s.name)
-        return [_authority(row) for row in await self._connection.execute(query)]
+        return [mapping.read(LoginAuthority, row) for row in await self._connection.execute(query)]
 
     async def authority(self, hospital_id: HospitalId, authority_id: str) -> LoginAuthority:
         """Return one SSH authority; raises NotFound."""
         where = (_s.hospital_id == hospital_id) & (_s.id == authority_id)
-        row = (await self._connection.execute(select(t.login_authorities).where(where))).first()
-        if row is None:
-            raise NotFound("SSH authority", authority_id)
-        return _authority(row)
+        return mapping.read(
+            LoginAuthority,
+            await self._only(select(t.login_authorities).where(where), "SSH authority", authority_id),
+        )
 
     async def insert_authority(self, authority: LoginAuthority) -> None:
         """Add an SSH authority."""
-        row = {name: getattr(authority, name) for name in LoginAuthority.__dataclass_fields__}
-        await self._connection.execute(insert(t.login_authorities).values(row))
+        await self._connection.execute(insert(t.login_authorities).values(mapping.columns(authority)))
 
     async def update_authority(self, authority: LoginAuthority) -> None:
         """Write the authority's present values."""
         where = (_s.hospital_id == authority.hospital_id) & (_s.id == authority.id)
-        row = {name: getattr(authority, name) for name in LoginAuthority.__dataclass_fields__}
+        row = mapping.columns(authority)
         await self._connection.execute(update(t.login_authorities).where(where).values(row))
 
     async def delete_authority(self, hospital_id: HospitalId, authority_id: str) -> None:
@@ -160,23 +151,5 @@ class Certificates:
             raise NotFound("SSH authority", authority_id)
 
 
-def _certificate(row: Row[Any]) -> TokenCertificate:
-    return TokenCertificate(**{name: getattr(row, name) for name in TokenCertificate.__dataclass_fields__})
-
-
 def _anchor(row: Row[Any]) -> TrustAnchor:
-    found = {name: getattr(row, name) for name in TrustAnchor.__dataclass_fields__}
-    return TrustAnchor(**found | {"crl_urls": tuple(row.crl_urls), "when_stale": WhenStale(row.when_stale)})
-
-
-def _anchor_row(anchor: TrustAnchor) -> dict[str, object]:
-    row = {name: getattr(anchor, name) for name in TrustAnchor.__dataclass_fields__}
-    return row | {"crl_urls": list(anchor.crl_urls), "when_stale": anchor.when_stale.value}
-
-
-def _list(row: Row[Any]) -> RevocationList:
-    return RevocationList(**{name: getattr(row, name) for name in RevocationList.__dataclass_fields__})
-
-
-def _authority(row: Row[Any]) -> LoginAuthority:
-    return LoginAuthority(**{name: getattr(row, name) for name in LoginAuthority.__dataclass_fields__})
+    return mapping.read(TrustAnchor, row, crl_urls=tuple(row.crl_urls), when_stale=WhenStale(row.when_stale))

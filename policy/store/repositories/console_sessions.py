@@ -4,26 +4,23 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.console_sessions import ConsoleSession, Reading
 from policy.domain.ids import HospitalId, PersonId
+from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 _s, _r = t.console_sessions.c, t.console_readings.c
 
 
-class ConsoleSessions:
+class ConsoleSessions(Repository):
     """Tables ``console_sessions`` and ``console_readings``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, session: ConsoleSession, token_hash: str) -> None:
         """Add a session under the SHA-256 (hexadecimal) of its bearer's secret."""
-        row = {name: getattr(session, name) for name in ConsoleSession.__dataclass_fields__}
-        await self._connection.execute(insert(t.console_sessions).values(row | {"token_hash": token_hash}))
+        row = mapping.columns(session, token_hash=token_hash)
+        await self._connection.execute(insert(t.console_sessions).values(row))
 
     async def by_hash(self, hospital_id: HospitalId, token_hash: str) -> ConsoleSession | None:
         """Return the session of that secret, None where there is none in this hospital."""
@@ -70,8 +67,7 @@ class ConsoleSessions:
             & (_r.trace_id == reading.trace_id)
         )
         await self._connection.execute(delete(t.console_readings).where(where))
-        row = {name: getattr(reading, name) for name in Reading.__dataclass_fields__}
-        await self._connection.execute(insert(t.console_readings).values(row))
+        await self._connection.execute(insert(t.console_readings).values(mapping.columns(reading)))
 
     async def reading(
         self, hospital_id: HospitalId, console_session_id: str, trace_id: str
@@ -83,7 +79,7 @@ class ConsoleSessions:
             & (_r.trace_id == trace_id)
         )
         row = (await self._connection.execute(select(t.console_readings).where(where))).first()
-        return None if row is None else Reading(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+        return None if row is None else mapping.read(Reading, row)
 
     async def _forget(self, hospital_id: HospitalId, which: Any) -> None:
         where = (_s.hospital_id == hospital_id) & which
@@ -94,13 +90,4 @@ class ConsoleSessions:
 
 
 def _session(row: Row[Any]) -> ConsoleSession:
-    return ConsoleSession(
-        id=row.id,
-        hospital_id=row.hospital_id,
-        person_id=row.person_id,
-        source=row.source,
-        started_at=row.started_at,
-        expires_at=row.expires_at,
-        seen_at=row.seen_at,
-        proved_at=row.proved_at,
-    )
+    return mapping.read(ConsoleSession, row)

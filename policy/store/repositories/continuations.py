@@ -3,24 +3,20 @@
 from datetime import datetime
 
 from sqlalchemy import Select, delete, exists, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.continuations import Continuation
 from policy.domain.ids import HospitalId, PersonId
+from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 _c = t.continuations.c
-_FIELDS = tuple(Continuation.__dataclass_fields__)
 _HARMLESS = ("account.certified", "store.pruned")
 """What policy writes of itself, and changes nothing for anybody."""
 
 
-class Continuations:
+class Continuations(Repository):
     """Table ``continuations``: one row for a person on a device from an address."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, continuation: Continuation) -> None:
         """Add a continuation in place of what its person had on that device from there, or has let lapse."""
@@ -28,8 +24,7 @@ class Continuations:
         same = (_c.device == continuation.device) & (_c.source == continuation.source)
         lapsed = _c.until <= continuation.opened_at
         await self._connection.execute(delete(t.continuations).where(mine & (same | lapsed)))
-        row = {name: getattr(continuation, name) for name in _FIELDS}
-        await self._connection.execute(insert(t.continuations).values(row))
+        await self._connection.execute(insert(t.continuations).values(mapping.columns(continuation)))
 
     async def find(
         self, hospital_id: HospitalId, person_id: PersonId, device: str, source: str, first: str
@@ -43,7 +38,7 @@ class Continuations:
             & (_c.first == first)
         )
         row = (await self._connection.execute(query)).first()
-        return None if row is None else Continuation(**{name: getattr(row, name) for name in _FIELDS})
+        return None if row is None else mapping.read(Continuation, row)
 
     async def take(self, continuation: Continuation, most: int, at: datetime) -> bool:
         """Count one more connection; False where *most*, or the end, is reached, by whatever process meanwhile."""

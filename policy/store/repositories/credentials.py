@@ -4,24 +4,21 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.credentials import EnrolledKey, KeyKind
 from policy.domain.ids import HospitalId, PersonId
 from policy.errors import Conflict, NotFound
+from policy.store import mapping
 from policy.store import tables as t
 from policy.store.dialects import insertion
+from policy.store.repositories.repository import Repository
 
 
-class Credentials:
+class Credentials(Repository):
     """Tables ``passwords``, ``totp_secrets``, ``totp_uses`` and ``ssh_keys``.
 
     A person's id is unique over all hospitals, and her hospital's id is copied from her own row.
     """
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def password_hash(self, person_id: PersonId) -> str | None:
         """Return the PHC string of the person's password, None where she has none."""
@@ -96,10 +93,7 @@ class Credentials:
 
     async def insert_ssh_key(self, key: EnrolledKey) -> None:
         """Add a public key."""
-        row = {name: getattr(key, name) for name in EnrolledKey.__dataclass_fields__} | {
-            "kind": key.kind.value
-        }
-        await self._connection.execute(insert(t.ssh_keys).values(row))
+        await self._connection.execute(insert(t.ssh_keys).values(mapping.columns(key)))
 
     async def delete_ssh_key(self, hospital_id: HospitalId, person_id: PersonId, fingerprint: str) -> None:
         """Remove a public key of the person; raises NotFound where she has none of that fingerprint."""
@@ -131,13 +125,4 @@ class Credentials:
 
 
 def _key(row: Row[Any]) -> EnrolledKey:
-    return EnrolledKey(
-        hospital_id=row.hospital_id,
-        person_id=row.person_id,
-        algorithm=row.algorithm,
-        blob=row.blob,
-        fingerprint=row.fingerprint,
-        label=row.label,
-        added_at=row.added_at,
-        kind=KeyKind(row.kind),
-    )
+    return mapping.read(EnrolledKey, row, kind=KeyKind(row.kind))

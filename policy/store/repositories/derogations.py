@@ -3,28 +3,22 @@
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.derogations import Derogation
 from policy.domain.ids import DerogationId, DeviceId, HospitalId
-from policy.errors import NotFound
+from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 _c = t.derogations.c
-_FIELDS = tuple(Derogation.__dataclass_fields__)
 
 
-class Derogations:
+class Derogations(Repository):
     """Table ``derogations``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, derogation: Derogation) -> None:
         """Add a derogation."""
-        row = {name: getattr(derogation, name) for name in _FIELDS}
-        await self._connection.execute(insert(t.derogations).values(row))
+        await self._connection.execute(insert(t.derogations).values(mapping.columns(derogation)))
 
     async def update(self, derogation: Derogation) -> None:
         """Write whether and when the derogation was withdrawn."""
@@ -35,10 +29,9 @@ class Derogations:
     async def get(self, hospital_id: HospitalId, derogation_id: DerogationId) -> Derogation:
         """Return the derogation; raises NotFound."""
         where = (_c.hospital_id == hospital_id) & (_c.id == derogation_id)
-        row = (await self._connection.execute(select(t.derogations).where(where))).first()
-        if row is None:
-            raise NotFound("derogation", derogation_id)
-        return _derogation(row)
+        return mapping.read(
+            Derogation, await self._only(select(t.derogations).where(where), "derogation", derogation_id)
+        )
 
     async def list(
         self, hospital_id: HospitalId, devices: Collection[DeviceId] | None = None
@@ -48,8 +41,4 @@ class Derogations:
         if devices is not None:
             where &= _c.device_id.in_(list(devices))
         query = select(t.derogations).where(where).order_by(_c.expires_at.desc(), _c.id)
-        return [_derogation(row) for row in await self._connection.execute(query)]
-
-
-def _derogation(row: object) -> Derogation:
-    return Derogation(**{name: getattr(row, name) for name in _FIELDS})
+        return [mapping.read(Derogation, row) for row in await self._connection.execute(query)]

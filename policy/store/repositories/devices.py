@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import Select
 
 from policy.domain.devices import Device, Zone
@@ -11,47 +10,37 @@ from policy.domain.ids import DeviceId, HospitalId, ZoneId
 from policy.errors import NotFound
 from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 _c = t.devices.c
 _g = t.device_groups.c
 
 
-class Zones:
+class Zones(Repository):
     """Table ``zones``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, zone: Zone) -> None:
         """Add a zone."""
-        await self._connection.execute(insert(t.zones).values(mapping.zone_row(zone)))
+        await self._connection.execute(insert(t.zones).values(mapping.columns(zone)))
 
     async def update(self, zone: Zone) -> None:
         """Write the zone's present values."""
         where = (t.zones.c.hospital_id == zone.hospital_id) & (t.zones.c.id == zone.id)
-        await self._connection.execute(update(t.zones).where(where).values(mapping.zone_row(zone)))
+        await self._connection.execute(update(t.zones).where(where).values(mapping.columns(zone)))
 
     async def get(self, hospital_id: HospitalId, zone_id: ZoneId) -> Zone:
         """Return the zone; raises NotFound."""
         where = (t.zones.c.hospital_id == hospital_id) & (t.zones.c.id == zone_id)
-        row = (await self._connection.execute(select(t.zones).where(where))).first()
-        if row is None:
-            raise NotFound("zone", zone_id)
-        return mapping.zone(row)
+        return mapping.read(Zone, await self._only(select(t.zones).where(where), "zone", zone_id))
 
     async def list(self, hospital_id: HospitalId) -> Sequence[Zone]:
         """Return the hospital's zones, by name."""
         query = select(t.zones).where(t.zones.c.hospital_id == hospital_id).order_by(t.zones.c.name)
-        return [mapping.zone(row) for row in await self._connection.execute(query)]
+        return [mapping.read(Zone, row) for row in await self._connection.execute(query)]
 
 
-class Devices:
+class Devices(Repository):
     """Tables ``devices`` and ``device_groups``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, device: Device) -> None:
         """Add a device."""

@@ -5,37 +5,24 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.engagements import Engagement, EngagementKind, EngagementText
 from policy.domain.ids import HospitalId, PersonId
 from policy.domain.people import Language
+from policy.store import mapping
 from policy.store import tables as t
 from policy.store.dialects import insertion
+from policy.store.repositories.repository import Repository
 
 _texts, _made, _duties = t.engagement_texts.c, t.engagements.c, t.engagement_duties.c
 
 
-class Engagements:
+class Engagements(Repository):
     """Tables ``engagement_texts``, ``engagements`` and ``engagement_duties``: the first two are only ever added to."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert_text(self, text: EngagementText) -> None:
         """Add a version; one that is there already stays as it is."""
-        row = {
-            "hospital_id": text.hospital_id,
-            "kind": text.kind.value,
-            "version": text.version,
-            "titles": {language.value: text.titles[language] for language in Language},
-            "paragraphs": {language.value: list(text.paragraphs[language]) for language in Language},
-            "digest": text.digest,
-            "published_at": text.published_at,
-            "effective_at": text.effective_at,
-            "published_by": text.published_by,
-        }
+        row = mapping.columns(text, digest=text.digest)
         await self._connection.execute(
             insertion(self._connection, t.engagement_texts).values(row).on_conflict_do_nothing()
         )
@@ -48,8 +35,7 @@ class Engagements:
 
     async def insert(self, engagement: Engagement) -> bool:
         """Add an acceptance; False where she had accepted that version before, which stays as it was."""
-        row = {name: getattr(engagement, name) for name in Engagement.__dataclass_fields__}
-        row |= {"kind": engagement.kind.value}
+        row = mapping.columns(engagement)
         done = await self._connection.execute(
             insertion(self._connection, t.engagements).values(row).on_conflict_do_nothing()
         )
@@ -75,25 +61,14 @@ class Engagements:
 
 
 def _text(row: Row[Any]) -> EngagementText:
-    return EngagementText(
-        hospital_id=row.hospital_id,
+    return mapping.read(
+        EngagementText,
+        row,
         kind=EngagementKind(row.kind),
-        version=row.version,
         titles={Language(language): title for language, title in row.titles.items()},
         paragraphs={Language(language): tuple(said) for language, said in row.paragraphs.items()},
-        published_at=row.published_at,
-        effective_at=row.effective_at,
-        published_by=row.published_by,
     )
 
 
 def _engagement(row: Row[Any]) -> Engagement:
-    return Engagement(
-        hospital_id=row.hospital_id,
-        person_id=row.person_id,
-        kind=EngagementKind(row.kind),
-        version=row.version,
-        digest=row.digest,
-        at=row.at,
-        source=row.source,
-    )
+    return mapping.read(Engagement, row, kind=EngagementKind(row.kind))

@@ -4,26 +4,20 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.exercises import Exercise
 from policy.domain.ids import HospitalId
+from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
-_FIELDS = tuple(Exercise.__dataclass_fields__)
 
-
-class Exercises:
+class Exercises(Repository):
     """Tables ``exercises`` and ``exercise_answers``: rows are added, and an exercise is told once how it went."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, exercise: Exercise) -> None:
         """Add one that begins."""
-        row = {name: getattr(exercise, name) for name in _FIELDS}
-        await self._connection.execute(insert(t.exercises).values(row))
+        await self._connection.execute(insert(t.exercises).values(mapping.columns(exercise)))
 
     async def finish(self, exercise: Exercise) -> None:
         """Write how it went."""
@@ -37,7 +31,7 @@ class Exercises:
         c = t.exercises.c
         query = select(t.exercises).where(c.hospital_id == hospital_id).order_by(c.begun_at.desc(), c.id)
         rows = await self._connection.execute(query)
-        return [Exercise(**{name: getattr(row, name) for name in _FIELDS}) for row in rows]
+        return [mapping.read(Exercise, row) for row in rows]
 
     async def answer(self, hospital_id: HospitalId, exercise_id: str, node: str, sessions: int) -> None:
         """Note that gateway *node* heard, and would have ended so many *sessions*."""

@@ -4,35 +4,29 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.ids import HospitalId, PersonId, WindowId
 from policy.domain.windows import Extension
-from policy.errors import Conflict, NotFound
+from policy.errors import Conflict
+from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 _c = t.extensions.c
 
 
-class Extensions:
+class Extensions(Repository):
     """Table ``extensions``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, extension: Extension) -> None:
         """Add what somebody asked for."""
-        row = {name: getattr(extension, name) for name in Extension.__dataclass_fields__ if name != "end"}
-        await self._connection.execute(insert(t.extensions).values(row | {"end_at": extension.end}))
+        row = mapping.columns(extension, "end", end_at=extension.end)
+        await self._connection.execute(insert(t.extensions).values(row))
 
     async def get(self, hospital_id: HospitalId, extension_id: str) -> Extension:
         """Return one; raises NotFound."""
         where = (_c.hospital_id == hospital_id) & (_c.id == extension_id)
-        row = (await self._connection.execute(select(t.extensions).where(where))).first()
-        if row is None:
-            raise NotFound("extension", extension_id)
-        return _extension(row)
+        return _extension(await self._only(select(t.extensions).where(where), "extension", extension_id))
 
     async def list(self, hospital_id: HospitalId) -> Sequence[Extension]:
         """Return those that wait for a decision, oldest first."""
@@ -61,16 +55,4 @@ class Extensions:
 
 
 def _extension(row: Row[Any]) -> Extension:
-    return Extension(
-        id=row.id,
-        hospital_id=row.hospital_id,
-        window_id=row.window_id,
-        occurrence_id=row.occurrence_id,
-        end=row.end_at,
-        requested_by=row.requested_by,
-        requested_at=row.requested_at,
-        reason=row.reason,
-        decided_by=row.decided_by,
-        approved=row.approved,
-        answer=row.answer,
-    )
+    return mapping.read(Extension, row, end=row.end_at)

@@ -219,7 +219,7 @@ def _reach(rows: Iterable[Any]) -> dict[DeviceId, Reach]:
     return {
         key: Reach(
             device=mapping.device(_part(row, "d"), groups[key]),
-            zone=mapping.zone(_part(row, "z")),
+            zone=mapping.read(Zone, _part(row, "z")),
             accounts=tuple(sorted(accounts[key].values(), key=lambda account: account.name)),
         )
         for key, row in devices.items()

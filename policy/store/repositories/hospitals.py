@@ -3,21 +3,17 @@
 from collections.abc import Sequence
 
 from sqlalchemy import insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.hospitals import Hospital
 from policy.domain.ids import HospitalId
 from policy.errors import NotFound
 from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 
-class Hospitals:
+class Hospitals(Repository):
     """Table ``hospitals``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, hospital: Hospital) -> None:
         """Add a hospital."""

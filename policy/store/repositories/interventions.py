@@ -4,32 +4,27 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.ids import HospitalId, InterventionId, PersonId
 from policy.domain.interventions import Intervention, InterventionState
-from policy.errors import NotFound
 from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 _c = t.interventions.c
 
 
-class Interventions:
+class Interventions(Repository):
     """Table ``interventions``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, intervention: Intervention) -> None:
         """Add an intervention."""
-        await self._connection.execute(insert(t.interventions).values(mapping.intervention_row(intervention)))
+        await self._connection.execute(insert(t.interventions).values(mapping.columns(intervention)))
 
     async def update(self, intervention: Intervention) -> None:
         """Write the intervention's present values."""
         where = (_c.hospital_id == intervention.hospital_id) & (_c.id == intervention.id)
-        row = mapping.intervention_row(intervention)
+        row = mapping.columns(intervention)
         await self._connection.execute(update(t.interventions).where(where).values(row))
 
     async def cancel(self, intervention: Intervention) -> None:
@@ -41,10 +36,9 @@ class Interventions:
     async def get(self, hospital_id: HospitalId, intervention_id: InterventionId) -> Intervention:
         """Return the intervention; raises NotFound."""
         where = (_c.hospital_id == hospital_id) & (_c.id == intervention_id)
-        row = (await self._connection.execute(select(t.interventions).where(where))).first()
-        if row is None:
-            raise NotFound("intervention", intervention_id)
-        return mapping.intervention(row)
+        return mapping.intervention(
+            await self._only(select(t.interventions).where(where), "intervention", intervention_id)
+        )
 
     async def asked_by(self, hospital_id: HospitalId, person_id: PersonId, since: datetime) -> int:
         """Return how many interventions the person asked for at *since* or later."""

@@ -3,26 +3,23 @@
 from datetime import datetime
 
 from sqlalchemy import insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.bearers import Invitation
 from policy.domain.ids import HospitalId, PersonId
+from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 _c = t.invitations.c
 
 
-class Invitations:
+class Invitations(Repository):
     """Table ``invitations``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, invitation: Invitation, token_hash: str) -> None:
         """Add an invitation under the SHA-256 (hexadecimal) of its token."""
-        row = {name: getattr(invitation, name) for name in Invitation.__dataclass_fields__}
-        await self._connection.execute(insert(t.invitations).values(row | {"token_hash": token_hash}))
+        row = mapping.columns(invitation, token_hash=token_hash)
+        await self._connection.execute(insert(t.invitations).values(row))
 
     async def by_hash(
         self, hospital_id: HospitalId, token_hash: str, *, hold: bool = False
@@ -35,16 +32,7 @@ class Invitations:
         row = (await self._connection.execute(query.with_for_update() if hold else query)).first()
         if row is None:
             return None
-        return Invitation(
-            hospital_id=row.hospital_id,
-            person_id=row.person_id,
-            issued_at=row.issued_at,
-            expires_at=row.expires_at,
-            used_at=row.used_at,
-            invited_by=row.invited_by,
-            spoken_hash=row.spoken_hash,
-            spoken_failures=row.spoken_failures,
-        )
+        return mapping.read(Invitation, row)
 
     async def inviters(
         self, hospital_id: HospitalId, person_id: PersonId, since: datetime

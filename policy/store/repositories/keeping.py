@@ -3,35 +3,28 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Select, Table, insert, select, update
+from sqlalchemy import Row, Select, Table, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.erasures import Erasure, ErasureState
 from policy.domain.holds import Hold
 from policy.domain.ids import HospitalId
 from policy.domain.keeping import RetentionRule
-from policy.errors import NotFound
+from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
-_RULE = tuple(RetentionRule.__dataclass_fields__)
-_HOLD = tuple(Hold.__dataclass_fields__)
-_ERASURE = tuple(Erasure.__dataclass_fields__)
 _ASKED = ("approved_by", "approved_at", "effective_at", "ended_at")
 _LIFTED = ("lifted_by", "lifted_at", "lift_reason")
 _ANSWERED = ("state", "decided_by", "decided_at", "answer", "done_at")
 
 
-class RetentionRules:
+class RetentionRules(Repository):
     """Table ``retention_rules``: rows are added, and told once when they begin and end."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, rule: RetentionRule) -> None:
         """Add a rule."""
-        row = {name: getattr(rule, name) for name in _RULE}
-        await self._connection.execute(insert(t.retention_rules).values(row))
+        await self._connection.execute(insert(t.retention_rules).values(mapping.columns(rule)))
 
     async def update(self, rule: RetentionRule) -> None:
         """Write who approved it, from when on it holds, and whether it was overtaken."""
@@ -39,12 +32,12 @@ class RetentionRules:
 
     async def get(self, hospital_id: HospitalId, rule_id: str, *, hold: bool = False) -> RetentionRule:
         """Return one, kept from other writers until the end of the unit of work if *hold*; raises NotFound."""
-        row = (
-            await self._connection.execute(_one(t.retention_rules, hospital_id, rule_id, hold=hold))
-        ).first()
-        if row is None:
-            raise NotFound("retention rule", rule_id)
-        return RetentionRule(**{name: getattr(row, name) for name in _RULE})
+        return mapping.read(
+            RetentionRule,
+            await self._only(
+                _one(t.retention_rules, hospital_id, rule_id, hold=hold), "retention rule", rule_id
+            ),
+        )
 
     async def list(self, hospital_id: HospitalId, *, hold: bool = False) -> Sequence[RetentionRule]:
         """Return all that there ever were, the last asked for first; *hold* as in ``get``."""
@@ -55,19 +48,15 @@ class RetentionRules:
             .order_by(table.c.asked_at.desc(), table.c.id)
         )
         rows = await self._connection.execute(query.with_for_update() if hold else query)
-        return [RetentionRule(**{name: getattr(row, name) for name in _RULE}) for row in rows]
+        return [mapping.read(RetentionRule, row) for row in rows]
 
 
-class Holds:
+class Holds(Repository):
     """Table ``holds``: rows are added, and told once when they are lifted."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, hold: Hold) -> None:
         """Add a hold."""
-        await self._connection.execute(insert(t.holds).values({name: getattr(hold, name) for name in _HOLD}))
+        await self._connection.execute(insert(t.holds).values(mapping.columns(hold)))
 
     async def update(self, hold: Hold) -> None:
         """Write that it was lifted."""
@@ -75,10 +64,9 @@ class Holds:
 
     async def get(self, hospital_id: HospitalId, hold_id: str, *, hold: bool = False) -> Hold:
         """Return one, kept from other writers until the end of the unit of work if *hold*; raises NotFound."""
-        row = (await self._connection.execute(_one(t.holds, hospital_id, hold_id, hold=hold))).first()
-        if row is None:
-            raise NotFound("hold", hold_id)
-        return Hold(**{name: getattr(row, name) for name in _HOLD})
+        return mapping.read(
+            Hold, await self._only(_one(t.holds, hospital_id, hold_id, hold=hold), "hold", hold_id)
+        )
 
     async def list(self, hospital_id: HospitalId) -> Sequence[Hold]:
         """Return all that there ever were: those in force first, the last placed first."""
@@ -86,20 +74,15 @@ class Holds:
         order = (table.c.lifted_at.is_not(None), table.c.placed_at.desc(), table.c.id)
         query = select(table).where(table.c.hospital_id == hospital_id).order_by(*order)
         rows = await self._connection.execute(query)
-        return [Hold(**{name: getattr(row, name) for name in _HOLD}) for row in rows]
+        return [mapping.read(Hold, row) for row in rows]
 
 
-class Erasures:
+class Erasures(Repository):
     """Table ``erasures``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, erasure: Erasure) -> None:
         """Add a request."""
-        row = {name: getattr(erasure, name) for name in _ERASURE}
-        await self._connection.execute(insert(t.erasures).values(row))
+        await self._connection.execute(insert(t.erasures).values(mapping.columns(erasure)))
 
     async def update(self, erasure: Erasure) -> None:
         """Write how it stands."""
@@ -107,10 +90,9 @@ class Erasures:
 
     async def get(self, hospital_id: HospitalId, erasure_id: str, *, hold: bool = False) -> Erasure:
         """Return one, kept from other writers until the end of the unit of work if *hold*; raises NotFound."""
-        row = (await self._connection.execute(_one(t.erasures, hospital_id, erasure_id, hold=hold))).first()
-        if row is None:
-            raise NotFound("erasure", erasure_id)
-        return _erasure(row)
+        return _erasure(
+            await self._only(_one(t.erasures, hospital_id, erasure_id, hold=hold), "erasure", erasure_id)
+        )
 
     async def list(
         self, hospital_id: HospitalId, states: Collection[ErasureState] = tuple(ErasureState)
@@ -122,9 +104,8 @@ class Erasures:
         return [_erasure(row) for row in await self._connection.execute(query)]
 
 
-def _erasure(row: object) -> Erasure:
-    values = {name: getattr(row, name) for name in _ERASURE}
-    return Erasure(**{**values, "state": ErasureState(values["state"])})
+def _erasure(row: Row[Any]) -> Erasure:
+    return mapping.read(Erasure, row, state=ErasureState(row.state))
 
 
 def _one(table: Table, hospital_id: HospitalId, id_: str, *, hold: bool) -> Select[Any]:

@@ -18,13 +18,14 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.access import Grant, RevocationScope
 from policy.domain.ids import HospitalId, PersonId, SessionId
 from policy.domain.sessions import Closing, Earlier, LiveSession, SessionState
+from policy.store import mapping
 from policy.store import tables as t
 from policy.store.dialects import hold, insertion
+from policy.store.repositories.repository import Repository
 
 _s = t.sessions.c
 _n = t.nodes.c
@@ -49,12 +50,8 @@ def live_sessions_of(
     )
 
 
-class Leases:
+class Leases(Repository):
     """Tables ``sessions`` and ``nodes``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def beat(self, node: str, at: datetime, *, began_for: HospitalId | None = None) -> None:
         """Note that gateway *node* is alive at *at*; *began_for*: that it has just begun, and whose it is."""
@@ -225,20 +222,4 @@ def _session(row: Row[Any]) -> LiveSession:
         state = SessionState.ENDED
     else:
         state = SessionState.LIVE if row.held else SessionState.LOST
-    return LiveSession(
-        session_id=row.id,
-        hospital_id=row.hospital_id,
-        person_id=row.person_id,
-        person_login=row.person_login,
-        device_id=row.device_id,
-        device_name=row.device_name,
-        account_name=row.account_name,
-        window_id=row.window_id,
-        node=row.node,
-        source=row.source,
-        opened_at=row.opened_at,
-        hard_end=row.hard_end,
-        state=state,
-        closed_at=row.closed_at,
-        end_reason=row.end_reason,
-    )
+    return mapping.read(LiveSession, row, session_id=row.id, state=state)

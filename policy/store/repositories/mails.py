@@ -5,27 +5,22 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.ids import HospitalId, PersonId
 from policy.domain.mails import Mail, MailKind
+from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 _c = t.mails.c
 
 
-class Mails:
+class Mails(Repository):
     """Table ``mails``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, mail: Mail) -> None:
         """Add a mail."""
-        row = {name: getattr(mail, name) for name in Mail.__dataclass_fields__}
-        row |= {"kind": mail.kind.value, "arguments": dict(mail.arguments)}
-        await self._connection.execute(insert(t.mails).values(row))
+        await self._connection.execute(insert(t.mails).values(mapping.columns(mail)))
 
     async def find(self, hospital_id: HospitalId, mail_id: str) -> Mail | None:
         """Return one mail, None where there is none in this hospital."""
@@ -83,5 +78,4 @@ class Mails:
 
 
 def _mail(row: Row[Any]) -> Mail:
-    values = {name: getattr(row, name) for name in Mail.__dataclass_fields__}
-    return Mail(**values | {"kind": MailKind(row.kind)})
+    return mapping.read(Mail, row, kind=MailKind(row.kind))

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from sqlalchemy import func, insert, select, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.events import PolicyEvent
 from policy.domain.ids import HospitalId
 from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 _COMMIT_ORDER = 0x45434C_4F42
 """The advisory lock that makes positions grow in commit order."""
@@ -16,23 +16,19 @@ _COMMIT_ORDER = 0x45434C_4F42
 _c = t.outbox.c
 
 
-class Outbox:
+class Outbox(Repository):
     """Table ``outbox``: only ever added to.
 
     A position is drawn only by the transaction that holds the lock, and the lock is let go when it is committed.
     So no position can appear below one that a reader has already seen, and a late commit is never skipped.
     """
 
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
-
     async def append(self, events: Sequence[PolicyEvent]) -> None:
         """Add *events*; every other writer of events now waits until this transaction is over."""
         if self._connection.dialect.name == "postgresql":
             await self._connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _COMMIT_ORDER})
         for event in events:
-            await self._connection.execute(insert(t.outbox).values(mapping.event_row(event)))
+            await self._connection.execute(insert(t.outbox).values(mapping.columns(event)))
 
     async def head(self) -> int:
         """Return the last position committed, 0 where there is none."""
@@ -42,7 +38,9 @@ class Outbox:
     async def after(self, position: int, limit: int) -> Sequence[tuple[int, PolicyEvent]]:
         """Return at most *limit* events after *position*, of every hospital, each with its own position."""
         query = select(t.outbox).where(_c.position > position).order_by(_c.position).limit(limit)
-        return [(row.position, mapping.event(row)) for row in await self._connection.execute(query)]
+        return [
+            (row.position, mapping.read(PolicyEvent, row)) for row in await self._connection.execute(query)
+        ]
 
     async def latest(
         self, hospital_id: HospitalId, events: Sequence[str], subject: str | None = None
@@ -53,4 +51,4 @@ class Outbox:
             where &= _c.subject == subject
         query = select(t.outbox).where(where).order_by(_c.position.desc()).limit(1)
         row = (await self._connection.execute(query)).first()
-        return None if row is None else mapping.event(row)
+        return None if row is None else mapping.read(PolicyEvent, row)

@@ -3,32 +3,28 @@
 from collections.abc import Collection, Sequence
 
 from sqlalchemy import insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.ids import HospitalId, PersonId, SupplierId
 from policy.domain.people import Person
 from policy.errors import NotFound
 from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 _c = t.people.c
 
 
-class People:
+class People(Repository):
     """Table ``people``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, person: Person) -> None:
         """Add a person."""
-        await self._connection.execute(insert(t.people).values(mapping.person_row(person)))
+        await self._connection.execute(insert(t.people).values(mapping.columns(person)))
 
     async def update(self, person: Person) -> None:
         """Write the person's present values."""
         where = (_c.hospital_id == person.hospital_id) & (_c.id == person.id)
-        await self._connection.execute(update(t.people).where(where).values(mapping.person_row(person)))
+        await self._connection.execute(update(t.people).where(where).values(mapping.columns(person)))
 
     async def of(self, hospital_id: HospitalId, people: Collection[PersonId]) -> Sequence[Person]:
         """Return those of *people* that are in this hospital."""

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import Row, Select, delete, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.programs import Program, ProgramKind
+from policy.store import mapping
 from policy.store import tables as t
 from policy.store.dialects import hold, insertion
+from policy.store.repositories.repository import Repository
 
-_FIELDS = tuple(name for name in Program.__dataclass_fields__ if name != "proved")
 _NAME = ("kind", "node")
 _FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(9000, 1, 1, tzinfo=UTC)
@@ -21,12 +21,8 @@ Sealed = tuple[Program, str]
 """A row and its seal, which nobody has looked at yet."""
 
 
-class Programs:
+class Programs(Repository):
     """Table ``programs``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def hold(self, kind: ProgramKind, node: str) -> None:
         """Keep other units of work from taking this name until the end of this one."""
@@ -51,7 +47,7 @@ class Programs:
 
     async def put(self, program: Program, seal: str) -> None:
         """Write the row of a name, whoever had it."""
-        row = {name: getattr(program, name) for name in _FIELDS} | {"seal": seal}
+        row = mapping.columns(program, "proved", seal=seal)
         fresh = {name: value for name, value in row.items() if name not in _NAME}
         statement = insertion(self._connection, t.programs).values(row)
         await self._connection.execute(statement.on_conflict_do_update(index_elements=_NAME, set_=fresh))
@@ -66,5 +62,4 @@ def _readable() -> Select[*tuple[Any, ...]]:
 
 
 def _read(row: Row[tuple[object, ...]]) -> Sealed:
-    values = {name: getattr(row, name) for name in _FIELDS} | {"kind": ProgramKind(row.kind)}
-    return Program(**values, proved=False), row.seal
+    return mapping.read(Program, row, kind=ProgramKind(row.kind), proved=False), row.seal

@@ -4,27 +4,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.ids import HospitalId, PersonId
 from policy.domain.reports import Goal, Report, ReportState, WorkedSession
-from policy.errors import Conflict, NotFound
+from policy.errors import Conflict
+from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 _c = t.reports.c
 _s = t.sessions.c
 
 
-class Reports:
+class Reports(Repository):
     """Table ``reports``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, report: Report) -> None:
         """Add a report; there is one an intervention."""
-        await self._connection.execute(insert(t.reports).values(_values(report)))
+        await self._connection.execute(insert(t.reports).values(mapping.columns(report)))
 
     async def update(self, report: Report) -> None:
         """Write the report anew; raises Conflict where the hospital has acknowledged it meanwhile."""
@@ -40,10 +37,7 @@ class Reports:
     async def get(self, hospital_id: HospitalId, report_id: str) -> Report:
         """Return one; raises NotFound."""
         where = (_c.hospital_id == hospital_id) & (_c.id == report_id)
-        row = (await self._connection.execute(select(t.reports).where(where))).first()
-        if row is None:
-            raise NotFound("report", report_id)
-        return _report(row)
+        return _report(await self._only(select(t.reports).where(where), "report", report_id))
 
     async def list(self, hospital_id: HospitalId) -> Sequence[Report]:
         """Return the hospital's reports, the newest first."""
@@ -67,22 +61,9 @@ class Reports:
             .order_by(_s.opened_at, _s.id)
         )
         return [
-            WorkedSession(
-                session_id=row.id,
-                intervention_id=row.intervention_id,
-                person_id=row.person_id,
-                device_name=row.device_name,
-                opened_at=row.opened_at,
-                closed_at=row.closed_at,
-                end_reason=row.end_reason,
-            )
+            mapping.read(WorkedSession, row, session_id=row.id)
             for row in await self._connection.execute(query)
         ]
-
-
-def _values(report: Report) -> dict[str, Any]:
-    values = {name: getattr(report, name) for name in Report.__dataclass_fields__}
-    return values | {"state": report.state.value, "goal": report.goal.value, "facts": dict(report.facts)}
 
 
 def _told(report: Report) -> dict[str, Any]:
@@ -90,20 +71,8 @@ def _told(report: Report) -> dict[str, Any]:
     changing = {"state", "goal", "what", "facts", "filed_at"}
     if report.state is ReportState.ACKNOWLEDGED:
         changing |= {"acknowledged_by", "acknowledged_at"}
-    return {name: value for name, value in _values(report).items() if name in changing}
+    return {name: value for name, value in mapping.columns(report).items() if name in changing}
 
 
 def _report(row: Row[Any]) -> Report:
-    return Report(
-        id=row.id,
-        hospital_id=row.hospital_id,
-        intervention_id=row.intervention_id,
-        author_id=row.author_id,
-        state=ReportState(row.state),
-        goal=Goal(row.goal),
-        what=row.what,
-        facts=row.facts,
-        filed_at=row.filed_at,
-        acknowledged_by=row.acknowledged_by,
-        acknowledged_at=row.acknowledged_at,
-    )
+    return mapping.read(Report, row, state=ReportState(row.state), goal=Goal(row.goal))

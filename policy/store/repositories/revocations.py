@@ -4,22 +4,18 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.access import Revocation
 from policy.domain.ids import HospitalId, new_id
 from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 _c = t.revocations.c
 
 
-class Revocations:
+class Revocations(Repository):
     """Table ``revocations``: only ever added to."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, revocation: Revocation) -> None:
         """Add a cut."""

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from sqlalchemy import Column, Select, Table, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.credentials import SealedKind, SealedRow
+from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 _WHERE: dict[SealedKind, tuple[Table, Column[str]]] = {
     SealedKind.ACCOUNT_SECRET: (t.account_secrets, t.account_secrets.c.account_id),
@@ -16,12 +17,8 @@ _WHERE: dict[SealedKind, tuple[Table, Column[str]]] = {
 }
 
 
-class SealedRows:
+class SealedRows(Repository):
     """Account and TOTP secrets and authorities' keys across hospitals, pending TOTP secrets included."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def not_under(self, key_id: str, limit: int) -> Sequence[SealedRow]:
         """Return at most *limit* rows whose envelope does not start with ``ecv1:<key_id>:``."""
@@ -30,10 +27,7 @@ class SealedRows:
             stale = ~table.c.sealed.startswith(f"ecv1:{key_id}:", autoescape=True)
             query = _rows(kind).where(stale).limit(limit - len(found))
             rows = await self._connection.execute(query)
-            found += [
-                SealedRow(kind=kind, hospital_id=row.hospital_id, owner=row.owner, sealed=row.sealed)
-                for row in rows
-            ]
+            found += [mapping.read(SealedRow, row, kind=kind) for row in rows]
         return found
 
     async def under(self, key_id: str) -> int:

@@ -3,42 +3,32 @@
 from collections.abc import Sequence
 
 from sqlalchemy import insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.ids import HospitalId, SupplierId
 from policy.domain.suppliers import Supplier
-from policy.errors import NotFound
 from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 _c = t.suppliers.c
 
 
-class Suppliers:
+class Suppliers(Repository):
     """Table ``suppliers``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, supplier: Supplier) -> None:
         """Add a supplier."""
-        await self._connection.execute(insert(t.suppliers).values(mapping.supplier_row(supplier)))
+        await self._connection.execute(insert(t.suppliers).values(mapping.columns(supplier)))
 
     async def update(self, supplier: Supplier) -> None:
         """Write the supplier's present values."""
         where = (_c.hospital_id == supplier.hospital_id) & (_c.id == supplier.id)
-        await self._connection.execute(
-            update(t.suppliers).where(where).values(mapping.supplier_row(supplier))
-        )
+        await self._connection.execute(update(t.suppliers).where(where).values(mapping.columns(supplier)))
 
     async def get(self, hospital_id: HospitalId, supplier_id: SupplierId) -> Supplier:
         """Return the supplier; raises NotFound."""
         where = (_c.hospital_id == hospital_id) & (_c.id == supplier_id)
-        row = (await self._connection.execute(select(t.suppliers).where(where))).first()
-        if row is None:
-            raise NotFound("supplier", supplier_id)
-        return mapping.supplier(row)
+        return mapping.supplier(await self._only(select(t.suppliers).where(where), "supplier", supplier_id))
 
     async def by_name(self, hospital_id: HospitalId, name: str) -> Supplier | None:
         """Return the supplier of that exact name, None where there is none in this hospital."""

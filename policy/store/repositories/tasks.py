@@ -5,44 +5,29 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.ids import HospitalId, TaskId
 from policy.domain.tasks import DeviceTask, TaskKind, TaskResult, TaskState
 from policy.errors import NotFound
+from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 _c = t.tasks.c
 
 
-class Tasks:
+class Tasks(Repository):
     """Table ``tasks``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, task: DeviceTask) -> None:
         """Add a task."""
-        row = {
-            "id": task.id,
-            "hospital_id": task.hospital_id,
-            "kind": task.kind.value,
-            "device_id": task.device_id,
-            "account_id": task.account_id,
-            "state": task.state.value,
-            "requested_by": task.requested_by,
-            "requested_at": task.requested_at,
-        }
+        row = mapping.columns(task, "node", "claimed_at", "finished_at", "result")
         await self._connection.execute(insert(t.tasks).values(row))
 
     async def get(self, hospital_id: HospitalId, task_id: TaskId) -> DeviceTask:
         """Return the task; raises NotFound."""
         where = (_c.hospital_id == hospital_id) & (_c.id == task_id)
-        row = (await self._connection.execute(select(t.tasks).where(where))).first()
-        if row is None:
-            raise NotFound("task", task_id)
-        return _task(row)
+        return _task(await self._only(select(t.tasks).where(where), "task", task_id))
 
     async def list(self, hospital_id: HospitalId, limit: int = 200) -> Sequence[DeviceTask]:
         """Return the hospital's last *limit* tasks, newest first."""
@@ -96,7 +81,7 @@ class Tasks:
             .values(
                 state=(TaskState.DONE if result.ok else TaskState.FAILED).value,
                 finished_at=at,
-                result={"ok": result.ok, "host_keys": list(result.host_keys), "detail": result.detail},
+                result=mapping.columns(result),
             )
         )
         if done.rowcount != 1:
@@ -104,18 +89,11 @@ class Tasks:
 
 
 def _task(row: Row[Any]) -> DeviceTask:
-    return DeviceTask(
-        id=row.id,
-        hospital_id=row.hospital_id,
+    return mapping.read(
+        DeviceTask,
+        row,
         kind=TaskKind(row.kind),
-        device_id=row.device_id,
-        account_id=row.account_id,
         state=TaskState(row.state),
-        requested_by=row.requested_by,
-        requested_at=row.requested_at,
-        node=row.node,
-        claimed_at=row.claimed_at,
-        finished_at=row.finished_at,
         result=None
         if row.result is None
         else TaskResult(

@@ -5,37 +5,29 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.bearers import ApiToken
 from policy.domain.ids import HospitalId, PersonId
 from policy.domain.people import Role
-from policy.errors import NotFound
+from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 _c = t.tokens.c
 
 
-class Tokens:
+class Tokens(Repository):
     """Table ``tokens``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, token: ApiToken, token_hash: str) -> None:
         """Add a token under the SHA-256 (hexadecimal) of its secret."""
-        row = {name: getattr(token, name) for name in ApiToken.__dataclass_fields__}
-        row |= {"roles": sorted(role.value for role in token.roles), "token_hash": token_hash}
+        row = mapping.columns(token, token_hash=token_hash)
         await self._connection.execute(insert(t.tokens).values(row))
 
     async def get(self, hospital_id: HospitalId, token_id: str) -> ApiToken:
         """Return the token; raises NotFound."""
         where = (_c.hospital_id == hospital_id) & (_c.id == token_id)
-        row = (await self._connection.execute(select(t.tokens).where(where))).first()
-        if row is None:
-            raise NotFound("token", token_id)
-        return _token(row)
+        return _token(await self._only(select(t.tokens).where(where), "token", token_id))
 
     async def by_hash(self, hospital_id: HospitalId, token_hash: str) -> ApiToken | None:
         """Return the token of that secret, None where there is none in this hospital."""
@@ -63,13 +55,4 @@ class Tokens:
 
 
 def _token(row: Row[Any]) -> ApiToken:
-    return ApiToken(
-        id=row.id,
-        hospital_id=row.hospital_id,
-        person_id=row.person_id,
-        roles=frozenset(Role(role) for role in row.roles),
-        label=row.label,
-        issued_at=row.issued_at,
-        expires_at=row.expires_at,
-        revoked_at=row.revoked_at,
-    )
+    return mapping.read(ApiToken, row, roles=frozenset(Role(role) for role in row.roles))

@@ -5,26 +5,22 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.ids import HospitalId, PersonId
 from policy.domain.visits import Visit, VisitPurpose
+from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 
 _v, _r = t.visits.c, t.recovery_codes.c
 
 
-class Visits:
+class Visits(Repository):
     """Table ``visits``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, visit: Visit, token_hash: str) -> None:
         """Add a visit under the SHA-256 (hexadecimal) of its bearer's secret."""
-        row = {name: getattr(visit, name) for name in Visit.__dataclass_fields__}
-        row |= {"purpose": visit.purpose.value, "token_hash": token_hash}
+        row = mapping.columns(visit, token_hash=token_hash)
         await self._connection.execute(insert(t.visits).values(row))
 
     async def by_hash(self, hospital_id: HospitalId, token_hash: str) -> Visit | None:
@@ -78,12 +74,8 @@ class Visits:
         await self._connection.execute(delete(t.visits).where(mine & _v.token_hash.not_in(kept)))
 
 
-class RecoveryCodes:
+class RecoveryCodes(Repository):
     """Table ``recovery_codes``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def replace_all(
         self, hospital_id: HospitalId, person_id: PersonId, hashes: Iterable[str], at: datetime
@@ -131,14 +123,4 @@ class RecoveryCodes:
 
 
 def _visit(row: Row[Any]) -> Visit:
-    return Visit(
-        hospital_id=row.hospital_id,
-        person_id=row.person_id,
-        purpose=VisitPurpose(row.purpose),
-        source=row.source,
-        started_at=row.started_at,
-        expires_at=row.expires_at,
-        invitation_hash=row.invitation_hash,
-        chosen_at=row.chosen_at,
-        confirmed_at=row.confirmed_at,
-    )
+    return mapping.read(Visit, row, purpose=VisitPurpose(row.purpose))

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import Select, delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from policy.domain.devices import Device
 from policy.domain.ids import DeviceId, HospitalId, InterventionId, OccurrenceId, PersonId, WindowId
@@ -12,6 +11,7 @@ from policy.domain.windows import Occurrence, Window, WindowState
 from policy.errors import Conflict, NotFound
 from policy.store import mapping
 from policy.store import tables as t
+from policy.store.repositories.repository import Repository
 from policy.store.repositories.window_rows import assemble, every_occurrence
 
 _c = t.windows.c
@@ -19,12 +19,8 @@ _o = t.occurrences.c
 _OVER = [state.value for state in WindowState if state.over]
 
 
-class Windows:
+class Windows(Repository):
     """Tables ``windows``, ``window_people``, ``window_devices``, ``window_groups`` and ``occurrences``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        """Work on *connection*."""
-        self._connection = connection
 
     async def insert(self, window: Window, stored_until: datetime | None) -> None:
         """Add a window with what it names and its occurrences; a recurrence is stored up to *stored_until*."""
