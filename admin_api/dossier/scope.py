@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Final
 
 from admin_api.deps import Context
-from policy.domain.holds import Recorded, holding
+from admin_api.retention.plan import recorded
+from policy.domain.holds import holding
 from policy.errors import Conflict, InvalidInput, NotFound
 from policy.services.tokens import Principal
 from recorder.errors import TraceNotFound
@@ -109,16 +110,4 @@ def _too_many() -> str:
 async def _unheld(context: Context, who: Principal, sessions: Sequence[CatalogedSession]) -> frozenset[str]:
     holds = await context.services.holds.standing(who.hospital_id)
     now = context.clock.now()
-    return frozenset(one.header.session_id for one in sessions if not holding(holds, _recorded(one), now))
-
-
-def _recorded(one: CatalogedSession) -> Recorded:
-    header = one.header
-    return Recorded(
-        session_id=header.session_id,
-        person_id=header.person["id"],
-        device_id=header.device["id"],
-        intervention_id=header.intervention["id"],
-        opened_at=header.started_at,
-        closed_at=None if one.closing is None else one.closing.closed_at,
-    )
+    return frozenset(one.header.session_id for one in sessions if not holding(holds, recorded(one), now))

@@ -13,6 +13,7 @@ from recorder.ports import TraceStore
 from recorder.retention.journal import JournalPlan
 from recorder.retention.shelf import ClosedTrace, PurgeShelf
 from recorder.retention.witness import Witness
+from recorder.store.catalog import CatalogedSession
 
 SHOWN: Final = 100
 """Traces that a plan lists one by one; of the rest it tells number and size."""
@@ -51,7 +52,7 @@ class Plan:
     journal: JournalPlan
 
 
-def recorded(trace: ClosedTrace) -> Recorded:
+def recorded(trace: ClosedTrace | CatalogedSession) -> Recorded:
     """Return what policy needs to know of a trace."""
     header = trace.header
     return Recorded(

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from admin_api.deps import Context, Ctx, Paging, Who, cut_page, source_of
+from admin_api.retention.plan import recorded
 from admin_api.security.permissions import REPLAYING, RESUMING, GuardedRoute
 from admin_api.v1.schemas.base import Reason
 from admin_api.v1.schemas.retention import ApprovalIn, ErasureIn, ErasureOut, ErasuresPage
@@ -60,15 +61,7 @@ async def recorded_of(context: Context, who: Principal, session_id: str) -> Reco
         found = await context.catalog.session(who.hospital_id, session_id)
     except TraceNotFound as missing:
         raise NotFound("trace", session_id) from missing
-    header = found.header
-    return Recorded(
-        session_id=header.session_id,
-        person_id=str(header.person["id"]),
-        device_id=str(header.device["id"]),
-        intervention_id=str(header.intervention["id"]),
-        opened_at=header.started_at,
-        closed_at=None if found.closing is None else found.closing.closed_at,
-    )
+    return recorded(found)
 
 
 async def _decided(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from admin_api.deps import Context, Ctx, Paging, Who, cut_page, source_of
 from admin_api.errors import BadCursor
 from admin_api.security.permissions import READING, RESUMING, STOPPING, GuardedRoute
-from admin_api.v1.schemas.base import Input, Page, Reason, Text, example
+from admin_api.v1.schemas.base import Input, Page, Reason, Text, example, shown
 from policy.domain.access import Revocation, RevocationScope
 from policy.domain.ids import HospitalId, SessionId
 from policy.domain.sessions import LiveSession
@@ -51,19 +51,12 @@ class SessionOut(BaseModel):
     @classmethod
     def of_policy(cls, session: LiveSession) -> "SessionOut":
         """Show a session as policy counts it."""
-        return cls(
+        return shown(
+            cls,
+            session,
             id=session.session_id,
-            person_id=session.person_id,
-            person_login=session.person_login,
-            device_id=session.device_id,
-            device_name=session.device_name,
-            account_name=session.account_name,
-            window_id=session.window_id,
-            node=session.node,
-            source=session.source,
             started=session.opened_at,
             ended=session.closed_at,
-            state=session.state,
             reason=session.end_reason,
         )
 
@@ -71,18 +64,14 @@ class SessionOut(BaseModel):
     def of_catalog(cls, session: CatalogedSession) -> "SessionOut":
         """Show a session as it was recorded."""
         header, closing = session.header, session.closing
-        return cls(
+        return shown(
+            cls,
+            header,
             id=header.session_id,
-            person_id=header.person["id"],
-            person_login=header.person["login"],
-            device_id=header.device["id"],
-            device_name=header.device["name"],
-            account_name=header.account,
+            **header.named(),
             window_id=header.window["id"],
-            node=header.node,
-            source=header.source,
             started=header.started_at,
-            ended=closing.closed_at if closing is not None else None,
+            ended=session.closed_at,
             state=State(session.state.value),
             reason=closing.end_reason if closing is not None else None,
         )

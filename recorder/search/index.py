@@ -260,7 +260,7 @@ class SearchIndex:
         connection.execute(
             "INSERT OR REPLACE INTO traces (session_id, state, why, at, started, first, last, facts) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (*row, json.dumps(_known_of(header))),
+            (*row, json.dumps(header.named())),
         )
 
 
@@ -288,18 +288,6 @@ _FACTS: Final = (
     "device_name",
     "account_name",
 )
-
-
-def _known_of(header: TraceHeader) -> dict[str, str]:
-    return {
-        "person_id": header.person["id"],
-        "person_login": header.person["login"],
-        "person_name": header.person["full_name"],
-        "supplier": header.supplier["name"],
-        "device_id": header.device["id"],
-        "device_name": header.device["name"],
-        "account_name": header.account,
-    }
 
 
 def _tags(header: TraceHeader) -> str:

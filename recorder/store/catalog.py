@@ -52,6 +52,11 @@ class CatalogedSession:
     state: SessionState
     closing: Closing | None
 
+    @property
+    def closed_at(self) -> datetime | None:
+        """When it ended, aware UTC, by the gateway's word; None while it has no end."""
+        return None if self.closing is None else self.closing.closed_at
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionFilters:

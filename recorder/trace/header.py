@@ -100,6 +100,18 @@ class TraceHeader:
         if self.started_at.tzinfo is None:
             raise TraceFormatError("started_at must be an aware UTC instant")
 
+    def named(self) -> dict[str, Any]:
+        """Who worked, for whom, where and as whom, as lists and the index tell of it; a name is that of the day."""
+        return {
+            "person_id": self.person["id"],
+            "person_login": self.person["login"],
+            "person_name": self.person["full_name"],
+            "supplier": self.supplier["name"],
+            "device_id": self.device["id"],
+            "device_name": self.device["name"],
+            "account_name": self.account,
+        }
+
     def to_json(self) -> bytes:
         """The header as stored: canonical JSON.
 

@@ -124,7 +124,7 @@ def of_catalog(session: CatalogedSession) -> Row:
         purpose=header.intervention["purpose"],
         source=header.source,
         started=header.started_at,
-        ended=closing.closed_at if closing is not None else None,
+        ended=session.closed_at,
         ends=None,
         reason=closing.end_reason if closing is not None else None,
     )

@@ -33,7 +33,7 @@ class EvidenceSession(BaseModel):
             person_login=header.person["login"],
             device_name=header.device["name"],
             started=header.started_at,
-            ended=closing.closed_at if closing is not None else None,
+            ended=one.closed_at,
             size=closing.size if closing is not None else None,
             purged_at=wanted.purged.get(header.session_id),
             held=header.session_id not in wanted.unheld,

@@ -67,10 +67,8 @@ class TraceBrief(BaseModel):
         """Return the fields that tell of *trace*."""
         header = trace.header
         return {
+            **header.named(),
             "session_id": header.session_id,
-            "person_login": header.person["login"],
-            "person_name": header.person["full_name"],
-            "device_name": header.device["name"],
             "opened_at": header.started_at,
             "closed_at": trace.closed_at,
             "size": trace.size,

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from admin_api.v1.schemas.base import Page
+from admin_api.v1.schemas.base import Page, shown
 from recorder.replay.reader import Verification
-from recorder.store.catalog import CatalogedSession
+from recorder.store.catalog import CatalogedSession, Closing
 from recorder.trace.instants import parse
 
 
@@ -48,34 +48,21 @@ class TraceOut(BaseModel):
     def of(cls, session: CatalogedSession, purged_at: datetime | None = None) -> "TraceOut":
         """Show *session*, whose trace was purged at *purged_at* if at all."""
         header, closing = session.header, session.closing
-        return cls(
+        how = {name: getattr(closing, name, None) for name in Closing.__dataclass_fields__}
+        return shown(
+            cls,
+            header,
+            **header.named(),
+            **how,
             id=header.session_id,
-            state=session.state.value,
+            state=session.state,
             started=header.started_at,
-            ended=closing.closed_at if closing is not None else None,
-            person_id=header.person["id"],
-            person_login=header.person["login"],
-            person_name=header.person["full_name"],
-            supplier=header.supplier["name"],
-            device_id=header.device["id"],
-            device_name=header.device["name"],
-            account_name=header.account,
+            ended=session.closed_at,
             kind=header.intervention["kind"],
             purpose=header.intervention["purpose"],
             window_id=header.window["id"],
             window_start=parse(header.window["start"]),
             window_end=parse(header.window["end"]),
-            factors=list(header.factors),
-            source=header.source,
-            node=header.node,
-            client_version=header.client_version,
-            end_reason=closing.end_reason if closing is not None else None,
-            interrupted=closing.interrupted if closing is not None else None,
-            records=closing.records if closing is not None else None,
-            size=closing.size if closing is not None else None,
-            trimmed_bytes=closing.trimmed_bytes if closing is not None else None,
-            manifest_sha256=closing.manifest_sha256 if closing is not None else None,
-            signer=closing.signer if closing is not None else None,
             purged_at=purged_at,
         )
 
