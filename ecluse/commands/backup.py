@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ecluse import moments
 from ecluse.commands.config import ConfigOption, load
 from ecluse.desk import AsJson, Desk
 from ecluse.errors import BackupError
@@ -121,7 +122,7 @@ def verify(
     desk = Desk.of(context, as_json)
     header = check(archive, read_signer(signer)).header
     document = {name: header[name] for name in ("archive", "hospital_id", "made_at", "ecluse", "signer")}
-    desk.done(document, "backup.verified", made_at=header["made_at"], archive=header["archive"])
+    desk.done(document, "backup.verified", made_at=_utc(header["made_at"]), archive=header["archive"])
 
 
 @app.command()
@@ -149,7 +150,10 @@ def restore(
         desk.show_json({**_document(restored), "elsewhere": list(restored.elsewhere)})
         return
     desk.tell(
-        "backup.restored", directory=str(directory), files=restored.files, made_at=restored.header["made_at"]
+        "backup.restored",
+        directory=str(directory),
+        files=restored.files,
+        made_at=_utc(restored.header["made_at"]),
     )
     _tell_state(desk, restored)
     for path in restored.elsewhere:
@@ -242,7 +246,7 @@ def rehearse(
         found = {"intact": traces.intact, "broken": list(traces.broken)}
         desk.show_json({**_document(restored), "traces": found, "bucket": bucket})
         return
-    made_at = restored.header["made_at"]
+    made_at = _utc(restored.header["made_at"])
     desk.tell("backup.rehearsed", proof=str(proof), made_at=made_at, files=restored.files)
     _tell_state(desk, restored)
     if bucket is not None:
@@ -278,7 +282,12 @@ def record(
         if name in content
     }
     _journal(settings, "backup.verified", kept)
-    desk.done(kept, "backup.recorded", archive=content["archive"], rehearsed_at=content["rehearsed_at"])
+    desk.done(kept, "backup.recorded", archive=content["archive"], rehearsed_at=_utc(content["rehearsed_at"]))
+
+
+def _utc(text: str) -> str | None:
+    # an archive is looked at where nobody knows the hospital's clock; the sentences say that it is UTC
+    return moments.wall(text, UTC)
 
 
 def _restored(

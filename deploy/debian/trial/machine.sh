@@ -19,6 +19,9 @@ until_true() {
     until "$@" >/dev/null 2>&1; do [ $SECONDS -lt $deadline ] || return 1; sleep 0.3; done
 }
 
+# quietly COMMAND...: what it says is of interest where it fails
+quietly() { "$@" >"$work/said" 2>&1 || { cat "$work/said"; fail "$*"; }; }
+
 # prepared ROOT: what every Debian has, and the package with what it wants, fetched but not installed
 prepared() {
     local root=$1
@@ -26,11 +29,11 @@ prepared() {
     # nothing of what is installed here starts before the machine does
     printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d" && chmod 755 "$root/usr/sbin/policy-rc.d"
     chroot "$root" apt-get -qq update
-    chroot "$root" apt-get -qq -y --no-install-recommends install systemd systemd-sysv dbus openssh-server openssh-client \
-        procps >/dev/null 2>&1
+    quietly chroot "$root" apt-get -qq -y --no-install-recommends install systemd systemd-sysv dbus openssh-server \
+        openssh-client procps
     cp "$package" "$root$admin/"
     # a machine reaches no network: what its page installs later is in apt's cache
-    chroot "$root" apt-get -qq -y --download-only install "$admin/$(basename "$package")" nftables postgresql chrony >/dev/null 2>&1
+    quietly chroot "$root" apt-get -qq -y --download-only install "$admin/$(basename "$package")" nftables postgresql chrony
     rm "$root/usr/sbin/policy-rc.d"
     chroot "$root" systemctl -q disable ssh.service
     printf '127.0.0.1 localhost\n192.0.2.1 bastion bastion.hospital.example\n198.51.100.1 front front.hospital.example\n172.16.7.1 front-inside.hospital.example\n' \
