@@ -350,7 +350,7 @@ class Selector:
     def _count_refusal(self) -> bool:
         """Count one more; tell whether it was one too many, and the connection was closed for it."""
         self._refused += 1
-        if self._refused > MAX_REFUSALS:
+        if self._refused == MAX_REFUSALS + 1:  # once: each closing walks over all channels of the flood
             self._hang_up()
         return self._refused > MAX_REFUSALS
 
