@@ -8,7 +8,8 @@ from policy.domain.devices import AccountMethod, DedicatedAccount, Device
 from policy.domain.ids import AccountId, DeviceId, HospitalId, PersonId, new_id
 from policy.errors import Conflict, InvalidInput, NotFound
 from policy.services import inputs
-from policy.services.duties import Duty, require
+from policy.services.duties import Duty
+from policy.services.service import Service
 from policy.services.vault import VaultService
 from policy.store.database import Database
 from policy.store.plain import described
@@ -16,14 +17,13 @@ from policy.store.unit_of_work import UnitOfWork, View
 from policy.vault.secret import Secret
 
 
-class AccountService:
+class AccountService(Service):
     """The accounts that interventions use."""
 
     def __init__(self, database: Database, vault: VaultService, clock: Clock) -> None:
         """Keep accounts in *database*, and their secrets through *vault*."""
-        self._database = database
+        super().__init__(database, clock)
         self._vault = vault
-        self._clock = clock
 
     async def add_account(
         self,
@@ -49,8 +49,7 @@ class AccountService:
             vaulted=True,
             active=True,
         )
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+        async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             await work.devices.get(hospital_id, device_id)
             others = await work.accounts.list(hospital_id, device_id)
             if any(other.name == account.name for other in others):
@@ -74,8 +73,7 @@ class AccountService:
         *method* is what opens the account from now on, as before where it is left out. Raises InvalidInput,
         SecretReused, Conflict where no authority signs certificates yet.
         """
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+        async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             before = await _account(work, hospital_id, account_id)
             kept = before.method if method is None else inputs.choice(AccountMethod, method, "method")
             after = replace(before, method=kept, vaulted=True)
@@ -101,8 +99,7 @@ class AccountService:
         self, actor: PersonId, hospital_id: HospitalId, device_id: DeviceId
     ) -> Sequence[DedicatedAccount]:
         """Return the device's accounts, by name; raises NotFound for the device."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             await view.devices.get(hospital_id, device_id)
             return await view.accounts.list(hospital_id, device_id)
 
@@ -130,8 +127,7 @@ class AccountService:
         self, actor: PersonId, hospital_id: HospitalId, account_id: AccountId, *, active: bool, reason: str
     ) -> DedicatedAccount:
         why = inputs.line(reason, "reason", longest=500)
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.RESUME if active else Duty.STOP)
+        async with self._acting(actor, hospital_id, Duty.RESUME if active else Duty.STOP) as work:
             before = await _account(work, hospital_id, account_id)
             after = replace(before, active=active)
             await work.accounts.update(after)

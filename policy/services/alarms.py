@@ -12,8 +12,9 @@ from policy.domain.ids import DeviceId, HospitalId, PersonId, new_id
 from policy.errors import Conflict, NotFound
 from policy.services import inputs
 from policy.services.calls import CallQueue
-from policy.services.duties import Duty, require
+from policy.services.duties import Duty
 from policy.services.mails import MailQueue
+from policy.services.service import Service
 from policy.settings import PolicySettings
 from policy.store.database import Database
 from policy.store.plain import described
@@ -41,15 +42,14 @@ _KEPT: Final = timedelta(days=2)
 _Cause = tuple[str, str]
 
 
-class AlarmService:
+class AlarmService(Service):
     """The register of alarms."""
 
     def __init__(
         self, database: Database, clock: Clock, mails: MailQueue, calls: CallQueue, settings: PolicySettings
     ) -> None:
         """Keep alarms in *database*; tell of new ones by *mails* and *calls*."""
-        self._database = database
-        self._clock = clock
+        super().__init__(database, clock)
         self._mails = mails
         self._calls = calls
         self._settings = settings
@@ -87,26 +87,22 @@ class AlarmService:
         limit: int = 500,
     ) -> Sequence[Alarm]:
         """Return at most *limit* alarms in these *states*, the one seen last first."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.RESUME)
+        async with self._reading(actor, hospital_id, Duty.RESUME) as view:
             return await view.alarms.list(hospital_id, states, limit)
 
     async def waiting(self, actor: PersonId, hospital_id: HospitalId) -> int:
         """Return how many alarms nobody has acknowledged or closed."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.RESUME)
+        async with self._reading(actor, hospital_id, Duty.RESUME) as view:
             return await view.alarms.count(hospital_id, AlarmState.OPEN)
 
     async def get(self, actor: PersonId, hospital_id: HospitalId, alarm_id: str) -> Alarm:
         """Return one; raises NotFound."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.RESUME)
+        async with self._reading(actor, hospital_id, Duty.RESUME) as view:
             return await view.alarms.get(hospital_id, alarm_id)
 
     async def calls(self, actor: PersonId, hospital_id: HospitalId, alarm_id: str) -> Sequence[Call]:
         """Return the messages to the webhook about an alarm, the oldest first."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.RESUME)
+        async with self._reading(actor, hospital_id, Duty.RESUME) as view:
             return await view.calls.of_alarm(hospital_id, alarm_id)
 
     async def acknowledge(
@@ -114,8 +110,7 @@ class AlarmService:
     ) -> Alarm:
         """Note that *actor* looks into it. Raises NotFound, Conflict where somebody did so before, InvalidInput."""
         said = inputs.paragraph(note, "note", longest=LONGEST_NOTE) if note.strip() else ""
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.RESUME)
+        async with self._acting(actor, hospital_id, Duty.RESUME) as work:
             before = await work.alarms.get(hospital_id, alarm_id, hold=True)
             if before.state is not AlarmState.OPEN:
                 raise Conflict("this alarm is not open any more")
@@ -130,8 +125,7 @@ class AlarmService:
         Raises NotFound, Conflict where it is closed, InvalidInput where the note says nothing.
         """
         said = inputs.paragraph(note, "note", longest=LONGEST_NOTE)
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.RESUME)
+        async with self._acting(actor, hospital_id, Duty.RESUME) as work:
             before = await work.alarms.get(hospital_id, alarm_id, hold=True)
             if before.state is AlarmState.CLOSED:
                 raise Conflict("this alarm is closed already")

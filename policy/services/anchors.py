@@ -10,13 +10,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from policy.authn import x509_chains
 from policy.authn.x509_revocation import issuer_of, read_list, signed_by
-from policy.clock import Clock
 from policy.domain.certificates import RevocationList, TrustAnchor, WhenStale
 from policy.domain.ids import HospitalId, PersonId, SupplierId, new_id
 from policy.errors import Conflict, InvalidInput
 from policy.services import inputs
-from policy.services.duties import Duty, require
-from policy.store.database import Database
+from policy.services.duties import Duty
+from policy.services.service import Service
 from policy.store.unit_of_work import UnitOfWork, View
 
 Fetch = Callable[[str], Awaitable[bytes]]
@@ -26,13 +25,8 @@ _MOST_URLS = 8
 _log = structlog.get_logger()
 
 
-class AnchorService:
+class AnchorService(Service):
     """Whom the hospital believes about tokens (S07), for which people, and how it learns of revocations."""
-
-    def __init__(self, database: Database, clock: Clock) -> None:
-        """Keep anchors and lists in *database*."""
-        self._database = database
-        self._clock = clock
 
     async def add(
         self,
@@ -64,8 +58,7 @@ class AnchorService:
             when_stale=inputs.choice(WhenStale, when_stale, "when_stale"),
             added_at=self._clock.now(),
         )
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+        async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             if supplier_id is not None:
                 await work.suppliers.get(hospital_id, supplier_id)
             for other in await work.certificates.anchors(hospital_id):
@@ -88,8 +81,7 @@ class AnchorService:
         when_stale: WhenStale | None = None,
     ) -> TrustAnchor:
         """Change where revocations are learned, or what is done without; an empty *ocsp_url* asks nobody any more."""
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+        async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             before = await work.certificates.anchor(hospital_id, anchor_id)
             after = before
             if crl_urls is not None:
@@ -105,24 +97,21 @@ class AnchorService:
     async def remove(self, actor: PersonId, hospital_id: HospitalId, anchor_id: str, *, reason: str) -> None:
         """Believe an authority no longer: tokens that lead to it alone let nobody in from now on."""
         why = inputs.line(reason, "reason", longest=500)
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+        async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             before = await work.certificates.anchor(hospital_id, anchor_id)
             await work.certificates.delete_anchor(hospital_id, anchor_id)
             await work.emit("anchor.removed", hospital_id, anchor_id, shown(before), {"reason": why})
 
     async def list(self, actor: PersonId, hospital_id: HospitalId) -> Sequence[TrustAnchor]:
         """Return the hospital's trust anchors, by name."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return await view.certificates.anchors(hospital_id)
 
     async def lists(
         self, actor: PersonId, hospital_id: HospitalId, anchor_id: str
     ) -> Sequence[RevocationList]:
         """Return the revocation lists taken for an anchor, the newest first; raises NotFound."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             await view.certificates.anchor(hospital_id, anchor_id)
             return await view.certificates.lists(hospital_id, anchor_id)
 
@@ -134,8 +123,7 @@ class AnchorService:
         Raises InvalidInput for no complete list, or one that neither the anchor nor an authority under it signed,
         Conflict for one that is older than the list at hand.
         """
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.RESUME)
+        async with self._acting(actor, hospital_id, Duty.RESUME) as work:
             anchor = await work.certificates.anchor(hospital_id, anchor_id)
             return await self._take(work, anchor, content, "brought by hand")
 

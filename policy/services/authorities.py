@@ -9,20 +9,20 @@ from policy.domain.authorities import AuthorityState, DeviceAuthority
 from policy.domain.credentials import SealedKind, sealing_context
 from policy.domain.ids import AuthorityId, HospitalId, PersonId, new_id
 from policy.errors import Conflict
-from policy.services.duties import Duty, require
+from policy.services.duties import Duty
+from policy.services.service import Service
 from policy.store.database import Database
 from policy.vault.certificates import new_authority_key
 from policy.vault.keyring import Keyring
 
 
-class AuthorityService:
+class AuthorityService(Service):
     """Makes the authority that accounts of method ``certificate`` trust, and hands over from one to the next."""
 
     def __init__(self, database: Database, keyring: Keyring, clock: Clock) -> None:
         """Seal under *keyring* what *database* keeps."""
-        self._database = database
+        super().__init__(database, clock)
         self._keyring = keyring
-        self._clock = clock
 
     async def make(self, actor: PersonId, hospital_id: HospitalId) -> DeviceAuthority:
         """Make an authority: the first one signs at once, a later one waits until devices trust it.
@@ -33,8 +33,7 @@ class AuthorityService:
         authority_id = AuthorityId(new_id())
         context = sealing_context(SealedKind.AUTHORITY_KEY, hospital_id, authority_id)
         sealed = self._keyring.seal(private, context)
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+        async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             states = {one.state for one in await work.authorities.list(hospital_id)}
             if AuthorityState.COMING in states:
                 raise Conflict(
@@ -63,8 +62,7 @@ class AuthorityService:
 
         Raises NotFound, and Conflict where that authority does not wait.
         """
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+        async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             coming = await work.authorities.get(hospital_id, authority_id)
             if coming.state is not AuthorityState.COMING:
                 raise Conflict(f"this authority is {coming.state.value}: only one that waits can take over")
@@ -81,8 +79,7 @@ class AuthorityService:
 
     async def list(self, actor: PersonId, hospital_id: HospitalId) -> Sequence[DeviceAuthority]:
         """Return the hospital's authorities, retired ones included, the first made first."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return await view.authorities.list(hospital_id)
 
 

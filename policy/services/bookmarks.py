@@ -3,20 +3,14 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from policy.clock import Clock
 from policy.domain.alarms import Bookmark
 from policy.domain.ids import HospitalId
 from policy.errors import Conflict
-from policy.store.database import Database
+from policy.services.service import Service
 
 
-class BookmarkService:
+class BookmarkService(Service):
     """Bookmarks by reader: kept in policy's database, so that whoever rewrites the journal does not move them too."""
-
-    def __init__(self, database: Database, clock: Clock) -> None:
-        """Keep them in *database*."""
-        self._database = database
-        self._clock = clock
 
     async def begin(self, hospital_id: HospitalId, reader: str, lead: timedelta) -> datetime:
         """Return from which instant on *reader* takes entries to heart; for a new one: *lead* before now."""

@@ -8,8 +8,8 @@ from policy.clock import Clock
 from policy.domain.alarms import Alarm, Call
 from policy.domain.ids import HospitalId, new_id
 from policy.errors import CallRefused
+from policy.services.service import Service
 from policy.settings import PolicySettings
-from policy.store.database import Database
 from policy.store.plain import described
 from policy.store.unit_of_work import UnitOfWork
 
@@ -48,13 +48,8 @@ class CallQueue:
         await work.calls.insert(call)
 
 
-class CallService:
+class CallService(Service):
     """Who empties the queue of messages."""
-
-    def __init__(self, database: Database, clock: Clock) -> None:
-        """Work on the messages in *database*."""
-        self._database = database
-        self._clock = clock
 
     async def deliver(self, hospital_id: HospitalId, send: Deliver) -> int:
         """Try the messages that are due with *send*, and return how many were tried.

@@ -5,25 +5,19 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from policy.clock import Clock
 from policy.domain.derogations import Derogation
 from policy.domain.ids import DerogationId, DeviceId, HospitalId, PersonId, new_id
 from policy.errors import Conflict, InvalidInput
 from policy.services import inputs
-from policy.services.duties import Duty, require
-from policy.store.database import Database
+from policy.services.duties import Duty
+from policy.services.service import Service
 
 LONGEST: Final = timedelta(days=366)
 """Nobody accepts a weakness for longer without looking at it again."""
 
 
-class DerogationService:
+class DerogationService(Service):
     """The register of what devices are excused from, by whom and until when."""
-
-    def __init__(self, database: Database, clock: Clock) -> None:
-        """Keep derogations in *database*."""
-        self._database = database
-        self._clock = clock
 
     async def accept(
         self,
@@ -44,8 +38,7 @@ class DerogationService:
         at = self._clock.now()
         if until.tzinfo is None or not at < until <= at + LONGEST:
             raise InvalidInput("until", f"write a date to come, within {LONGEST.days} days")
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.DEROGATE)
+        async with self._acting(actor, hospital_id, Duty.DEROGATE) as work:
             device = await work.devices.get(hospital_id, device_id)
             known = device.algorithms.weaknesses
             wanted = known if weaknesses is None else tuple(dict.fromkeys(weaknesses))
@@ -76,8 +69,7 @@ class DerogationService:
     ) -> Derogation:
         """Take a derogation back now: sessions that hang on it end. Raises NotFound, Conflict if it is over."""
         why = inputs.line(reason, "reason", longest=500)
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.DEROGATE)
+        async with self._acting(actor, hospital_id, Duty.DEROGATE) as work:
             before = await work.derogations.get(hospital_id, derogation_id)
             if not before.in_force(self._clock.now()):
                 raise Conflict("this derogation is over already")
@@ -91,8 +83,7 @@ class DerogationService:
         self, actor: PersonId, hospital_id: HospitalId, device_id: DeviceId | None = None
     ) -> Sequence[Derogation]:
         """Return the derogations of one device, or of the whole hospital, over or not, the last to end first."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return await view.derogations.list(hospital_id, None if device_id is None else [device_id])
 
 

@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from policy.clock import Clock
 from policy.domain.derogations import uncovered
 from policy.domain.ids import AccountId, DeviceId, HospitalId, PersonId, TaskId, new_id
 from policy.domain.tasks import DeviceTask, TaskGrant, TaskKind, TaskResult, TaskState
 from policy.errors import Conflict, InvalidInput, NotFound
 from policy.i18n import neutralise
 from policy.services import inputs
-from policy.services.duties import Duty, require
-from policy.store.database import Database
+from policy.services.duties import Duty
+from policy.services.service import Service
 from policy.store.unit_of_work import View
 
 ASKED_FOR: Final = timedelta(minutes=10)
@@ -23,13 +22,8 @@ _LONGEST_DETAIL: Final = 499
 """Of what a gateway says of a task; one more character tells that there was more."""
 
 
-class DeviceTaskService:
+class DeviceTaskService(Service):
     """Asks, hands out and answers device tasks. The only place that makes a ``TaskGrant``."""
-
-    def __init__(self, database: Database, clock: Clock) -> None:
-        """Keep tasks in *database*."""
-        self._database = database
-        self._clock = clock
 
     async def request(
         self,
@@ -54,8 +48,7 @@ class DeviceTaskService:
             requested_by=actor,
             requested_at=self._clock.now(),
         )
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.PLAN)
+        async with self._acting(actor, hospital_id, Duty.PLAN) as work:
             await _allowed(work, task, self._clock.now())
             await work.tasks.insert(task)
             shown = {"kind": task.kind, "device": device_id, "account": account_id}
@@ -101,14 +94,12 @@ class DeviceTaskService:
 
     async def get(self, actor: PersonId, hospital_id: HospitalId, task_id: TaskId) -> DeviceTask:
         """Return one task; raises NotFound."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return await view.tasks.get(hospital_id, task_id)
 
     async def list(self, actor: PersonId, hospital_id: HospitalId) -> Sequence[DeviceTask]:
         """Return the last tasks asked for, newest first."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return await view.tasks.list(hospital_id)
 
     async def _grant(self, view: View, task: DeviceTask, node: str) -> TaskGrant:

@@ -10,7 +10,7 @@ from policy.domain.ids import DeviceId, HospitalId, PersonId, ZoneId, new_id
 from policy.errors import Conflict, NotFound
 from policy.services import inputs
 from policy.services.accounts import AccountService
-from policy.services.duties import Duty, require
+from policy.services.duties import Duty
 from policy.store.plain import described
 
 
@@ -32,8 +32,7 @@ class DeviceService(AccountService):
             if source_address is None
             else inputs.address(source_address, "source_address"),
         )
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+        async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             if any(other.name == zone.name for other in await work.zones.list(hospital_id)):
                 raise Conflict(f"there is a zone called {zone.name!r} already")
             await work.zones.insert(zone)
@@ -42,14 +41,12 @@ class DeviceService(AccountService):
 
     async def get_zone(self, actor: PersonId, hospital_id: HospitalId, zone_id: ZoneId) -> Zone:
         """Return one zone; raises NotFound."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return await view.zones.get(hospital_id, zone_id)
 
     async def zones(self, actor: PersonId, hospital_id: HospitalId) -> Sequence[Zone]:
         """Return the hospital's zones, by name."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return await view.zones.list(hospital_id)
 
     async def create(
@@ -84,8 +81,7 @@ class DeviceService(AccountService):
             active=True,
             level=inputs.choice(Level, level, "level"),
         )
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+        async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             await work.zones.get(hospital_id, zone_id)
             if await work.devices.by_name(hospital_id, device.name) is not None:
                 raise Conflict(f"there is a device called {device.name!r} already")
@@ -112,8 +108,7 @@ class DeviceService(AccountService):
         Its pinned host keys are forgotten, and the secrets of its accounts with them: whoever may say where the
         device stands could else have them sent to a machine of her own.
         """
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+        async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             before = await work.devices.get(hospital_id, device_id)
             after = before
             if description is not None:
@@ -159,8 +154,7 @@ class DeviceService(AccountService):
         """
         parsed = ssh_keys.parse(public_line)
         line = " ".join(public_line.split()[:2])
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.PLAN)
+        async with self._acting(actor, hospital_id, Duty.PLAN) as work:
             before = await work.devices.get(hospital_id, device_id)
             if line in before.host_keys:
                 return before
@@ -175,8 +169,7 @@ class DeviceService(AccountService):
     ) -> Device:
         """Trust a host key no longer; *key* is its line, or its fingerprint (``SHA256:…``). Raises NotFound."""
         wanted = key.strip() if key.startswith("SHA256:") else ssh_keys.parse(key).fingerprint
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.PLAN)
+        async with self._acting(actor, hospital_id, Duty.PLAN) as work:
             before = await work.devices.get(hospital_id, device_id)
             kept = tuple(line for line in before.host_keys if ssh_keys.parse(line).fingerprint != wanted)
             if kept == before.host_keys:
@@ -188,22 +181,19 @@ class DeviceService(AccountService):
 
     async def get(self, actor: PersonId, hospital_id: HospitalId, device_id: DeviceId) -> Device:
         """Return one device; raises NotFound."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return await view.devices.get(hospital_id, device_id)
 
     async def list(self, actor: PersonId, hospital_id: HospitalId) -> Sequence[Device]:
         """Return the hospital's devices, by name."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return await view.devices.list(hospital_id)
 
     async def _turn(
         self, actor: PersonId, hospital_id: HospitalId, device_id: DeviceId, *, active: bool, reason: str
     ) -> Device:
         why = inputs.line(reason, "reason", longest=500)
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.RESUME if active else Duty.STOP)
+        async with self._acting(actor, hospital_id, Duty.RESUME if active else Duty.STOP) as work:
             before = await work.devices.get(hospital_id, device_id)
             after = replace(before, active=active)
             await work.devices.update(after)

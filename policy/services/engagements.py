@@ -5,14 +5,13 @@ from datetime import datetime
 from importlib.resources import files
 from typing import Final
 
-from policy.clock import Clock
 from policy.domain.engagements import Engagement, EngagementKind, EngagementText
 from policy.domain.ids import HospitalId, PersonId
 from policy.domain.people import Language, Person
 from policy.errors import InvalidInput
 from policy.services import inputs
 from policy.services.duties import Duty, require
-from policy.store.database import Database
+from policy.services.service import Service
 from policy.store.unit_of_work import UnitOfWork, View
 
 _LONGEST_TITLE: Final = 200
@@ -20,18 +19,12 @@ _LONGEST_PARAGRAPH: Final = 5_000
 _MOST_PARAGRAPHS: Final = 100
 
 
-class EngagementService:
+class EngagementService(Service):
     """What a hospital has its technicians accept."""
-
-    def __init__(self, database: Database, clock: Clock) -> None:
-        """Keep texts and acceptances in *database*."""
-        self._database = database
-        self._clock = clock
 
     async def texts(self, actor: PersonId, hospital_id: HospitalId) -> Sequence[EngagementText]:
         """Return every version of every text, by kind, oldest first; those that every hospital begins with included."""
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.READ)
+        async with self._acting(actor, hospital_id, Duty.READ) as work:
             await first_texts(work, hospital_id, self._clock.now())
             return await work.engagements.texts(hospital_id)
 
@@ -54,8 +47,7 @@ class EngagementService:
         start = effective_at or at
         if start < at:
             raise InvalidInput("effective", "write a time to come, or leave it out for now")
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+        async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             await first_texts(work, hospital_id, at)
             versions = [
                 text.version for text in await work.engagements.texts(hospital_id) if text.kind is kind

@@ -20,10 +20,11 @@ from policy.domain.mails import MailKind
 from policy.domain.people import Person, Role
 from policy.errors import AuthenticationFailed, Conflict
 from policy.services import bearers, inputs
-from policy.services.duties import Duty, require
+from policy.services.duties import Duty
 from policy.services.engagements import accept_in, demand_in, to_accept
 from policy.services.mails import MailQueue
 from policy.services.revocations import cut_in
+from policy.services.service import Service
 from policy.settings import PolicySettings
 from policy.store.database import Database
 from policy.store.unit_of_work import UnitOfWork, View
@@ -64,7 +65,7 @@ class Enrolment:
     secret: Secret
 
 
-class EnrolmentService:
+class EnrolmentService(Service):
     """Invitations, and what a person does with hers."""
 
     def __init__(
@@ -76,10 +77,9 @@ class EnrolmentService:
         settings: PolicySettings,
     ) -> None:
         """Keep hashes and sealed secrets in *database*."""
-        self._database = database
+        super().__init__(database, clock)
         self._keyring = keyring
         self._passwords = passwords
-        self._clock = clock
         self._settings = settings
         self._mails = MailQueue(keyring, clock, settings)
 
@@ -88,8 +88,7 @@ class EnrolmentService:
 
         Raises Conflict where she has enrolled already: ``renew`` is for that.
         """
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+        async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             person = await work.people.get(hospital_id, person_id)
             if await work.credentials.totp_secret(person_id) is not None:
                 raise Conflict(f"{person.login} has enrolled already; renew her credentials instead")
@@ -103,8 +102,7 @@ class EnrolmentService:
         Whoever found the lost telephone may be in one of them. Where the new link goes by mail, a code goes by voice.
         """
         why = inputs.line(reason, "reason", longest=500)
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+        async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             person = await work.people.get(hospital_id, person_id)
             await work.credentials.forget(person_id)
             await work.recovery_codes.forget(hospital_id, person_id)

@@ -9,21 +9,21 @@ from policy.domain.holds import Recorded, holding
 from policy.domain.ids import HospitalId, PersonId, new_id
 from policy.errors import Conflict, Forbidden
 from policy.services import inputs
-from policy.services.duties import Duty, require
+from policy.services.duties import Duty
 from policy.services.four_eyes import require_independent
+from policy.services.service import Service
 from policy.settings import PolicySettings
 from policy.store.database import Database
 from policy.store.plain import described
 from policy.store.unit_of_work import UnitOfWork
 
 
-class ErasureService:
+class ErasureService(Service):
     """The register of early erasures."""
 
     def __init__(self, database: Database, clock: Clock, settings: PolicySettings) -> None:
         """Keep requests in *database*."""
-        self._database = database
-        self._clock = clock
+        super().__init__(database, clock)
         self._settings = settings
 
     async def ask(
@@ -34,8 +34,7 @@ class ErasureService:
         Raises Forbidden where it is the actor's own session; Conflict where it is held, open, or asked for already.
         """
         why = inputs.line(reason, "reason", longest=1000)
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.HOLD)
+        async with self._acting(actor, hospital_id, Duty.HOLD) as work:
             _not_own(actor, recorded.person_id)
             if recorded.closed_at is None:
                 raise Conflict("this session is not over: there is no recording to erase yet")
@@ -80,8 +79,7 @@ class ErasureService:
         """
         said = inputs.line(answer, "answer", longest=1000)
         now = self._clock.now()
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.RESUME)
+        async with self._acting(actor, hospital_id, Duty.RESUME) as work:
             before = await work.erasures.get(hospital_id, erasure_id, hold=True)
             if before.state is not ErasureState.ASKED:
                 raise Conflict("this erasure does not wait for a decision")
@@ -116,16 +114,14 @@ class ErasureService:
 
     async def get(self, actor: PersonId, hospital_id: HospitalId, erasure_id: str) -> Erasure:
         """Return one; raises NotFound."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.RESUME)
+        async with self._reading(actor, hospital_id, Duty.RESUME) as view:
             return await view.erasures.get(hospital_id, erasure_id)
 
     async def list(
         self, actor: PersonId, hospital_id: HospitalId, states: Collection[ErasureState] = tuple(ErasureState)
     ) -> Sequence[Erasure]:
         """Return those in these *states*, the last asked for first."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.RESUME)
+        async with self._reading(actor, hospital_id, Duty.RESUME) as view:
             return await view.erasures.list(hospital_id, states)
 
     async def approved(self, hospital_id: HospitalId) -> Sequence[Erasure]:

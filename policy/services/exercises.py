@@ -10,7 +10,8 @@ from policy.clock import Clock
 from policy.domain.exercises import Exercise
 from policy.domain.ids import HospitalId, PersonId, new_id
 from policy.services import inputs
-from policy.services.duties import Duty, require
+from policy.services.duties import Duty
+from policy.services.service import Service
 from policy.settings import PolicySettings
 from policy.store.database import Database
 
@@ -19,13 +20,12 @@ WITHIN_SECONDS: Final = 10.0
 _LOOKED_EVERY: Final = 0.1
 
 
-class ExerciseService:
+class ExerciseService(Service):
     """Runs exercises and keeps them."""
 
     def __init__(self, database: Database, clock: Clock, settings: PolicySettings) -> None:
         """Keep exercises in *database*."""
-        self._database = database
-        self._clock = clock
+        super().__init__(database, clock)
         self._settings = settings
 
     async def run(
@@ -39,8 +39,7 @@ class ExerciseService:
         begun = Exercise(
             id=new_id(), hospital_id=hospital_id, begun_at=self._clock.now(), begun_by=actor, reason=why
         )
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.STOP)
+        async with self._acting(actor, hospital_id, Duty.STOP) as work:
             expected = await work.exercises.gateways(hospital_id, begun.begun_at - self._settings.lease)
             await work.exercises.insert(begun)
             await work.emit("exercise.begun", hospital_id, begun.id, {}, {"reason": why})
@@ -61,8 +60,7 @@ class ExerciseService:
 
     async def list(self, actor: PersonId, hospital_id: HospitalId) -> Sequence[Exercise]:
         """Return all exercises that there ever were, the last one first."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return await view.exercises.list(hospital_id)
 
     async def _heard(

@@ -3,26 +3,19 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from policy.clock import Clock
 from policy.domain.factors import FactorRow, FactorTable, checked_table
 from policy.domain.ids import HospitalId, PersonId
-from policy.services.duties import Duty, require
-from policy.store.database import Database
+from policy.services.duties import Duty
+from policy.services.service import Service
 from policy.store.plain import described
 
 
-class FactorService:
+class FactorService(Service):
     """Shows and changes what counts as a log-in (S35)."""
-
-    def __init__(self, database: Database, clock: Clock) -> None:
-        """Keep each hospital's table in *database*."""
-        self._database = database
-        self._clock = clock
 
     async def table(self, actor: PersonId, hospital_id: HospitalId) -> FactorTable:
         """Return the table as it stands."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return (await view.hospitals.get(hospital_id)).factors
 
     async def change(
@@ -33,8 +26,7 @@ class FactorService:
         Raises InvalidInput for a row out of bounds: see ``checked_table``.
         """
         table = checked_table(rows)
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+        async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             before = await work.hospitals.get(hospital_id)
             await work.hospitals.update(replace(before, factors=table))
             states = described(before.factors), described(table)

@@ -4,26 +4,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from policy.clock import Clock
 from policy.domain.holds import Hold
 from policy.domain.ids import DeviceId, HospitalId, InterventionId, PersonId, new_id
 from policy.errors import Conflict, Forbidden, InvalidInput
 from policy.services import inputs
-from policy.services.duties import Duty, require
-from policy.store.database import Database
+from policy.services.duties import Duty
+from policy.services.service import Service
 from policy.store.plain import described
 
 Concerned = Callable[[Hold, PersonId], Awaitable[bool]]
 """Tells whether a hold covers a session of that person: asked of the catalogue of traces, which policy has not."""
 
 
-class HoldService:
+class HoldService(Service):
     """The register of holds."""
-
-    def __init__(self, database: Database, clock: Clock) -> None:
-        """Keep holds in *database*."""
-        self._database = database
-        self._clock = clock
 
     async def place(
         self,
@@ -67,8 +61,7 @@ class HoldService:
             placed_by=actor,
             placed_at=self._clock.now(),
         )
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.HOLD)
+        async with self._acting(actor, hospital_id, Duty.HOLD) as work:
             if person_id is not None:
                 await work.people.get(hospital_id, PersonId(person_id))
             if device_id is not None:
@@ -87,15 +80,13 @@ class HoldService:
         Raises NotFound, Conflict where it was lifted before, Forbidden for somebody whom it concerns.
         """
         why = inputs.line(reason, "reason", longest=1000)
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.HOLD)
+        async with self._reading(actor, hospital_id, Duty.HOLD) as view:
             before = await view.holds.get(hospital_id, hold_id)
         if actor == before.person_id or await concerned(before, actor):
             raise Forbidden(
                 "this hold covers sessions of yours: another member of the security staff lifts it"
             )
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.HOLD)
+        async with self._acting(actor, hospital_id, Duty.HOLD) as work:
             before = await work.holds.get(hospital_id, hold_id, hold=True)
             if before.lifted_at is not None:
                 raise Conflict("this hold was lifted already")
@@ -106,8 +97,7 @@ class HoldService:
 
     async def list(self, actor: PersonId, hospital_id: HospitalId) -> Sequence[Hold]:
         """Return every hold, those in force first."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.RESUME)
+        async with self._reading(actor, hospital_id, Duty.RESUME) as view:
             return await view.holds.list(hospital_id)
 
     async def standing(self, hospital_id: HospitalId) -> Sequence[Hold]:

@@ -11,8 +11,9 @@ from policy.domain.local_time import zone_of
 from policy.domain.people import Language, Role
 from policy.errors import Conflict, InvalidInput
 from policy.services import inputs
-from policy.services.duties import Duty, require
+from policy.services.duties import Duty
 from policy.services.people import Invited, PeopleService, add_person
+from policy.services.service import Service
 from policy.store.database import Database
 from policy.store.plain import described
 
@@ -25,14 +26,13 @@ class Initialised:
     invitations: tuple[Invited, ...]
 
 
-class HospitalService:
+class HospitalService(Service):
     """The tenants of the installation."""
 
     def __init__(self, database: Database, people: PeopleService, clock: Clock) -> None:
         """Keep hospitals in *database*; their first administrators are invited through *people*."""
-        self._database = database
+        super().__init__(database, clock)
         self._people = people
-        self._clock = clock
 
     async def initialise(
         self,
@@ -91,8 +91,7 @@ class HospitalService:
         Not the time zone: the occurrences of windows are stored as instants, and would no longer say what was
         approved.
         """
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+        async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             before = await work.hospitals.get(hospital_id)
             after = before
             if name is not None:
@@ -112,8 +111,7 @@ class HospitalService:
         What is open now ends with the change. Raises InvalidInput beyond the bounds of ``checked_rule``.
         """
         rule = checked_rule(seconds, connections)
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+        async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             before = await work.hospitals.get(hospital_id)
             after = replace(before, continuation=rule)
             await work.hospitals.update(after)

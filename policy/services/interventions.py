@@ -8,8 +8,8 @@ from policy.domain.ids import HospitalId, InterventionId, PersonId, SupplierId, 
 from policy.domain.interventions import Intervention, InterventionKind, InterventionState
 from policy.errors import Conflict
 from policy.services import inputs
-from policy.services.duties import Duty, require
-from policy.store.database import Database
+from policy.services.duties import Duty
+from policy.services.service import Service
 from policy.store.plain import described
 from policy.store.unit_of_work import UnitOfWork
 
@@ -24,13 +24,8 @@ _OPEN = frozenset(
 )
 
 
-class InterventionService:
+class InterventionService(Service):
     """The register of interventions (rule E9)."""
-
-    def __init__(self, database: Database, clock: Clock) -> None:
-        """Keep interventions in *database*."""
-        self._database = database
-        self._clock = clock
 
     async def create(
         self,
@@ -45,8 +40,7 @@ class InterventionService:
 
         Raises InvalidInput, NotFound for the supplier.
         """
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.PLAN)
+        async with self._acting(actor, hospital_id, Duty.PLAN) as work:
             return await add_intervention(
                 work, self._clock, actor, hospital_id, supplier_id=supplier_id, kind=kind, purpose=purpose
             )
@@ -89,14 +83,12 @@ class InterventionService:
         self, actor: PersonId, hospital_id: HospitalId, intervention_id: InterventionId
     ) -> Intervention:
         """Return one intervention; raises NotFound."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return await view.interventions.get(hospital_id, intervention_id)
 
     async def list(self, actor: PersonId, hospital_id: HospitalId) -> Sequence[Intervention]:
         """Return the hospital's interventions, newest first."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return await view.interventions.list(hospital_id)
 
     async def _move(
@@ -110,8 +102,7 @@ class InterventionService:
         reason: str,
     ) -> Intervention:
         why = inputs.line(reason, "reason", longest=500)
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.PLAN)
+        async with self._acting(actor, hospital_id, Duty.PLAN) as work:
             before = await work.interventions.get(hospital_id, intervention_id)
             if before.state not in wanted:
                 raise Conflict(f"this intervention is {before.state.value}: it cannot be {verb}")

@@ -19,6 +19,7 @@ from policy.errors import Conflict, Forbidden, InvalidInput
 from policy.services import inputs
 from policy.services.duties import Duty, require
 from policy.services.four_eyes import require_independent
+from policy.services.service import Service
 from policy.settings import PolicySettings
 from policy.store.database import Database
 from policy.store.plain import described
@@ -27,13 +28,12 @@ from policy.store.unit_of_work import UnitOfWork
 LONGEST_REASON = 1000
 
 
-class RetentionService:
+class RetentionService(Service):
     """The rules of retention of a hospital, those that were and the one in force."""
 
     def __init__(self, database: Database, clock: Clock, settings: PolicySettings) -> None:
         """Keep rules in *database*."""
-        self._database = database
-        self._clock = clock
+        super().__init__(database, clock)
         self._settings = settings
 
     async def rule(self, hospital_id: HospitalId) -> RetentionRule:
@@ -43,15 +43,13 @@ class RetentionService:
 
     async def history(self, actor: PersonId, hospital_id: HospitalId) -> Sequence[RetentionRule]:
         """Return every rule that was asked for, the last first."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return await view.retention_rules.list(hospital_id)
 
     async def waiting(self, actor: PersonId, hospital_id: HospitalId) -> int:
         """Return how many shortenings and erasures wait for a second person."""
         now = self._clock.now()
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.RESUME)
+        async with self._reading(actor, hospital_id, Duty.RESUME) as view:
             rules = await view.retention_rules.list(hospital_id)
             asked = await view.erasures.list(hospital_id, (ErasureState.ASKED,))
         late = [one for one in asked if now >= one.asked_at + ANSWERED_WITHIN]
@@ -73,8 +71,7 @@ class RetentionService:
         six and above twelve without a reason, above twelve without who decides; Conflict where nothing changes.
         """
         now = self._clock.now()
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.RESUME)
+        async with self._acting(actor, hospital_id, Duty.RESUME) as work:
             rules = await work.retention_rules.list(hospital_id, hold=True)
             before = in_force(hospital_id, rules, now)
             asked = RetentionRule(
@@ -119,8 +116,7 @@ class RetentionService:
     ) -> RetentionRule:
         """Refuse, or take back, a shortening that is not in force yet. Raises NotFound, Conflict."""
         why = inputs.line(reason, "reason", longest=LONGEST_REASON)
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.RESUME)
+        async with self._acting(actor, hospital_id, Duty.RESUME) as work:
             before = await work.retention_rules.get(hospital_id, rule_id, hold=True)
             if before.state(self._clock.now()) not in {"asked", "coming"}:
                 raise Conflict("this rule is in force or over already")

@@ -29,12 +29,13 @@ from policy.errors import (
     PolicyUnavailable,
     VaultError,
 )
-from policy.ports import Responder, Store
+from policy.ports import Responder
 from policy.services.login_attempt import Entered, LoginAttempt, ProvedKey
 from policy.services.login_continuation import PASSWORD, in_words
 from policy.services.login_door import NOBODY, OnOutcome, bounded, only_hospital
 from policy.services.login_keys import KeyLogins
 from policy.settings import PolicySettings
+from policy.store.database import Database
 from policy.vault.keyring import Keyring
 from policy.vault.secret import Secret
 
@@ -48,7 +49,7 @@ class LoginService(KeyLogins):
 
     def __init__(
         self,
-        database: Store,
+        database: Database,
         keyring: Keyring,
         passwords: Passwords,
         clock: Clock,

@@ -5,22 +5,16 @@ from dataclasses import replace
 
 from policy.authn import ssh_keys
 from policy.authn.krl import KeyRevocationList
-from policy.clock import Clock
 from policy.domain.certificates import LoginAuthority
 from policy.domain.ids import HospitalId, PersonId, SupplierId, new_id
 from policy.errors import Conflict
 from policy.services import inputs
-from policy.services.duties import Duty, require
-from policy.store.database import Database
+from policy.services.duties import Duty
+from policy.services.service import Service
 
 
-class LoginAuthorityService:
+class LoginAuthorityService(Service):
     """Whom the hospital believes about SSH certificates (X14: people's authorities are apart from the hosts')."""
-
-    def __init__(self, database: Database, clock: Clock) -> None:
-        """Keep authorities in *database*."""
-        self._database = database
-        self._clock = clock
 
     async def add(
         self,
@@ -48,8 +42,7 @@ class LoginAuthorityService:
             krl_at=None,
             added_at=self._clock.now(),
         )
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+        async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             if supplier_id is not None:
                 await work.suppliers.get(hospital_id, supplier_id)
             if await work.credentials.key_of_fingerprint(hospital_id, authority.fingerprint) is not None:
@@ -66,8 +59,7 @@ class LoginAuthorityService:
     ) -> LoginAuthority:
         """Revoke what this list of OpenSSH names, from now on; raises InvalidInput, Conflict for an older version."""
         taken = KeyRevocationList(content)
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.RESUME)
+        async with self._acting(actor, hospital_id, Duty.RESUME) as work:
             before = await work.certificates.authority(hospital_id, authority_id)
             if before.krl is not None and KeyRevocationList(before.krl).version > taken.version:
                 raise Conflict("the list at hand has a higher version: what it revokes would be let in again")
@@ -82,8 +74,7 @@ class LoginAuthorityService:
     ) -> None:
         """Believe an authority no longer: its certificates let nobody in from now on."""
         why = inputs.line(reason, "reason", longest=500)
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+        async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             before = await work.certificates.authority(hospital_id, authority_id)
             await work.certificates.delete_authority(hospital_id, authority_id)
             await work.emit(
@@ -92,8 +83,7 @@ class LoginAuthorityService:
 
     async def list(self, actor: PersonId, hospital_id: HospitalId) -> Sequence[LoginAuthority]:
         """Return the hospital's authorities, by name."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return await view.certificates.authorities(hospital_id)
 
 

@@ -14,9 +14,9 @@ from policy.domain.continuations import OFF, Continuation, ContinuationRule
 from policy.domain.factors import Factor
 from policy.domain.ids import new_id
 from policy.domain.people import Person
-from policy.ports import UnitOfWork, View
 from policy.services.login_attempt import LoginAttempt
 from policy.services.login_door import LoginDoor, declared_by
+from policy.store.unit_of_work import UnitOfWork, View
 
 PASSWORD: Final = Factor.PASSWORD.value
 """What a continuation begins with where it is no key."""

@@ -13,9 +13,10 @@ from policy.domain.logins import LoginOutcome, LoginReason, LoginResult
 from policy.domain.people import Person
 from policy.domain.suppliers import Supplier
 from policy.errors import InvalidInput
-from policy.ports import Store, View
 from policy.services.login_attempt import LoginAttempt
 from policy.settings import PolicySettings
+from policy.store.database import Database
+from policy.store.unit_of_work import View
 
 OnOutcome = Callable[[LoginOutcome], Awaitable[None]]
 """Writes an outcome to the journal. What it raises ends the log-in: nobody enters unrecorded."""
@@ -28,7 +29,7 @@ class LoginDoor:
     """The part of the log-in that has no factor of its own."""
 
     def __init__(
-        self, database: Store, clock: Clock, settings: PolicySettings, on_outcome: OnOutcome | None
+        self, database: Database, clock: Clock, settings: PolicySettings, on_outcome: OnOutcome | None
     ) -> None:
         """Read people from *database*; call *on_outcome* with every outcome before it is told."""
         self._database = database

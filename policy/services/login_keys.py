@@ -15,13 +15,15 @@ from policy.domain.ids import new_id
 from policy.domain.logins import LoginReason, LoginResult
 from policy.domain.people import Person
 from policy.errors import AuthenticationFailed, KeyUnfit, LockedOut
-from policy.ports import Responder, Store, View
+from policy.ports import Responder
 from policy.services.login_attempt import Accepted, LoginAttempt
 from policy.services.login_continuation import ContinuedLogins, in_words
 from policy.services.login_door import NOBODY, OnOutcome
 from policy.services.token_check import TokenCheck, TokenFacts, read_token_facts
 from policy.services.token_watch import RevokedTokens
 from policy.settings import PolicySettings
+from policy.store.database import Database
+from policy.store.unit_of_work import View
 
 TOLD: Final = frozenset(
     {
@@ -73,7 +75,7 @@ class KeyLogins(ContinuedLogins):
 
     def __init__(
         self,
-        database: Store,
+        database: Database,
         clock: Clock,
         settings: PolicySettings,
         on_outcome: OnOutcome | None,

@@ -13,7 +13,8 @@ from policy.domain.ids import HospitalId, PersonId, new_id
 from policy.domain.mails import Mail, MailKind, MailState
 from policy.domain.people import Person, Role
 from policy.errors import MailRefused, VaultError
-from policy.services.duties import Duty, require
+from policy.services.duties import Duty
+from policy.services.service import Service
 from policy.settings import PolicySettings
 from policy.store.database import Database
 from policy.store.unit_of_work import UnitOfWork
@@ -61,14 +62,13 @@ Send = Callable[[Letter], Awaitable[None]]
 """Hands a letter to the mail server; raises MailRefused where it does not take it."""
 
 
-class MailService:
+class MailService(Service):
     """The queue of mails, and who empties it."""
 
     def __init__(self, database: Database, keyring: Keyring, clock: Clock) -> None:
         """Keep mails in *database*; links are opened with *keyring*."""
-        self._database = database
+        super().__init__(database, clock)
         self._keyring = keyring
-        self._clock = clock
 
     async def deliver(self, hospital_id: HospitalId, send: Send) -> int:
         """Try the mails that are due with *send*, and return how many were tried.
@@ -90,8 +90,7 @@ class MailService:
         self, actor: PersonId, hospital_id: HospitalId, person_id: PersonId
     ) -> Sequence[Mail]:
         """Return the last mails to a person, newest first."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             await view.people.get(hospital_id, person_id)
             return await view.mails.of_person(hospital_id, person_id, _AT_ONCE)
 

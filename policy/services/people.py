@@ -38,8 +38,7 @@ class PeopleService(EnrolmentService):
         A technician belongs to a supplier and has no other role; the hospital's staff belong to none. Raises
         InvalidInput, NotFound for the supplier, Conflict for a login or an address taken in this hospital.
         """
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+        async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             if supplier_id is not None:
                 await work.suppliers.get(hospital_id, supplier_id)
             return await add_person(
@@ -69,8 +68,7 @@ class PeopleService(EnrolmentService):
         self, actor: PersonId, hospital_id: HospitalId, person_id: PersonId, *, one_post: bool
     ) -> Person:
         """Let this person's sessions come from one source at a time, or from any number again (E2)."""
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+        async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             before = await work.people.get(hospital_id, person_id)
             after = replace(before, one_post=one_post)
             await work.people.update(after)
@@ -80,8 +78,7 @@ class PeopleService(EnrolmentService):
 
     async def unlock(self, actor: PersonId, hospital_id: HospitalId, person_id: PersonId) -> Person:
         """Forget the failures that locked this person out."""
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.RESUME)
+        async with self._acting(actor, hospital_id, Duty.RESUME) as work:
             person = await work.people.get(hospital_id, person_id)
             forgotten = await work.attempts.forget(hospital_id, person.login)
             await work.emit("person.unlocked", hospital_id, person_id, {}, {"attempts": forgotten})
@@ -155,31 +152,27 @@ class PeopleService(EnrolmentService):
 
     async def enrolled(self, actor: PersonId, hospital_id: HospitalId, person_id: PersonId) -> bool:
         """Tell whether the person has chosen her password and confirmed her codes."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             await view.people.get(hospital_id, person_id)
             return await view.credentials.totp_secret(person_id) is not None
 
     async def get(self, actor: PersonId, hospital_id: HospitalId, person_id: PersonId) -> Person:
         """Return one person; raises NotFound."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return await view.people.get(hospital_id, person_id)
 
     async def list(
         self, actor: PersonId, hospital_id: HospitalId, *, supplier_id: SupplierId | None = None
     ) -> Sequence[Person]:
         """Return the hospital's people, or one supplier's, by login."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return await view.people.list(hospital_id, supplier_id)
 
     async def _turn(
         self, actor: PersonId, hospital_id: HospitalId, person_id: PersonId, *, active: bool, reason: str
     ) -> Person:
         why = inputs.line(reason, "reason", longest=500)
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.RESUME if active else Duty.STOP)
+        async with self._acting(actor, hospital_id, Duty.RESUME if active else Duty.STOP) as work:
             before = await work.people.get(hospital_id, person_id)
             if not active:
                 await _somebody_left(work, before)

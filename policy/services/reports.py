@@ -11,7 +11,8 @@ from policy.domain.reports import Goal, Report, Reporting, ReportState, WorkedSe
 from policy.engine.rules.findings import failed
 from policy.errors import Conflict, RequestRefused
 from policy.services import inputs
-from policy.services.duties import Duty, require
+from policy.services.duties import Duty
+from policy.services.service import Service
 from policy.settings import PolicySettings
 from policy.store.database import Database
 from policy.store.plain import plain
@@ -20,25 +21,22 @@ from policy.store.unit_of_work import View
 LONGEST_REPORT: Final = 8000
 
 
-class ReportService:
+class ReportService(Service):
     """The register of reports. Each is pre-filled with the sessions that policy knows of."""
 
     def __init__(self, database: Database, clock: Clock, settings: PolicySettings) -> None:
         """Keep reports in *database*."""
-        self._database = database
-        self._clock = clock
+        super().__init__(database, clock)
         self._settings = settings
 
     async def own(self, actor: PersonId, hospital_id: HospitalId) -> Sequence[Reporting]:
         """Return where the reports of the interventions that she worked on stand, the last one first."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.ASK)
+        async with self._reading(actor, hospital_id, Duty.ASK) as view:
             return await self._standing(view, hospital_id, actor)
 
     async def list(self, actor: PersonId, hospital_id: HospitalId) -> Sequence[Reporting]:
         """Return where the reports of all interventions with sessions stand, the last one first."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return await self._standing(view, hospital_id, None)
 
     async def file(
@@ -55,8 +53,7 @@ class ReportService:
         Once acknowledged it is final. Raises RequestRefused, InvalidInput, Forbidden for who is no technician.
         """
         text = inputs.paragraph(what, "what", longest=LONGEST_REPORT)
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.ASK)
+        async with self._acting(actor, hospital_id, Duty.ASK) as work:
             await work.leases.hold_person(hospital_id, actor)
             mine = await work.reports.worked(hospital_id, actor)
             there = [one for one in mine if is_name(device_name) and one.device_name == device_name]
@@ -89,8 +86,7 @@ class ReportService:
 
     async def acknowledge(self, actor: PersonId, hospital_id: HospitalId, report_id: str) -> Report:
         """Note that the hospital has read the report; it is final from now on. Raises NotFound, Conflict."""
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.PLAN)
+        async with self._acting(actor, hospital_id, Duty.PLAN) as work:
             before = await work.reports.get(hospital_id, report_id)
             if before.state is ReportState.ACKNOWLEDGED:
                 raise Conflict("this report is acknowledged already")

@@ -19,6 +19,7 @@ from policy.services import inputs, window_checks
 from policy.services.duties import Duty, require
 from policy.services.interventions import add_intervention
 from policy.services.schedules import Schedule
+from policy.services.service import Service
 from policy.services.window_changes import shown
 from policy.settings import PolicySettings
 from policy.store.database import Database
@@ -30,13 +31,12 @@ _DAY = timedelta(days=1)
 _LONGEST_EXTENSION = timedelta(hours=24)
 
 
-class RequestService:
+class RequestService(Service):
     """A technician's own requests (rules O2, O3, S08). Refusals carry the finding that she reads."""
 
     def __init__(self, database: Database, clock: Clock, settings: PolicySettings) -> None:
         """Keep requests in *database*."""
-        self._database = database
-        self._clock = clock
+        super().__init__(database, clock)
         self._settings = settings
 
     async def ask(
@@ -110,8 +110,7 @@ class RequestService:
 
         Raises RequestRefused, Forbidden for who is no technician.
         """
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.ASK)
+        async with self._acting(actor, hospital_id, Duty.ASK) as work:
             mine = await work.windows.list(hospital_id, state=WindowState.PLANNED, person_id=actor)
             meant = [one for one in mine if one.requested_by == actor and one.id.startswith(digits)]
             if len(meant) != 1:
@@ -179,8 +178,7 @@ class RequestService:
         self, actor: PersonId, hospital_id: HospitalId, *, since: datetime, until: datetime
     ) -> Sequence[OwnWindow]:
         """Return her openings in ``[since, until)``, whatever became of them, first first; both are aware."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.ASK)
+        async with self._reading(actor, hospital_id, Duty.ASK) as view:
             found = await view.windows.list(hospital_id, start=since, end=until, person_id=actor)
             asked = await view.extensions.of_person(hospital_id, actor, [window.id for window in found])
             deciders = {

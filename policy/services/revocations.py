@@ -4,25 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from policy.clock import Clock
 from policy.domain.access import Revocation, RevocationScope
 from policy.domain.hospitals import Closure, Hospital
 from policy.domain.ids import DeviceId, HospitalId, PersonId, SessionId, SupplierId
 from policy.errors import Conflict, InvalidInput, NotFound
 from policy.services import inputs
-from policy.services.duties import Duty, require
-from policy.store.database import Database
+from policy.services.duties import Duty
+from policy.services.service import Service
 from policy.store.plain import described
 from policy.store.unit_of_work import UnitOfWork, View
 
 
-class RevocationService:
+class RevocationService(Service):
     """Cuts sessions; the gateways read it within half a second, and end them."""
-
-    def __init__(self, database: Database, clock: Clock) -> None:
-        """Keep cuts in *database*."""
-        self._database = database
-        self._clock = clock
 
     async def cut(
         self,
@@ -40,8 +34,7 @@ class RevocationService:
         """
         why = inputs.line(reason, "reason", longest=500)
         scope = inputs.choice(RevocationScope, scope, "scope")
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.STOP)
+        async with self._acting(actor, hospital_id, Duty.STOP) as work:
             await _exists(work, hospital_id, scope, target)
             return await cut_in(work, actor, hospital_id, scope, target, reason=why, now=self._clock.now())
 
@@ -51,8 +44,7 @@ class RevocationService:
         The caller has asked for a fresh code. Raises InvalidInput, Forbidden.
         """
         why = inputs.line(reason, "reason", longest=500)
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.STOP)
+        async with self._acting(actor, hospital_id, Duty.STOP) as work:
             now = self._clock.now()
             made = await cut_in(work, actor, hospital_id, RevocationScope.ALL, "", reason=why, now=now)
             before = await work.hospitals.get(hospital_id)
@@ -66,8 +58,7 @@ class RevocationService:
     async def reopen(self, actor: PersonId, hospital_id: HospitalId, reason: str) -> Hospital:
         """Let people in again after a general cut, as their windows say. Raises Conflict where nothing is closed."""
         why = inputs.line(reason, "reason", longest=500)
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.RESUME)
+        async with self._acting(actor, hospital_id, Duty.RESUME) as work:
             before = await work.hospitals.get(hospital_id)
             if before.closure is None:
                 raise Conflict("no general cut keeps anybody out")
@@ -84,8 +75,7 @@ class RevocationService:
 
     async def list(self, actor: PersonId, hospital_id: HospitalId, since: datetime) -> Sequence[Revocation]:
         """Return the cuts made at the aware instant *since* or later, oldest first."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return await view.revocations.list(hospital_id, since)
 
 

@@ -3,24 +3,18 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from policy.clock import Clock
 from policy.domain.ids import HospitalId, PersonId, SupplierId, new_id
 from policy.domain.suppliers import Site, Supplier
 from policy.errors import Conflict
 from policy.services import inputs
-from policy.services.duties import Duty, require
-from policy.store.database import Database
+from policy.services.duties import Duty
+from policy.services.service import Service
 from policy.store.plain import described
 from policy.store.unit_of_work import View
 
 
-class SupplierService:
+class SupplierService(Service):
     """The registry of suppliers (rules C1 to E4)."""
-
-    def __init__(self, database: Database, clock: Clock) -> None:
-        """Keep suppliers in *database*."""
-        self._database = database
-        self._clock = clock
 
     async def create(
         self, actor: PersonId, hospital_id: HospitalId, *, name: str, sites: Iterable[Site]
@@ -33,8 +27,7 @@ class SupplierService:
             active=True,
             sites=inputs.sites(sites),
         )
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+        async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             await _free(work, supplier)
             await work.suppliers.insert(supplier)
             await work.emit("supplier.created", hospital_id, supplier.id, {}, described(supplier))
@@ -52,8 +45,7 @@ class SupplierService:
     ) -> Supplier:
         """Change the name, all the declared sites, or whether its people work from one post at a time (E2). Raises InvalidInput, Conflict for a name taken."""
         declared = None if sites is None else inputs.sites(sites)
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+        async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             before = await work.suppliers.get(hospital_id, supplier_id)
             after = replace(
                 before,
@@ -80,22 +72,19 @@ class SupplierService:
 
     async def get(self, actor: PersonId, hospital_id: HospitalId, supplier_id: SupplierId) -> Supplier:
         """Return one supplier; raises NotFound."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return await view.suppliers.get(hospital_id, supplier_id)
 
     async def list(self, actor: PersonId, hospital_id: HospitalId) -> Sequence[Supplier]:
         """Return the hospital's suppliers, by name."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return await view.suppliers.list(hospital_id)
 
     async def _turn(
         self, actor: PersonId, hospital_id: HospitalId, supplier_id: SupplierId, *, active: bool, reason: str
     ) -> Supplier:
         why = inputs.line(reason, "reason", longest=500)
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.RESUME if active else Duty.STOP)
+        async with self._acting(actor, hospital_id, Duty.RESUME if active else Duty.STOP) as work:
             before = await work.suppliers.get(hospital_id, supplier_id)
             after = replace(before, active=active)
             await work.suppliers.update(after)

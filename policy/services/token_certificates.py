@@ -17,6 +17,7 @@ from policy.errors import Conflict, InvalidInput
 from policy.services import inputs
 from policy.services.duties import Duty, require
 from policy.services.mails import MailQueue
+from policy.services.service import Service
 from policy.store.database import Database
 from policy.store.unit_of_work import UnitOfWork, View
 
@@ -29,13 +30,12 @@ _TOLD = {
 }
 
 
-class TokenCertificateService:
+class TokenCertificateService(Service):
     """What is bound to a token key (rules E3, S07)."""
 
     def __init__(self, database: Database, clock: Clock, mails: MailQueue) -> None:
         """Keep certificates in *database*; *mails* tell their holders of them."""
-        self._database = database
-        self._clock = clock
+        super().__init__(database, clock)
         self._mails = mails
 
     async def enrol(
@@ -46,8 +46,7 @@ class TokenCertificateService:
         Raises InvalidInput for one that could not log in today, Conflict where somebody has its key (E3).
         """
         now = self._clock.now()
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.MANAGE)
+        async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             person = await work.people.get(hospital_id, person_id)
             certificate, key = await self._read(work, person, pem, label, now)
             await _bind(work, key)

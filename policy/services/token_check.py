@@ -17,7 +17,8 @@ from policy.domain.credentials import EnrolledKey
 from policy.domain.ids import HospitalId
 from policy.domain.logins import LoginReason
 from policy.domain.people import Person
-from policy.ports import Responder, View
+from policy.ports import Responder
+from policy.store.unit_of_work import View
 
 _log = structlog.get_logger()
 

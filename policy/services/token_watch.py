@@ -9,7 +9,7 @@ from policy.domain.access import Grant
 from policy.domain.certificates import TokenCertificate
 from policy.domain.credentials import KeyKind
 from policy.domain.factors import Factor
-from policy.ports import Responder, Store
+from policy.ports import Responder
 from policy.services.token_check import TokenCheck, read_token_facts
 from policy.store.database import Database
 
@@ -17,7 +17,7 @@ from policy.store.database import Database
 class RevokedTokens:
     """Keeps what responders call revoked: each gateway reads it, and ends what was opened with it."""
 
-    def __init__(self, database: Store, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         """Keep it in *database*."""
         self._database = database
         self._clock = clock

@@ -16,7 +16,8 @@ from policy.domain.ids import AccountId, DeviceId, HospitalId
 from policy.domain.tasks import TaskGrant
 from policy.domain.windows import Channel
 from policy.errors import InvalidInput, KeyMissing, VaultError
-from policy.ports import Store, UnitOfWork
+from policy.store.database import Database
+from policy.store.unit_of_work import UnitOfWork
 from policy.vault.certificates import Terms, certify, key_id_of
 from policy.vault.credentials import Credential
 from policy.vault.fingerprint import private_key
@@ -65,7 +66,7 @@ def nothing_to_say(_progress: RotationProgress) -> None:
 class VaultService:
     """Keeps the secrets of dedicated accounts (rule T9)."""
 
-    def __init__(self, database: Store, keyring: Keyring, clock: Clock) -> None:
+    def __init__(self, database: Database, keyring: Keyring, clock: Clock) -> None:
         """Seal under *keyring* what *database* keeps."""
         self._database = database
         self._keyring = keyring

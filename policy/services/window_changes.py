@@ -11,19 +11,19 @@ from policy.errors import Conflict, Forbidden, InvalidInput, NotFound
 from policy.services import inputs
 from policy.services.duties import Duty, require
 from policy.services.four_eyes import require_independent
+from policy.services.service import Service
 from policy.settings import PolicySettings
 from policy.store.database import Database
 from policy.store.plain import described
 from policy.store.unit_of_work import UnitOfWork, View
 
 
-class WindowChanges:
+class WindowChanges(Service):
     """Shortens and extends the occurrences of approved windows."""
 
     def __init__(self, database: Database, clock: Clock, settings: PolicySettings) -> None:
         """Keep windows in *database*."""
-        self._database = database
-        self._clock = clock
+        super().__init__(database, clock)
         self._settings = settings
 
     async def shorten(
@@ -39,8 +39,7 @@ class WindowChanges:
 
         *end* is aware. Raises InvalidInput, and Conflict where it is over, or none is open.
         """
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.STOP)
+        async with self._acting(actor, hospital_id, Duty.STOP) as work:
             window = await work.windows.get(hospital_id, window_id)
             occurrence = self._chosen(window, occurrence_id)
             wanted = max(_aware(end), min(self._clock.now(), occurrence.end))
@@ -64,8 +63,7 @@ class WindowChanges:
         *end* is aware. Raises Forbidden for the window's requester, who may ``request_extension``; InvalidInput
         for an *end* out of bounds; Conflict where it is over, or not approved.
         """
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.PLAN)
+        async with self._acting(actor, hospital_id, Duty.PLAN) as work:
             window = await work.windows.get(hospital_id, window_id)
             if window.requested_by == actor:
                 raise Forbidden(
@@ -88,8 +86,7 @@ class WindowChanges:
     ) -> Extension:
         """Ask for more time, for somebody else to decide; refused on the same grounds as ``extend``."""
         why = inputs.line(reason, "reason", longest=500, empty=True)
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.PLAN)
+        async with self._acting(actor, hospital_id, Duty.PLAN) as work:
             window = await work.windows.get(hospital_id, window_id)
             occurrence = self._chosen(window, occurrence_id)
             await self._extensible(work, window, occurrence, _aware(end))
@@ -147,8 +144,7 @@ class WindowChanges:
 
     async def extensions(self, actor: PersonId, hospital_id: HospitalId) -> Sequence[Extension]:
         """Return the extensions that wait for a decision, oldest first."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return await view.extensions.list(hospital_id)
 
     async def _independent(

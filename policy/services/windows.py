@@ -75,8 +75,7 @@ class WindowService(WindowChanges):
         schedule = Schedule(
             start=start, end=end, start_fold=start_fold, end_fold=end_fold, shift=shift, recurrence=recurrence
         )
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.PLAN)
+        async with self._acting(actor, hospital_id, Duty.PLAN) as work:
             if intervention_id is None:
                 if kind is None or supplier_id is None:
                     raise InvalidInput("intervention_id", "name an intervention, or a kind and a supplier")
@@ -210,8 +209,7 @@ class WindowService(WindowChanges):
         schedule = Schedule(
             start=start, end=end, start_fold=start_fold, end_fold=end_fold, shift=shift, recurrence=recurrence
         )
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.PLAN)
+        async with self._acting(actor, hospital_id, Duty.PLAN) as work:
             before = await self._at(work, hospital_id, window_id, version)
             if before.state.over:
                 raise Conflict(f"this window is {before.state.value}: plan another one")
@@ -252,8 +250,7 @@ class WindowService(WindowChanges):
     ) -> Window:
         """Close the window for good; its sessions end. Less access needs no second person."""
         why = inputs.line(reason, "reason", longest=500)
-        async with self._database.unit_of_work(actor, self._clock) as work:
-            await require(work, hospital_id, actor, Duty.STOP)
+        async with self._acting(actor, hospital_id, Duty.STOP) as work:
             before = await work.windows.get(hospital_id, window_id)
             if before.state.over:
                 raise Conflict(f"this window is {before.state.value} already")
@@ -265,8 +262,7 @@ class WindowService(WindowChanges):
 
     async def get(self, actor: PersonId, hospital_id: HospitalId, window_id: WindowId) -> Window:
         """Return one window with all its stored occurrences; raises NotFound."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return await view.windows.get(hospital_id, window_id)
 
     async def list(
@@ -280,8 +276,7 @@ class WindowService(WindowChanges):
         state: WindowState | None = None,
     ) -> Sequence[Window]:
         """Return the windows open at some time in ``[start, end)``, with those occurrences only, first first."""
-        async with self._database.read() as view:
-            await require(view, hospital_id, actor, Duty.READ)
+        async with self._reading(actor, hospital_id, Duty.READ) as view:
             return await view.windows.list(
                 hospital_id, start=start, end=end, intervention_id=intervention_id, state=state
             )
