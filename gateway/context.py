@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.journal import GatewayJournal
-from gateway.ports import Logins
 from gateway.server.banners import Wording
 from gateway.server.commands import Commands, Openings
 from gateway.session.lifecycle import Opener
@@ -12,6 +11,7 @@ from gateway.session.supervisor import Supervisor
 from gateway.settings import GatewaySettings
 from policy.clock import Clock
 from policy.i18n import Catalog
+from policy.services.login import LoginService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,7 @@ class GatewayContext:
     """Made once by the listener. ``monotonic`` gives seconds of a clock that never steps."""
 
     settings: GatewaySettings
-    logins: Logins
+    logins: LoginService
     openings: Openings
     commands: Commands
     catalog: Catalog

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from ecluse.observation.tracing import Tracing, Words, fail, say
 from gateway.journal import Journal
-from gateway.ports import Recorder, Recording
+from gateway.ports import Recording
 from gateway.server.listener import Gateway
 from gateway.settings import GatewaySettings
 from gateway.target.dial import Dialler
@@ -22,6 +22,7 @@ from policy.domain.ids import HospitalId
 from policy.domain.people import Person
 from policy.services import Services
 from policy.services.login_attempt import LoginAttempt
+from recorder.capture.spool import Recorder
 from recorder.ports import TraceStore
 from recorder.trace.header import TraceHeader
 

@@ -7,27 +7,23 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Protocol
 
 import structlog
-from typing_extensions import override
 
 from gateway.context import GatewayContext
 from gateway.journal import GatewayJournal, Journal
-from gateway.ports import Access, Logins, Recorder, Vault
 from gateway.server.banners import Wording
-from gateway.server.commands import Openings, Voice
-from gateway.server.commands.counter import CommandServices, make_commands
-from gateway.server.commands.ssh_config import Ways
+from gateway.server.commands import Voice
+from gateway.server.commands.counter import make_commands
 from gateway.server.door import Door
 from gateway.server.doorkeeper import PLACES, Doorkeeper, Porch
 from gateway.server.front import Front
 from gateway.server.host_keys import HostKeys
 from gateway.server.jump import Jumps
 from gateway.server.options import server_options
-from gateway.server.standing import KeyLosses, KeyWatch
+from gateway.server.standing import KeyWatch
 from gateway.server.turnstile import Turnstile
-from gateway.session.certificates import CertificateWatch, TokenWatching
+from gateway.session.certificates import CertificateWatch
 from gateway.session.keeping import TraceWatch
 from gateway.session.lifecycle import Opener
 from gateway.session.live import Session
@@ -39,10 +35,10 @@ from gateway.target.dial import Dialler
 from gateway.target.flows import FlowBroker
 from policy.clock import Clock
 from policy.domain.access import Denial, Grant
-from policy.domain.hospitals import Hospital
-from policy.domain.ids import HospitalId
 from policy.domain.ways import Place
 from policy.i18n import Catalog, load
+from policy.services import Services
+from recorder.capture.spool import Recorder
 
 SWEEP_SECONDS = 1.0
 LEAVE_SECONDS = 2.0
@@ -57,55 +53,13 @@ ACCEPTED_A_TURN = 8
 _log = structlog.get_logger()
 
 
-class AccessService(Access, KeyLosses, Openings, Ways, Protocol):
-    """Decisions, leases, and what the menu lists."""
-
-
-class Hospitals(Protocol):
-    """Knows the hospital this gateway serves."""
-
-    async def get(self, hospital_id: HospitalId) -> Hospital:
-        """Return it; raises NotFound."""
-        ...
-
-
-class PolicyServices(CommandServices, Protocol):
-    """What the gateway uses of policy's services."""
-
-    @property
-    @override
-    def access(self) -> AccessService:
-        """Decisions, leases and openings."""
-        ...
-
-    @property
-    def token_watch(self) -> TokenWatching:
-        """Asks responders about tokens."""
-        ...
-
-    @property
-    def login(self) -> Logins:
-        """The log-in machine."""
-        ...
-
-    @property
-    def vault(self) -> Vault:
-        """The devices' secrets."""
-        ...
-
-    @property
-    def hospitals(self) -> Hospitals:
-        """The hospital."""
-        ...
-
-
 class Gateway:
     """One gateway process. ``start``, then ``drain`` or ``stop``."""
 
     def __init__(
         self,
         settings: GatewaySettings,
-        services: PolicyServices,
+        services: Services,
         recorder: Recorder,
         journal: Journal,
         clock: Clock,

@@ -5,11 +5,11 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from gateway.ports import Logins
 from gateway.sshfix import Proof, SignedKey
 from policy.domain.ids import HospitalId, is_name
 from policy.domain.people import Factor, Person
 from policy.errors import AuthenticationFailed, KeyUnfit
+from policy.services.login import LoginService
 from policy.services.login_attempt import LoginAttempt
 from policy.vault.secret import Secret
 
@@ -55,7 +55,7 @@ class Dialogue:
     first await: a client may cancel a check by sending another request.
     """
 
-    def __init__(self, logins: Logins, hospital_id: HospitalId, source: str, limit: int) -> None:
+    def __init__(self, logins: LoginService, hospital_id: HospitalId, source: str, limit: int) -> None:
         """Serve a connection from *source* (an IP literal) that may fail *limit* dialogues."""
         self._logins = logins
         self._hospital_id = hospital_id

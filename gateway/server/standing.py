@@ -5,7 +5,7 @@ it, and its next session would rest on a telephone that serves no longer.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 import structlog
@@ -13,8 +13,9 @@ import structlog
 from policy.domain.access import RevocationScope
 from policy.domain.events import PolicyEvent
 from policy.domain.people import Person
-from policy.domain.proofs import KeyStanding, ProvedLogin
+from policy.domain.proofs import ProvedLogin
 from policy.errors import PolicyError
+from policy.services.access import AccessService
 
 LOOK_SECONDS: Final = 5.0
 """How often connections are looked at whose certificate may have come to its end."""
@@ -43,14 +44,6 @@ def spent(event: PolicyEvent, person: Person) -> bool:
     return event.name == _ALL
 
 
-class KeyLosses(Protocol):
-    """Knows what has become of keys."""
-
-    async def lost(self, logins: Collection[ProvedLogin]) -> Mapping[ProvedLogin, KeyStanding]:
-        """Return those of *logins* whose key counts no more; raises PolicyUnavailable."""
-        ...
-
-
 class Waiting(Protocol):
     """A connection that has logged in."""
 
@@ -70,7 +63,7 @@ class KeyWatch:
     Their sessions are policy's to end, by the supervisor's question.
     """
 
-    def __init__(self, waiting: Callable[[], Iterable[Waiting]], losses: KeyLosses) -> None:
+    def __init__(self, waiting: Callable[[], Iterable[Waiting]], losses: AccessService) -> None:
         """Look at the connections that *waiting* names, by what *losses* says."""
         self._waiting = waiting
         self._losses = losses

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Protocol
 
-from gateway.ports import Recorder
 from gateway.server.banners import Wording
 from gateway.session.live import Session
 from gateway.session.reasons import EndReason
 from policy.domain.access import TraceKeeping
 from policy.i18n import rule_label
+from recorder.capture.spool import Recorder
 
 
 class Supervising(Protocol):

@@ -4,10 +4,10 @@ import asyncio
 
 import structlog
 
-from gateway.ports import Access
 from policy.domain.access import Grant
 from policy.domain.ids import SessionId
 from policy.errors import PolicyError
+from policy.services.access import AccessService
 
 _log = structlog.get_logger()
 
@@ -15,7 +15,7 @@ _log = structlog.get_logger()
 class Leases:
     """One a gateway."""
 
-    def __init__(self, access: Access, node: str) -> None:
+    def __init__(self, access: AccessService, node: str) -> None:
         """Hold those of *node* by *access*."""
         self._access = access
         self._node = node

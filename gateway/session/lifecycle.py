@@ -22,7 +22,6 @@ from gateway.errors import (
     HostKeyChanged,
     SessionEnded,
 )
-from gateway.ports import Access, Recorder
 from gateway.session.bridge import Relay
 from gateway.session.channels import Plan, plan
 from gateway.session.idle import IdleMeter
@@ -39,6 +38,8 @@ from gateway.target.dial import Dialler
 from policy.clock import Clock
 from policy.domain.access import AccessRequest, Denial, Grant
 from policy.errors import Conflict, PolicyError, PolicyUnavailable
+from policy.services.access import AccessService
+from recorder.capture.spool import Recorder
 from recorder.errors import RecorderError
 from recorder.trace.frames import SESSION, FrameType
 from recorder.trace.header import TraceHeader
@@ -72,7 +73,7 @@ class Opener:
     def __init__(
         self,
         *,
-        access: Access,
+        access: AccessService,
         recorder: Recorder,
         dialler: Dialler,
         notes: Notes,

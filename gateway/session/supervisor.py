@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from gateway.journal import GatewayJournal
-from gateway.ports import Access
 from gateway.server.banners import Wording
 from gateway.session.bridge import Relay
 from gateway.session.channels import still_allowed
@@ -28,6 +27,7 @@ from policy.domain.access import Denial, Held
 from policy.domain.events import PolicyEvent
 from policy.domain.ids import HospitalId, PersonId
 from policy.errors import PolicyError
+from policy.services.access import AccessService
 
 LATEST = datetime.max.replace(tzinfo=UTC)
 TICK_SECONDS = 0.25
@@ -44,7 +44,7 @@ class Supervisor:
     def __init__(
         self,
         *,
-        access: Access,
+        access: AccessService,
         journal: GatewayJournal,
         wording: Wording,
         clock: Clock,

@@ -14,7 +14,6 @@ from gateway.errors import (
     NoCommonAlgorithm,
     SecretRefused,
 )
-from gateway.ports import Vault
 from gateway.sshfix import DeviceConnection, connect
 from gateway.sshfix.algorithms import COMPRESSION, ENCRYPTION, KEX, MAC, SIGNATURE
 from gateway.target.flows import UNFILTERED, Flow, Flows, Left
@@ -23,6 +22,7 @@ from policy.domain.access import Grant
 from policy.domain.devices import AccountMethod, Algorithms, Quirk
 from policy.domain.tasks import TaskGrant
 from policy.errors import VaultError
+from policy.services.vault import VaultService
 from policy.vault.credentials import Credential
 
 KEEPALIVE_SECONDS = 60
@@ -35,7 +35,7 @@ SLOWER = 3
 class Dialler:
     """Connects to devices on the strength of a grant, and of nothing else (invariant 1)."""
 
-    def __init__(self, vault: Vault, timeout: float, flows: Flows = UNFILTERED) -> None:
+    def __init__(self, vault: VaultService, timeout: float, flows: Flows = UNFILTERED) -> None:
         """Ask *vault* for secrets and *flows* for the way; give a device *timeout* seconds to let us in."""
         self._vault = vault
         self._timeout = timeout

@@ -1,7 +1,6 @@
 """Device tasks: what the hospital asks a gateway to do with SSH on its behalf, done one at a time."""
 
 import asyncio
-from typing import Protocol
 
 import structlog
 
@@ -12,33 +11,15 @@ from gateway.target.hostkeys import fetch
 from policy.clock import Clock
 from policy.domain.ids import HospitalId
 from policy.domain.people import Language
-from policy.domain.tasks import DeviceTask, TaskGrant, TaskKind, TaskResult
+from policy.domain.tasks import TaskGrant, TaskKind, TaskResult
 from policy.errors import PolicyError
 from policy.i18n import Catalog
+from policy.services.device_tasks import DeviceTaskService
+from recorder.audit.backlog import Appending
 from recorder.audit.events import SecurityEvent
 from recorder.errors import RecorderError
 
 _log = structlog.get_logger()
-
-
-class DeviceTasks(Protocol):
-    """What the runner asks of policy. Both may raise PolicyUnavailable."""
-
-    async def claim(self, hospital_id: HospitalId, node: str) -> TaskGrant | None:
-        """Hand a waiting task of that hospital to *node*, None where none waits."""
-        ...
-
-    async def finish(self, grant: TaskGrant, result: TaskResult) -> DeviceTask:
-        """Write what was found."""
-        ...
-
-
-class Journal(Protocol):
-    """The security journal, as tasks write to it."""
-
-    async def append(self, event: SecurityEvent) -> None:
-        """Keep *event*; when this returns it is durable. Raises JournalBroken."""
-        ...
 
 
 class TaskRunner:
@@ -46,9 +27,9 @@ class TaskRunner:
 
     def __init__(
         self,
-        tasks: DeviceTasks,
+        tasks: DeviceTaskService,
         dialler: Dialler,
-        journal: Journal,
+        journal: Appending,
         catalog: Catalog,
         clock: Clock,
         *,

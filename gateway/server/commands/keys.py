@@ -10,20 +10,12 @@ from gateway.server.commands.moments import wall
 from gateway.server.commands.result import CommandResult, as_json, as_lines, columns
 from gateway.server.commands.voice import Voice
 from policy.domain.credentials import EnrolledKey, KeyKind
-from policy.domain.ids import HospitalId, PersonId
+from policy.domain.ids import PersonId
 from policy.domain.people import Factor, Person
 from policy.i18n import neutralise
-from policy.services.own_factors import OwnFactors
+from policy.services.own_factors import OwnFactorService
 
 KEYS: Final = Shape(name="keys")
-
-
-class Factors(Protocol):
-    """What is asked of policy."""
-
-    async def held(self, actor: PersonId, hospital_id: HospitalId) -> OwnFactors:
-        """Return what she logs in with; raises PolicyUnavailable."""
-        ...
 
 
 class Uses(Protocol):
@@ -39,7 +31,7 @@ class KeysCommand:
 
     shape = KEYS
 
-    def __init__(self, factors: Factors, uses: Uses, voice: Voice) -> None:
+    def __init__(self, factors: OwnFactorService, uses: Uses, voice: Voice) -> None:
         """Answer from *factors*, and from the journal's *uses*."""
         self._factors = factors
         self._uses = uses

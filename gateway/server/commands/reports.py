@@ -1,7 +1,7 @@
 """``report``: what is due, and the report of an intervention, written where she works (rule O5)."""
 
-from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Mapping
+from typing import Final
 
 from gateway.errors import CommandMisused
 from gateway.server.commands.caller import Caller
@@ -9,27 +9,13 @@ from gateway.server.commands.line import Shape, Typed
 from gateway.server.commands.moments import wall
 from gateway.server.commands.result import CommandResult, as_json, as_lines, columns
 from gateway.server.commands.voice import Voice
-from policy.domain.ids import HospitalId, PersonId
 from policy.domain.people import Person
-from policy.domain.reports import Goal, Report, Reporting
+from policy.domain.reports import Goal, Reporting
 from policy.errors import Conflict, InvalidInput, RequestRefused
 from policy.i18n import neutralise
+from policy.services.reports import ReportService
 
 REPORT: Final = Shape(name="report", more=("device",), may=("--goal", "--what"), text="--what")
-
-
-class Reports(Protocol):
-    """What is asked of policy."""
-
-    async def own(self, actor: PersonId, hospital_id: HospitalId) -> Sequence[Reporting]:
-        """Return where her reports stand; raises PolicyUnavailable."""
-        ...
-
-    async def file(
-        self, actor: PersonId, hospital_id: HospitalId, *, goal: Goal, what: str, device_name: str
-    ) -> Report:
-        """File one; raises RequestRefused, InvalidInput, Conflict, PolicyUnavailable."""
-        ...
 
 
 class ReportCommand:
@@ -37,7 +23,7 @@ class ReportCommand:
 
     shape = REPORT
 
-    def __init__(self, reports: Reports, voice: Voice) -> None:
+    def __init__(self, reports: ReportService, voice: Voice) -> None:
         """Answer from *reports*."""
         self._reports = reports
         self._voice = voice

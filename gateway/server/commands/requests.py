@@ -1,9 +1,7 @@
 """``ask``, ``withdraw`` and ``extend``: what she asks for goes to the hospital's planner, who answers."""
 
 import re
-from collections.abc import Iterable
-from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from gateway.errors import CommandMisused
 from gateway.server.commands import moments
@@ -12,11 +10,10 @@ from gateway.server.commands.line import Shape, Typed
 from gateway.server.commands.result import CommandResult, as_json, as_lines
 from gateway.server.commands.voice import Voice
 from policy.clock import Clock
-from policy.domain.ids import HospitalId, PersonId
 from policy.domain.interventions import InterventionKind
-from policy.domain.requests import AskedTime
-from policy.domain.windows import Channel, Window
+from policy.domain.windows import Channel
 from policy.errors import Conflict, InvalidInput, RequestRefused
+from policy.services.requests import RequestService
 
 _DIGITS = re.compile(r"[0-9a-f]{4,32}")
 
@@ -33,48 +30,12 @@ WITHDRAW: Final = Shape(name="withdraw", places=("request",))
 EXTEND: Final = Shape(name="extend", places=("minutes",), more=("device",), needed=("--why",))
 
 
-class Requests(Protocol):
-    """What is asked of policy. Each may raise RequestRefused, InvalidInput, PolicyUnavailable."""
-
-    async def ask(
-        self,
-        actor: PersonId,
-        hospital_id: HospitalId,
-        *,
-        device_name: str,
-        kind: InterventionKind,
-        purpose: str,
-        start: datetime,
-        end: datetime,
-        channels: Iterable[Channel],
-        account: str | None = None,
-    ) -> Window:
-        """Ask for a window."""
-        ...
-
-    async def withdraw(self, actor: PersonId, hospital_id: HospitalId, *, digits: str) -> Window:
-        """Take a request back; raises Conflict where it was answered meanwhile."""
-        ...
-
-    async def extend(
-        self,
-        actor: PersonId,
-        hospital_id: HospitalId,
-        *,
-        length: timedelta,
-        reason: str,
-        device_name: str | None = None,
-    ) -> AskedTime:
-        """Ask for more time."""
-        ...
-
-
 class AskCommand:
     """``ask DEVICE --from … --to … --why …``: the four questions (S08), one an option."""
 
     shape = ASK
 
-    def __init__(self, requests: Requests, voice: Voice, clock: Clock) -> None:
+    def __init__(self, requests: RequestService, voice: Voice, clock: Clock) -> None:
         """Ask *requests*; times are read around the instant that *clock* tells."""
         self._requests = requests
         self._voice = voice
@@ -137,7 +98,7 @@ class WithdrawCommand:
 
     shape = WITHDRAW
 
-    def __init__(self, requests: Requests, voice: Voice) -> None:
+    def __init__(self, requests: RequestService, voice: Voice) -> None:
         """Ask *requests*."""
         self._requests = requests
         self._voice = voice
@@ -164,7 +125,7 @@ class ExtendCommand:
 
     shape = EXTEND
 
-    def __init__(self, requests: Requests, voice: Voice) -> None:
+    def __init__(self, requests: RequestService, voice: Voice) -> None:
         """Ask *requests*."""
         self._requests = requests
         self._voice = voice

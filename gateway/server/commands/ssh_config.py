@@ -1,25 +1,17 @@
 """``ssh-config``: a configuration of her own for OpenSSH, ready to be included."""
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from gateway.server.commands.caller import Caller
 from gateway.server.commands.line import Shape, Typed
 from gateway.server.commands.result import ALLOWED, CommandResult, as_json
 from gateway.server.commands.voice import Voice
 from gateway.server.ssh_config import ssh_config
-from policy.domain.ids import HospitalId, PersonId
-from policy.domain.ways import Place, Way
+from policy.domain.ways import Place
+from policy.services.access import AccessService
 
 SSH_CONFIG: Final = Shape(name="ssh-config")
-
-
-class Ways(Protocol):
-    """What is asked of policy."""
-
-    async def ways(self, hospital_id: HospitalId, person_id: PersonId) -> list[Way]:
-        """Return where she may go, now or later; raises PolicyUnavailable."""
-        ...
 
 
 class SshConfigCommand:
@@ -27,7 +19,7 @@ class SshConfigCommand:
 
     shape = SSH_CONFIG
 
-    def __init__(self, access: Ways, place: Callable[[], Place], voice: Voice) -> None:
+    def __init__(self, access: AccessService, place: Callable[[], Place], voice: Voice) -> None:
         """Answer from *access*; *place* tells where the gateway listens, once it does."""
         self._access = access
         self._place = place

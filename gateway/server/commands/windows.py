@@ -1,8 +1,8 @@
 """``windows``: her own windows, past week and to come, with what became of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from gateway.server.commands.caller import Caller
 from gateway.server.commands.line import Shape, Typed
@@ -10,11 +10,11 @@ from gateway.server.commands.moments import wall
 from gateway.server.commands.result import CommandResult, as_json, as_lines, columns
 from gateway.server.commands.voice import Voice
 from policy.clock import Clock
-from policy.domain.ids import HospitalId, PersonId
 from policy.domain.people import Person
 from policy.domain.requests import OwnWindow
 from policy.domain.windows import Extension, WindowState
 from policy.i18n import neutralise
+from policy.services.requests import RequestService
 
 WINDOWS: Final = Shape(name="windows")
 PAST: Final = timedelta(days=7)
@@ -23,22 +23,12 @@ MOST: Final = 60
 """How many openings are shown: a weekly window has more than anybody reads."""
 
 
-class Windows(Protocol):
-    """What is asked of policy."""
-
-    async def windows(
-        self, actor: PersonId, hospital_id: HospitalId, *, since: datetime, until: datetime
-    ) -> Sequence[OwnWindow]:
-        """Return her openings between two instants; raises Forbidden, PolicyUnavailable."""
-        ...
-
-
 class WindowsCommand:
     """``windows``."""
 
     shape = WINDOWS
 
-    def __init__(self, requests: Windows, voice: Voice, clock: Clock) -> None:
+    def __init__(self, requests: RequestService, voice: Voice, clock: Clock) -> None:
         """Answer from *requests*, around the instant that *clock* tells."""
         self._requests = requests
         self._voice = voice

@@ -4,10 +4,10 @@ import asyncio
 from types import SimpleNamespace
 from typing import cast
 
-from gateway.ports import Access
 from gateway.session.leases import Leases
 from policy.domain.access import Grant
 from policy.errors import PolicyUnavailable
+from policy.services.access import AccessService
 
 
 class Policy:
@@ -35,7 +35,7 @@ class Policy:
 async def test_a_closing_whose_asking_was_cancelled_is_asked_again() -> None:
     """A beat that is told to stop half-way has given nothing back; the next one does, and once."""
     policy = Policy()
-    leases = Leases(cast(Access, policy), "node1")
+    leases = Leases(cast(AccessService, policy), "node1")
     grant = cast(Grant, SimpleNamespace(hospital_id="hospital", session_id="session"))
     await leases.give_back(grant, "left")
     policy.away = False
