@@ -66,9 +66,9 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "db": ("db",),
     "backup": ("backup",),
 }
-"""Each noun's modules, with ``register(root: typer.Typer) -> None``, in the order the help lists the nouns.
+"""Each noun's modules, in the order the help lists the nouns. The second of two only adds commands to the first one's group.
 
-The second of two only adds commands to the first one's group.
+A module's ``group`` is the noun; where it is something else, ``register(root: typer.Typer) -> None`` adds it.
 """
 
 
@@ -92,7 +92,10 @@ class Nouns(Mapping[str, Command]):
 def _made(noun: str) -> Command:
     root = typer.Typer()
     with loading():
-        for module in MODULES[noun]:
-            import_module(f"{__name__}.{module}").register(root)
+        module, *_others = [import_module(f"{__name__}.{name}") for name in MODULES[noun]]
+        if hasattr(module, "register"):
+            module.register(root)
+        else:
+            root.add_typer(module.group, name=noun)
     spoken_below(root)
     return typer.main.get_group(root).commands[noun]

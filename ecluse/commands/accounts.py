@@ -26,11 +26,6 @@ Certificate = Annotated[
 KeyFile = Annotated[Path | None, typer.Option(help="File that holds the private key, without passphrase.")]
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="accounts")
-
-
 @group.command("add", epilog="Example: ecluse accounts add scan01 maint --password-file secret.txt")
 def add(
     context: typer.Context,

@@ -9,7 +9,7 @@ from ecluse.desk import AsJson, Desk
 from ecluse.errors import EcluseError
 from ecluse.tables import whole
 
-app = typer.Typer(
+group = typer.Typer(
     no_args_is_help=True,
     help="Two machines between technicians and the gateway: the front outside, the relay inside that dials out to it.",
 )
@@ -21,12 +21,7 @@ SideConfig = Annotated[
 DEFAULT = Path("/etc/ecluse-airlock/airlock.toml")
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to the command tree."""
-    root.add_typer(app, name="airlock")
-
-
-@app.command("keys", epilog="Example: ecluse airlock keys ./lock --front bastion.hospital.example:7022")
+@group.command("keys", epilog="Example: ecluse airlock keys ./lock --front bastion.hospital.example:7022")
 def keys(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="Where the two sides' folders are made.")],
@@ -53,7 +48,7 @@ def keys(
     )
 
 
-@app.command("check", epilog="Example: ecluse airlock check --config /etc/ecluse-airlock/airlock.toml")
+@group.command("check", epilog="Example: ecluse airlock check --config /etc/ecluse-airlock/airlock.toml")
 def check(context: typer.Context, config: SideConfig = DEFAULT, as_json: AsJson = False) -> None:
     """Read a side's settings, keys and certificates as the programs will, and show when the certificates end."""
     from ecluse import airlock
@@ -82,7 +77,7 @@ def check(context: typer.Context, config: SideConfig = DEFAULT, as_json: AsJson 
         raise typer.Exit(1)
 
 
-@app.command("front", epilog="Example: ecluse airlock front --config /etc/ecluse-airlock/airlock.toml")
+@group.command("front", epilog="Example: ecluse airlock front --config /etc/ecluse-airlock/airlock.toml")
 def front(config: SideConfig = DEFAULT) -> None:
     """Run the front, before the hospital's network: it takes technicians' connections. SIGTERM drains it."""
     from ecluse.processes import airlock
@@ -90,7 +85,7 @@ def front(config: SideConfig = DEFAULT) -> None:
     airlock.run_front(config)
 
 
-@app.command("relay", epilog="Example: ecluse airlock relay --config /etc/ecluse-airlock/airlock.toml")
+@group.command("relay", epilog="Example: ecluse airlock relay --config /etc/ecluse-airlock/airlock.toml")
 def relay(config: SideConfig = DEFAULT) -> None:
     """Run the relay, inside: it dials out to the front, and brings what comes to the gateway. SIGTERM drains it."""
     from ecluse.processes import airlock

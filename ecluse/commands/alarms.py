@@ -14,11 +14,6 @@ group = typer.Typer(no_args_is_help=True, help="Alarms: what must be looked at, 
 Id = Annotated[str, typer.Argument(help="Identifier of the alarm, or its first digits.")]
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="alarms")
-
-
 @group.command("list", epilog="Example: ecluse alarms list --severity critical")
 def list_(
     context: typer.Context,

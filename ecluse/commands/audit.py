@@ -30,11 +30,6 @@ _DATA = re.compile(rf"\[ecluse@32473((?: \w+={_VALUE})+)\]")
 group = typer.Typer(no_args_is_help=True, help="The security journal.")
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="audit")
-
-
 @group.command("list", epilog="Example: ecluse audit list --name access.denied --limit 20")
 def list_(
     context: typer.Context,

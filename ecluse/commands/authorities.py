@@ -10,10 +10,6 @@ from ecluse.errors import EcluseError
 _PLACE = "/v1/device-authorities"
 
 
-def register(_root: typer.Typer) -> None:
-    """Nothing to add to the root: these are commands of ``ecluse accounts``."""
-
-
 @group.command("ca", epilog="Example: ecluse accounts ca")
 def show(context: typer.Context, as_json: AsJson = False) -> None:
     """Print the public lines for the devices' TrustedUserCAKeys file, one an authority in use."""

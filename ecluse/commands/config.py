@@ -19,12 +19,7 @@ ConfigOption = Annotated[
     ),
 ]
 
-app = typer.Typer(help="Check and show this machine's settings.", no_args_is_help=True)
-
-
-def register(root: typer.Typer) -> None:
-    """Add the noun to the command tree."""
-    root.add_typer(app, name="config")
+group = typer.Typer(help="Check and show this machine's settings.", no_args_is_help=True)
 
 
 def load(path: Path | None) -> "Settings":
@@ -34,7 +29,7 @@ def load(path: Path | None) -> "Settings":
     return settings.load(settings.find(path))
 
 
-@app.command()
+@group.command()
 def check(context: typer.Context, config: ConfigOption = None, as_json: AsJson = False) -> None:
     """Read the settings as the programs will, and say what is wrong with them.
 
@@ -51,7 +46,7 @@ def check(context: typer.Context, config: ConfigOption = None, as_json: AsJson =
     desk.done({"file": str(found), "valid": True}, "config.valid", file=str(found))
 
 
-@app.command()
+@group.command()
 def show(context: typer.Context, config: ConfigOption = None) -> None:
     """Print every setting with its present value, as JSON. No secret is among them: only paths of files.
 

@@ -21,15 +21,10 @@ if TYPE_CHECKING:
     from ecluse.relocation import Relocation
     from ecluse.settings import Settings
 
-app = typer.Typer(help="The schema of the two databases.", no_args_is_help=True)
+group = typer.Typer(help="The schema of the two databases.", no_args_is_help=True)
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to the command tree."""
-    root.add_typer(app, name="db")
-
-
-@app.command()
+@group.command()
 def migrate(
     context: typer.Context,
     config: ConfigOption = None,
@@ -69,7 +64,7 @@ def migrate(
     desk.done({"migrated": True}, "db.migrated")
 
 
-@app.command()
+@group.command()
 def status(context: typer.Context, config: ConfigOption = None, as_json: AsJson = False) -> None:
     """Show where both databases stand, what 'ecluse db migrate' would do, and which programs use them.
 
@@ -155,7 +150,7 @@ def _show(desk: Desk, state: "State", held: "Sequence[Held]") -> None:
         )
 
 
-@app.command("migrate-to")
+@group.command("migrate-to")
 def migrate_to(
     context: typer.Context,
     url: Annotated[
@@ -235,7 +230,7 @@ def _new_settings(url: str, traces_url: str, password_file: Path | None) -> dict
     }
 
 
-@app.command()
+@group.command()
 def roles(context: typer.Context) -> None:
     """Print the script that makes the two PostgreSQL roles, for psql: what the gateway and the console may do.
 
@@ -247,7 +242,7 @@ def roles(context: typer.Context) -> None:
     sys.stdout.write(grants.script())
 
 
-@app.command()
+@group.command()
 def prune(
     context: typer.Context,
     config: ConfigOption = None,

@@ -19,10 +19,6 @@ Only = Annotated[
 ]
 
 
-def register(_root: typer.Typer) -> None:
-    """Nothing to add to the root: these are commands of ``ecluse devices``."""
-
-
 @group.command(
     "derogate",
     epilog='Example: ecluse devices derogate scan01 --until 2027-06-30 --reason "Remplacé en juin"',

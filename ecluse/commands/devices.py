@@ -29,11 +29,6 @@ Wanted = Annotated[
 ]
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="devices")
-
-
 @group.command(
     "add", epilog="Example: ecluse devices add scan01 --zone admin --address 127.0.0.1 --port 2222"
 )

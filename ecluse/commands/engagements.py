@@ -17,11 +17,6 @@ _LONGEST_PARAGRAPH = 6_000
 Kind = Annotated[str, typer.Argument(metavar="charter|confidentiality|action-limit", help="Which text.")]
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="engagements")
-
-
 @group.command("list", epilog="Example: ecluse engagements list")
 def list_(context: typer.Context, as_json: AsJson = False) -> None:
     """List every version of every text, and from when each is in force."""

@@ -15,11 +15,6 @@ Id = Annotated[str, typer.Argument(help="Identifier of the request, or its first
 Why = Annotated[str, typer.Option("--reason", help="Why; kept in the journal.")]
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="erasures")
-
-
 @group.command("list", epilog="Example: ecluse erasures list --state asked")
 def list_(
     context: typer.Context,

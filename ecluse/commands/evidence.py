@@ -22,11 +22,6 @@ _PATIENCE = 900.0
 group = typer.Typer(no_args_is_help=True, help="Evidence packages: one file that proves what happened.")
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="evidence")
-
-
 @group.command(
     "make",
     epilog='Example: ecluse evidence make 8c1d --reason "Plainte 2026-114"\n\n'

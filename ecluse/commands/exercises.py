@@ -11,11 +11,6 @@ from ecluse.tables import Column, whole
 group = typer.Typer(no_args_is_help=True, help="Rehearsals of the general cut.")
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="exercises")
-
-
 @group.command("run", epilog='Example: ecluse exercises run --reason "Exercice plan blanc"')
 def run(
     context: typer.Context,

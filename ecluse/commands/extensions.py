@@ -13,11 +13,6 @@ group = typer.Typer(no_args_is_help=True, help="More time, asked for in an open 
 Id = Annotated[str, typer.Argument(help="Identifier of the extension, or its first digits.")]
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="extensions")
-
-
 @group.command("list", epilog="Example: ecluse extensions list")
 def list_(context: typer.Context, as_json: AsJson = False) -> None:
     """List the extensions that wait for an answer, with why each is asked for."""

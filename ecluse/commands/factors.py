@@ -11,11 +11,6 @@ from ecluse.tables import Column, whole
 group = typer.Typer(no_args_is_help=True, help="What a technician's log-in takes, and the level it reaches.")
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="factors")
-
-
 @group.command("list", epilog="Example: ecluse factors list")
 def list_(context: typer.Context, as_json: AsJson = False) -> None:
     """List what lets a technician in; anything else lets nobody in."""

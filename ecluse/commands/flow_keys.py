@@ -17,15 +17,10 @@ if TYPE_CHECKING:
     from ecluse.settings import Settings
 
 group = typer.Typer(no_args_is_help=True, help="The keys that sign probes' results, one a vantage.")
+flows.add_typer(group, name="keys")
 VantageArgument = Annotated[str, typer.Argument(help="The name for where the machine that probes stands.")]
 SHOWN = 0o644
 ENTERED = 0o755
-
-
-def register(root: typer.Typer) -> None:
-    """Add the noun below ``flows``."""
-    del root
-    flows.add_typer(group, name="keys")
 
 
 @group.command("new", epilog="Example: ecluse flows keys new /etc/ecluse-probe/probe.pem")

@@ -38,11 +38,6 @@ class Form(StrEnum):
     NFTABLES = "nftables"
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="flows")
-
-
 @group.command("export", epilog="Example: ecluse flows export --format csv")
 def export(
     context: typer.Context,

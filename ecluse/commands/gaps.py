@@ -10,10 +10,6 @@ from ecluse.desk import AsJson, Desk
 from ecluse.tables import Column, whole
 
 
-def register(_root: typer.Typer) -> None:
-    """Nothing to add to the root: the commands are those of ``ecluse traces``."""
-
-
 @group.command("store", epilog="Example: ecluse traces store")
 def store(context: typer.Context, as_json: AsJson = False) -> None:
     """Show whether the gateways' traces arrive in the store. Exit 1 where those of one do not."""

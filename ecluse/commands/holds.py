@@ -12,11 +12,6 @@ from ecluse.tables import Column, whole
 group = typer.Typer(no_args_is_help=True, help="Legal holds: what must not be destroyed, and for which case.")
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="holds")
-
-
 @group.command("list", epilog="Example: ecluse holds list")
 def list_(context: typer.Context, as_json: AsJson = False) -> None:
     """List the holds, those that stand first."""

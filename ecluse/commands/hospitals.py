@@ -13,11 +13,6 @@ from ecluse.tables import Column, whole
 group = typer.Typer(no_args_is_help=True, help="The establishment, and the contact its screens show.")
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="hospitals")
-
-
 @group.command("list", epilog="Example: ecluse hospitals list")
 def list_(context: typer.Context, as_json: AsJson = False) -> None:
     """List the hospitals that you can see: your own."""

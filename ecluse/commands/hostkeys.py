@@ -28,11 +28,6 @@ Pinned = Annotated[
 ]
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="hostkeys")
-
-
 @group.command("fetch", epilog="Example: ecluse hostkeys fetch scan01")
 def fetch(context: typer.Context, device: Device, as_json: AsJson = False) -> None:
     """Ask a gateway which host keys the device shows. Compare the fingerprints at the device before you pin."""

@@ -29,11 +29,6 @@ def kind_of(text: str) -> str:
     return KINDS[text]
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="interventions")
-
-
 @group.command(
     "add",
     epilog='Example: ecluse interventions add --supplier Imagix --kind maintenance --purpose "Mise à jour 4.2"',

@@ -9,17 +9,14 @@ from ecluse.commands.config import ConfigOption
 from ecluse.desk import AsJson, Desk
 from ecluse.errors import EcluseError
 
-app = typer.Typer(
+group = typer.Typer(
     no_args_is_help=True, help="Further gateways of this installation, on machines of their own."
 )
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to the command tree."""
-    root.add_typer(app, name="nodes")
-
-
-@app.command("new", epilog="Example: ecluse nodes new node2 /srv/node2 --config /var/lib/ecluse/ecluse.toml")
+@group.command(
+    "new", epilog="Example: ecluse nodes new node2 /srv/node2 --config /var/lib/ecluse/ecluse.toml"
+)
 def new(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="The gateway's name in sessions, traces and journal: node2.")],

@@ -28,11 +28,6 @@ Login = Annotated[str, typer.Argument(help="Login of the person.")]
 Why = Annotated[str, typer.Option("--reason", help="Kept in the journal.")]
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="people")
-
-
 @group.command(
     "invite",
     epilog='Example: ecluse people invite alice --supplier Imagix --name "Alice Martin" --email alice@imagix.example',

@@ -17,7 +17,7 @@ from ecluse.tables import Column, whole
 if TYPE_CHECKING:
     from ecluse.settings import Settings
 
-app = typer.Typer(
+group = typer.Typer(
     no_args_is_help=True, help="The keys that open traces. The gateway seals for all of them, and holds none."
 )
 
@@ -26,12 +26,7 @@ _LASTING = re.compile(r"(\d{1,3})\s*(m|min|h)")
 _UNREADABLE = 1
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to the command tree."""
-    root.add_typer(app, name="readers")
-
-
-@app.command(
+@group.command(
     "new", epilog="Example: ecluse readers new rssi-2027 --passphrase --config /etc/ecluse/ecluse.toml"
 )
 def new(
@@ -87,7 +82,7 @@ def new(
     desk.done({"name": name, "id": made.key_id, "path": path}, key, name=name, path=path, public=public)
 
 
-@app.command("list", epilog="Example: ecluse readers list --json")
+@group.command("list", epilog="Example: ecluse readers list --json")
 def list_(context: typer.Context, config: ConfigOption = None, as_json: AsJson = False) -> None:
     """List the keys of this machine's files: what traces are sealed for, what was retired, what stands before each."""
     from recorder.errors import ReaderKeyUnusable
@@ -125,7 +120,7 @@ def list_(context: typer.Context, config: ConfigOption = None, as_json: AsJson =
     desk.show_table(columns, told, rows)
 
 
-@app.command("status", epilog="Example: ecluse readers status")
+@group.command("status", epilog="Example: ecluse readers status")
 def status(context: typer.Context, as_json: AsJson = False) -> None:
     """Show which keys open traces in the console now, and who unlocked them until when."""
     desk = Desk.of(context, as_json)
@@ -154,7 +149,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     desk.show_table(columns, told, rows)
 
 
-@app.command("unlock", epilog="Example: ecluse readers unlock rssi-2027 --for 30m")
+@group.command("unlock", epilog="Example: ecluse readers unlock rssi-2027 --for 30m")
 def unlock(
     context: typer.Context,
     key: Key,
@@ -175,14 +170,14 @@ def unlock(
     desk.done(done, "readers.unlocked", name=key, until=desk.moment(done["until"]))
 
 
-@app.command("lock", epilog="Example: ecluse readers lock rssi-2027")
+@group.command("lock", epilog="Example: ecluse readers lock rssi-2027")
 def lock(context: typer.Context, key: Key, as_json: AsJson = False) -> None:
     """Lock a key at once."""
     desk = Desk.of(context, as_json)
     desk.done(desk.client.post(f"/v1/readers/{key}/lock"), "readers.locked", name=key)
 
 
-@app.command("retire", epilog="Example: ecluse readers retire rssi-2026 --config /etc/ecluse/ecluse.toml")
+@group.command("retire", epilog="Example: ecluse readers retire rssi-2026 --config /etc/ecluse/ecluse.toml")
 def retire(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="The key's name, as 'readers list' shows it.")],
@@ -222,7 +217,7 @@ def _tell(desk: Desk, settings: "Settings", name: str, facts: dict[str, object])
         desk.note("readers.not_told", why=str(error) or type(error).__name__)
 
 
-@app.command("rewrap", epilog='Example: ecluse readers rewrap --reason "Key of 2027"')
+@group.command("rewrap", epilog='Example: ecluse readers rewrap --reason "Key of 2027"')
 def rewrap(
     context: typer.Context,
     reason: Annotated[str | None, typer.Option(help="Why: the journal keeps it.")] = None,

@@ -14,11 +14,6 @@ group = typer.Typer(no_args_is_help=True, help="Reports of interventions.")
 Id = Annotated[str, typer.Argument(help="Identifier of the intervention, or its first digits.")]
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="reports")
-
-
 @group.command("list", epilog="Example: ecluse reports list --state due")
 def list_(
     context: typer.Context,

@@ -16,11 +16,6 @@ group = typer.Typer(no_args_is_help=True, help="How long recordings are kept, an
 Rule = Annotated[str, typer.Argument(help="Identifier of the rule that waits, or its first digits.")]
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="retention")
-
-
 @group.command("show", epilog="Example: ecluse retention show")
 def show(context: typer.Context, as_json: AsJson = False) -> None:
     """Show how long recordings are kept, and every rule that was asked for."""

@@ -27,11 +27,6 @@ FAILED = 1
 NOT_CLEAN = 3
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="self-audit")
-
-
 @group.command(
     "run",
     epilog="Example: ecluse self-audit run --config /etc/ecluse/ecluse.toml --out audit.json\n\n"

@@ -33,11 +33,6 @@ class From(StrEnum):
     START = "start"
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="sessions")
-
-
 @group.command("list", epilog="Example: ecluse sessions list --live")
 def list_(
     context: typer.Context,

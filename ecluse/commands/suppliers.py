@@ -22,11 +22,6 @@ Sites = Annotated[
 Why = Annotated[str, typer.Option("--reason", help="Kept in the journal.")]
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="suppliers")
-
-
 @group.command("add", epilog='Example: ecluse suppliers add "Imagix" --site "Lyon,FR,192.0.2.0/24"')
 def add(context: typer.Context, name: Supplier, site: Sites = None, as_json: AsJson = False) -> None:
     """Add a supplier with its declared sites."""

@@ -17,11 +17,6 @@ _PATIENCE_SECONDS = 60.0
 _OVER = ("done", "failed")
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="tasks")
-
-
 @group.command("list", epilog="Example: ecluse tasks list")
 def list_(context: typer.Context, as_json: AsJson = False) -> None:
     """List the device tasks, the newest first."""

@@ -11,11 +11,6 @@ from ecluse.tables import Column, whole
 group = typer.Typer(no_args_is_help=True, help="Tokens of the API: who holds one, and ending it.")
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="tokens")
-
-
 @group.command("list", epilog="Example: ecluse tokens list --person denis")
 def list_(
     context: typer.Context,

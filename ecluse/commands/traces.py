@@ -42,11 +42,6 @@ Why = Annotated[str | None, typer.Option("--reason", help="Why you read it: the 
 _BROKEN = 1
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="traces")
-
-
 @group.command("list", epilog="Example: ecluse traces list --person alice --limit 20")
 def list_(
     context: typer.Context,

@@ -15,15 +15,10 @@ if TYPE_CHECKING:
     from policy.services import Services
     from policy.services.vault import RotationProgress
 
-app = typer.Typer(help="The key under which the devices' secrets are sealed.", no_args_is_help=True)
+group = typer.Typer(help="The key under which the devices' secrets are sealed.", no_args_is_help=True)
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to the command tree."""
-    root.add_typer(app, name="vault")
-
-
-@app.command()
+@group.command()
 def rotate(context: typer.Context, config: ConfigOption = None, as_json: AsJson = False) -> None:
     """Make a new key and seal every secret again under it. Interrupted, it goes on where it stood.
 
@@ -51,7 +46,7 @@ async def _rotate(config: Path | None) -> dict[str, object]:
     return {"key": rotation.key_id, "resealed": rotation.resealed, "resumed": rotation.resumed}
 
 
-@app.command()
+@group.command()
 def prune(context: typer.Context, config: ConfigOption = None, as_json: AsJson = False) -> None:
     """Remove the retired keys that seal nothing any more.
 

@@ -45,11 +45,6 @@ Occurrence = Annotated[
 ]
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="windows")
-
-
 @group.command(
     "plan",
     epilog='Example: ecluse windows plan --supplier Imagix --person alice --device scan01 --start "2026-11-23 20:00" '

@@ -10,11 +10,6 @@ from ecluse.tables import whole
 group = typer.Typer(no_args_is_help=True, help="Admin-network zones.")
 
 
-def register(root: typer.Typer) -> None:
-    """Add the noun to *root*."""
-    root.add_typer(group, name="zones")
-
-
 @group.command("add", epilog="Example: ecluse zones add admin --source 192.0.2.10")
 def add(
     context: typer.Context,
