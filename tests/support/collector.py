@@ -1,17 +1,16 @@
 """A real collector of spans on loopback: takes OTLP over HTTP, and decodes it by OpenTelemetry's own definitions."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
-from typing_extensions import override
+
+from tests.support.http_server import Answer, Asked, answering
 
 
 @dataclass(frozen=True)
@@ -74,31 +73,13 @@ def collector() -> Iterator[Collector]:
     """Run one until the block ends."""
     kept = Collector()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if kept.refuses or self.path != "/v1/traces":
-                self.send_error(400)
-                return
-            kept.bodies.append(body)
-            answer = ExportTraceServiceResponse().SerializeToString()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/x-protobuf")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+    def answer(asked: Asked) -> Answer:
+        if kept.refuses or asked.path != "/v1/traces":
+            return Answer(status=400)
+        kept.bodies.append(asked.body)
+        told = ExportTraceServiceResponse().SerializeToString()
+        return Answer(told, headers={"Content-Type": "application/x-protobuf"})
 
-        @override
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    kept.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with answering(answer) as port:
+        kept.endpoint = f"http://127.0.0.1:{port}"
         yield kept
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

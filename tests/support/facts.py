@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from policy.domain.access import AccessRequest, Facts, Grant
+from policy.domain.access import AccessRequest, Denial, Facts, Grant
 from policy.domain.devices import AccountMethod, Algorithms, DedicatedAccount, Device, Zone
 from policy.domain.hospitals import Hospital
 from policy.domain.ids import (
@@ -120,6 +120,8 @@ REQUEST: Final = AccessRequest(
     source="192.0.2.7",
     factors=frozenset({Factor.PASSWORD, Factor.TOTP}),
 )
+SECOND: Final = timedelta(seconds=1)
+LATER: Final = (OPENS + timedelta(days=1), CLOSES + timedelta(days=1))
 FACTS: Final = Facts(
     hospital=HOSPITAL,
     person=ALICE,
@@ -154,3 +156,15 @@ def make_grant(facts: Facts = FACTS, *, at: datetime = DURING, request: AccessRe
     decision = decide(request, facts, at)
     assert isinstance(decision, Grant), [finding.key for finding in decision.failed]
     return decision
+
+
+def refused(facts: Facts = FACTS, request: AccessRequest = REQUEST, at: datetime = DURING) -> Denial:
+    """Return the denial that the engine gives; fails the test where it grants."""
+    decision = decide(request, facts, at)
+    assert isinstance(decision, Denial)
+    return decision
+
+
+def keys(denial: Denial) -> list[str]:
+    """Return the keys of the findings that failed."""
+    return [finding.key for finding in denial.failed]

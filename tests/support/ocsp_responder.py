@@ -57,18 +57,8 @@ class Responder:
         (place / "index.txt").write_text("\n".join([*self._index, ""]))
         (place / "request.der").write_bytes(request)
         process = await asyncio.create_subprocess_exec(
-            *(
-                "openssl",
-                "ocsp",
-                "-index",
-                "index.txt",
-                "-CA",
-                "ca.pem",
-                "-rsigner",
-                "signer.pem",
-                "-rkey",
-                "signer.key",
-            ),
+            *("openssl", "ocsp", "-index", "index.txt", "-CA", "ca.pem"),
+            *("-rsigner", "signer.pem", "-rkey", "signer.key"),
             *("-reqin", "request.der", "-respout", "answer.der", *self.validity),
             cwd=place,
             stdout=asyncio.subprocess.DEVNULL,

@@ -1,5 +1,7 @@
-"""Statements compiled once a process: SQLAlchemy keeps them by engine, and each test opens engines of its own."""
+"""Statements: compiled once a process (SQLAlchemy keeps them by engine, and each test opens engines of its own), and told."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
@@ -27,3 +29,20 @@ _compiled = Compiled()
 def share(connection: Connection) -> None:
     """Let *connection* use what any engine of this process has compiled."""
     connection.execution_options(compiled_cache=_compiled)
+
+
+@contextmanager
+def statements(database: Any) -> Iterator[list[str]]:
+    """Collect what is asked of *database*, policy's or the recorder's, but for what begins and ends a transaction."""
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if not statement.startswith(("BEGIN", "SET", "ROLLBACK")):
+            sent.append(statement)
+
+    engine = database._engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(engine, "before_cursor_execute", note)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from typing_extensions import override
+from tests.support.http_server import Answer, Asked, answering
 
 POLICY = "1.3.6.1.4.1.55555.1.1"
 _CONFIG = """\
@@ -71,18 +69,8 @@ class TimestampAuthority:
             return self.instead
         number = len(self.asked)
         (self.folder / f"{number}.tsq").write_bytes(query)
-        self._openssl(
-            *(
-                "ts",
-                "-reply",
-                "-config",
-                "openssl.cnf",
-                "-queryfile",
-                f"{number}.tsq",
-                "-out",
-                f"{number}.tsr",
-            )
-        )
+        files = ("-config", "openssl.cnf", "-queryfile", f"{number}.tsq", "-out", f"{number}.tsr")
+        self._openssl("ts", "-reply", *files)
         return (self.folder / f"{number}.tsr").read_bytes()
 
     def make(self) -> None:
@@ -108,27 +96,11 @@ def timestamp_authority(folder: Path) -> Iterator[TimestampAuthority]:
     authority = TimestampAuthority(folder)
     authority.make()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            query = self.rfile.read(int(self.headers["Content-Length"]))
-            answer = authority.reply(query)
-            self.send_response(authority.status)
-            self.send_header("Content-Type", "application/timestamp-reply")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+    def answer(asked: Asked) -> Answer:
+        return Answer(
+            authority.reply(asked.body), authority.status, {"Content-Type": "application/timestamp-reply"}
+        )
 
-        @override
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    authority.url = f"http://127.0.0.1:{server.server_address[1]}/tsa"
-    thread = threading.Thread(target=server.serve_forever, name="tsa", daemon=True)
-    thread.start()
-    try:
+    with answering(answer) as port:
+        authority.url = f"http://127.0.0.1:{port}/tsa"
         yield authority
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -4,20 +4,17 @@ import hashlib
 import hmac
 import json
 import ssl
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
-
-from typing_extensions import override
 
 from admin_api.settings import WebhookSettings
 from ecluse.certificates import make_authority, make_server_certificate
 from policy.vault.secret import Secret
+from tests.support.http_server import Answer, Asked, answering
 
 SECRET: Final = "une clef partagée de plus de trente-deux lettres"
 
@@ -51,31 +48,12 @@ def webhook(directory: Path) -> Iterator[Receiver]:
     make_server_certificate(directory, ["127.0.0.1", "localhost"], datetime.now(UTC))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(directory / "api.pem", directory / "api.key")
-    kept: list[Receiver] = []
+    receiver = Receiver(WebhookSettings(url="", secret=Secret(SECRET), authority=directory / "ca.pem"))
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver = kept[0]
-            receiver.tries.append((dict(self.headers), body))
-            self.send_response(receiver.status)
-            self.send_header("Location", "/elsewhere")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def answer(asked: Asked) -> Answer:
+        receiver.tries.append((asked.headers, asked.body))
+        return Answer(status=receiver.status, headers={"Location": "/elsewhere"})
 
-        @override
-        def log_message(self, format: str, *args: object) -> None:
-            """Stay silent."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    url = f"https://127.0.0.1:{server.server_address[1]}/alarmes"
-    kept.append(Receiver(WebhookSettings(url=url, secret=Secret(SECRET), authority=directory / "ca.pem")))
-    serving = threading.Thread(target=server.serve_forever, args=(0.05,), name="webhook")
-    serving.start()
-    try:
-        yield kept[0]
-    finally:
-        server.shutdown()
-        serving.join()
-        server.server_close()
+    with answering(answer, context) as port:
+        receiver.settings = replace(receiver.settings, url=f"https://127.0.0.1:{port}/alarmes")
+        yield receiver

@@ -1,13 +1,10 @@
 """Decisions on one snapshot, and the leases of open sessions."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import event
 
 from policy.clock import ManualClock
 from policy.domain.access import Denial, Grant, Held, RevocationScope
@@ -16,23 +13,7 @@ from policy.domain.sessions import SessionState
 from policy.domain.windows import Channel, Recurrence
 from policy.errors import Conflict, NotFound
 from tests.support.policy_world import World
-
-
-@contextmanager
-def statements(world: World) -> Iterator[list[str]]:
-    """Collect the queries sent to the database, without those that begin and end a transaction."""
-    sent: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if not statement.startswith(("BEGIN", "SET", "ROLLBACK")):
-            sent.append(statement)
-
-    engine = world.services.database._engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
+from tests.support.statements import statements
 
 
 def failed(answer: object) -> list[str]:
@@ -55,7 +36,7 @@ async def test_a_decision_takes_one_query_and_so_does_every_live_session_togethe
     for hour in range(1, 6):
         await world.add_window(opens_in=timedelta(hours=3 * hour))
     grant = await world.grant()
-    with statements(world) as sent:
+    with statements(world.services.database) as sent:
         await world.services.access.decide(world.request())
         assert len(sent) == 1
         sent.clear()
@@ -237,7 +218,7 @@ async def test_sessions_that_end_together_share_a_transaction(world: World, cloc
     grants = [await world.grant() for _ in range(5)]
     for grant in grants:
         await access.session_opened(grant, "gw1")
-    with statements(world) as sent:
+    with statements(world.services.database) as sent:
         await asyncio.gather(
             *(
                 access.session_closed(grant.hospital_id, grant.session_id, f"reason{number}")

@@ -1,14 +1,11 @@
 """What has become of the keys that grants were proved with, on both databases."""
 
 import base64
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
 import asyncssh
 import pytest
-from sqlalchemy import event
 
 from policy.authn import ssh_keys
 from policy.authn.x509_revocation import Standing
@@ -20,23 +17,7 @@ from policy.domain.proofs import Loss, ProvedLogin
 from policy.services.token_watch import RevokedTokens
 from tests.support.pki import Authority, Certified, curve_key
 from tests.support.policy_world import World
-
-
-@contextmanager
-def statements(world: World) -> Iterator[list[str]]:
-    """Collect the queries sent to the database."""
-    sent: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if not statement.startswith(("BEGIN", "SET", "ROLLBACK")):
-            sent.append(statement)
-
-    engine = world.services.database._engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
+from tests.support.statements import statements
 
 
 async def plain_key(world: World, login: str = "alice") -> bytes:
@@ -157,7 +138,7 @@ async def test_any_number_of_proved_keys_costs_a_few_queries(world: World) -> No
         ]
     ]
     assert await world.services.access.lost(logins) == {}
-    with statements(world) as sent:
+    with statements(world.services.database) as sent:
         assert await world.services.access.lost(logins) == {}
     assert len(sent) <= 5
 

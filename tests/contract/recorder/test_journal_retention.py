@@ -1,12 +1,9 @@
 """What is due of the journal on a real database: counted in as many questions for many chains as for few."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
 
 from recorder.audit.events import SecurityEvent
 from recorder.audit.journal import Journal
@@ -17,28 +14,12 @@ from recorder.retention.journal import Held, JournalPurger
 from recorder.retention.witness import Witness
 from recorder.seal.signing import SigningKey, generate_key
 from recorder.store.database import Database
+from tests.support.statements import statements
 from tests.support.traces import HOSPITAL, SteppingClock
 
 pytestmark = pytest.mark.integration
 OTHER = "f" * 32
 YEARS = timedelta(days=800)
-
-
-@contextmanager
-def statements(database: Database) -> Iterator[list[str]]:
-    """Collect what is asked of the database."""
-    sent: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        if statement.startswith(("SELECT", "WITH")):
-            sent.append(statement)
-
-    engine = database._engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 @pytest.fixture

@@ -4,19 +4,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import httpx
 import pyotp
 import pytest
-from typing_extensions import override
 
 from policy.services.people import Invited
 from policy.vault.secret import Secret
 from tests.support.api_house import House, open_house
 from tests.support.browser import Browser, driver, window
+from tests.support.http_server import Answer, answering
 from tests.support.pki import Authority, curve_key
 from tests.support.policy_world import host_key_line
 
@@ -256,34 +253,11 @@ class Webmail:
         return f"{self._url}/frame"
 
 
-class _Answer(BaseHTTPRequestHandler):
-    def __init__(self, site: Webmail, *arguments: object) -> None:
-        self._site = site
-        super().__init__(*arguments)  # type: ignore[arg-type]  # the server's own three
-
-    def do_GET(self) -> None:
-        """Show the page."""
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.end_headers()
-        self.wfile.write(self._site.page.encode())
-
-    @override
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture(scope="module")
 def webmail() -> Iterator[Webmail]:
     """Another site."""
     site = Webmail()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Answer, site))
-    site.port = server.server_address[1]
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    html = {"Content-Type": "text/html; charset=utf-8"}
+    with answering(lambda _asked: Answer(site.page.encode(), headers=html)) as port:
+        site.port = port
         yield site
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

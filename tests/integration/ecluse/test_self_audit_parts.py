@@ -1,6 +1,5 @@
 """What each part of a self-audit finds of real servers, sockets and advisories, and what it says where it can ask nobody."""
 
-import http.server
 import json
 import socket
 import ssl
@@ -11,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from typing_extensions import override
 
 from ecluse import settings
 from ecluse.certificates import make_authority, make_server_certificate
@@ -22,6 +20,7 @@ from ecluse.selfaudit import advisories, exposure, ledger, ssh, tls
 from gateway.sshfix.algorithms import ENCRYPTION, KEX, MAC
 from policy.clock import SystemClock
 from policy.i18n import load
+from tests.support.http_server import Answer, Asked, answering
 from tests.support.installed import change, free_port
 
 pytest_plugins = ["tests.support.sshd"]
@@ -91,32 +90,6 @@ def chattering(listening: socket.socket) -> Iterator[None]:
         thread.join()
 
 
-class Page(http.server.BaseHTTPRequestHandler):
-    """An empty page; with HSTS where the server has it."""
-
-    def do_GET(self) -> None:
-        """Answer."""
-        self.send_response(200)
-        if getattr(self.server, "strict", False):
-            self.send_header("Strict-Transport-Security", "max-age=31536000")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    @override
-    def log_message(self, *_arguments: object) -> None:
-        """Say nothing."""
-
-
-class Quiet(http.server.ThreadingHTTPServer):
-    """A server that is not surprised by handshakes it refuses."""
-
-    strict = False
-
-    @override
-    def handle_error(self, *_arguments: object) -> None:
-        """Say nothing."""
-
-
 @contextmanager
 def speaking(folder: Path, *, old: bool = False, strict: bool = True) -> Iterator[int]:
     """A real TLS server with the certificate in *folder*, and the port it listens on; *old*: it takes whatever it can."""
@@ -128,16 +101,9 @@ def speaking(folder: Path, *, old: bool = False, strict: bool = True) -> Iterato
             context.minimum_version = ssl.TLSVersion.TLSv1
     else:
         context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
-    with Quiet(("127.0.0.1", 0), Page) as server:
-        server.strict = strict
-        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
+    page = Answer(headers={"Strict-Transport-Security": "max-age=31536000"} if strict else {})
+    with answering(lambda _asked: page, context) as port:
+        yield port
 
 
 @pytest.fixture(scope="module")
@@ -250,35 +216,20 @@ def test_a_kernel_that_does_not_tell_is_not_clean(
     assert found(exposure.exposure(settings.load(config))) == {"exposure.unseen": "undone"}
 
 
-class Osv(http.server.BaseHTTPRequestHandler):
-    """A mirror of the OSV database that knows one vulnerable package, or none."""
-
-    known: str | None = None
-
-    def do_POST(self) -> None:
-        """Answer one query."""
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        known = self.known
-        event = {"introduced": "0"}
-        affected = {
-            "package": {"name": known, "ecosystem": "PyPI"},
-            "ranges": [{"type": "ECOSYSTEM", "events": [event]}],
-        }
-        fault = {
-            "id": "PYSEC-2026-1",
-            "summary": "bad",
-            "modified": "2026-01-01T00:00:00Z",
-            "affected": [affected],
-        }
-        body = json.dumps({"vulns": [fault]} if asked["package"]["name"] == known else {}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    @override
-    def log_message(self, *_arguments: object) -> None:
-        """Say nothing."""
+def osv(asked: Asked, known: str | None) -> Answer:
+    """Answer one query as a mirror of the OSV database does that knows one vulnerable package, or none."""
+    affected = {
+        "package": {"name": known, "ecosystem": "PyPI"},
+        "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}]}],
+    }
+    fault = {
+        "id": "PYSEC-2026-1",
+        "summary": "bad",
+        "modified": "2026-01-01T00:00:00Z",
+        "affected": [affected],
+    }
+    name = json.loads(asked.body)["package"]["name"]
+    return Answer(json.dumps({"vulns": [fault]} if name == known else {}).encode())
 
 
 @pytest.fixture(scope="module")
@@ -301,16 +252,8 @@ async def test_advisories_are_those_of_the_mirror(
     known: str | None, told: dict[str, str], packages: Path
 ) -> None:
     """The hospital's own mirror is asked about all that is installed, by pip-audit itself."""
-    knowing = type("Knowing", (Osv,), {"known": known})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), knowing) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            url = f"http://127.0.0.1:{server.server_address[1]}/v1/query"
-            symptoms = await advisories.advisories(url, packages)
-        finally:
-            server.shutdown()
-            thread.join()
+    with answering(lambda asked: osv(asked, known)) as port:
+        symptoms = await advisories.advisories(f"http://127.0.0.1:{port}/v1/query", packages)
     assert found(symptoms) == told
 
 

@@ -1,16 +1,13 @@
 """The clocks that this machine's is compared with, and a start that a wrong clock prevents."""
 
 import ctypes
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from typing_extensions import override
 
 from ecluse import settings
 from ecluse.diagnosis import machine
@@ -20,6 +17,7 @@ from ecluse.settings import Settings
 from ecluse.timekeepers import Comparison, compare
 from policy.clock import ManualClock, SystemClock
 from policy.store.database import Database
+from tests.support.http_server import Answer, answering
 
 CHRONY = "A29FC87B,192.0.2.1,3,1700000000.123,{offset},-0.000002,0.000041,-10.6,0.001,0.075,0.0104,0.0005,64.6,{leap}"
 
@@ -86,23 +84,8 @@ async def test_where_the_kernel_may_not_be_asked_systemd_is(
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
     """A server that dates its answers by this machine's clock, as a bucket's does."""
-
-    class Dated(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            """Refuse, dated."""
-            self.send_response(403)
-            self.end_headers()
-
-        @override
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with HTTPServer(("127.0.0.1", 0), Dated) as http:
-        thread = threading.Thread(target=http.serve_forever, args=(0.02,))
-        thread.start()
-        yield f"http://127.0.0.1:{http.server_port}"
-        http.shutdown()
-        thread.join()
+    with answering(lambda _asked: Answer(status=403)) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize(("ahead", "wrong"), [(0.0, False), (-4.0, True), (4.0, True)])

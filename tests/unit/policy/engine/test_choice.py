@@ -1,42 +1,27 @@
 from dataclasses import replace
-from datetime import datetime, timedelta
 
 import pytest
 
-from policy.domain.access import AccessRequest, Denial, Facts
 from policy.domain.ids import InterventionId
 from policy.domain.interventions import InterventionState
 from policy.domain.windows import Channel, Window
-from policy.engine.decide import decide
 from tests.support.facts import (
     ACCOUNT,
     CLOSES,
-    DURING,
     FACTS,
     INTERVENTION,
+    LATER,
     OPENS,
     REQUEST,
+    SECOND,
     SECOND_ACCOUNT,
     WINDOW,
+    keys,
     make_grant,
     named,
+    refused,
     with_windows,
 )
-
-SECOND = timedelta(seconds=1)
-LATER = (OPENS + timedelta(days=1), CLOSES + timedelta(days=1))
-
-
-def refused(facts: Facts = FACTS, request: AccessRequest = REQUEST, at: datetime = DURING) -> Denial:
-    """Return the denial that the engine gives; fails the test where it grants."""
-    decision = decide(request, facts, at)
-    assert isinstance(decision, Denial)
-    return decision
-
-
-def keys(denial: Denial) -> list[str]:
-    """Return the keys of the findings that failed."""
-    return [finding.key for finding in denial.failed]
 
 
 def test_several_accounts_and_none_named() -> None:

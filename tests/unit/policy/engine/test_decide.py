@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from policy.domain.access import AccessRequest, Denial, Facts, Grant, Revocation, RevocationScope
+from policy.domain.access import Facts, Grant, Revocation, RevocationScope
 from policy.domain.devices import AccountMethod
 from policy.domain.ids import AccountId, DeviceId, HospitalId, PersonId, SupplierId, ZoneId
 from policy.domain.interventions import Intervention, InterventionKind, InterventionState
@@ -20,30 +20,19 @@ from tests.support.facts import (
     FACTS,
     HOSPITAL,
     INTERVENTION,
+    LATER,
     OPENS,
     REQUEST,
+    SECOND,
     SUPPLIER,
     WINDOW,
     ZONE,
+    keys,
     make_grant,
     named,
+    refused,
     with_windows,
 )
-
-SECOND = timedelta(seconds=1)
-LATER = (OPENS + timedelta(days=1), CLOSES + timedelta(days=1))
-
-
-def refused(facts: Facts = FACTS, request: AccessRequest = REQUEST, at: datetime = DURING) -> Denial:
-    """Return the denial that the engine gives; fails the test where it grants."""
-    decision = decide(request, facts, at)
-    assert isinstance(decision, Denial)
-    return decision
-
-
-def keys(denial: Denial) -> list[str]:
-    """Return the keys of the findings that failed."""
-    return [finding.key for finding in denial.failed]
 
 
 def test_grant_carries_what_the_session_needs() -> None:

@@ -29,7 +29,6 @@ from tests.support.facts import (
 )
 
 GRANT = make_grant()
-SECOND = timedelta(seconds=1)
 LATE = DURING + timedelta(minutes=20)
 
 
