@@ -21,6 +21,7 @@ from policy.services.tokens import Principal
 from recorder.audit.events import SecurityEvent
 from recorder.audit.journal import Journal
 from recorder.errors import JournalBroken
+from recorder.trace.header import TraceHeader
 
 if TYPE_CHECKING:  # the gateway brings its own evidence in, and loads no web framework for it
     from admin_api.deps import Context
@@ -167,4 +168,19 @@ async def note(
             person_id=person_id,
             details=dict(details or {}),
         )
+    )
+
+
+async def note_reading(
+    context: "Context", who: Principal, header: TraceHeader, reason: str, form: str, **more: object
+) -> None:
+    """Write that *who* reads the trace of *header*, in which *form* and why; raises JournalBroken: then she must not."""
+    await note(
+        context,
+        who,
+        "trace.read",
+        session_id=header.session_id,
+        device_id=header.device["id"],
+        person_id=header.person["id"],
+        details={"reason": reason, "form": form, **more},
     )

@@ -13,7 +13,7 @@ from admin_api.console.staff.listing import registered
 from admin_api.deps import Context
 from admin_api.dossier.contents import Dossier
 from admin_api.dossier.scope import Scope
-from admin_api.evidence import note
+from admin_api.evidence import note, note_reading
 from policy.errors import Conflict
 from policy.services.tokens import Principal
 from recorder.audit.journal import JournalFilters
@@ -102,16 +102,7 @@ async def _entries(context: Context, who: Principal, dossier: Dossier) -> None:
 
 async def _note(context: Context, who: Principal, wanted: Scope, reason: str) -> None:
     for one in wanted.sessions:
-        header = one.header
-        await note(
-            context,
-            who,
-            "trace.read",
-            session_id=header.session_id,
-            device_id=header.device["id"],
-            person_id=header.person["id"],
-            details={"reason": reason, "form": "evidence"},
-        )
+        await note_reading(context, who, one.header, reason, "evidence")
     asked = wanted.asked
     await note(
         context,

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from admin_api.deps import Context
-from admin_api.evidence import note
+from admin_api.evidence import note_reading
 from admin_api.live.follow import Follower, Standing
 from admin_api.live.patience import UNAVAILABLE, Patience
 from admin_api.narration import Narrator
@@ -54,15 +54,8 @@ async def watch(
     """
     context.viewers.check()
     header = session.header
-    await note(
-        context,
-        who,
-        "trace.read",
-        session_id=header.session_id,
-        device_id=header.device["id"],
-        person_id=header.person["id"],
-        details={"reason": reason, "form": "live", "from": "now" if speed is None else "start"},
-    )
+    since = "now" if speed is None else "start"
+    await note_reading(context, who, header, reason, "live", **{"from": since})
     hospital = await context.services.hospitals.get(who.hospital_id)
     readers = await asyncio.to_thread(lambda: context.reader_keys)
     trace = LiveTrace(context.traces, TracePlace.of(header), readers)

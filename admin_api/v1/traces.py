@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 
 from admin_api.deps import Context, Ctx, Paging, Spoken, Who, instant
 from admin_api.errors import BadCursor, TracePurged, TraceUnreadable
-from admin_api.evidence import note
+from admin_api.evidence import note, note_reading
 from admin_api.narration import Narrator
 from admin_api.security.permissions import READING, REPLAYING, VERIFYING, GuardedRoute
 from admin_api.v1.schemas.traces import TraceOut, TraceProof, TracesPage
@@ -116,7 +116,7 @@ async def files_of(context: Ctx, who: Who, trace_id: str, reason: Reason) -> Str
     """Stream the trace's files as they are stored, in a tar: what the offline verifier and replay read."""
     session = await _cataloged(context, who, trace_id)
     place = await _place(context, session)
-    await _note_reading(context, who, session, reason, "files")
+    await note_reading(context, who, session.header, reason, "files")
     name = f"{session.header.session_id}.tar"
     pieces = await asyncio.to_thread(_begun, _packed(context, place))
     return StreamingResponse(
@@ -140,7 +140,7 @@ async def _rendered(
     if purged:
         raise TracePurged(purged[session.header.session_id])
     place = await _place(context, session)
-    await _note_reading(context, who, session, reason, name)
+    await note_reading(context, who, session.header, reason, name)
     lines = await asyncio.to_thread(_begun, _lines(context, place, render))
     return StreamingResponse(lines, media_type=media_type)
 
@@ -205,17 +205,3 @@ def _proof(context: Context, session: CatalogedSession, folder: Path) -> TracePr
     known = session.closing.manifest_sha256 if session.closing is not None else None
     found = verify(folder, key, manifest_sha256=known, consoles=context.proofs.keys)
     return TraceProof.of(found)
-
-
-async def _note_reading(
-    context: Context, who: Principal, session: CatalogedSession, reason: str, form: str
-) -> None:
-    await note(
-        context,
-        who,
-        "trace.read",
-        session_id=session.header.session_id,
-        device_id=session.header.device["id"],
-        person_id=session.header.person["id"],
-        details={"reason": reason, "form": form},
-    )

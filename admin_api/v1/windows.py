@@ -37,6 +37,7 @@ from policy.domain.ids import (
 from policy.domain.people import Language
 from policy.domain.windows import Forward, IdleRule, Occurrence, Recurrence, Window, WindowState
 from policy.errors import InvalidInput, NotFound
+from policy.services.tokens import Principal
 
 router = APIRouter(prefix="/windows", tags=["windows"], route_class=GuardedRoute)
 
@@ -88,7 +89,6 @@ async def list_windows(
 @router.post("", status_code=201, openapi_extra=PLANNING)
 async def plan_window(context: Ctx, who: Who, language: Spoken, body: WindowIn) -> Planned:
     """Plan a window. It opens nothing before somebody else approves it."""
-    hospital = await context.services.hospitals.get(who.hospital_id)
     start_fold, end_fold = body.folds()
     once = body.recurrence is None
     planned = await context.services.windows.plan(
@@ -116,7 +116,7 @@ async def plan_window(context: Ctx, who: Who, language: Spoken, body: WindowIn) 
         if body.outage_grace_seconds is None
         else timedelta(seconds=body.outage_grace_seconds),
     )
-    return _planned(planned.window, planned.warnings, hospital, context, language)
+    return await _planned(context, who, language, planned.window, planned.warnings)
 
 
 @router.get("/{window_id}", openapi_extra=READING)
@@ -130,37 +130,33 @@ async def get_window(context: Ctx, who: Who, window_id: str) -> WindowOut:
 @router.post("/{window_id}/approve", openapi_extra=PLANNING)
 async def approve_window(context: Ctx, who: Who, language: Spoken, window_id: str, body: Approval) -> Planned:
     """Approve a window that somebody else asked for, as it stood in the version looked at."""
-    hospital = await context.services.hospitals.get(who.hospital_id)
     window = await context.services.windows.approve(
         who.person.id, who.hospital_id, WindowId(window_id), version=body.version
     )
-    return _planned(window, (), hospital, context, language)
+    return await _planned(context, who, language, window)
 
 
 @router.post("/{window_id}/refuse", openapi_extra=PLANNING)
 async def refuse_window(context: Ctx, who: Who, language: Spoken, window_id: str, body: Refusal) -> Planned:
     """Refuse a window that somebody else asked for, as it stood in the version looked at; she reads why."""
-    hospital = await context.services.hospitals.get(who.hospital_id)
     window = await context.services.windows.refuse(
         who.person.id, who.hospital_id, WindowId(window_id), version=body.version, reason=body.reason
     )
-    return _planned(window, (), hospital, context, language)
+    return await _planned(context, who, language, window)
 
 
 @router.post("/{window_id}/cancel", openapi_extra=STOPPING)
 async def cancel_window(context: Ctx, who: Who, language: Spoken, window_id: str, body: Reason) -> Planned:
     """Cancel a window; a session in it is cut."""
-    hospital = await context.services.hospitals.get(who.hospital_id)
     window = await context.services.windows.cancel(
         who.person.id, who.hospital_id, WindowId(window_id), reason=body.reason
     )
-    return _planned(window, (), hospital, context, language)
+    return await _planned(context, who, language, window)
 
 
 @router.post("/{window_id}/move", openapi_extra=PLANNING)
 async def move_window(context: Ctx, who: Who, language: Spoken, window_id: str, body: Move) -> Planned:
     """Move a window to other times; who moves it asks for it anew, and somebody else approves."""
-    hospital = await context.services.hospitals.get(who.hospital_id)
     start_fold, end_fold = body.folds()
     once = body.recurrence is None
     planned = await context.services.windows.move(
@@ -175,13 +171,12 @@ async def move_window(context: Ctx, who: Who, language: Spoken, window_id: str, 
         shift=body.shift,
         recurrence=_recurrence(body, body.recurrence),
     )
-    return _planned(planned.window, planned.warnings, hospital, context, language)
+    return await _planned(context, who, language, planned.window, planned.warnings)
 
 
 @router.post("/{window_id}/extend", openapi_extra=PLANNING)
 async def extend_window(context: Ctx, who: Who, language: Spoken, window_id: str, body: Stretch) -> Planned:
     """Put off the end of an occurrence. Who asked for the window cannot alone: see `/extensions`."""
-    hospital = await context.services.hospitals.get(who.hospital_id)
     occurrence = await occurrence_of(context, who.person.id, who.hospital_id, window_id, body.occurrence_id)
     window = await context.services.windows.extend(
         who.person.id,
@@ -190,13 +185,12 @@ async def extend_window(context: Ctx, who: Who, language: Spoken, window_id: str
         end=occurrence.end + timedelta(minutes=body.minutes),
         occurrence_id=occurrence.id,
     )
-    return _planned(window, (), hospital, context, language)
+    return await _planned(context, who, language, window)
 
 
 @router.post("/{window_id}/shorten", openapi_extra=STOPPING)
 async def shorten_window(context: Ctx, who: Who, language: Spoken, window_id: str, body: Stretch) -> Planned:
     """Bring the end of an occurrence forward; an end that has passed closes it now."""
-    hospital = await context.services.hospitals.get(who.hospital_id)
     occurrence = await occurrence_of(context, who.person.id, who.hospital_id, window_id, body.occurrence_id)
     window = await context.services.windows.shorten(
         who.person.id,
@@ -205,7 +199,7 @@ async def shorten_window(context: Ctx, who: Who, language: Spoken, window_id: st
         end=occurrence.end - timedelta(minutes=body.minutes),
         occurrence_id=occurrence.id,
     )
-    return _planned(window, (), hospital, context, language)
+    return await _planned(context, who, language, window)
 
 
 async def occurrence_of(
@@ -257,9 +251,10 @@ def _idle(body: IdleBody | None) -> IdleRule | None:
     )
 
 
-def _planned(
-    window: Window, warnings: tuple[str, ...], hospital: Hospital, context: Context, language: Language
+async def _planned(
+    context: Context, who: Principal, language: Language, window: Window, warnings: tuple[str, ...] = ()
 ) -> Planned:
+    hospital = await context.services.hospitals.get(who.hospital_id)
     notes = [
         PlannerNote(
             key=key,

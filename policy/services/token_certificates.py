@@ -49,17 +49,7 @@ class TokenCertificateService(Service):
         async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             person = await work.people.get(hospital_id, person_id)
             certificate, key = await self._read(work, person, pem, label, now)
-            await _bind(work, key)
-            await work.certificates.insert(certificate)
-            shown = {
-                "fingerprint": key.fingerprint,
-                "certificate": certificate.fingerprint,
-                "subject": certificate.subject,
-                "not_after": certificate.not_after,
-            }
-            await work.emit("person.token_added", hospital_id, person_id, {}, shown)
-            # an administrator may believe an authority of her own making: its holder hears of each key in her name
-            await self._mails.tell(work, person, MailKind.KEY_ADDED, {"fingerprint": key.fingerprint})
+            await self._add(work, person, certificate, key)
         return certificate
 
     async def enrol_own(self, person_id: PersonId, hospital_id: HospitalId, pem: str) -> TokenCertificate:
@@ -75,17 +65,23 @@ class TokenCertificateService(Service):
             certificate, key = await self._read(work, person, pem, "", now)
             await _must_name(work, person, certificate)
             await self._take_from(work, person, certificate, key, now)
-            await _bind(work, key)
-            await work.certificates.insert(certificate)
-            shown = {
-                "fingerprint": key.fingerprint,
-                "certificate": certificate.fingerprint,
-                "subject": certificate.subject,
-                "not_after": certificate.not_after,
-            }
-            await work.emit("person.token_added", hospital_id, person_id, {}, shown)
-            await self._mails.tell(work, person, MailKind.KEY_ADDED, {"fingerprint": key.fingerprint})
+            await self._add(work, person, certificate, key)
         return certificate
+
+    async def _add(
+        self, work: UnitOfWork, person: Person, certificate: TokenCertificate, key: EnrolledKey
+    ) -> None:
+        await _bind(work, key)
+        await work.certificates.insert(certificate)
+        shown = {
+            "fingerprint": key.fingerprint,
+            "certificate": certificate.fingerprint,
+            "subject": certificate.subject,
+            "not_after": certificate.not_after,
+        }
+        await work.emit("person.token_added", person.hospital_id, person.id, {}, shown)
+        # an administrator may believe an authority of her own making: its holder hears of each key in her name
+        await self._mails.tell(work, person, MailKind.KEY_ADDED, {"fingerprint": key.fingerprint})
 
     async def _take_from(
         self,

@@ -10,8 +10,9 @@ from admin_api.console.errors import ReasonWanted
 from admin_api.console.staff.caller import StaffCaller
 from admin_api.console.staff.screens import REPLAYERS, Screens
 from admin_api.console.staff.sessions import of_catalog
-from admin_api.console.staff.trace import note_reading, recorded
+from admin_api.console.staff.trace import recorded
 from admin_api.console.staff.view import go, page
+from admin_api.evidence import note_reading
 from policy.domain.console_sessions import Reading
 from policy.services import inputs
 
@@ -32,7 +33,8 @@ async def begin(caller: StaffCaller, form: FormData) -> Response:
     session_id = caller.path("session_id")
     reason = inputs.line(text(form, "reason"), "reason", longest=500)
     found = await recorded(caller, session_id)
-    await note_reading(caller, found, reason, "replay" if found.closing is not None else "live")
+    shown = "replay" if found.closing is not None else "live"
+    await note_reading(caller.context, caller.principal, found.header, reason, shown)
     await caller.context.services.console_sessions.read(caller.who, session_id, reason)
     if found.closing is None:
         return go(f"/console/sessions/{session_id}/live")

@@ -21,9 +21,10 @@ from admin_api.console.staff.reading import granted
 from admin_api.console.staff.recordings import PictureMissing, Prepared
 from admin_api.console.staff.screens import REPLAYERS, Screens
 from admin_api.console.staff.sessions import of_catalog
-from admin_api.console.staff.trace import cataloged, narrator, note_reading, open_readers, opened, trace_key
+from admin_api.console.staff.trace import cataloged, narrator, open_readers, opened, trace_key
 from admin_api.console.staff.view import PLAYER_POLICY, page
 from admin_api.deps import Context
+from admin_api.evidence import note_reading
 from admin_api.narration import Narrator
 from policy.errors import NotFound
 from policy.services import inputs
@@ -167,7 +168,7 @@ async def download(caller: StaffCaller, form: FormData) -> Response:
     await granted(caller, session_id)
     reason = inputs.line(text(form, "reason"), "reason", longest=500)
     found, teller = await cataloged(caller, session_id), narrator(caller)
-    await note_reading(caller, found, reason, "download")
+    await note_reading(caller.context, caller.principal, found.header, reason, "download")
     lines = await asyncio.to_thread(
         _begun, _lines(caller, found, lambda reader: asciicast.export(reader, teller=teller))
     )

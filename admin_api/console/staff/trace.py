@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 from admin_api.console.staff.caller import StaffCaller
 from admin_api.deps import Context
-from admin_api.evidence import note
 from admin_api.narration import Narrator
 from policy.errors import Conflict, NotFound
 from recorder.errors import TraceNotFound
@@ -70,16 +69,3 @@ def open_readers(context: Context) -> frozenset[str]:
 def narrator(caller: StaffCaller) -> Narrator:
     """Return who tells a trace in the caller's language and the hospital's zone."""
     return Narrator(caller.language, caller.here.timezone, caller.context.vocabulary)
-
-
-async def note_reading(caller: StaffCaller, session: CatalogedSession, reason: str, form: str) -> None:
-    """Write to the journal that the caller reads a trace, and why; raises JournalBroken: then she must not."""
-    await note(
-        caller.context,
-        caller.principal,
-        "trace.read",
-        session_id=session.header.session_id,
-        device_id=session.header.device["id"],
-        person_id=session.header.person["id"],
-        details={"reason": reason, "form": form},
-    )
