@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from starlette.responses import HTMLResponse
 
 from admin_api.console.caller import Caller
 from admin_api.console.words import say
+from admin_api.templating import environment
 from policy.domain.hospitals import Hospital
 from policy.domain.people import Language
 
@@ -17,14 +18,7 @@ _OTHER: Final = {Language.FRENCH: Language.ENGLISH, Language.ENGLISH: Language.F
 
 @cache
 def _templates() -> Environment:
-    return Environment(
-        loader=PackageLoader("admin_api.console"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
+    return environment("admin_api.console")
 
 
 async def page(

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from admin_api.console.staff import moments
@@ -21,6 +21,7 @@ from admin_api.deps import Context
 from admin_api.dossier.account import Account
 from admin_api.dossier.scope import Scope
 from admin_api.narration import Narrator
+from admin_api.templating import environment
 from admin_api.verdict import rules, texts
 from admin_api.wording import templates
 from policy import i18n
@@ -111,14 +112,7 @@ def in_groups(key: PublicKey) -> str:
 
 @cache
 def _templates() -> Environment:
-    made = Environment(
-        loader=PackageLoader("admin_api.dossier"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
+    made = environment("admin_api.dossier")
     made.filters["harmless"] = harmless
     made.filters["size"] = size_here
     made.filters["groups"] = in_groups

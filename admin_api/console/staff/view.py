@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2 import Environment, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -15,6 +15,7 @@ from admin_api.console.staff import assets, moments
 from admin_api.console.staff.caller import StaffCaller
 from admin_api.console.staff.screens import AUDITORS, Entry
 from admin_api.console.staff.words import knows, say
+from admin_api.templating import environment
 from policy import i18n
 from policy.domain.people import Language
 from policy.errors import PolicyError
@@ -41,14 +42,7 @@ def set_menu(entries: list[Entry]) -> None:
 
 @cache
 def _templates() -> Environment:
-    made = Environment(
-        loader=PackageLoader("admin_api.console"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
+    made = environment("admin_api.console")
     made.filters["harmless"] = harmless
     made.filters["lasting"] = moments.lasting
     made.filters["size"] = size_here
