@@ -1,5 +1,6 @@
 """What a command works with: the API, the language, and the screen it writes on."""
 
+import codecs
 import json
 import locale
 import os
@@ -7,7 +8,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 import typer
@@ -27,7 +28,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")
 
 _CATALOG = i18n.load("ecluse")
 _LANGUAGES = ("fr", "en")
-_STRAIGHT = str.maketrans({"’": "'", "–": "-", "—": "-", "…": "...", "œ": "oe", "Œ": "Oe"})
+PLAINER: Final = "ecluse.plainer"
+"""How what an encoding lacks is written in it: so that an old terminal shows a plain letter, and no stack trace."""
+_STRAIGHT = str.maketrans(
+    {"’": "'", "–": "-", "—": "-", "…": "...", "œ": "oe", "Œ": "Oe", "→": "->", "✓": "+", "✗": "x"}
+)
 
 
 def language_of(environment: Mapping[str, str], wish: str | None = None) -> str:
@@ -276,13 +281,23 @@ def clean(value: object) -> str:
 
 
 def plainer(text: str, encoding: str) -> str:
-    """Return *text* as it is where *encoding* can carry it, else its letters without what is not ASCII."""
+    """Return *text* as it is where *encoding* can carry it, else what it cannot in plain letters."""
     try:
-        text.encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        straight = re.sub(r"«\s?|\s?»", '"', text).translate(_STRAIGHT)
-        return unicodedata.normalize("NFKD", straight).encode("ascii", "ignore").decode("ascii")
-    return text
+        return text.encode(encoding, PLAINER).decode(encoding)
+    except LookupError:
+        return plainer(text, "ascii")
+
+
+def _plain(refused: UnicodeError) -> tuple[str, int]:
+    if not isinstance(refused, UnicodeEncodeError):
+        raise refused
+    text = refused.object[refused.start : refused.end]
+    straight = re.sub(r"«\s?|\s?»", '"', text).translate(_STRAIGHT)
+    letters = (one for one in unicodedata.normalize("NFKD", straight) if not unicodedata.combining(one))
+    return "".join(letters).encode("ascii", "replace").decode("ascii"), refused.end
+
+
+codecs.register_error(PLAINER, _plain)
 
 
 def desk_for(wish: str | None) -> Desk:

@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 refused or failed with one clear sentence, 2 wrong usage.
 """
 
+import io
 import os
 import sys
 from collections.abc import MutableMapping
@@ -19,7 +20,7 @@ with loading():
 
     from ecluse import logs
     from ecluse.commands import Nouns
-    from ecluse.desk import Desk, desk_for, language_of
+    from ecluse.desk import PLAINER, Desk, desk_for, language_of
     from ecluse.errors import EcluseError
     from ecluse.usage import Noun, frame, language_of_screen
     from gateway.errors import GatewayError
@@ -130,4 +131,7 @@ def run() -> None:
     """Run the command line (the console script)."""
     # what this program writes is its user's alone, databases and traces included
     os.umask(0o077)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=PLAINER)
     app()

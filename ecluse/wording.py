@@ -47,8 +47,9 @@ def spoken(error: Exception, language: Language | str) -> EcluseError:
 
 
 def detailed(arguments: Mapping[str, object], language: Language | str) -> dict[str, object]:
-    """Return the *arguments* of a sentence, its ``why``, an error or what it said in English, in *language*."""
-    return {name: _why(value, language) if name == "why" else value for name, value in arguments.items()}
+    """Return the *arguments* of a sentence, its reason, an error or what one said in English, in *language*."""
+    reasons = ("why", "detail")
+    return {name: _why(value, language) if name in reasons else value for name, value in arguments.items()}
 
 
 def _why(value: object, language: Language | str) -> object:
@@ -59,7 +60,8 @@ def _why(value: object, language: Language | str) -> object:
 
 def detail(message: str, language: Language | str) -> str:
     """Return what a package below said in English in *language*; as it is where it is none of the known sentences."""
-    return _recognised(message, "detail.", language)
+    told = _recognised(message, "detail.", language)
+    return told if told != message else said(message, Language(language))
 
 
 def usage(message: str, language: Language | str) -> str:

@@ -46,7 +46,8 @@ _OF_ONE: Final = "[one]"
 _GUIDE_CODE = re.compile(r"[ACEOT]\d{1,2}")
 _ELIDES: Final = re.compile(r"\b(d|D|qu|Qu)e \{(\w+)\}")
 _VOWEL: Final = re.compile(r"[aeiou]|y(?![aeiou])")
-_BREAKABLE = (
+_TYPESET: Final = (
+    (re.compile(r"(?<=\w)'(?=[\w«{])"), "’"),  # not around a quoted value, nor in a command's argument
     (re.compile(r" (?=[:;?!»])"), "\N{NO-BREAK SPACE}"),
     (re.compile(r"(?<=«) "), "\N{NO-BREAK SPACE}"),
     (re.compile(r"(?<=[\d}]) (?=(?:h|min|s|j)\b(?![’']))"), "\N{NO-BREAK SPACE}"),
@@ -205,10 +206,10 @@ def _opening(opening: tuple[datetime, datetime] | None, language: Language | str
 
 
 def _typeset(text: str, language: Language) -> str:
-    """French takes an unbreakable space before double punctuation and inside quotation marks."""
+    """French takes the curved apostrophe, and an unbreakable space before double punctuation and inside quotation marks."""
     if language is Language.FRENCH:
-        for breakable, unbreakable in _BREAKABLE:
-            text = breakable.sub(unbreakable, text)
+        for typed, typeset in _TYPESET:
+            text = typed.sub(typeset, text)
     return text
 
 

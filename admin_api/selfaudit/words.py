@@ -24,10 +24,11 @@ def worded(
 ) -> str:
     """Return the sentence under *key*; the report's own *english* one where no catalogue has it with these arguments.
 
-    What a system or another package gave as the reason (``why``) is said in *language* too, as far as it is known.
+    What a system or another package gave as the reason (``why``, ``detail``) is said in *language* too, as far as it is
+    known.
     """
-    if isinstance(why := arguments.get("why"), str):
-        arguments = {**arguments, "why": said(why, Language(language))}
+    reasons = {name: arguments[name] for name in ("why", "detail") if isinstance(arguments.get(name), str)}
+    arguments = {**arguments, **{name: said(str(told), Language(language)) for name, told in reasons.items()}}
     for catalog in catalogs:
         if catalog.knows(key):
             try:

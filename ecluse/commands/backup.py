@@ -321,6 +321,8 @@ def _document(restored: "Restored") -> dict[str, Any]:
 
 
 def _tell_state(desk: Desk, restored: "Restored") -> None:
+    from ecluse.wording import detail
+
     journal = restored.journal
     counts = {name: journal.counts[name] for name in ("entries", "checkpoints")}
     if journal.intact:
@@ -328,7 +330,7 @@ def _tell_state(desk: Desk, restored: "Restored") -> None:
     else:
         desk.tell("backup.journal_broken", count=len(journal.findings))
         for one in journal.findings[:_SHOWN]:
-            desk.write(f"  {one.name}: {one.detail}")
+            desk.write(f"  {one.name}: {detail(one.detail, desk.language)}")
     _tell_arrivals(desk, restored.arrived)
 
 

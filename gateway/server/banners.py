@@ -145,7 +145,7 @@ def plain(text: str) -> str:
     For what ssh(1) writes to its log and not to the screen: the instruction of a dialogue, the reason of a
     refused channel and of a disconnection. Whatever is no ASCII there reaches the person as ``\303\251``.
     """
-    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return unicodedata.normalize("NFKD", text.replace("’", "'")).encode("ascii", "ignore").decode()
 
 
 def on_one_line(text: str) -> str:

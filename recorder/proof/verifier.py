@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import base64
 import hashlib
+import io
 import json
 import re
 import shutil
@@ -1065,6 +1066,9 @@ def main() -> int:
     parser.add_argument("--ca", type=Path, help="CA certificates (PEM) of the time-stamping authorities")
     parser.add_argument("--json", action="store_true", help="print what was found as JSON")
     options, report = parser.parse_args(), Report()
+    for stream in (sys.stdout, sys.stderr):  # an old terminal has no "✗": a question mark, and no stack trace
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         if options.path.is_file() and zipfile.is_zipfile(options.path):
             with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(options.path) as package:

@@ -312,7 +312,7 @@ def _missing_segment(directory: Path, reader: TraceReader, manifest: Manifest) -
     read = len(reader.segments.read_whole) if reader.segments is not None else len(manifest.segments)
     for signed in manifest.segments[read:]:
         if not (directory / signed["name"]).exists():
-            return Problem("segment", reader.records_read + 1, f"{signed['name']} is missing")
+            return Problem("segment", reader.records_read + 1, f"segment {signed['name']} is missing")
     return None
 
 
@@ -369,7 +369,7 @@ def _open(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
-        raise TraceNotFound(f"{path} cannot be read: {error.strerror}") from error
+        raise TraceNotFound(f"file {path} cannot be read: {error.strerror}") from error
 
 
 def _read(path: Path, at_most: int) -> bytes:

@@ -89,4 +89,4 @@ def _opened(path: Path) -> io.FileIO:
     try:
         return path.open("rb", buffering=0)
     except OSError as error:
-        raise TraceNotFound(f"{path} cannot be read: {error.strerror}") from error
+        raise TraceNotFound(f"file {path} cannot be read: {error.strerror}") from error

@@ -97,4 +97,4 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(MAX_RECORD)
     except OSError as error:
-        raise TraceNotFound(f"{path.name} cannot be read: {error.strerror}") from error
+        raise TraceNotFound(f"file {path.name} cannot be read: {error.strerror}") from error

@@ -58,7 +58,7 @@ async def test_a_broken_connection_is_told_by_the_next(bastion: Bastion) -> None
     bastion.clock.advance(timedelta(minutes=1))
     async with client.terminal(command, answers=bastion.answers()) as terminal:
         await terminal.expect("Session n° 3".encode())
-        await terminal.expect("vous l'avez quittée".encode())
+        await terminal.expect("vous l’avez quittée".encode())
 
 
 async def test_a_half_dead_connection_does_not_keep_her_out(bastion: Bastion) -> None:

@@ -221,7 +221,7 @@ async def test_a_cut_ends_every_channel_in_two_seconds(
             (await open_now.sftp.communicate())[1],
             (await open_now.scp.communicate())[1],
         ]
-    for words in (f"par l'établissement\xa0: {why}", "Référent sécurité\xa0: RSSI, poste 4242"):
+    for words in (f"par l’établissement\xa0: {why}", "Référent sécurité\xa0: RSSI, poste 4242"):
         assert [words in told.decode() for told in said] == [True] * 5, words
     await asyncio.to_thread(site.house.ingest_all)
     cuts = [

@@ -86,7 +86,7 @@ async def shorten_window(bastion: Bastion) -> None:
     [
         (cut, "Exercice"),
         (suspend_supplier, "fournisseur"),
-        (suspend_person, "n'est plus autorisé"),
+        (suspend_person, "n’est plus autorisé"),
         (suspend_device, "équipement"),
         (cancel_window, "plage"),
         (shorten_window, "plage"),

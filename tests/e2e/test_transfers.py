@@ -195,7 +195,7 @@ async def test_without_the_way_up_nothing_changes(bastion: Bastion, sent: Path, 
     before = sorted(path.name for path in bastion.device.home.iterdir())
     one = await carry(bastion, "sftp", PLACE, batch=batch)
     assert one.rc == 0, one.said
-    assert one.said.count("cette plage ne permet pas d'envoyer des fichiers") == 1
+    assert one.said.count("cette plage ne permet pas d’envoyer des fichiers") == 1
     for refused in (
         await carry(bastion, "scp", str(sent), f"{PLACE}:new.bin"),
         await carry(bastion, "scp", "-O", str(sent), f"{PLACE}:new.bin"),

@@ -123,7 +123,7 @@ def test_a_slip_while_enrolling_is_asked_again(
     assert done.exit_code == 1
     assert "moins de 12 caractères" in done.stderr
     assert "forme" not in done.stderr
-    assert done.stderr.count("Le code qu'elle affiche") == 3
+    assert done.stderr.count("Le code qu’elle affiche") == 3
     assert done.stdout.count("tapez-y ce secret") == 1
 
 

@@ -66,7 +66,7 @@ def test_it_speaks_the_screen_s_language(config: Path, language: str) -> None:
     (data(config) / "keys/host_ed25519").chmod(0o644)
     done = ecluse("doctor", "--config", str(config), language=language)
     assert done.exit_code == 1
-    said = {"fr": "d'autres y ont accès", "en": "others can reach it"}
+    said = {"fr": "d’autres y ont accès", "en": "others can reach it"}
     other = {"fr": said["en"], "en": said["fr"]}
     assert said[language] in done.stdout
     assert other[language] not in done.stdout
@@ -115,7 +115,7 @@ def test_an_exposed_vault_key_fails_in_both_languages(config: Path) -> None:
     key = next(path for path in (data(config) / "keys/vault").glob("k*.key"))
     key.chmod(0o644)
     assert findings(config, "keyring") == [("unusable", "failed")]
-    assert "peut être lu par d'autres" in ecluse("doctor", "--config", str(config), language="fr").stdout
+    assert "peut être lu par d’autres" in ecluse("doctor", "--config", str(config), language="fr").stdout
 
 
 def test_a_truncated_host_key_fails(config: Path) -> None:

@@ -109,7 +109,7 @@ def test_a_directory_that_is_not_empty_is_left_alone(tmp_path: Path) -> None:
     (directory / "kept").write_text("mine")
     done = init(directory, language="fr")
     assert done.exit_code == 1
-    assert "n'est pas vide" in done.stderr
+    assert "n’est pas vide" in done.stderr
     assert tree(tmp_path) == ["data", "data/kept"]
 
 

@@ -75,7 +75,7 @@ async def test_a_refused_request_names_rule_step_mover_and_contact(bastion: Bast
     rc, out, said = await typed(bastion, "ask nothing --from now --to +1h --why essai")
     assert (rc, out) == (1, "")
     assert "PGSSIS-O3" in said
-    assert "À faire par l'intervenant" in said
+    assert "À faire par l’intervenant" in said
     assert "RSSI, poste 4242" in said
     other = await typed(bastion, "ask ris02 --from now --to +1h --why essai")
     assert other == (rc, out, said)

@@ -209,7 +209,7 @@ async def test_a_device_that_hangs_up_is_said_to(bastion: Bastion, words: Callab
         await declare(bastion, port, host_key_line())
         ended = await bastion.client.ssh(f"alice+{NAME}", "id", answers=bastion.answers())
     assert ended.rc == 1
-    assert "ferme la connexion avant l'identification" in ended.said
+    assert "ferme la connexion avant l’identification" in ended.said
     failed = dict((await bastion.written("device.failed"))[0].event.details)
     assert failed["error"] == "DeviceHungUp"
 

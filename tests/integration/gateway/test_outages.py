@@ -28,7 +28,7 @@ SHORT: dict[str, Any] = {
     "steady_seconds": 0.5,
 }
 GRACE = timedelta(seconds=4)
-AWAY = "Le dépôt central des traces de l'établissement ne répond plus".encode()
+AWAY = "Le dépôt central des traces de l’établissement ne répond plus".encode()
 
 
 @asynccontextmanager
@@ -57,7 +57,7 @@ async def refuses(bastion: Bastion, rule: str) -> str:
     refused = await bastion.client.ssh("alice+scan01", "id", answers=bastion.answers())
     assert (refused.rc, refused.stdout) == (1, b""), refused.said
     assert f"PGSSIS-{rule}" in refused.said
-    assert "un administrateur de l'établissement" in refused.said
+    assert "un administrateur de l’établissement" in refused.said
     return refused.said
 
 
@@ -87,7 +87,7 @@ async def test_a_maintenance_ends_after_its_grace_and_opens_once_the_store_is_ba
                 assert "une télémaintenance ne continue pas sans lui" in said
                 assert "PGSSIS-T11" in said
             await bastion.closed()
-            assert "une télémaintenance ne s'ouvre pas" in await refuses(bastion, "T11")
+            assert "une télémaintenance ne s’ouvre pas" in await refuses(bastion, "T11")
             denied = await bastion.events("access.denied")
             assert denied[-1].event.details["failed"] == ["T11:finding.T11.unreachable"]
             await led.lead(Way.OPEN)

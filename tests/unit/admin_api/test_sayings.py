@@ -12,6 +12,10 @@ from policy.domain.people import Language
 ROOT = Path(__file__).resolve().parents[3]
 PLACES = {"InvalidInput": 1, "AmbiguousLocalTime": 1, "Forbidden": 0, "Conflict": 0, "TraceUnreadable": 0}
 """Which argument of each error is its sentence."""
+VERIFYING = (
+    *("audit/verify.py", "proof/cuts.py", "proof/ledger.py", "proof/sessions.py", "proof/stamps.py"),
+    *("replay/reader.py", "replay/stub.py"),
+)
 NEVER_ANSWERED = {
     "domain/calendar.py": {"expansion needs aware instants", "expand at most ten years at a time, before X1"},
     "services/access.py": {
@@ -55,6 +59,29 @@ def _sentences() -> Iterator[tuple[str, str]]:
                     text = _sentence(node.args[place]) if len(node.args) > place else None
                     if text is not None:
                         yield str(path.relative_to(ROOT / package)), text
+
+
+def _findings() -> Iterator[tuple[str, str]]:
+    """What a verification can find: the sentences that it hands to whoever tells them."""
+    for name in VERIFYING:
+        for node in ast.walk(ast.parse((ROOT / "recorder" / name).read_text(encoding="utf-8"))):
+            said_there = (
+                node.args
+                if isinstance(node, ast.Call)
+                else [node.value]
+                if isinstance(node, ast.Assign | ast.Return) and node.value is not None
+                else []
+            )
+            for text in filter(None, map(_sentence, said_there)):
+                if len(text.split()) > 3 and "SELECT" not in text:
+                    yield name, text
+
+
+def test_what_a_verification_finds_is_said_in_french() -> None:
+    """An alarm, a screen and a report name what was touched in the reader's language."""
+    found = list(_findings())
+    assert len(found) > 50
+    assert [one for one in found if said(one[1], Language.FRENCH) == one[1]] == []
 
 
 def test_every_sentence_of_policy_is_said_in_french() -> None:

@@ -125,8 +125,8 @@ def test_help_and_refusals_are_in_the_language_of_the_screen() -> None:
     assert "Montrer ceci et sortir." in shown
     wrong = CliRunner().invoke(app, ["holds", "place"], env=plain | {"LC_ALL": "fr_FR.UTF-8"})
     assert wrong.exit_code == 2
-    assert "Il manque l'option '--case'" in wrong.stderr
-    assert "Pour l'aide" in wrong.stderr
+    assert "Il manque l’option '--case'" in wrong.stderr
+    assert "Pour l’aide" in wrong.stderr
     root = CliRunner().invoke(app, ["--nothing"], env=plain | {"LC_ALL": "fr_FR.UTF-8"})
     assert "Option inconnue" in root.stderr
     english = CliRunner().invoke(app, ["holds", "place", "--help"], env=plain).stdout

@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from policy.domain.tasks import TaskKind, TaskState
 from policy.domain.windows import WindowState
 
 ROOT = Path(__file__).resolve().parents[3]
+SENTENCE = "Répétez «\N{NO-BREAK SPACE}le même\N{NO-BREAK SPACE}» – s’il vous plaît…"
 
 
 @pytest.mark.parametrize(
@@ -166,11 +169,21 @@ def test_a_state_from_a_newer_server_is_shown_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("encoding", "shown"),
     [
-        ("utf-8", "Répétez « le même » – s’il vous plaît…"),
+        ("utf-8", SENTENCE),
+        ("latin-1", "Répétez «\xa0le même\xa0» - s'il vous plaît..."),
         ("ANSI_X3.4-1968", 'Repetez "le meme" - s\'il vous plait...'),
         ("no such thing", 'Repetez "le meme" - s\'il vous plait...'),
     ],
 )
 def test_a_prompt_is_in_letters_that_the_terminal_has(encoding: str, shown: str) -> None:
     """Where the locale's encoding has no accents a question is asked without, and not in octal numbers."""
-    assert plainer("Répétez « le même » – s’il vous plaît…", encoding) == shown
+    assert plainer(SENTENCE, encoding) == shown
+
+
+def test_an_old_terminal_gets_plain_letters() -> None:
+    """Where the screen's encoding lacks a letter the command writes another, and ends in no stack trace."""
+    command = [sys.executable, "-m", "ecluse", "--lang", "fr", "traces", "export"]
+    done = subprocess.run(
+        command, check=False, env={**os.environ, "PYTHONIOENCODING": "latin-1"}, capture_output=True
+    )
+    assert (done.returncode, b"Il manque l'argument" in done.stderr) == (2, True), done.stderr

@@ -67,12 +67,12 @@ def test_faults_found_together_are_said_each_on_its_line() -> None:
         (
             PolicyUnavailable(f"the policy database {failure(TimeoutError(), time.monotonic() - 5)}"),
             "machine.database",
-            "La base de la politique n'a pas répondu en 5 s : vérifiez que son serveur tourne",
+            "La base de la politique n’a pas répondu en 5 s : vérifiez que son serveur tourne",
         ),
         (
             CatalogUnavailable(f"the trace database {failure(SILENT, time.monotonic())}"),
             "machine.database",
-            "La base des traces n'a pas répondu en 1 s : vérifiez que son serveur tourne",
+            "La base des traces n’a pas répondu en 1 s : vérifiez que son serveur tourne",
         ),
         (
             CatalogUnavailable("the trace database cannot be used: OSError"),
@@ -95,7 +95,7 @@ def test_faults_found_together_are_said_each_on_its_line() -> None:
             "/k ne contient pas de clé privée",
         ),
         (InvalidInput("name", "must not be empty"), "machine.refused_value", "name : "),
-        (NotFound("hospital", "h1"), "machine.other_hospital", "l'hôpital h1"),
+        (NotFound("hospital", "h1"), "machine.other_hospital", "l’hôpital h1"),
     ],
 )
 def test_an_error_of_a_package_below_is_said_in_french(error: Exception, key: str, french: str) -> None:
@@ -149,13 +149,13 @@ def test_the_vault_s_and_the_recorder_s_real_complaints_are_known(tmp_path: Path
     [
         (("windows", "lst"), "Commande inconnue : 'lst'"),
         (("nothing",), "Commande inconnue : 'nothing'"),
-        (("devices", "show"), "Il manque l'argument 'name'"),
+        (("devices", "show"), "Il manque l’argument 'name'"),
         (("devices", "show", "a", "b"), "Argument en trop : b"),
         (("devices", "show", "--no-such"), "Option inconnue : --no-such"),
-        (("interventions", "add"), "Il manque l'option"),
+        (("interventions", "add"), "Il manque l’option"),
         (("audit", "list", "--limit", "x"), "Valeur refusée pour '--limit' : écrivez un nombre entier"),
         (("audit", "list", "--limit", "0"), "Valeur refusée pour '--limit' : écrivez au moins 1"),
-        (("devices", "update", "scan01", "--group", "a", "--no-group"), "donnez l'un d'eux"),
+        (("devices", "update", "scan01", "--group", "a", "--no-group"), "donnez l’un d’eux"),
     ],
     ids=" ".join,
 )

@@ -100,7 +100,7 @@ async def test_list_is_a_table_in_the_hospital_s_time(commands: Commands) -> Non
     result = await typed(commands, "list")
     lines = result.out.splitlines()
     assert result.status == ALLOWED
-    assert lines[0].split() == ["ÉQUIPEMENT", "COMPTE", "JUSQU'AU", "OBJET"]
+    assert lines[0].split() == ["ÉQUIPEMENT", "COMPTE", "JUSQU’AU", "OBJET"]
     assert "ris02" in lines[1]
     assert "22:00" in lines[1]
     assert "\x1b" not in result.out

@@ -51,7 +51,7 @@ def test_what_is_not_in_the_list_is_not_chosen(menu: Menu, typed: bytes) -> None
     step = menu.feed(typed)
     assert step.chosen is None
     assert not step.quit
-    assert b"n'est pas dans la liste" in step.output
+    assert "n’est pas dans la liste".encode() in step.output
 
 
 def test_two_accounts_of_a_device_are_told_apart(menu: Menu) -> None:

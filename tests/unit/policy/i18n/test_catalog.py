@@ -18,7 +18,7 @@ def speak(template: str, english: str | None = None) -> Catalog:
 
 def test_both_languages_are_spoken() -> None:
     """The same key gives a sentence in each language."""
-    assert translate("mover.planner", FRENCH) == "le planificateur de l'établissement"
+    assert translate("mover.planner", FRENCH) == "le planificateur de l’établissement"
     assert translate("mover.planner", "en") == "the hospital's planner"
 
 

@@ -127,7 +127,7 @@ def test_refusal_without_an_opening_says_so() -> None:
     """Where no window is to come, nobody waits for one."""
     denial = decide(replace(REQUEST, source="203.0.113.9"), FACTS, DURING)
     assert isinstance(denial, Denial)
-    assert "Aucune ouverture n'est à venir." in refusal(denial, "fr", PARIS, CONTACT)
+    assert "Aucune ouverture n’est à venir." in refusal(denial, "fr", PARIS, CONTACT)
 
 
 def test_stranger_reads_one_neutral_answer() -> None:
@@ -185,4 +185,4 @@ def test_explained_tells_a_stranger_nothing() -> None:
     """``why`` about a device that is not hers gives a technician one neutral answer, and a step."""
     lines = explained(explain(REQUEST, with_windows(), DURING), "fr", PARIS)
     assert len(lines) == 3
-    assert "cet équipement n'existe pas" in lines[1]
+    assert "cet équipement n’existe pas" in lines[1]
