@@ -11,7 +11,7 @@ from policy.i18n import rule_label
 Json = dict[str, Any]
 
 _SHORT = 8
-_MACHINES = ("gateway", "console", "ecluse")
+_MACHINES = ("gateway", "ecluse")
 _UNTOLD = frozenset(
     {"hospital_id", "id", "subject", "version", "node", "door", "requested_at", "requested_by"}
     | {"audit", "report", "sha256", "signature", "signer", *FINDINGS}
@@ -21,7 +21,7 @@ Word = Callable[[str, object], str | None]
 """Gives the word for a value of the API under a prefix (``fact``, ``ended``); the value itself where there is none."""
 _PLAIN = ("reason", "state", "purpose")
 """Details that need no name, and come first: the line may be cut."""
-_WORDS = {"reason": ("ended",), "state": ("window", "alarm"), "purpose": ("purpose",)}
+_WORDS = {"reason": ("ended",), "state": ("window", "alarm", "erasure"), "purpose": ("purpose",)}
 _VALUES = {"form": "form", "from": "began", "severity": "severity"}
 """Under which prefix a named detail's value has its word; yes and no have theirs under ``answer``."""
 _RULE = re.compile(r"([A-Z]+[0-9]+):finding\.\S+")

@@ -5,7 +5,7 @@ Any number of consoles may run one: each step is safe to repeat, and a record is
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -85,21 +85,26 @@ class Keeper:
         """Do what is due until cancelled; what fails is logged and tried again at the next look."""
         purged_at: datetime | None = None
         while True:
-            try:
-                await self.keep_holds()
-                await self.erase()
-                now = self._clock.now()
-                if purged_at is None or now - purged_at >= PURGE_EVERY:
-                    await self.purge()
-                    purged_at = now
-            except (PolicyError, RecorderError, SQLAlchemyError) as error:
-                log.warning("retention.not_done", error=str(error))
+            # each by itself: a store that refuses to note a hold must not keep what two people decided from being done
+            await self._tried(self.keep_holds)
+            await self._tried(self.erase)
+            now = self._clock.now()
+            if (purged_at is None or now - purged_at >= PURGE_EVERY) and await self._tried(self.purge):
+                purged_at = now
             self._woken.clear()
             try:
                 async with asyncio.timeout(LOOK_EVERY.total_seconds()):
                     await self._woken.wait()
             except TimeoutError:
                 continue
+
+    async def _tried(self, act: Callable[[], Awaitable[object]]) -> bool:
+        try:
+            await act()
+        except (PolicyError, RecorderError, SQLAlchemyError) as error:
+            log.warning("retention.not_done", error=str(error))
+            return False
+        return True
 
     async def purge(self, progress: Progress | None = None) -> Mapping[str, int]:
         """Finish what was begun, then purge whatever is due; return how many of each fate, or why none.

@@ -35,7 +35,7 @@ _PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
     "level": ("level",),
     "reason": ("ended", "login"),
     "roles": ("role",),
-    "state": ("window", "intervention", "alarms.is"),
+    "state": ("window", "intervention", "alarms.is", "erasure"),
 }
 """Under which prefixes of the catalogues the values of a detail have their words."""
 
