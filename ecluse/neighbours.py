@@ -1,6 +1,7 @@
 """A further hospital in the databases of an installation: its own keys, readers, processes and people."""
 
 import grp
+import json
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from policy.clock import Clock
 from policy.vault.secret import Secret
 
 _HOSPITAL = re.compile(r'^hospital_id\s*=\s*"[0-9a-f]{32}".*$', re.MULTILINE)
+_ADDRESS = re.compile(r"^(?:public_url\s*=.*|names\s*=\s*\[[^\]]*\].*)\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +77,21 @@ async def add_hospital(
         finally:
             await built.close()
         carry_settings(target, target, _HOSPITAL, f'hospital_id = "{made.hospital.id}"')
+        _move(target, names)
         _hand_over(directory, settings)
     return Neighbour(
         hospital_id=made.hospital.id,
         invitations={invited.person.login: invited.token for invited in made.invitations},
         elsewhere=elsewhere,
     )
+
+
+def _move(target: Path, names: Sequence[str]) -> None:
+    """Let the settings in *target* say *names*, and no longer where people find the first hospital."""
+    text = _ADDRESS.sub("", target.read_text(encoding="utf-8"))
+    if names:
+        text = text.replace("[gateway]\n", f"[gateway]\nnames = {json.dumps(list(names))}\n", 1)
+    target.write_text(text, encoding="utf-8")
 
 
 def _hand_over(directory: Path, settings: Settings) -> None:

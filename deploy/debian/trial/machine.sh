@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Machines of a trial: Debian roots that systemd-nspawn boots, the networks between them, and the end of all of it.
-# Read by ../try, which sets $work.
+# Read by ../try, which sets $work and $language.
 
 declare -A init=() spawned=()
 networks=() children=()
@@ -8,6 +8,9 @@ networks=() children=()
 admin=/root
 # what an administrator's shell knows once the page has said it: where the API is
 at_home=()
+# whoever follows the page sits at a terminal in its language; what scenes ask for themselves is in English
+spoken=C.UTF-8
+if [ "$language" = fr ]; then spoken=fr_FR.UTF-8; fi
 clean=(env -C "$admin" -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME="$admin" LANG=C.UTF-8 TERM=dumb EDITOR=editor)
 
 say() { printf '\n=== %s (%s s)\n' "$*" "$SECONDS"; }
@@ -31,6 +34,10 @@ prepared() {
     chroot "$root" apt-get -qq update
     quietly chroot "$root" apt-get -qq -y --no-install-recommends install systemd systemd-sysv dbus openssh-server \
         openssh-client procps
+    if [ "$language" = fr ]; then  # as Debian's installer has it
+        quietly chroot "$root" apt-get -qq -y --no-install-recommends install locales
+        chroot "$root" localedef -i fr_FR -f UTF-8 "$spoken"
+    fi
     cp "$package" "$root$admin/"
     # a machine reaches no network: what its page installs later is in apt's cache
     quietly chroot "$root" apt-get -qq -y --download-only install "$admin/$(basename "$package")" nftables postgresql chrony
@@ -66,7 +73,7 @@ halt() {
     until_true 20 gone "$pid" || kill -KILL "$pid"
 }
 gone() { ! kill -0 "$1" 2>/dev/null; }
-enter() { echo nsenter -t "${init[$1]}" -m -u -i -n -p -C --root --wd=/ -- "${clean[@]}"; }
+enter() { echo nsenter -t "${init[$1]}" -m -u -i -n -p -C --root --wd=/ -- "${clean[@]}" LANG="$spoken"; }
 in_machine() { local name=$1; shift; nsenter -t "${init[$name]}" -m -u -i -n -p -C --root --wd=/ -- "${clean[@]}" "$@"; }
 inside() { in_machine bastion "$@"; }
 
@@ -106,7 +113,7 @@ follow() {
     shift
     while [ "$1" != -- ]; do told+=(--answer "$1"); shift; done
     "$tree/.venv/bin/python" "$tree/tools/follow" "${page:-$tree/docs/operator.md}" "$section-$language" "${people:-$work/people.json}" \
-        --answer "[Y/n]=y" "${told[@]}" "$@"
+        --answer "[Y/n]=y" --answer "[O/n]=o" "${told[@]}" "$@"
 }
 # followed SECTION [ANSWER=…]...: the same as root on the bastion
 followed() {
@@ -122,7 +129,7 @@ logged_in() {
 # technician WHAT: Alice's first session, in which she types WHAT (!PROGRAM: what that prints)
 technician() {
     follow technician "maint@bastion=$1" -- nsenter -t "${init[bastion]}" -m -u -i -p -C --net="/run/netns/try$$-supplier" \
-        --root --wd=/ -- "${clean[@]}" runuser -u alice -- env HOME=/home/alice bash --norc -c 'cd; exec bash --norc'
+        --root --wd=/ -- "${clean[@]}" LANG="$spoken" runuser -u alice -- env HOME=/home/alice bash --norc -c 'cd; exec bash --norc'
 }
 # session_begins: another session of Alice's, open until session_ends; it says at its end that it lived on
 session_begins() {

@@ -39,20 +39,32 @@ async def first_house(config: Path) -> World:
 
 
 async def test_a_neighbour_has_its_own_people_and_keys(tmp_path: Path) -> None:
-    """Its administrators enrol there alone, though one has a login of the first's; vault and backups have the same keys."""
+    """Its administrators enrol there alone, though one has a login of the first's; its keys of vault and backups are the same, its address is not."""
     config = await asyncio.to_thread(install, tmp_path / "first")
     safe = shutil.copy(config.parent / "keys/readers/hospital.pem.pub", config.parent / "keys/backup.pem.pub")
+    change(config, "console", 'public_url = "https://brive.example:8443"')
+    change(config, "gateway", 'names = ["brive.example"]')
     change(config, "backup", 'recipients = ["keys/backup.pem.pub"]')
     world = await first_house(config)
     try:
         folder = tmp_path / "tulle"
-        options = (str(folder), "--node", "tulle1", "--config", str(config), "--json")
+        options = (
+            str(folder),
+            "--node",
+            "tulle1",
+            "--config",
+            str(config),
+            "--json",
+            "--name",
+            "tulle.example",
+        )
         done = await asyncio.to_thread(ecluse, *ADD, *options)
         assert done.exit_code == 0, done.output
         told = json.loads(done.stdout)
         here, there = settings.load(config), settings.load(folder / "ecluse.toml")
         assert (there.hospital_id, there.node) == (told["hospital_id"], "tulle1")
         assert there.policy_url() == here.policy_url()
+        assert (there.gateway_names, there.console.public_url) == (("tulle.example",), None)
         for one in here.keyring.iterdir():
             assert (there.keyring / one.name).read_bytes() == one.read_bytes()
         assert [path.read_bytes() for path in there.backup_recipients] == [Path(safe).read_bytes()]
