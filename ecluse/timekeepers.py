@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
 
@@ -65,7 +65,7 @@ async def _server(database: Database, clock: Clock) -> Comparison | None:
             after = clock.now()
     except (PolicyUnavailable, TimeoutError):
         return None
-    return None if theirs is None else Comparison("database", before + (after - before) / 2 - theirs)
+    return None if theirs is None else Comparison("database", _apart(before, after, theirs))
 
 
 async def _store(settings: Settings, clock: Clock) -> Comparison | None:
@@ -85,10 +85,19 @@ async def _store(settings: Settings, clock: Clock) -> Comparison | None:
     except (httpx.HTTPError, OSError, ValueError):
         return None
     theirs = (dated if dated.tzinfo else dated.replace(tzinfo=UTC)) + _HALF_A_SECOND
+    return Comparison("store", _apart(before, after, theirs, _HALF_A_SECOND))
+
+
+def _apart(
+    before: datetime, after: datetime, theirs: datetime, unsaid: timedelta = timedelta(0)
+) -> timedelta:
+    """How far our clock is at least from one that said *theirs*, somewhere between *before* and *after* by ours.
+
+    A slow answer is no drift, nor is what was *unsaid*: the half second, to each side, of a date without fractions.
+    """
     drift = before + (after - before) / 2 - theirs
-    # the half second that a date without fractions leaves open is nobody's drift
-    near = max(timedelta(0), abs(drift) - _HALF_A_SECOND)
-    return Comparison("store", near if drift > timedelta(0) else -near)
+    near = max(timedelta(0), abs(drift) - (after - before) / 2 - unsaid)
+    return near if drift > timedelta(0) else -near
 
 
 async def _ntp() -> Comparison | None:
