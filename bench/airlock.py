@@ -26,8 +26,8 @@ from bench.processes import cpu_seconds, machine
 from bench.results import percentile
 from ecluse import airlock
 from ecluse.demo.device import HOST
+from ecluse.demo.ports import free_port
 from ecluse.demo.processes import with_us
-from tests.support.installed import free_port
 from tests.support.waiting import answered
 
 TRANSFERS = {"exec down, zeros": "down", "exec up, zeros": "up", "exec down, random bytes": "noise"}

@@ -8,7 +8,6 @@ root, sshd wants the empty folder /run/sshd, which is made when it is missing, a
 import asyncio
 import os
 import signal
-import socket
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,15 +15,14 @@ from pathlib import Path
 from ecluse.demo.device_files import DeviceAccount, DeviceFiles, prepare, sshd_program
 from ecluse.demo.errors import DemoError
 from ecluse.demo.leftovers import device_mark
+from ecluse.demo.ports import free_port
 from ecluse.demo.processes import carrying, descendants, is_alive, send, with_us
 from ecluse.stopping import to_its_end
 
 HOST = "127.0.0.1"
-START_SECONDS = 10.0
+START_SECONDS = 30.0
 STOP_SECONDS = 2.0
 POLL_SECONDS = 0.02
-# Another program may take the free port between our look and sshd's bind.
-PORT_ATTEMPTS = 5
 
 
 class DemoDevice:
@@ -156,17 +154,12 @@ class DemoDevice:
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         program = sshd_program()
-        said = ""
-        for _ in range(1 if self.port else PORT_ATTEMPTS):
-            port = self.port or _free_port()
-            await asyncio.to_thread(self._files.write_config, port, self._mark, self._extra_config)
-            listening, said = await self._launch(program)
-            if listening:
-                self.port = port
-                return
-            if "Address already in use" not in said:
-                break
-        raise DemoError("demo.device_not_started", device=self.name, why=" ".join(said.split()))
+        port = self.port or free_port()
+        await asyncio.to_thread(self._files.write_config, port, self._mark, self._extra_config)
+        listening, said = await self._launch(program)
+        if not listening:
+            raise DemoError("demo.device_not_started", device=self.name, why=" ".join(said.split()))
+        self.port = port
 
     async def _launch(self, program: Path) -> tuple[bool, str]:
         """Start sshd; tell whether it came to listen, and what it said."""
@@ -200,13 +193,6 @@ class DemoDevice:
             process.kill()
             await process.wait()
         return False, said()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port = probe.getsockname()[1]
-    return int(port)
 
 
 async def _became_true(condition: Callable[[], bool], seconds: float = STOP_SECONDS) -> bool:

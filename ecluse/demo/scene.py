@@ -7,7 +7,6 @@ import asyncio
 import json
 import os
 import shutil
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from ecluse.demo.device import DemoDevice
 from ecluse.demo.device_files import unprivileged_uid
 from ecluse.demo.errors import DemoError
 from ecluse.demo.leftovers import claim, mark
+from ecluse.demo.ports import free_port
 from ecluse.demo.processes import with_us
 from ecluse.host_keys import host_authority_line
 from ecluse.installation import Administrator, initialise
@@ -196,8 +196,8 @@ class Scene:
             administrators=administrators,
             clock=self.clock,
         )
-        self.ssh_port = ssh_port or _free_port()
-        self.api_port = _free_port()
+        self.ssh_port = ssh_port or free_port()
+        self.api_port = free_port()
         text = self.config.read_text()
         text = text.replace("port = 2222", f"port = {self.ssh_port}")
         self.config.write_text(text.replace("port = 8443", f"port = {self.api_port}"))
@@ -328,12 +328,6 @@ def _fold(local: datetime) -> str | None:
     if local.utcoffset() == other.utcoffset():
         return None
     return "second" if local.fold else "first"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def _finished(api: ApiClient, task_id: str) -> dict[str, Any]:

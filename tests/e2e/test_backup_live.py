@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ecluse.client import ApiClient
+from ecluse.demo.ports import free_port
 from ecluse.demo.scene import HOST, OPEN_DEVICE, Scene
 from ecluse.profile import Profile
 from policy.clock import SystemClock
@@ -16,12 +17,11 @@ from policy.vault.secret import Secret
 from recorder.replay.reader import TraceReader
 from recorder.seal.wrapping import ReaderKey
 from tests.support.bastion import output
-from tests.support.installed import free_port
 from tests.support.restored import Safe, served, verified
 from tests.support.ssh_client import SshClient
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.e2e
 
 COUNTING = "i=0; while :; do echo line $i; i=$((i+1)); sleep 0.01; done"
 
@@ -83,7 +83,8 @@ async def backed_up(scene: Scene, folder: Path) -> Path:
         await alice.expect(b"line 20")
         before = len(zones)
         making = asyncio.create_task(safe.run("make", archive, "--config", scene.config, "--json"))
-        await eventually((folder / f".{archive.name}.part").exists, 30)
+        part = folder / f".{archive.name}.part"
+        await eventually(lambda: part.exists() or archive.exists())
         bob.send(b"exit\r")  # her session ends while the backup is made
         assert await bob.wait() == 0
         status, said = await making
@@ -108,7 +109,7 @@ async def brought_back(scene: Scene, safe: Safe, archive: Path, zones: list[str]
     known = (data / "keys/host_ed25519.pub").read_text().strip()
     async with served(data):
         traces = data / "traces"
-        await eventually(lambda: len(list(traces.rglob("manifest.json"))) == 2, 30)  # alice's, interrupted
+        await eventually(lambda: len(list(traces.rglob("manifest.json"))) == 2)  # alice's, interrupted
         token = Secret(scene.tokens[scene.troupe.dsi.login])
         profile = Profile(url=f"https://{HOST}:{ports[scene.api_port]}", ca=data / "tls/ca.pem", token=token)
         with ApiClient(profile, "en") as api:

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import asyncssh
 import pytest
 
+from ecluse.demo.ports import free_port
 from policy.domain.windows import Channel
 from recorder.audit.entries import JournalEntry
 from recorder.trace.frames import FrameType, facts
@@ -27,13 +27,6 @@ async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
     """A running bastion with one open window."""
     async with running_bastion(tmp_path) as running:
         yield running
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def refusals(bastion: Bastion, count: int = 1) -> list[dict[str, Any]]:
@@ -60,15 +53,15 @@ async def test_a_forwarded_port_leads_nowhere(bastion: Bastion, how: str) -> Non
     command = bastion.client.command("alice+scan01", "echo in; cat", options=[*LOUD, how, place])
     process = await bastion.client.start(command, answers=bastion.answers())
     assert process.stdout is not None
-    assert await asyncio.wait_for(process.stdout.readline(), 15) == b"in\n"
+    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"in\n"
     before = bastion.device.log().count("Connection from")
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     if how == "-D":  # SOCKS5 without authentication, to the device's own port (RFC 1928)
         writer.write(b"\x05\x01\x00\x05\x01\x00\x01\x7f\x00\x00\x01" + beyond.to_bytes(2, "big"))
         assert await reader.readexactly(2) == b"\x05\x00"
-    assert await asyncio.wait_for(reader.read(), 15) == b""
+    assert await asyncio.wait_for(reader.read(), 60) == b""
     writer.close()
-    out, err = await asyncio.wait_for(process.communicate(b"still here"), 15)
+    out, err = await asyncio.wait_for(process.communicate(b"still here"), 60)
     assert (process.returncode, out) == (0, b"still here")
     assert b"administratively prohibited" in err
     assert b"Refuse (PGSSIS-E6) : le SSH de l'equipement lui-meme ne se transfere pas" in err
@@ -88,11 +81,11 @@ async def test_a_forwarded_socket_leads_nowhere(bastion: Bastion, tmp_path: Path
     )
     process = await bastion.client.start(command, answers=bastion.answers())
     assert process.stdout is not None
-    assert await asyncio.wait_for(process.stdout.readline(), 15) == b"in\n"
+    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"in\n"
     reader, writer = await asyncio.open_unix_connection(here)
-    assert await asyncio.wait_for(reader.read(), 15) == b""
+    assert await asyncio.wait_for(reader.read(), 60) == b""
     writer.close()
-    _, err = await asyncio.wait_for(process.communicate(b""), 15)
+    _, err = await asyncio.wait_for(process.communicate(b""), 60)
     assert b"PGSSIS-E6" in err
     assert [one["path"] for one in await refusals(bastion)] == ["/run/docker.sock"]
     assert await recorded(bastion) == ["direct-streamlocal@openssh.com"]
@@ -117,8 +110,8 @@ async def test_a_remote_port_is_refused_on_standard_error(bastion: Bastion) -> N
     command = bastion.client.command("alice+scan01", "echo in; cat", options=["-R", "0:127.0.0.1:9", *LOUD])
     process = await bastion.client.start(command, answers=bastion.answers())
     assert process.stdout is not None
-    assert await asyncio.wait_for(process.stdout.readline(), 15) == b"in\n"
-    _, err = await asyncio.wait_for(process.communicate(b""), 15)
+    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"in\n"
+    _, err = await asyncio.wait_for(process.communicate(b""), 60)
     assert process.returncode == 0
     assert b"remote port forwarding failed" in err
     assert "Refusé (PGSSIS-E6)".encode() in err

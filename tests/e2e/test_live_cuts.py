@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from ecluse.demo.ports import free_port
 from policy.domain.access import RevocationScope
 from recorder.store.folder import FolderStore
 from tests.support.api_house import House, console_of
@@ -18,13 +19,12 @@ from tests.support.bastion import NODE, Bastion
 from tests.support.browser import driver, window
 from tests.support.console import give_cookie, session_of
 from tests.support.device_service import Service, bastion_with_port
-from tests.support.installed import free_port
 from tests.support.jump import Laptop
 from tests.support.ssh_client import Terminal
 from tests.support.stranger import PROGRAM
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.asyncio(loop_scope="module")]
 
 SECONDS = 2.0
 PROMPT = b"maint@scan01"

@@ -25,6 +25,7 @@ from admin_api.retention.keeper import Keeper
 from admin_api.server import server_config
 from admin_api.settings import ApiSettings, MailSettings, WebhookSettings
 from ecluse.certificates import make_authority, make_server_certificate
+from ecluse.demo.ports import free_port
 from ecluse.observation.readiness import Readings
 from ecluse.profile import Profile
 from policy.clock import ManualClock
@@ -45,7 +46,6 @@ from recorder.search.rendering import Bounds
 from recorder.store.catalog import Catalog
 from recorder.store.database import Database
 from recorder.store.folder import FolderStore
-from tests.support.installed import free_port
 from tests.support.policy_databases import own_world
 from tests.support.policy_world import World, make_world
 from tests.support.schemas import trace_schema
@@ -60,7 +60,7 @@ STAFF = {
     "rssi": Role.SECURITY,
     "alice": Role.TECHNICIAN,
 }
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 
 
 @dataclass

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import httpx
 
-from tests.support.installed import free_port
+from ecluse.demo.ports import free_port
 
-_PATIENCE: Final = 20.0
+_PATIENCE: Final = 60.0
 _ELEMENT: Final = "element-6066-11e4-a52e-4f735466cecf"
 """The name under which the protocol hands over an element (WebDriver §11)."""
 AXE: Final = Path(__file__).parents[1] / "browser/node_modules/axe-core/axe.min.js"

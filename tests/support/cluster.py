@@ -18,6 +18,7 @@ from sqlalchemy import text
 from ecluse import database_roles, grants
 from ecluse.client import ApiClient
 from ecluse.demo.device import DemoDevice
+from ecluse.demo.ports import free_port
 from ecluse.demo.processes import with_us
 from ecluse.presence import port_of
 from ecluse.profile import Profile
@@ -27,7 +28,7 @@ from policy.domain.people import Role
 from policy.vault.secret import Secret
 from tests.support import postgres, s3
 from tests.support.cut_line import Line
-from tests.support.installed import change, ecluse, free_port, install
+from tests.support.installed import change, ecluse, install
 from tests.support.policy_world import World, make_world
 from tests.support.ssh_client import SshClient
 from tests.support.stranger import PROGRAM
@@ -72,7 +73,7 @@ class Cluster:
         kind = "console" if name == "console" else "gateway"
         config = self.config(name if name in NODES else NODES[0])
         await self._run(name, *PROGRAM, kind, "--config", str(config))
-        await eventually(lambda: port_of(config.parent / "run", kind) is not None, 40)
+        await eventually(lambda: port_of(config.parent / "run", kind) is not None)
 
     async def _run(self, name: str, *command: str) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -162,6 +163,8 @@ class Cluster:
     async def _balance(self) -> None:
         """Start HAProxy by the file that operators are given, with the addresses of here."""
         told = HAPROXY.read_text().replace("0.0.0.0:2222", f"127.0.0.1:{self.port}")
+        # a gateway that waits for a processor is not taken out of the balance: who is killed refuses, and is
+        told = told.replace("timeout connect 2s", "timeout connect 2s\n    timeout check 30s")
         for number, node in enumerate(NODES, 1):
             port = load(self.config(node)).gateway.port
             told, changed = re.subn(rf"(server gateway{number}) \S+", rf"\1 127.0.0.1:{port}", told)
@@ -181,7 +184,7 @@ class Cluster:
 
     async def someone(self) -> tuple[str, list[str]]:
         """Return a technician's login, with her password and a code that was not given yet."""
-        await eventually(lambda: any(map(self._fresh, self.people)), 40)
+        await eventually(lambda: any(map(self._fresh, self.people)))
         login = next(filter(self._fresh, self.people))
         return login, self.answers(login)
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tests.support.installed import free_port
+from ecluse.demo.ports import free_port
 from tests.support.ssh_client import SshClient
 from tests.support.stranger import PROGRAM, Stranger
 from tests.support.waiting import eventually

@@ -8,13 +8,13 @@ import os
 import pwd
 import re
 import shutil
-import socket
 from pathlib import Path
 from typing import Any
 
 from typer.testing import CliRunner, Result
 
 from ecluse.demo.leftovers import temporary_folder
+from ecluse.demo.ports import free_port
 from ecluse.main import app
 
 ADMINISTRATORS = (
@@ -90,13 +90,6 @@ def findings(config: Path, check: str) -> list[tuple[str, str]]:
         for symptom in doctor(config).values()
         if symptom["check"] == f"doctor.{check}"
     ]
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def tree(directory: Path) -> list[str]:

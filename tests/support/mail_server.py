@@ -15,8 +15,9 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from admin_api.settings import MailSettings, MailTransport
 from ecluse.certificates import make_authority, make_server_certificate
+from ecluse.demo.ports import free_port
 from policy.vault.secret import Secret
-from tests.support.installed import free_port
+from tests.support.waiting import PATIENCE
 
 USER: Final = "ecluse"
 PASSWORD: Final = "la passerelle écrit"
@@ -77,7 +78,9 @@ def mail_server(directory: Path) -> Iterator[MailServer]:
         "enable_SMTPUTF8": True,
     }
     handler = _Handler()
-    controller = Controller(handler, hostname="127.0.0.1", port=settings.port, **options)
+    controller = Controller(
+        handler, hostname="127.0.0.1", port=settings.port, ready_timeout=PATIENCE, **options
+    )
     server = MailServer(settings=settings, controller=controller)
     handler.behind = server
     controller.start()

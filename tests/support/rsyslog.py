@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 
 from admin_api.syslog.settings import SyslogSettings, SyslogTransport
 from ecluse.certificates import make_authority, make_server_certificate
-from tests.support.installed import free_port
+from ecluse.demo.ports import free_port
 from tests.support.pki import Authority, curve_key
 from tests.support.waiting import until
 
@@ -66,7 +66,7 @@ class Collector:
         command = [program, "-n", "-f", str(self.configuration), "-i", str(self.folder / "pid"), "-C"]
         with (self.folder / "rsyslogd.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        until(self._listens, "rsyslogd does not listen", 20.0)
+        until(self._listens, "rsyslogd does not listen")
 
     def stop(self, number: int = signal.SIGTERM) -> None:
         """End it with that signal, and wait for its end."""

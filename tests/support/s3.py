@@ -24,6 +24,7 @@ import boto3
 import httpx
 import pytest
 
+from ecluse.demo.ports import free_port
 from ecluse.demo.processes import with_us
 from recorder.settings import BucketSettings, LockMode, StoreCredentials
 
@@ -42,7 +43,7 @@ class S3Server:
 
     def __init__(self) -> None:
         """Start it, make a bucket with object lock and the users, and from then on believe no stranger."""
-        self.port = _free_port()
+        self.port = free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self._process = subprocess.Popen(
             [*with_us(), sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)],
@@ -114,7 +115,7 @@ class S3Server:
 
     def _post(self, path: str, body: bytes) -> None:
         headers = {"Content-Type": "text/plain"}
-        httpx.post(self.endpoint + path, content=body, headers=headers, timeout=30).raise_for_status()
+        httpx.post(self.endpoint + path, content=body, headers=headers, timeout=60).raise_for_status()
 
     def _wait(self) -> None:
         deadline = time.monotonic() + 60
@@ -161,9 +162,3 @@ def own() -> S3Server:
     if "ECLUSE_TEST_S3_ENDPOINT" in os.environ:
         pytest.skip("this test needs the users of the server that the tests start themselves")
     return shared()
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

@@ -11,10 +11,11 @@ from threading import Thread
 from typer.testing import Result
 
 from ecluse import settings
+from ecluse.demo.ports import free_port
 from ecluse.diagnosis.flows import flows, probes
 from ecluse.local_acts import journalled
 from policy.clock import ManualClock
-from tests.support.installed import change, ecluse, free_port
+from tests.support.installed import change, ecluse
 from tests.support.probes import Prober
 
 

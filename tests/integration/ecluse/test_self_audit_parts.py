@@ -14,6 +14,7 @@ import pytest
 from ecluse import settings
 from ecluse.certificates import make_authority, make_server_certificate
 from ecluse.demo.device import DemoDevice
+from ecluse.demo.ports import free_port
 from ecluse.diagnosis.symptom import Level, Symptom
 from ecluse.presence import announced
 from ecluse.selfaudit import advisories, exposure, ledger, ssh, tls
@@ -21,7 +22,7 @@ from gateway.sshfix.algorithms import ENCRYPTION, KEX, MAC
 from policy.clock import SystemClock
 from policy.i18n import load
 from tests.support.http_server import Answer, Asked, answering
-from tests.support.installed import change, free_port
+from tests.support.installed import change
 
 pytest_plugins = ["tests.support.sshd"]
 pytestmark = pytest.mark.integration

@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncssh
 import pytest
 
+from ecluse.demo.ports import free_port
 from recorder.trace.frames import FrameType, facts
 from tests.support.bastion import Bastion, running_bastion
 from tests.support.raw_client import logged_in
@@ -44,13 +44,6 @@ async def test_a_display_is_refused_on_standard_error(bastion: Bastion) -> None:
     assert await refused(bastion) == ["x11-req"]
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.mark.parametrize("option", ["-L", "-D"])
 async def test_a_local_forwarding_reaches_nothing(bastion: Bastion, option: str) -> None:
     """Through -L and -D the client listens by itself, and what connects there gets nowhere."""
@@ -66,11 +59,11 @@ async def test_a_local_forwarding_reaches_nothing(bastion: Bastion, option: str)
     command = bastion.client.command("alice+scan01", "echo in; cat", options=[*TELLS, option, where])
     process = await bastion.client.start(command, answers=bastion.answers())
     assert process.stdout is not None
-    assert await asyncio.wait_for(process.stdout.readline(), 10) == b"in\n"
+    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"in\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", local)
     if option == "-D":
         writer.write(b"\x05\x01\x00" + b"\x05\x01\x00\x01\x7f\x00\x00\x01" + target.to_bytes(2, "big"))
-    answer = await asyncio.wait_for(reader.read(), 10)
+    answer = await asyncio.wait_for(reader.read(), 60)
     # SOCKS: the method is chosen by the client itself; its answer to the request says failure, if there is one
     assert answer[:2] in {b"", b"\x05\x00"}
     assert answer[3:4] != b"\x00"

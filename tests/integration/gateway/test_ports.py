@@ -4,13 +4,13 @@ import asyncio
 import hashlib
 import json
 import os
-import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from ecluse.demo.ports import free_port
 from recorder.trace.frames import Frame, FrameType, facts
 from tests.support.bastion import Bastion, output
 from tests.support.device_service import Service, bastion_with_port
@@ -31,13 +31,6 @@ async def running(tmp_path: Path) -> AsyncIterator[Running]:
         yield made
 
 
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @asynccontextmanager
 async def forwarding(
     bastion: Bastion, target: str, user: str = "alice+scan01", options: Sequence[str] = ()
@@ -49,7 +42,7 @@ async def forwarding(
     )
     process = await bastion.client.start(command, answers=bastion.answers())
     try:
-        await eventually(lambda: _listens(local), 15)
+        await eventually(lambda: _listens(local))
         yield local, process
     finally:
         if process.returncode is None:
@@ -83,7 +76,7 @@ async def test_a_port_is_the_devices_own_by_each_of_its_names(tmp_path: Path, ho
             reader, writer = await visit(local)
             writer.write(b"GET / HTTP/1.0\r\n\r\n")
             writer.write_eof()
-            got = await asyncio.wait_for(reader.read(), 10)
+            got = await asyncio.wait_for(reader.read(), 60)
             writer.close()
         if host == "[::1]":
             there_too.close()
@@ -126,7 +119,7 @@ async def test_many_visitors_and_a_shell_share_one_session(running: Running) -> 
         for number, (_, writer) in enumerate(visitors):
             writer.write(b"%d" % number)
             writer.write_eof()
-        answers = [await asyncio.wait_for(reader.read(), 10) for reader, _ in visitors]
+        answers = [await asyncio.wait_for(reader.read(), 60) for reader, _ in visitors]
         assert answers == [b"%dgoodbye" % number for number in range(20)]
         for _, writer in visitors:
             writer.close()
@@ -149,7 +142,7 @@ async def test_beyond_the_limit_only_digests_are_kept_both_ways(tmp_path: Path) 
             receiving = asyncio.create_task(reader.read())
             writer.write(data)
             writer.write_eof()
-            assert await asyncio.wait_for(receiving, 30) == data + b"goodbye"
+            assert await asyncio.wait_for(receiving, 60) == data + b"goodbye"
             writer.close()
         await bastion.closed()
         frames = await bastion.frames()
@@ -185,7 +178,7 @@ async def test_a_visitor_who_does_not_read_holds_the_device_back(tmp_path: Path)
         [session] = supervisor.sessions
         [relay] = session.relays.values()
         await eventually(lambda: relay.to_person.held)
-        await steady(lambda: written, 15)  # the pipes of kernel and sshd fill, then nothing moves any more
+        await steady(lambda: written)  # the pipes of kernel and sshd fill, then nothing moves any more
         assert written < size / 2
         assert session.recording.pending_bytes < 4 * 1024 * 1024
         got = 0
@@ -201,7 +194,7 @@ async def test_where_nothing_listens_the_client_is_told(tmp_path: Path) -> None:
         there.close()
         async with forwarding(bastion, f"localhost:{there.port}") as (local, _):
             reader, writer = await visit(local)
-            assert await asyncio.wait_for(reader.read(), 10) == b""
+            assert await asyncio.wait_for(reader.read(), 60) == b""
             writer.close()
         await bastion.closed()
         frames = await bastion.frames()
@@ -214,7 +207,7 @@ async def test_a_device_that_forwards_nothing_says_so(tmp_path: Path) -> None:
     async with bastion_with_port(tmp_path, sshd_config="AllowTcpForwarding no\n") as (bastion, there):
         async with forwarding(bastion, f"localhost:{there.port}") as (local, process):
             reader, writer = await visit(local)
-            assert await asyncio.wait_for(reader.read(), 10) == b""
+            assert await asyncio.wait_for(reader.read(), 60) == b""
             writer.close()
             process.terminate()
             assert process.stderr is not None
@@ -236,13 +229,13 @@ async def test_the_menu_s_device_is_what_localhost_means(running: Running) -> No
     async with bastion.client.terminal(command, answers=bastion.answers()) as terminal:
         await terminal.expect(b">")
         early, too_early = await visit(local)
-        assert await asyncio.wait_for(early.read(), 10) == b""
+        assert await asyncio.wait_for(early.read(), 60) == b""
         too_early.close()
         terminal.send(b"1\r")
         await terminal.expect(b"maint@scan01")
         reader, writer = await visit(local)
         writer.write(b"x")
-        assert await asyncio.wait_for(reader.readexactly(1), 10) == b"x"
+        assert await asyncio.wait_for(reader.readexactly(1), 60) == b"x"
         writer.close()
         terminal.send(b"exit\n")
         await terminal.wait()
@@ -259,12 +252,12 @@ async def test_dynamic_and_remote_forwarding_stay_refused_beside_a_port(running:
     ) as (local, process):
         reader, writer = await visit(local)
         writer.write(b"x")
-        await asyncio.wait_for(reader.readexactly(1), 10)
+        await asyncio.wait_for(reader.readexactly(1), 60)
         proxied, proxy = await visit(socks)
         proxy.write(b"\x05\x01\x00")
-        assert await asyncio.wait_for(proxied.readexactly(2), 10) == b"\x05\x00"
+        assert await asyncio.wait_for(proxied.readexactly(2), 60) == b"\x05\x00"
         proxy.write(b"\x05\x01\x00\x01\x0a\x00\x00\x01" + there.port.to_bytes(2, "big"))
-        answer = await asyncio.wait_for(proxied.read(), 10)
+        answer = await asyncio.wait_for(proxied.read(), 60)
         assert answer[1:2] != b"\x00"
         for each in (writer, proxy):
             each.close()
@@ -309,7 +302,7 @@ async def test_other_clients_reach_the_port_too(running: Running, client: str) -
         reader, writer = await visit(local)
         writer.write(b"by another client")
         writer.write_eof()
-        assert await asyncio.wait_for(reader.read(), 10) == b"by another clientgoodbye"
+        assert await asyncio.wait_for(reader.read(), 60) == b"by another clientgoodbye"
         writer.close()
         terminal.send(b"exit\r")
         await terminal.wait()
@@ -325,11 +318,11 @@ async def test_a_port_through_a_jump(running: Running) -> None:
     where = ["-N", "-L", f"127.0.0.1:{local}:localhost:{there.port}"]
     process = await bastion.client.start(laptop.ssh("maint@scan01", options=where), answers=bastion.answers())
     try:
-        await eventually(lambda: _listens(local), 15)
+        await eventually(lambda: _listens(local))
         reader, writer = await visit(local)
         writer.write(b"inside")
         writer.write_eof()
-        assert await asyncio.wait_for(reader.read(), 10) == b"insidegoodbye"
+        assert await asyncio.wait_for(reader.read(), 60) == b"insidegoodbye"
         writer.close()
     finally:
         process.terminate()

@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from typing_extensions import override
 
+from ecluse.demo.ports import free_port
 from ecluse.errors import StartError
 from ecluse.observation import tracing as spans
 from ecluse.observation.traced import GatewayTraces
@@ -25,7 +26,6 @@ from recorder.store.folder import FolderStore
 from recorder.trace.place import TracePlace
 from tests.support.bastion import Bastion, running_bastion
 from tests.support.collector import Collector, Seen, collector
-from tests.support.installed import free_port
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -149,7 +149,7 @@ def test_an_answer_without_end_is_not_read(monkeypatch: pytest.MonkeyPatch, drop
         thread.start()
         tracing = Tracing(settings(f"http://127.0.0.1:{listening.getsockname()[1]}"))
         tracing.begin("login").end()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
         tracing.close()
     assert tracing.dropped == 1

@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from ecluse.demo.ports import free_port
 from recorder.proof.anchor_bucket import AnchorBucket
 from recorder.proof.anchors import read
 from recorder.proof.delivery import (
@@ -32,7 +33,6 @@ from recorder.store.bucket import Bucket
 from recorder.store.database import Database
 from recorder.store.folder import FolderStore
 from tests.support import s3
-from tests.support.installed import free_port
 from tests.support.schemas import trace_schema
 from tests.support.traces import HOSPITAL, SteppingClock
 from tests.support.waiting import until
@@ -58,7 +58,7 @@ def rsyslog(folder: Path, port: int, written: Path) -> Iterator[None]:
     wanted = f":{port:04X} 00000000:0000 0A "
     with subprocess.Popen(command) as running:
         try:
-            until(lambda: wanted in Path("/proc/net/tcp").read_text(), "rsyslogd does not listen", 20.0)
+            until(lambda: wanted in Path("/proc/net/tcp").read_text(), "rsyslogd does not listen")
             yield
         finally:
             running.terminate()
@@ -146,7 +146,7 @@ async def test_a_syslog_gets_each_anchor_as_one_message(desk: Desk, tmp_path: Pa
     family = socket.AF_UNIX if scheme == "unix" else socket.AF_INET
     kind = socket.SOCK_STREAM if scheme == "tcp" else socket.SOCK_DGRAM
     with socket.socket(family, kind) as server:
-        server.settimeout(10)
+        server.settimeout(60)
         server.bind(str(tmp_path / "log") if scheme == "unix" else ("127.0.0.1", 0))
         place = f"unix:{tmp_path}/log"
         if scheme != "unix":
@@ -157,7 +157,7 @@ async def test_a_syslog_gets_each_anchor_as_one_message(desk: Desk, tmp_path: Pa
         if scheme == "tcp":
             way, _ = server.accept()
             with way:
-                way.settimeout(10)
+                way.settimeout(60)
                 taken = b"".join(iter(lambda: way.recv(4096), b""))
             length, _, message = taken.partition(b" ")
             assert int(length) == len(message)
@@ -222,7 +222,7 @@ async def test_a_real_rsyslog_writes_lines_that_are_read_back_as_anchors(desk: D
     with rsyslog(tmp_path, port, written):
         target = AnchorSyslog(f"tcp://127.0.0.1:{port}", "bastion-1")
         assert await desk.delivery(target).deliver() == {}
-        until(lambda: written.exists() and len(written.read_text().splitlines()) == 2, "no lines", 20.0)
+        until(lambda: written.exists() and len(written.read_text().splitlines()) == 2, "no lines")
     lines = written.read_text().splitlines()
     assert [anchor.digest for anchor in read(lines)] == [one.digest for one in made]
     assert not lines[0].startswith("{")
