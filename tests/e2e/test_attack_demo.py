@@ -24,12 +24,12 @@ async def test_a_demo_that_nobody_reads_any_more_cleans_up_all_the_same(
     )
     try:
         assert process.stdout is not None
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(200):
             while b"demo.json" not in await process.stdout.readline():
                 assert process.returncode is None
         process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]  # the reading end
         process.send_signal(number)
-        await asyncio.wait_for(process.wait(), 30)
+        await asyncio.wait_for(process.wait(), 60)
     finally:
         if process.returncode is None:
             process.kill()

@@ -70,14 +70,14 @@ async def test_a_session_killed_in_the_bucket_is_finished_there(scene: Scene, tm
     )
     bucket = Bucket(s3.own().settings(tmp_path, s3.own().console))
     others = manifests(bucket)
-    await eventually(lambda: sum(each.size for each in bucket.listed("live/")) > 4000, 30)
+    await eventually(lambda: sum(each.size for each in bucket.listed("live/")) > 4000)
     run = scene.data / "run"
     killed = int((run / "gateway.json").read_text().split('"pid":')[1].split(",")[0])
     os.kill(killed, signal.SIGKILL)
-    await asyncio.wait_for(process.wait(), 20)
+    await asyncio.wait_for(process.wait(), 60)
     # a gateway starts, recovers and seals meanwhile: seconds of work, of which a busy machine makes many
-    await eventually(lambda: manifests(bucket) > others, 60)
-    await eventually(lambda: port_of(run, "gateway") is not None and list(bucket.listed("live/")) == [], 20)
+    await eventually(lambda: manifests(bucket) > others)
+    await eventually(lambda: port_of(run, "gateway") is not None and list(bucket.listed("live/")) == [])
     assert [path for path in (scene.data / "spool").iterdir() if path.name[0] != "."] == []
     assert list((scene.data / "traces").rglob("*.ecl")) == []
     proof, transcript, tar = await asyncio.to_thread(read, scene)

@@ -58,10 +58,10 @@ async def test_a_process_that_closes_its_output_still_hears_its_input(bastion: B
     process = await bastion.client.start(command, answers=bastion.answers())
     assert process.stdin is not None
     assert process.stdout is not None
-    assert await asyncio.wait_for(process.stdout.read(), 15) == b"first\n"
+    assert await asyncio.wait_for(process.stdout.read(), 60) == b"first\n"
     process.stdin.write(b"said after the end of output\n")
     process.stdin.close()
-    assert await asyncio.wait_for(process.wait(), 15) == 0
+    assert await asyncio.wait_for(process.wait(), 60) == 0
     assert (bastion.device.home / "late.txt").read_bytes() == b"said after the end of output\n"
 
 
@@ -138,11 +138,11 @@ async def test_a_connection_without_a_channel_is_no_session(bastion: Bastion) ->
     command = bastion.client.command("alice+scan01", options=["-N", "-v"])
     process = await bastion.client.start(command, answers=bastion.answers())
     assert process.stderr is not None
-    said = await asyncio.wait_for(process.stderr.readuntil(b"Entering interactive session"), 15)
+    said = await asyncio.wait_for(process.stderr.readuntil(b"Entering interactive session"), 60)
     assert b"Authenticated to" in said
     assert "Connection from" not in bastion.device.log()
     bastion.clock.advance(timedelta(minutes=5))
-    rest = await asyncio.wait_for(process.stderr.read(), 15)
+    rest = await asyncio.wait_for(process.stderr.read(), 60)
     assert await process.wait() == 255
     assert b"disconnect" in rest
     assert bastion.sessions() == []

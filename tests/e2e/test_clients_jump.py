@@ -77,12 +77,12 @@ async def test_paramiko_goes_by_a_channel(bastion: Bastion) -> None:
     def work() -> tuple[bytes, int]:
         outer = paramiko.Transport(("127.0.0.1", port))
         try:
-            outer.start_client(timeout=10)
+            outer.start_client(timeout=60)
             given = iter(answers)
             outer.auth_interactive("alice", lambda *asked: [next(given) for _ in asked[2]])
             road = outer.open_channel("direct-tcpip", ("scan01", 22), ("127.0.0.1", 0))
             inner = paramiko.Transport(road)
-            inner.start_client(timeout=10)
+            inner.start_client(timeout=60)
             inner.auth_none("maint")
             channel = inner.open_session()
             channel.exec_command("echo inside; exit 3")

@@ -168,7 +168,7 @@ async def test_paramiko_works_on_one_log_in(bastion: Bastion, tmp_path: Path, *,
 
     def work() -> tuple[bytes, bytes, int]:
         with paramiko.Transport(("127.0.0.1", bastion.gateway.port)) as transport:
-            transport.start_client(timeout=10)
+            transport.start_client(timeout=60)
             if by_key:
                 left = transport.auth_publickey("alice+scan01", paramiko.Ed25519Key(filename=str(pem)))
                 assert left == ["keyboard-interactive"]

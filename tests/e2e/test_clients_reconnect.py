@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.server import front
 from policy.domain.sessions import SessionState
 from tests.support.bastion import Bastion, running_bastion
 from tests.support.waiting import answered, eventually
@@ -61,8 +62,11 @@ async def test_a_broken_connection_is_told_by_the_next(bastion: Bastion) -> None
         await terminal.expect("vous l’avez quittée".encode())
 
 
-async def test_a_half_dead_connection_does_not_keep_her_out(bastion: Bastion) -> None:
+async def test_a_half_dead_connection_does_not_keep_her_out(
+    bastion: Bastion, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A client whose network is gone holds her only session; she comes back all the same, within ten seconds."""
+    monkeypatch.setattr(front, "PROBE_SECONDS", 1.0)
     client = bastion.client
     command = client.command("alice+scan01", options=["-tt"])
     async with client.terminal(command, answers=bastion.answers()) as stuck:
@@ -78,8 +82,11 @@ async def test_a_half_dead_connection_does_not_keep_her_out(bastion: Bastion) ->
             os.kill(stuck.process.pid, signal.SIGCONT)
 
 
-async def test_a_live_connection_stays_when_she_comes_a_second_time(bastion: Bastion) -> None:
+async def test_a_live_connection_stays_when_she_comes_a_second_time(
+    bastion: Bastion, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Who answers is not cut: the second session is refused by the limit, the first goes on."""
+    monkeypatch.setattr(front, "PROBE_SECONDS", 60.0)  # a client may wait for a processor
     client = bastion.client
     command = client.command("alice+scan01", options=["-tt"])
     async with client.terminal(command, answers=bastion.answers()) as first:

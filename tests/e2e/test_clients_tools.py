@@ -79,7 +79,7 @@ async def test_sshfs_mounts_the_device(bastion: Bastion, tmp_path: Path) -> None
         return False
 
     try:
-        await answered(mounted, 20)
+        await answered(mounted)
         assert await asyncio.to_thread((mount / "dose.txt").read_text) == "3 mGy\n"
         await asyncio.to_thread((mount / "note.txt").write_text, "seen\n")
     finally:

@@ -125,7 +125,7 @@ async def test_wrong_bodies_change_nothing(scene: Scene) -> None:
     headers = {"Authorization": f"Bearer {scene.tokens['operator']}"}
     verified = ssl.create_default_context(cafile=scene.data / "tls" / "ca.pem")
     async with httpx.AsyncClient(
-        base_url=scene.url, headers=headers, verify=verified, trust_env=False
+        base_url=scene.url, headers=headers, verify=verified, trust_env=False, timeout=60
     ) as client:
         for noun, body, field in wrong:
             answer = await client.post(f"/v1/{noun}", json=body)

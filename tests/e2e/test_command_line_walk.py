@@ -15,7 +15,7 @@ from tests.support.ssh_client import SshClient
 from tests.support.stranger import Stranger, ecluse
 from tests.support.waiting import answered
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.e2e
 
 PARIS = ZoneInfo("Europe/Paris")
 REASON = "Maintenance reportée"

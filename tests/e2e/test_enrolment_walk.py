@@ -10,7 +10,7 @@ from tests.support.browser import Browser, driver, window
 from tests.support.installation import Installation
 from tests.support.stranger import Authenticator
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.e2e
 
 PASSWORD = "trois loutres et un violon"
 

@@ -193,13 +193,13 @@ async def fetched(house: House, owner: Any) -> None:
         assert found.state is not TaskState.FAILED, found
         return bool(found.state is TaskState.DONE)
 
-    await answered(done, 20)
+    await answered(done)
 
 
 async def searched(house: House) -> None:
     """Wait until the console has opened the sealed trace with its reader's key, and find what was on screen."""
     index = SearchIndex(house.data / "search", house.world.id)
-    await eventually(lambda: index.counts()[State.INDEXED] > 0, 60)
+    await eventually(lambda: index.counts()[State.INDEXED] > 0)
     commands = index.search(Search(query=parse('"echo here" kind:command'), whom={})).found
     assert [hit.facts["person_login"] for hit in commands] == ["alice"]
     assert index.search(Search(query=parse("here kind:screen"), whom={})).found

@@ -149,7 +149,7 @@ async def test_a_reader_that_stops_stops_the_device(running: Running) -> None:
     await still(running.traces)
     assert running.resident() - before < GROWTH
     received = len(taken)
-    while piece := await asyncio.wait_for(process.stdout.read(1 << 18), 30):
+    while piece := await asyncio.wait_for(process.stdout.read(1 << 18), 60):
         received += len(piece)
     assert await process.wait() == 0
     assert received == STREAM
@@ -162,7 +162,7 @@ async def test_a_client_that_freezes_costs_no_memory(running: Running) -> None:
     command = running.client.command("bob+scan01", f"head -c {STREAM} /dev/urandom")
     process = await running.client.start(command, answers=running.answers("bob"))
     assert process.stdout is not None
-    await asyncio.wait_for(process.stdout.readexactly(MIB), 20)
+    await asyncio.wait_for(process.stdout.readexactly(MIB), 60)
     process.send_signal(signal.SIGSTOP)
     try:
         await still(running.traces)

@@ -152,7 +152,7 @@ async def test_a_broken_upload_is_told_as_unfinished(bastion: Bastion, sent: Pat
     assert process.stdin is not None
     process.stdin.write(f"put {sent} there.bin\n".encode())
     there = bastion.device.home / "there.bin"
-    await eventually(lambda: there.exists() and there.stat().st_size > 0, 60)
+    await eventually(lambda: there.exists() and there.stat().st_size > 0)
     process.kill()
     await process.wait()
     done = only(await noted(bastion), "upload")

@@ -73,9 +73,9 @@ def by_password(device: DemoDevice, password: str) -> str:
             password,
             look_for_keys=False,
             allow_agent=False,
-            timeout=20,
+            timeout=60,
         )
-        _, output, _ = client.exec_command("echo $USER", timeout=20)
+        _, output, _ = client.exec_command("echo $USER", timeout=60)
         return output.read().decode().strip()
 
 

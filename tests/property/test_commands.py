@@ -35,7 +35,7 @@ def test_a_shell_reads_exactly_the_arguments_that_were_judged(shell: str, comman
     if not isinstance(answer, Allowed):
         return
     line = b"printf '%s\\0' " + command
-    read = subprocess.run([shell, "-c", line], capture_output=True, timeout=10, check=True, cwd="/usr")
+    read = subprocess.run([shell, "-c", line], capture_output=True, timeout=60, check=True, cwd="/usr")
     assert tuple(read.stdout.decode("ascii").split("\0")[:-1]) == answer.argv
     assert not read.stderr
 

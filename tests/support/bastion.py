@@ -25,9 +25,9 @@ from recorder.trace.frames import Frame, FrameType
 from recorder.trace.header import TraceHeader
 from tests.support.policy_databases import own_world
 from tests.support.policy_world import World, make_world
-from tests.support.ssh_client import SshClient
+from tests.support.ssh_client import SshClient, Terminal
 from tests.support.traces import prepare, stored
-from tests.support.waiting import answered, eventually
+from tests.support.waiting import PATIENCE, answered, eventually
 
 NOON = datetime(2026, 3, 17, 11, 0, tzinfo=UTC)
 NODE = "node1"
@@ -63,7 +63,7 @@ class Bastion:
         page = await self.journal.entries(JournalFilters(hospital_id=self.world.id, name=name))
         return list(page.entries)
 
-    async def written(self, name: str, seconds: float = 10.0) -> list[JournalEntry]:
+    async def written(self, name: str, seconds: float = PATIENCE) -> list[JournalEntry]:
         """Wait until the journal holds an entry of *name*, and return all of them."""
         return await answered(lambda: self.events(name), seconds)
 
@@ -89,6 +89,13 @@ class Bastion:
     async def closed(self) -> None:
         """Wait until no session is left."""
         await eventually(lambda: self.gateway.sessions == 0)
+
+    async def work(self, terminal: Terminal, until: datetime) -> None:
+        """Let the clock come to *until* while she types: the next key has always come before she would count as idle."""
+        while (now := self.clock.now()) < until:
+            self.clock.set(min(until, now + timedelta(minutes=8)))
+            terminal.send(b"echo at-$((40+2))\n")
+            await terminal.expect(b"at-42")
 
     async def restart_gateway(self, **settings: Any) -> None:
         """Stop the gateway and start another with changed *settings*, on the same port."""

@@ -47,11 +47,11 @@ async def give_up(
                 for one in asked:
                     one.cancel()
                 await asyncio.sleep(0)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 for ended in await asyncio.gather(*asked, return_exceptions=True):
                     given_up += isinstance(ended, asyncio.CancelledError)
         assert given_up > 25, given_up
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await write(database)
     await eventually(lambda: threads() <= before)
     gc.collect()

@@ -144,7 +144,7 @@ class HospitalNetwork:
             env={"PATH": os.environ["PATH"]},  # nor has its number a name on this machine
         )  # fmt: skip
         process, run = self.processes["gateway"], self.data / "run"
-        await eventually(lambda: port_of(run, "gateway") is not None or process.poll() is not None, 30)
+        await eventually(lambda: port_of(run, "gateway") is not None or process.poll() is not None)
         if process.poll() is not None:
             raise RuntimeError(self.log("gateway"))
 
@@ -156,7 +156,7 @@ class HospitalNetwork:
 
     def gateway_reaches(self, address: str, port: int = 22, *, user: int = GATEWAY_USER) -> bool:
         """Tell whether a connection of the gateway's user, or of another *user* of its machine, comes about now."""
-        tried = ["timeout", "1", "bash", "-c", f"exec 3<>/dev/tcp/{address}/{port}"]
+        tried = ["timeout", "2", "bash", "-c", f"exec 3<>/dev/tcp/{address}/{port}"]
         command = [*self.network.on("gateway"), *as_user(user), *tried]
         return subprocess.run(command, check=False, capture_output=True).returncode == 0
 

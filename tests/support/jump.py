@@ -54,7 +54,7 @@ class Laptop:
         *,
         input: bytes | None = b"",  # noqa: A002 - the word of subprocess
         answers: Sequence[str] | None = None,
-        seconds: float = 30.0,
+        seconds: float = 60.0,
     ) -> Finished:
         """Run *command* to its end; the password and a fresh code answer, unless other *answers* are given."""
         given = self.bastion.answers() if answers is None else answers

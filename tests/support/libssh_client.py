@@ -19,7 +19,7 @@ def main() -> int:
     """Log in, run the command, carry a file both ways."""
     host, port, user, key, *rest = sys.argv[1:]
     answers, command = rest[: rest.index("--")], " ".join(rest[rest.index("--") + 1 :])
-    connection = socket.create_connection((host, int(port)), timeout=20)
+    connection = socket.create_connection((host, int(port)), timeout=60)
     session = Session()
     session.options_set(HOST, host)
     session.options_set_port(int(port))

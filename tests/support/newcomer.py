@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 HELLO = b"SSH-2.0-newcomer\r\n"
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 class Newcomer:

@@ -64,7 +64,7 @@ class Responder:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
         )
-        _, errors = await asyncio.wait_for(process.communicate(), 20)
+        _, errors = await asyncio.wait_for(process.communicate(), 60)
         if process.returncode != 0:
             raise RuntimeError(errors.decode())
         return (place / "answer.der").read_bytes()

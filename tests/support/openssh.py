@@ -4,6 +4,8 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.waiting import PATIENCE
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -37,7 +39,7 @@ def options(known_hosts: Path, *, key: Path | None = None) -> list[str]:
     return given
 
 
-async def run(*arguments: str, stdin: bytes = b"", seconds: float = 30.0) -> Finished:
+async def run(*arguments: str, stdin: bytes = b"", seconds: float = PATIENCE) -> Finished:
     """Run a command to its end; it is killed, and TimeoutError raised, after *seconds*."""
     process = await asyncio.create_subprocess_exec(
         *arguments,

@@ -16,7 +16,7 @@ import pytest
 
 from ecluse.demo.leftovers import temporary_folder
 from ecluse.demo.processes import with_us
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 _USERS = ("postgres", "nobody")
 _SHARED_MEMORY = Path("/dev/shm")
@@ -93,12 +93,8 @@ class Postgres:
     def kill(self) -> None:
         """End every process of the server by SIGKILL, as a machine that loses its power does."""
         self._hang_up()
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        self._process.kill()
+        children = self._signal(signal.SIGKILL)
         self._process.wait(20)
-        for pid in map(int, children):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
         until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "the server's end")
 
     def resume(self) -> None:
@@ -128,10 +124,15 @@ class Postgres:
                 stderr=log,
             )
 
-    def _signal(self, number: int) -> None:
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        for pid in (self._process.pid, *map(int, children)):
-            os.kill(pid, number)
+    def _signal(self, number: int) -> list[int]:
+        """Signal the server's processes, and return those but the first; it starts no other meanwhile."""
+        first = self._process.pid
+        os.kill(first, signal.SIGSTOP)
+        children = [int(pid) for pid in Path(f"/proc/{first}/task/{first}/children").read_text().split()]
+        for pid in (*children, first):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+        return children
 
     def _tell(self, statement: str) -> None:
         """Run *statement* by one psql that stays, for starting a program costs more than most statements."""
@@ -174,7 +175,7 @@ class Postgres:
 
     def _wait(self) -> None:
         ready = [str(self._binaries / "pg_isready"), "-q", "-h", str(self._directory)]
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while subprocess.run(ready, check=False).returncode != 0:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((self._directory / "log").read_text(errors="replace"))

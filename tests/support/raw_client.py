@@ -9,6 +9,7 @@ import asyncssh
 from typing_extensions import override
 
 from tests.support.bastion import Bastion
+from tests.support.waiting import PATIENCE
 
 
 class Answering(asyncssh.SSHClient):
@@ -62,7 +63,7 @@ class Heard(asyncssh.SSHClientSession[bytes]):
         self.closed.set()
         self._more.set()
 
-    async def until(self, wanted: bytes, seconds: float = 10.0) -> bytes:
+    async def until(self, wanted: bytes, seconds: float = PATIENCE) -> bytes:
         """Wait until *wanted* is on standard output and return all of it; ends with the channel, too."""
         async with asyncio.timeout(seconds):
             while wanted not in self.out and not self.closed.is_set():

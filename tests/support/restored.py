@@ -57,11 +57,11 @@ async def served(data: Path) -> AsyncIterator[None]:
             stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     try:
-        await eventually(lambda: None not in (port_of(run, "gateway"), port_of(run, "console")), 60)
+        await eventually(lambda: None not in (port_of(run, "gateway"), port_of(run, "console")))
         yield
     finally:
         process.terminate()
-        assert await asyncio.wait_for(process.wait(), 30) == 0, log_file.read_text()
+        assert await asyncio.wait_for(process.wait(), 60) == 0, log_file.read_text()
 
 
 async def verified(api: ApiClient) -> dict[str, Any]:

@@ -84,6 +84,6 @@ class Token:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        said, _ = await asyncio.wait_for(process.communicate(), 30)
+        said, _ = await asyncio.wait_for(process.communicate(), 60)
         if process.returncode != 0:
             raise RuntimeError(f"{command[0]}: {said.decode(errors='replace')}")

@@ -16,7 +16,7 @@ async def keygen(*arguments: str) -> str:
         stderr=asyncio.subprocess.STDOUT,
         env={"PATH": "/usr/bin:/bin", "TZ": "UTC"},
     )
-    said, _ = await asyncio.wait_for(process.communicate(), 30)
+    said, _ = await asyncio.wait_for(process.communicate(), 60)
     if process.returncode != 0:
         raise RuntimeError(said.decode(errors="replace"))
     return said.decode(errors="replace")

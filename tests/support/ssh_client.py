@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from tests.support import openssh
+from tests.support.waiting import PATIENCE
 
 _ASKPASS = """#!/bin/sh
 cd "$ECLUSE_ANSWERS" || exit 1
@@ -72,7 +73,7 @@ class SshClient:
         *,
         input: bytes | None = b"",  # noqa: A002 - the word of subprocess
         answers: Sequence[str] = (),
-        seconds: float = 30.0,
+        seconds: float = PATIENCE,
     ) -> Finished:
         """Run any client to its end; killed, and TimeoutError raised, after *seconds*."""
         folder = self._answers(answers)
@@ -96,7 +97,7 @@ class SshClient:
         answers: Sequence[str] = (),
         options: Sequence[str] = (),
         key: Path | None = None,
-        seconds: float = 30.0,
+        seconds: float = PATIENCE,
     ) -> Finished:
         """Run ``ssh user@server arguments``."""
         command = self.command(user, *arguments, options=options, key=key)
@@ -210,7 +211,7 @@ class Terminal:
         """Change the terminal's size."""
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
-    async def expect(self, wanted: bytes, seconds: float = 15.0) -> bytes:
+    async def expect(self, wanted: bytes, seconds: float = PATIENCE) -> bytes:
         """Wait until *wanted* appears after what the last call found; return everything up to its end."""
         async with asyncio.timeout(seconds):
             while True:
@@ -221,7 +222,7 @@ class Terminal:
                 self._more.clear()
                 await self._more.wait()
 
-    async def wait(self, seconds: float = 15.0) -> int:
+    async def wait(self, seconds: float = PATIENCE) -> int:
         """Wait for the client's end and return its exit status."""
         return await asyncio.wait_for(self.process.wait(), seconds)
 
@@ -233,7 +234,7 @@ class Terminal:
         self.stop_reading()
         os.close(self._master)  # the client gets SIGHUP
         try:
-            await asyncio.wait_for(self.process.wait(), 5)
+            await asyncio.wait_for(self.process.wait(), 60)
         except TimeoutError:
             self.process.kill()
             await self.process.wait()

@@ -18,7 +18,7 @@ from tests.support.ssh_client import SshClient
 PROGRAM = (sys.executable, "-P", "-m", "ecluse", "--lang", "en")
 _STEP = 30
 _SECRET = re.compile(rb"\b([A-Z2-7]{32})\b")
-_SECONDS = 60.0
+_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class _Terminals(SshClient):
 
 
 async def ecluse(*arguments: str, typed: str = "", environment: dict[str, str]) -> Ran:
-    """Run the command as a process of its own; killed, and TimeoutError raised, after a minute."""
+    """Run the command as a process of its own; killed, and TimeoutError raised, after two minutes."""
     process = await asyncio.create_subprocess_exec(
         *PROGRAM, *arguments, env=environment, stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, start_new_session=True,

@@ -111,7 +111,7 @@ async def studio(folder: Path, **settings: Any) -> AsyncIterator[Studio]:
 
 
 async def passed(
-    recording: Recording, kind: FrameType, channel: int, payload: bytes, seconds: float = 10
+    recording: Recording, kind: FrameType, channel: int, payload: bytes, seconds: float = 60
 ) -> None:
     """Record a frame and wait until it may pass."""
     done = asyncio.Event()

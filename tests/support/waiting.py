@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 _LONGEST_PAUSE: Final = 0.5
+PATIENCE: Final = 60.0
+"""Seconds until a test gives up: a machine that others keep busy may stand still for several, and who passes waits for none."""
 T = TypeVar("T")
 
 
@@ -14,7 +16,7 @@ def _pause(looked_since: float, least: float) -> float:
     return min(max(least, 4 * (time.monotonic() - looked_since)), _LONGEST_PAUSE)
 
 
-def until(condition: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
+def until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
     """Wait, where there is no loop, until *condition* holds; raises TimeoutError naming *what* otherwise."""
     end = (looked := time.monotonic()) + seconds
     while not condition():
@@ -24,7 +26,7 @@ def until(condition: Callable[[], bool], what: str, seconds: float = 10.0) -> No
         looked = time.monotonic()
 
 
-async def steady(value: Callable[[], object], seconds: float = 20.0) -> None:
+async def steady(value: Callable[[], object], seconds: float = PATIENCE) -> None:
     """Wait until *value* has stood still for 0.3 s; raises TimeoutError when it does not within *seconds*."""
     async with asyncio.timeout(seconds):
         before = object()
@@ -33,7 +35,7 @@ async def steady(value: Callable[[], object], seconds: float = 20.0) -> None:
             await asyncio.sleep(0.3)
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+async def eventually(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Wait until *condition* holds; raises TimeoutError when it does not within *seconds*."""
     async with asyncio.timeout(seconds):
         looked = time.monotonic()
@@ -42,7 +44,7 @@ async def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> No
             looked = time.monotonic()
 
 
-async def answered(ask: Callable[[], Awaitable[T | None]], seconds: float = 10.0) -> T:
+async def answered(ask: Callable[[], Awaitable[T | None]], seconds: float = PATIENCE) -> T:
     """Ask until the answer is true, and return it; raises TimeoutError when none is within *seconds*."""
     async with asyncio.timeout(seconds):
         looked = time.monotonic()

@@ -69,7 +69,7 @@ async def test_a_writer_of_another_process_waits_its_turn_too(
             seen.extend(event.subject for event in events)
 
     try:
-        async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
             tasks.create_task(follow())
             for pool in range(2):
                 for number in range(15):

@@ -222,7 +222,7 @@ def test_a_long_recording_is_cut_once_for_all(house: House, monkeypatch: pytest.
     with signed_in(house, "rssi") as client:
         read(client, long)
         client.get(f"{base}/index.json")
-        until(kept.exists, "the recording is kept", 20)
+        until(kept.exists, "the recording is kept")
         drawn = loaded(client)
         house.context.recordings._kept.clear()
         monkeypatch.setattr("admin_api.console.staff.replay.cut", None)  # nothing is cut any more
@@ -237,7 +237,7 @@ def test_a_long_recording_is_cut_once_for_all(house: House, monkeypatch: pytest.
         assert client.get(f"{base}/1.json").status_code == 503
         assert not kept.exists()
         assert client.get(f"{base}/1.json").status_code == 200
-        until(kept.exists, "it is kept again", 20)
+        until(kept.exists, "it is kept again")
         assert loaded(client) == drawn
 
 

@@ -53,7 +53,7 @@ class Running:
 
     def end(self) -> int:
         """Hang up, and return how it ended."""
-        self.process.communicate(timeout=10)
+        self.process.communicate(timeout=60)
         return self.process.returncode
 
 
@@ -206,7 +206,7 @@ def test_one_program_at_a_time_holds_the_folder(tmp_path: Path) -> None:
             old.process.stdin.close()
             new.give(entry(1))
             old.process.send_signal(signal.SIGCONT)
-            assert old.process.wait(10) == 0
+            assert old.process.wait(60) == 0
             assert [new.answer(), new.answer()] == ["OK", "OK"]
     assert kept(tmp_path) == [entry(1)]
 

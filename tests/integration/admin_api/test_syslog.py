@@ -139,7 +139,7 @@ async def test_a_collector_without_relp_gets_the_same_over_plain_tls(site: Site,
     with collector(tmp_path / "tls", SyslogTransport.TLS) as plain:
         await site.happen(30)
         await site.drain(plain.settings)
-        await eventually(lambda: len(site.came(plain.events)) == 30, 20)
+        await eventually(lambda: len(site.came(plain.events)) == 30)
         assert Counter(site.came(plain.events)) == Counter(site.written)
     with pytest.raises(ExportError, match=r"(?i)refused"):
         await open_sender(plain.settings, trust(plain.settings))

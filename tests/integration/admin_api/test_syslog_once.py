@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from admin_api.syslog.errors import CollectorUnreachable
+from admin_api.syslog.relp import RelpSender
 from tests.support.cut_line import line_to
 from tests.support.exported_journal import Site, journal_site
 from tests.support.rsyslog import Collector, collector
@@ -54,15 +55,15 @@ async def test_a_collector_that_was_away_for_an_hour_misses_nothing_and_gets_not
     running = asyncio.create_task(site.export(relp.settings).run())
     try:
         await site.happen(30)
-        await eventually(lambda: len(site.came(relp.events)) == 30, 20)
+        await eventually(lambda: len(site.came(relp.events)) == 30)
         await asyncio.to_thread(relp.stop)
         for _ in range(6):
             await site.happen(9)
             site.clock.advance(timedelta(minutes=10))
-        await eventually(lambda: bool(site.raised), 20)
+        await eventually(lambda: bool(site.raised))
         await asyncio.to_thread(relp.start)
-        await eventually(lambda: len(site.came(relp.events)) >= 84, 30)
-        await eventually(lambda: len(site.raised) == 2, 20)
+        await eventually(lambda: len(site.came(relp.events)) >= 84)
+        await eventually(lambda: len(site.raised) == 2)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -79,13 +80,15 @@ async def test_a_line_cut_between_entry_and_answer_leaves_one_entry_in_doubt(
 ) -> None:
     """Three answers that never come: each entry is sent again, kept once by the recipe and twice by a plain file."""
     async with line_to(relp.settings.port) as (line, port):
-        there = replace(relp.settings, port=port, answer_seconds=0.5)
+        there = replace(relp.settings, port=port)
         await site.happen(20)
         for _ in range(3):
             sending = site.export(there)
             await sending.step()
             await site.happen(9)
             line.deaf_after, line.breaks_after = 0, 1_000_000
+            assert isinstance(sending._sender, RelpSender)
+            sending._sender._seconds = 0.5
             before = len(relp.lines)
             with pytest.raises(CollectorUnreachable, match="no answer"):
                 await sending.step()
@@ -106,11 +109,11 @@ async def test_a_collector_that_is_killed_loses_nothing_that_it_acknowledged(
         for _ in range(times):
             before = len(relp.lines)
             await site.happen(30)
-            await eventually(lambda: len(relp.lines) > before + 10, 20)  # noqa: B023 - awaited in the same turn
+            await eventually(lambda: len(relp.lines) > before + 10)  # noqa: B023 - awaited in the same turn
             await asyncio.to_thread(relp.stop, signal.SIGKILL)
             await site.happen(10)
             await asyncio.to_thread(relp.start)
-        await eventually(lambda: set(site.came(relp.events)) == set(site.written), 30)
+        await eventually(lambda: set(site.came(relp.events)) == set(site.written))
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -125,7 +128,7 @@ async def test_a_console_that_is_killed_between_answer_and_bookmark_sends_one_en
         console = await site.export_apart(replace(relp.settings, port=port), tmp_path)
         try:
             await site.happen(3)
-            await answered(site.caught_up, 30)
+            await answered(site.caught_up)
             line.answers.clear()
             await site.happen(1)
             await eventually(lambda: len(site.came(relp.events)) == 4)
@@ -155,7 +158,7 @@ async def test_a_console_that_is_told_to_stop_hears_the_answer_to_what_it_sent(
         there = replace(relp.settings, port=port)
         await site.happen(3)
         running = asyncio.create_task(site.export(there).run())
-        await answered(site.caught_up, 20)
+        await answered(site.caught_up)
         line.answers.clear()
         await site.happen(1)
         await eventually(lambda: len(site.came(relp.events)) == 4)

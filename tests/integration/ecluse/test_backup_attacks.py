@@ -54,7 +54,6 @@ def by_pipe(place: Path, secret: Path) -> None:
     os.mkfifo(place)
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "exchange", [by_link, by_folder, by_pipe], ids=["a link", "a linked folder", "a pipe"]
 )

@@ -52,7 +52,7 @@ def test_two_databases_are_dumped_and_filled_again_or_not_at_all(tmp_path: Path)
     subprocess.run(
         ["psql", "-q", "-d", blocked, "-c", "CREATE VIEW hospitals AS SELECT 1 AS one"],
         check=True,
-        timeout=30,
+        timeout=60,
     )
     broken = restore(tmp_path / "refused", [blocked, full[1]])
     assert (broken.exit_code, "hospitals" in broken.stderr) == (1, True), broken.output

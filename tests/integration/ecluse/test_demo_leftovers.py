@@ -14,7 +14,7 @@ from ecluse.demo.leftovers import OWNER, claim, collect, device_mark, make_room,
 from ecluse.demo.openssh import OpenSsh, check_installed
 from ecluse.demo.processes import identity, is_alive, is_over
 from tests.support.installed import ecluse, tree
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, until
 
 STAY = "import time; time.sleep(600)"
 
@@ -32,6 +32,9 @@ def orphan(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process that belongs to the demonstration in ``demo`` and outlived it."""
     environment = {**os.environ, **mark(tmp_path / "demo")}
     with subprocess.Popen([sys.executable, "-c", STAY], env=environment) as process:
+        # between exec and the moment in which the kernel knows the new surroundings, /proc shows none
+        environ = Path("/proc") / str(process.pid) / "environ"
+        until(lambda: environ.read_bytes() != b"", "the orphan's surroundings")
         yield process
         process.kill()
 
@@ -55,7 +58,7 @@ async def test_what_a_killed_demonstration_left_is_cleared_away(
     (directory / "policy.db").write_text("")
     assert await make_room(directory)
     assert not directory.exists()
-    assert orphan.wait(10) != 0
+    assert orphan.wait(60) != 0
     assert is_alive(bystander.pid)
 
 
@@ -201,7 +204,7 @@ async def test_a_device_ends_with_whoever_started_it(tmp_path: Path) -> None:
         sys.executable, "-c", PARENT, str(tmp_path / "scan01"), stdout=asyncio.subprocess.PIPE
     )
     assert owner.stdout is not None
-    device = int(await asyncio.wait_for(owner.stdout.readline(), 20))
+    device = int(await asyncio.wait_for(owner.stdout.readline(), 60))
     assert is_alive(device)
     owner.kill()
     await owner.wait()

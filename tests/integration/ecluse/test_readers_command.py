@@ -45,7 +45,7 @@ def test_without_a_reader_nothing_is_recorded_that_nobody_could_read(tmp_path: P
     config = ("--config", str(tmp_path / "data/ecluse.toml"))
     # in a process of its own: a server sets up the logs of whatever process it is in
     command = [sys.executable, "-P", "-m", "ecluse", "--lang", "en", "gateway", *config]
-    started = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    started = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert started.returncode == 1
     assert "ecluse readers new" in started.stderr
     assert "ecluse readers new" in ecluse("doctor", *config).output

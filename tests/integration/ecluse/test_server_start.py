@@ -161,7 +161,7 @@ HANDING_OVER = 'exec 3<&"$0"; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"'
 
 async def heard(manager: socket.socket, fact: str) -> None:
     """Wait until the manager is told *fact*."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while fact not in (await asyncio.get_running_loop().sock_recv(manager, 4096)).decode().splitlines():
             pass
 
@@ -191,7 +191,7 @@ async def test_sigterm_ends_a_service_and_every_line_it_logged_names_the_hospita
             await heard(manager, "WATCHDOG=1")
             process.send_signal(signal.SIGTERM)
             await heard(manager, "STOPPING=1")
-            _, stderr = await asyncio.wait_for(process.communicate(), 30)
+            _, stderr = await asyncio.wait_for(process.communicate(), 60)
         finally:
             if process.returncode is None:
                 process.kill()

@@ -58,7 +58,7 @@ async def test_few_may_wait_at_the_door_in_all(tmp_path: Path) -> None:
             bastion.client.command("alice+scan01", "echo in; cat"), answers=bastion.answers()
         )
         assert inside.stdout is not None
-        assert await asyncio.wait_for(inside.stdout.readline(), 10) == b"in\n"
+        assert await asyncio.wait_for(inside.stdout.readline(), 60) == b"in\n"
         port = bastion.gateway.port
         async with newcomer(port, "127.0.0.2") as first, newcomer(port, "127.0.0.3") as second:
             assert await first.let_in()

@@ -33,7 +33,7 @@ async def test_paramiko_logs_in_and_runs_a_command(bastion: Bastion) -> None:
     def run() -> tuple[bytes, int]:
         transport = paramiko.Transport(("127.0.0.1", bastion.gateway.port))
         try:
-            transport.start_client(timeout=10)
+            transport.start_client(timeout=60)
             transport.auth_interactive("alice+scan01", lambda _title, _text, _fields: answers)
             channel = transport.open_session()
             channel.exec_command("echo from paramiko; exit 6")
@@ -109,7 +109,7 @@ async def test_a_client_that_leaves_while_the_device_is_dialled_leaves_nothing(b
     process = await bastion.client.start(
         bastion.client.command("alice+scan01", "id"), answers=bastion.answers()
     )
-    await asyncio.wait_for(asked.wait(), 10)
+    await asyncio.wait_for(asked.wait(), 60)
     process.kill()
     await process.communicate()
     await eventually(lambda: bastion.gateway.connections == 0)

@@ -1,7 +1,6 @@
 """The technician's commands with a real ssh, over the real policy: she asks, somebody else answers, she reads."""
 
 import json
-import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -133,17 +132,15 @@ async def test_the_answer_appears_in_her_live_terminal(bastion: Bastion) -> None
         assert "scan01" in out
         [asked] = await services.windows.extensions(world.who("denis"), world.id)
         assert asked.reason == "Le dernier essai n'est pas fini"
-        begun = time.monotonic()
         await services.windows.decide_extension(
             world.who("denis"), world.id, asked.id, approve=False, reason="Le bloc reprend"
         )
-        await terminal.expect("refusée par Denis Blanc. Le bloc reprend".encode(), seconds=5)
-        assert time.monotonic() - begun < 2
+        await terminal.expect("refusée par Denis Blanc. Le bloc reprend".encode())
         rc, out, _ = await typed(bastion, "extend 20 scan01 --why Encore une mesure")
         [asked] = await services.windows.extensions(world.who("denis"), world.id)
         await services.windows.decide_extension(world.who("denis"), world.id, asked.id, approve=True)
-        await terminal.expect(b"Denis Blanc", seconds=5)
-        await terminal.expect(b"13:50", seconds=5)
+        await terminal.expect(b"Denis Blanc")
+        await terminal.expect(b"13:50")
         assert "modifiée".encode() not in terminal.seen
         rc, out, _ = await typed(bastion, "windows")
         assert "accordée" in out

@@ -176,6 +176,6 @@ async def test_the_runner_looks_for_tasks_until_stopped(good: Bench) -> None:
     async def done() -> bool:
         return (await services.device_tasks.get(dsi, good.world.id, asked.id)).state is TaskState.DONE
 
-    await answered(done, 15)
+    await answered(done)
     await good.runner.stop()
     await eventually(lambda: asyncio.all_tasks() <= before)

@@ -58,10 +58,10 @@ async def test_an_error_ends_the_session_with_an_alarm(
     process = await bastion.client.start(command, answers=bastion.answers())
     assert process.stdout is not None
     assert process.stdin is not None
-    assert await asyncio.wait_for(process.stdout.readline(), 10) == b"one\n"
+    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"one\n"
     breaks(monkeypatch)
     process.stdin.write(b"go on\n")
-    rest, _ = await asyncio.wait_for(process.communicate(), 10)
+    rest, _ = await asyncio.wait_for(process.communicate(), 60)
     assert b"two" not in rest
     assert process.returncode == 255
     monkeypatch.undo()
@@ -75,7 +75,7 @@ async def test_error_output_and_output_keep_their_order(bastion: Bastion) -> Non
     process = await bastion.client.start(
         bastion.client.command("alice+scan01", script), answers=bastion.answers()
     )
-    shown, said = await asyncio.wait_for(process.communicate(), 20)
+    shown, said = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 7
     assert len(shown) == 450_000
     assert said.endswith(b"".join(b"%d\n" % number for number in range(1, 10)))

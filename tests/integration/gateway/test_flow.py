@@ -27,7 +27,7 @@ async def test_a_stopped_reader_stops_the_device(bastion: Bastion) -> None:
     command = bastion.client.command("alice+scan01", "echo in; exec cat /dev/zero")
     process = await bastion.client.start(command, answers=bastion.answers())
     assert process.stdout is not None
-    assert await asyncio.wait_for(process.stdout.readline(), 10) == b"in\n"
+    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"in\n"
     await process.stdout.readexactly(4_000_000)
     process.send_signal(signal.SIGSTOP)
     (recording,) = bastion.recorder._live
@@ -47,12 +47,12 @@ async def test_a_stopped_device_stops_the_person(bastion: Bastion) -> None:
     process = await bastion.client.start(command, answers=bastion.answers())
     assert process.stdout is not None
     assert process.stdin is not None
-    assert await asyncio.wait_for(process.stdout.readline(), 10) == b"in\n"
+    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"in\n"
     before = resident()
     sent = 0
     chunk = b"\0" * 1_000_000
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while sent < 200_000_000:
                 process.stdin.write(chunk)
                 await asyncio.wait_for(process.stdin.drain(), 1.0)
@@ -71,7 +71,7 @@ async def test_a_long_stream_passes_in_little_memory(bastion: Bastion) -> None:
     process = await bastion.client.start(command, answers=bastion.answers())
     assert process.stdout is not None
     passed, before, most = 0, 0, 0
-    while piece := await asyncio.wait_for(process.stdout.read(1 << 20), 20):
+    while piece := await asyncio.wait_for(process.stdout.read(1 << 20), 60):
         passed += len(piece)
         if passed > 20_000_000:
             before = before or resident()
@@ -110,7 +110,7 @@ async def test_a_slow_disk_slows_the_stream_and_holds_little(
     command = bastion.client.command("alice+scan01", "echo in; exec cat /dev/zero")
     process = await bastion.client.start(command, answers=bastion.answers())
     assert process.stdout is not None
-    assert await asyncio.wait_for(process.stdout.readline(), 10) == b"in\n"
+    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"in\n"
     (recording,) = bastion.recorder._live
     write = recording.writer.write
     most = 0
@@ -124,7 +124,7 @@ async def test_a_slow_disk_slows_the_stream_and_holds_little(
     monkeypatch.setattr(recording.writer, "write", slowly)
     start = recording.writer.sequence
     reading = asyncio.ensure_future(process.stdout.readexactly(3_000_000))
-    await eventually(lambda: recording.writer.sequence > start + 10, 20)
+    await eventually(lambda: recording.writer.sequence > start + 10)
     assert most < 4 * 256 * 1024
     reading.cancel()
     process.kill()

@@ -165,11 +165,11 @@ async def test_one_log_in_shared_by_several_jumps(bastion: Bastion, laptop: Lapt
         assert ended.prompts == ()
         inner = await bastion.client.start(laptop.ssh("maint@scan01", "echo up; sleep 60"))
         assert inner.stdout is not None
-        assert await asyncio.wait_for(inner.stdout.readline(), 10) == b"up\n"
+        assert await asyncio.wait_for(inner.stdout.readline(), 60) == b"up\n"
     finally:
         process.terminate()
         await process.wait()
-    assert await asyncio.wait_for(inner.wait(), 10) == 255
+    assert await asyncio.wait_for(inner.wait(), 60) == 255
     await bastion.closed()
     await eventually(lambda: bastion.gateway.connections == 0)
     assert len(bastion.sessions()) == 3
@@ -189,7 +189,7 @@ async def test_several_channels_over_one_inner_connection(
         *(laptop.run(laptop.ssh("maint@scan01", f"echo {n}"), answers=[]) for n in range(4))
     )
     assert [one.stdout for one in ended] == [f"{n}\n".encode() for n in range(4)]
-    out, _ = await asyncio.wait_for(server.communicate(b"still there\n"), 10)
+    out, _ = await asyncio.wait_for(server.communicate(b"still there\n"), 60)
     assert out == b"still there\n"
     await bastion.closed()
     assert len(bastion.sessions()) == 1
@@ -212,9 +212,9 @@ async def test_a_drain_takes_in_no_jump_and_ends_those_inside(bastion: Bastion, 
         laptop.ssh("maint@scan01", "echo up; sleep 60"), answers=bastion.answers()
     )
     assert inner.stdout is not None
-    assert await asyncio.wait_for(inner.stdout.readline(), 10) == b"up\n"
-    await asyncio.wait_for(bastion.gateway.drain(), 20)
-    _, err = await asyncio.wait_for(inner.communicate(), 10)
+    assert await asyncio.wait_for(inner.stdout.readline(), 60) == b"up\n"
+    await asyncio.wait_for(bastion.gateway.drain(), 60)
+    _, err = await asyncio.wait_for(inner.communicate(), 60)
     assert inner.returncode == 255
     assert "redémarre" in err.decode()
     assert bastion.gateway.connections == 0
@@ -228,12 +228,12 @@ async def test_the_outer_connection_is_not_swept_while_one_inside_lives(
         laptop.ssh("maint@scan01", "echo up; read line; echo $line"), answers=bastion.answers()
     )
     assert inner.stdout is not None
-    assert await asyncio.wait_for(inner.stdout.readline(), 10) == b"up\n"
+    assert await asyncio.wait_for(inner.stdout.readline(), 60) == b"up\n"
     bastion.clock.advance(
         timedelta(minutes=4)
     )  # twice the limit of an idle connection, half of the session's
     bastion.gateway.sweep()
-    out, _ = await asyncio.wait_for(inner.communicate(b"alive\n"), 10)
+    out, _ = await asyncio.wait_for(inner.communicate(b"alive\n"), 60)
     assert out == b"alive\n"
     await eventually(lambda: bastion.gateway.connections == 0)
 

@@ -40,8 +40,8 @@ async def test_a_stopped_client_stops_the_device(bastion: Bastion, whole: bool) 
         Laptop(bastion).ssh("maint@scan01", FLOOD), answers=bastion.answers()
     )
     assert process.stdout is not None
-    assert await asyncio.wait_for(process.stdout.readline(), 10) == b"in\n"
-    await asyncio.wait_for(process.stdout.readexactly(4_000_000), 10)
+    assert await asyncio.wait_for(process.stdout.readline(), 60) == b"in\n"
+    await asyncio.wait_for(process.stdout.readexactly(4_000_000), 60)
     tell: Callable[[int, int], None] = os.killpg if whole else os.kill
     tell(process.pid, signal.SIGSTOP)
     before = resident()

@@ -52,8 +52,8 @@ async def test_sessions_log_ins_and_decisions_are_counted_without_a_name(tmp_pat
         session = asyncio.ensure_future(
             bastion.client.ssh("alice+scan01", "read line; echo $line", answers=bastion.answers())
         )
-        await eventually(lambda: gateway.sessions == 1, 20)
-        await eventually(lambda: gateway.live_sessions[0].opened, 20)
+        await eventually(lambda: gateway.sessions == 1)
+        await eventually(lambda: gateway.live_sessions[0].opened)
         assert await told("ecluse_sessions", kind="remote_maintenance") == 1
         assert await told("ecluse_sessions", kind="remote_assistance") == 0
         assert await told("ecluse_connections") == 1

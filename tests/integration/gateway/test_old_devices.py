@@ -11,6 +11,7 @@ import pytest
 from asyncssh.constants import MSG_IGNORE
 from typing_extensions import override
 
+from gateway.target import dial
 from policy.domain.devices import Algorithms, Device, Quirk
 from tests.support.bastion import Bastion, running_bastion
 from tests.support.hostile_device import NAME, PASSWORD, declare, hostile_device
@@ -283,8 +284,11 @@ async def test_a_device_with_no_kind_of_key_in_common_is_told_why(
 
 
 @pytest.mark.parametrize("slow", [True, False])
-async def test_a_slow_device_is_waited_for_where_it_is_said_to_be(tmp_path: Path, slow: bool) -> None:
+async def test_a_slow_device_is_waited_for_where_it_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slow: bool
+) -> None:
     """A server that thinks longer than others are given gets its time, without anybody's derogation."""
+    monkeypatch.setattr(dial, "SLOWER", 60)
 
     class Thinking(asyncssh.SSHServer):
         @override

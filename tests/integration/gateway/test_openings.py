@@ -44,7 +44,7 @@ async def test_each_channel_begins_with_its_opening(bastion: Bastion) -> None:
     async with logged_in(bastion) as connection:
         for command in ("echo one", "echo two"):
             _, heard = await channel(connection, command=command)
-            await asyncio.wait_for(heard.closed.wait(), 10)
+            await asyncio.wait_for(heard.closed.wait(), 60)
     await bastion.closed()
     frames = await bastion.frames()
     assert told(frames, FrameType.OPEN) == [(1, {"kind": "session"}), (2, {"kind": "session"})]
@@ -92,11 +92,11 @@ async def test_no_channel_opens_between_a_suspension_and_the_cut_it_brings(basti
         _, first = await channel(connection, command="cat")
         await suspend(bastion)
         _, second = await channel(connection, command="echo in")
-        await asyncio.wait_for(second.closed.wait(), 10)
+        await asyncio.wait_for(second.closed.wait(), 60)
         assert second.out == b""
         assert second.status == 1
         assert "PGSSIS-E3 - Le compte alice est suspendu" in second.err.decode()
-        await asyncio.wait_for(first.closed.wait(), 10)
+        await asyncio.wait_for(first.closed.wait(), 60)
     await bastion.closed()
     [(_, end)] = told(await bastion.frames(), FrameType.END)
     failed = {"rule": "E3", "key": "finding.E3.suspended", "person": "alice"}
@@ -115,7 +115,7 @@ async def test_no_channel_opens_while_nobody_can_tell_whether_it_may(
 
         monkeypatch.setattr(bastion.world.services.access, "recheck", unreadable)
         _, second = await channel(connection, command="echo in")
-        await asyncio.wait_for(second.closed.wait(), 10)
+        await asyncio.wait_for(second.closed.wait(), 60)
         assert (second.out, second.status) == (b"", 1)
         assert "autorisations" in second.err.decode()
         first.write(b"still here")
@@ -138,7 +138,7 @@ async def test_channels_asked_for_at_once_share_an_answer_that_is_younger_than_e
         monkeypatch.setattr(access, "recheck", counted)
         opened = await asyncio.gather(*(channel(connection, command="echo in") for _ in range(40)))
         for _, heard in opened:
-            await asyncio.wait_for(heard.closed.wait(), 20)
+            await asyncio.wait_for(heard.closed.wait(), 60)
             assert heard.out == b"in\n"
         assert 1 <= len(asked) < 10
         monkeypatch.undo()
@@ -148,5 +148,5 @@ async def test_channels_asked_for_at_once_share_an_answer_that_is_younger_than_e
         )
         for answer in refused:
             if isinstance(answer, tuple):  # else the connection was closed before its turn
-                await asyncio.wait_for(answer[1].closed.wait(), 10)
+                await asyncio.wait_for(answer[1].closed.wait(), 60)
                 assert answer[1].out == b""

@@ -27,7 +27,7 @@ async def test_a_stream_outlives_many_renewals(bastion: Bastion, cipher: str) ->
     options = ["-o", "RekeyLimit=500K", "-o", f"Ciphers={cipher}"]
     command = bastion.client.command("alice+scan01", "cat", options=options)
     process = await bastion.client.start(command, answers=bastion.answers())
-    back, said = await asyncio.wait_for(process.communicate(sent), 40)
+    back, said = await asyncio.wait_for(process.communicate(sent), 60)
     assert process.returncode == 0, said
     assert back == sent
     await bastion.closed()

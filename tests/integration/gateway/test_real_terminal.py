@@ -32,8 +32,8 @@ class Terminal:
         self.until(PROMPT)
 
     def until(self, *ends: bytes) -> None:
-        """Take output until each of *ends* was seen, in order; fails after ten seconds."""
-        shown, deadline = b"", time.monotonic() + 10
+        """Take output until each of *ends* was seen, in order; fails after a minute."""
+        shown, deadline = b"", time.monotonic() + 60
         for end in ends:
             while end not in shown:
                 ready, _, _ = select.select([self.descriptor], [], [], max(0.0, deadline - time.monotonic()))

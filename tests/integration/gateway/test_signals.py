@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from ecluse.demo.device_files import unprivileged_uid
+from gateway.session import ending as session_end
+from gateway.session import parting
 from policy.domain.access import RevocationScope
 from tests.support.bastion import Bastion, running_bastion
 from tests.support.waiting import eventually
@@ -67,8 +69,15 @@ async def start(bastion: Bastion, command: str, *options: str) -> asyncio.subpro
     ssh = bastion.client.command("alice+scan01", command, options=options)
     process = await bastion.client.start(ssh, answers=bastion.answers())
     assert process.stdout is not None
-    assert b"ready" in await asyncio.wait_for(process.stdout.readline(), 10)
+    assert b"ready" in await asyncio.wait_for(process.stdout.readline(), 60)
     return process
+
+
+def give(monkeypatch: pytest.MonkeyPatch, hang_up: float, process: float) -> None:
+    """Let TERM follow *hang_up* seconds after HUP, and *process* be all that a process has: it may wait for a processor."""
+    monkeypatch.setattr(parting, "HANG_UP_SECONDS", hang_up)
+    for each in (parting, session_end):
+        monkeypatch.setattr(each, "PROCESS_SECONDS", process)
 
 
 async def test_files_go_both_ways(bastion: Bastion, tmp_path: Path) -> None:
@@ -93,15 +102,16 @@ async def test_the_account_is_not_root(bastion: Bastion) -> None:
 @pytest.mark.parametrize("terminal", [["-T"], ["-tt"]], ids=["exec", "terminal"])
 @pytest.mark.parametrize("ending", [cut, idle, window_end, leave])
 async def test_an_ending_session_tells_its_processes(
-    bastion: Bastion, ending: Ending, terminal: list[str]
+    bastion: Bastion, monkeypatch: pytest.MonkeyPatch, ending: Ending, terminal: list[str]
 ) -> None:
     """However a session ends, HUP and then TERM reach its process, with a terminal and without, and it is gone."""
+    give(monkeypatch, parting.HANG_UP_SECONDS, 60.0)
     process = await start(bastion, NOTES_SIGNALS, *terminal)
     assert bastion.device.processes()
     if ending is leave:
         process.kill()
     await ending(bastion)
-    await asyncio.wait_for(process.communicate(), 10)
+    await asyncio.wait_for(process.communicate(), 60)
     told = bastion.device.home / "told"
     await eventually(lambda: told.exists() and told.read_text().endswith("TERM\n"))
     await bastion.closed()
@@ -110,8 +120,11 @@ async def test_an_ending_session_tells_its_processes(
     assert await bastion.events("session.process_survived") == []
 
 
-async def test_each_channel_is_told_and_who_ignores_it_is_named(bastion: Bastion, tmp_path: Path) -> None:
+async def test_each_channel_is_told_and_who_ignores_it_is_named(
+    bastion: Bastion, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Of several processes on one connection each gets HUP, then TERM if it still runs; who ignores both is in the journal."""
+    give(monkeypatch, 2.0, 4.0)
     shared = ["-o", f"ControlPath={tmp_path / 'mux'}"]
     first = await start(bastion, NOTES_SIGNALS, "-M", *shared)
     stubborn = "trap '' HUP TERM; echo ready; while :; do sleep 0.05; done # stubborn"
@@ -119,7 +132,7 @@ async def test_each_channel_is_told_and_who_ignores_it_is_named(bastion: Bastion
     third = await start(bastion, TIDIES_UP, *shared)
     await cut(bastion)
     for process in (first, second, third):
-        await asyncio.wait_for(process.communicate(), 10)
+        await asyncio.wait_for(process.communicate(), 60)
     await bastion.closed()
     assert (bastion.device.home / "told").read_text().split() == ["HUP", "TERM"]
     assert (bastion.device.home / "parted").read_text() == "tidied\n"

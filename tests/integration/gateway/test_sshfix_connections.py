@@ -184,7 +184,7 @@ async def test_paramiko_may_try_again(kind: type[asyncssh.SSHServerConnection], 
 def _paramiko_enters(port: int, right: asyncssh.SSHKey) -> bool:
     transport = paramiko.Transport(("127.0.0.1", port))
     try:
-        transport.start_client(timeout=10)
+        transport.start_client(timeout=60)
         wrong = asyncssh.generate_private_key("ssh-ed25519")
         for key in (wrong, right):
             loaded = paramiko.Ed25519Key.from_private_key(io.StringIO(key.export_private_key().decode()))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -38,8 +38,11 @@ async def shell(bastion: Bastion) -> AsyncIterator[Terminal]:
 
 def commands(bastion: Bastion) -> list[bytes]:
     """Return the command lines of what runs for sessions on the device."""
-    files = [Path(f"/proc/{pid}/cmdline") for pid in bastion.device.processes()]
-    return [file.read_bytes() for file in files if file.exists()]
+    found = []
+    for pid in bastion.device.processes():
+        with suppress(OSError):  # it has ended since
+            found.append(Path(f"/proc/{pid}/cmdline").read_bytes())
+    return found
 
 
 async def narrow(bastion: Bastion, channels: Iterable[Channel]) -> None:
@@ -61,9 +64,9 @@ async def test_silence_is_warned_of_a_minute_before(bastion: Bastion) -> None:
         for _ in range(2):
             bastion.clock.advance(timedelta(minutes=8, seconds=55))
             bastion.clock.advance(timedelta(seconds=10))
-            await terminal.expect("Sans activité".encode(), 5)
+            await terminal.expect("Sans activité".encode())
             terminal.send(b"echo $((40+2))\n")
-            await terminal.expect(b"42\r\n", 5)
+            await terminal.expect(b"42\r\n")
             await eventually(lambda: not session.warned_of_silence)  # seen by the next look
     await bastion.closed()
     warned = [facts(frame) for frame in await bastion.frames() if frame.type is FrameType.WARNING]
@@ -79,10 +82,10 @@ async def test_a_short_limit_is_warned_of_by_a_fifth(tmp_path: Path) -> None:
         async with shell(bastion) as terminal:
             bastion.clock.advance(timedelta(seconds=90))
             terminal.send(b"echo $((40+2))\n")
-            await terminal.expect(b"42\r\n", 5)
+            await terminal.expect(b"42\r\n")
             assert "Sans activité".encode() not in terminal.seen
             bastion.clock.advance(timedelta(seconds=97))
-            await terminal.expect("Sans activité".encode(), 5)
+            await terminal.expect("Sans activité".encode())
 
 
 async def test_an_unreadable_policy_is_told(bastion: Bastion, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +96,7 @@ async def test_an_unreadable_policy_is_told(bastion: Bastion, monkeypatch: pytes
             raise PolicyUnavailable("the store is away")
 
         monkeypatch.setattr(bastion.world.services.access, "changes_since", unreadable)
-        await terminal.expect("ne peuvent plus être vérifiées".encode(), 5)
+        await terminal.expect("ne peuvent plus être vérifiées".encode())
         monkeypatch.undo()
         await bastion.written("alarm.policy_readable")
         terminal.send(b"exit\n")
@@ -105,7 +108,7 @@ async def test_a_broken_transfer_is_told(bastion: Bastion) -> None:
     async with logged_in(bastion) as connection:
         opened, heard = await channel(connection, subsystem="sftp")
         opened.write(b"\xff\xff\xff\xff" + b"x" * 100)
-        await asyncio.wait_for(heard.closed.wait(), 10)
+        await asyncio.wait_for(heard.closed.wait(), 60)
     assert "ne suit pas le protocole" in heard.err.decode()
     assert heard.status == 255
     await bastion.written("channel.stopped")
@@ -123,7 +126,7 @@ async def test_a_narrowed_window_ends_what_it_no_longer_allows(bastion: Bastion)
         terminal.write(b"sleep 600\n")
         await shown.until(b"sleep 600")
         await narrow(bastion, [Channel.SFTP_UP, Channel.SFTP_DOWN])
-        await asyncio.wait_for(shown.closed.wait(), 3)
+        await asyncio.wait_for(shown.closed.wait(), 60)
         assert shown.status == 255
         assert "cette plage ne permet pas de terminal" in shown.out.decode()
         await eventually(lambda: b"sleep" not in b"".join(commands(bastion)))
@@ -135,7 +138,7 @@ async def test_a_narrowed_window_ends_what_it_no_longer_allows(bastion: Bastion)
         refused = await connection.run("id", check=False)
         assert refused.exit_status != 0
         await narrow(bastion, [Channel.EXEC])
-        await asyncio.wait_for(copied.closed.wait(), 3)
+        await asyncio.wait_for(copied.closed.wait(), 60)
 
 
 async def test_a_clock_that_steps_back_gives_no_time(bastion: Bastion) -> None:
@@ -153,12 +156,12 @@ async def test_a_clock_that_steps_back_gives_no_time(bastion: Bastion) -> None:
         for _ in range(11):  # in steps below the idle limit, a key each
             seconds[0] += (left - 20) / 11
             terminal.send(b"echo $((40+2))\n")
-            await terminal.expect(b"42\r\n", 5)
-        await terminal.expect(b"1 minute", 5)
+            await terminal.expect(b"42\r\n")
+        await terminal.expect(b"1 minute")
         assert bastion.gateway.sessions == 1
         seconds[0] += 20
-        await terminal.expect("plage est terminée".encode(), 5)
-        assert await terminal.wait(5) == 255
+        await terminal.expect("plage est terminée".encode())
+        assert await terminal.wait() == 255
 
 
 async def test_a_drain_is_told_in_the_menu(tmp_path: Path) -> None:
@@ -167,8 +170,8 @@ async def test_a_drain_is_told_in_the_menu(tmp_path: Path) -> None:
         command = bastion.client.command("alice", options=["-tt"])
         async with bastion.client.terminal(command, answers=bastion.answers()) as terminal:
             await terminal.expect(b"scan01")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):  # not the 30 s that sessions are given
                 await bastion.gateway.drain()
-            await terminal.expect("la passerelle redémarre".encode(), 5)
-            assert await terminal.wait(5) == 0
+            await terminal.expect("la passerelle redémarre".encode())
+            assert await terminal.wait() == 0
         await eventually(lambda: bastion.gateway.connections == 0)

@@ -42,7 +42,7 @@ async def test_a_database_that_stands_still_is_given_up_after_two_seconds(
         ):
             with pytest.raises(PolicyUnavailable):
                 await question
-        assert time.monotonic() - began < 9
+        assert time.monotonic() - began < 14  # by its driver's own patience it would take minutes
         own_server.go_on()
         assert isinstance(await world.services.access.decide(world.request()), Grant)
     finally:
@@ -82,7 +82,7 @@ async def test_another_process_that_writes_keeps_writers_waiting_and_readers_not
         began = time.monotonic()
         with pytest.raises(PolicyUnavailable):
             await world.services.access.session_opened(grant, "gw1")
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 5  # SQLite's own patience
         waiting = asyncio.create_task(world.services.access.heartbeat("gw1"))
         await asyncio.sleep(0)
         holder.execute("ROLLBACK")

@@ -153,18 +153,18 @@ async def test_a_secret_stored_by_another_process_during_a_rotation_is_kept(
     def pause(progress: RotationProgress) -> None:
         if progress.step is RotationStep.KEY_CURRENT:
             started.set()
-            assert go_on.wait(10)
+            assert go_on.wait(60)
 
     def rotate() -> None:
         asyncio.run(rotate_elsewhere(tmp_path, pause))
 
     thread = threading.Thread(target=rotate)
     thread.start()
-    assert await asyncio.to_thread(started.wait, 10)
+    assert await asyncio.to_thread(started.wait, 60)
     async with vaulted.database.unit_of_work(None, vaulted.clock) as work:
         await console.store_secret(work, ACCOUNT, Secret("stored-meanwhile-1"))
     go_on.set()
-    await asyncio.to_thread(thread.join, 10)
+    await asyncio.to_thread(thread.join, 60)
     async with vaulted.database.read() as view:
         assert await view.sealed.not_under(vaulted.keyring.current, 1) == []
     assert (await vaulted.vault.release(make_grant())).secret == Secret("stored-meanwhile-1")

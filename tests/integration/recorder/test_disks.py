@@ -89,7 +89,7 @@ async def test_a_stuck_disk_ends_only_the_session_that_waits_for_it(
             with pytest.raises(RecordingFailed):
                 stuck.record(FrameType.OUTPUT, 1, b"more")
             # the thread is still in write(2): closing comes back all the same
-            await asyncio.wait_for(stuck.close("recording_failed"), 20)
+            await asyncio.wait_for(stuck.close("recording_failed"), 60)
             assert stuck.writing
             while_stuck.sort()
             assert while_stuck[len(while_stuck) // 2] < max(10 * quiet[len(quiet) // 2], 0.02)
@@ -109,7 +109,9 @@ async def test_a_stuck_spool_opens_nothing_and_its_traces_are_closed_later(
     tmp_path: Path, disk: FreezableDisk
 ) -> None:
     """With the whole spool stuck no session opens; once it answers, the broken trace is closed, shipped, and verifies."""
-    async with studio(tmp_path / "made", spool=disk.path / "spool", write_timeout_seconds=TIMEOUT) as made:
+    async with studio(
+        tmp_path / "made", spool=disk.path / "spool", write_timeout_seconds=2 * TIMEOUT
+    ) as made:
         failure = Failure()
         opened = header()
         recording = await made.recorder.open(opened, failure)
@@ -117,7 +119,7 @@ async def test_a_stuck_spool_opens_nothing_and_its_traces_are_closed_later(
         disk.freeze()
         try:
             recording.record(FrameType.OUTPUT, 1, b"never forwarded")
-            await asyncio.wait_for(failure.told.wait(), 10 * TIMEOUT)
+            await asyncio.wait_for(failure.told.wait(), 60)
             for _ in range(3):
                 with pytest.raises(SpoolUnavailable, match="did not answer"):
                     await made.recorder.check_writable()
@@ -150,7 +152,7 @@ async def test_a_full_disk_ends_the_session_and_keeps_what_passed(tmp_path: Path
             sent = 0
             while not failure.told.is_set():
                 try:
-                    await asyncio.wait_for(_either(recording, os.urandom(60_000), failure), 10)
+                    await asyncio.wait_for(_either(recording, os.urandom(60_000), failure), 60)
                 except RecordingFailed:
                     break
                 sent += not failure.told.is_set()
@@ -189,7 +191,7 @@ async def test_a_file_that_may_not_grow_is_cut_back_to_whole_records(tmp_path: P
         resource.setrlimit(resource.RLIMIT_FSIZE, (whole + 100, hard))
         try:
             recording.record(FrameType.OUTPUT, 1, os.urandom(5000))
-            await asyncio.wait_for(failure.told.wait(), 10)
+            await asyncio.wait_for(failure.told.wait(), 60)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert (made.settings.spool / recording.session_id / "trace.ecl").stat().st_size == whole

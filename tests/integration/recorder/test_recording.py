@@ -40,7 +40,7 @@ async def test_nothing_passes_before_it_is_in_the_spool(tmp_path: Path) -> None:
             if len(payload) % 7 == 0:
                 await asyncio.sleep(0)
         assert recording.pending_bytes > 0
-        await asyncio.wait_for(done.wait(), 10)
+        await asyncio.wait_for(done.wait(), 60)
         assert forwarded == payloads
         assert unseen == []
         assert recording.pending_bytes == 0

@@ -36,7 +36,7 @@ async def killed_writer(folder: Path, session_id: str, frames: int) -> list[int]
     assert process.stdout is not None
     try:
         for _ in range(frames):
-            assert await asyncio.wait_for(process.stdout.readline(), 30)
+            assert await asyncio.wait_for(process.stdout.readline(), 60)
     finally:
         process.kill()
         rest = await process.stdout.read()

@@ -295,7 +295,7 @@ async def test_a_trace_that_was_changed_is_failed_by_name(tmp_path: Path) -> Non
         trace.chmod(0o640)
         trace.write_bytes(stored)
         running = asyncio.create_task(books.indexer.run())
-        await eventually(lambda: bool(books.told), 30)
+        await eventually(lambda: bool(books.told))
         running.cancel()
         state, why = books.states()[session]
         assert state is State.FAILED

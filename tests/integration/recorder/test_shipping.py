@@ -187,7 +187,7 @@ async def test_a_store_that_hangs_keeps_no_keystroke(tmp_path: Path, monkeypatch
         recording = await made.recorder.open(header(), unexpected)
         try:
             await passed(recording, FrameType.OUTPUT, 1, b"first")
-            await asyncio.wait_for(hanging.wait(), 10)
+            await asyncio.wait_for(hanging.wait(), 60)
             for _ in range(100):
                 await passed(recording, FrameType.INPUT, 1, b'{"length":1}')
             with pytest.raises(StoreUnreachable, match="did not answer"):

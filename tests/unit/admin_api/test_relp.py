@@ -48,7 +48,7 @@ async def test_what_is_no_frame_is_refused(data: bytes) -> None:
 
 
 @asynccontextmanager
-async def session(answer: Answer, **settings: float) -> AsyncIterator[RelpSender]:
+async def session(answer: Answer) -> AsyncIterator[RelpSender]:
     """A session with a collector that behaves as *answer* does after the greeting."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -60,8 +60,7 @@ async def session(answer: Answer, **settings: float) -> AsyncIterator[RelpSender
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    told = SyslogSettings(host="127.0.0.1", port=port, name="x", **settings)  # type: ignore[arg-type]  # numbers
-    sender = await RelpSender.begin(reader, writer, told)
+    sender = await RelpSender.begin(reader, writer, SyslogSettings(host="127.0.0.1", port=port, name="x"))
     try:
         yield sender
     finally:
@@ -122,7 +121,8 @@ async def test_a_collector_that_says_nothing_is_given_up_in_time() -> None:
     async def silent(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         await over.wait()
 
-    async with session(silent, answer_seconds=0.1) as sender:
+    async with session(silent) as sender:
+        sender._seconds = 0.1
         with pytest.raises(CollectorUnreachable, match=r"no answer within 0\.1 s"):
             await sender.deliver(b"x")
         over.set()

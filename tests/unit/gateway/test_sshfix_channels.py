@@ -208,7 +208,7 @@ async def test_an_exit_status_follows_the_peers_close(
     channel.exit(3)
     assert any(b"exit-status" in data for _, data in wire.sent) is told
     assert MSG_CHANNEL_CLOSE in [sent for sent, _ in wire.sent]
-    await asyncio.wait_for(channel.wait_closed(), 1)
+    await asyncio.wait_for(channel.wait_closed(), 10)
 
 
 async def test_a_channel_closed_twice_is_a_protocol_error() -> None:

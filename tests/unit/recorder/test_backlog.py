@@ -38,7 +38,7 @@ class Journal:
 
 async def drained(backlog: Backlog, journal: Journal, count: int) -> None:
     """Wait until the journal has so many."""
-    await eventually(lambda: len(journal.kept) >= count, 5)
+    await eventually(lambda: len(journal.kept) >= count)
     await backlog.close()
 
 
