@@ -1,6 +1,7 @@
 """What would make of the bastion a road to elsewhere: refused, said to the person, recorded and journalled."""
 
 import asyncio
+import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,11 +12,9 @@ import pytest
 
 from ecluse.demo.ports import free_port
 from policy.domain.windows import Channel
-from recorder.audit.entries import JournalEntry
 from recorder.trace.frames import FrameType, facts
 from tests.support.bastion import Bastion, running_bastion
 from tests.support.raw_client import Answering
-from tests.support.waiting import answered
 
 pytestmark = pytest.mark.e2e
 
@@ -31,12 +30,7 @@ async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
 
 async def refusals(bastion: Bastion, count: int = 1) -> list[dict[str, Any]]:
     """Return what the journal says of refused channels and requests, once it holds *count* of them."""
-
-    async def enough() -> list[JournalEntry] | None:
-        found = await bastion.events("channel.refused")
-        return found if len(found) >= count else None
-
-    return [dict(entry.event.details) for entry in await answered(enough)]
+    return [dict(entry.event.details) for entry in await bastion.written("channel.refused", count)]
 
 
 async def recorded(bastion: Bastion) -> list[str]:
@@ -139,6 +133,17 @@ async def test_a_tunnel_is_refused(bastion: Bastion) -> None:
             with pytest.raises(asyncssh.ChannelOpenError, match="PGSSIS-E6"):
                 await ask(asyncssh.SSHTunTapSession)
     assert {one["request"] for one in await refusals(bastion, 2)} == {"tun@openssh.com"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="ssh -w makes a network interface on the client's side first")
+async def test_a_tunnel_of_stock_ssh_is_refused(bastion: Bastion) -> None:
+    """Ssh -w asks for a network device on the other side; there is none."""
+    command = bastion.client.command("alice+scan01", "echo in; sleep 0.5", options=["-w", "any:any"])
+    ended = await bastion.client.run(command, answers=bastion.answers())
+    if "Tunnel device open failed" in ended.said:
+        pytest.skip("this machine lets its client make no network interface")
+    assert [one["request"] for one in await refusals(bastion)] == ["tun@openssh.com"]
+    assert await recorded(bastion) == ["tun@openssh.com"]
 
 
 async def test_an_unknown_subsystem_ends_with_its_reason(bastion: Bastion) -> None:

@@ -81,22 +81,22 @@ async def shorten_window(bastion: Bastion) -> None:
 
 
 @pytest.mark.parametrize(
-    ("withdraw", "told"),
+    ("withdraw", "told", "reason"),
     [
-        (cut, "Exercice"),
-        (suspend_supplier, "fournisseur"),
-        (suspend_person, "n’est plus autorisé"),
-        (suspend_device, "équipement"),
-        (cancel_window, "plage"),
-        (shorten_window, "plage"),
+        (cut, "Exercice", "cut"),
+        (suspend_supplier, "fournisseur", "refused"),
+        (suspend_person, "n’est plus autorisé", "refused"),
+        (suspend_device, "équipement", "refused"),
+        (cancel_window, "plage", "refused"),
+        (shorten_window, "plage", "window"),
     ],
     ids=["cut", "supplier", "person", "device", "cancelled", "shortened"],
 )
 @pytest.mark.parametrize("user", ["alice+scan01", "alice"], ids=["direct", "by the menu"])
 async def test_withdrawn_access_ends_a_shell(
-    bastion: Bastion, withdraw: Callable[[Bastion], Awaitable[None]], told: str, user: str
+    bastion: Bastion, withdraw: Callable[[Bastion], Awaitable[None]], told: str, reason: str, user: str
 ) -> None:
-    """The terminal says why, the client ends, and nothing of the session runs on the device."""
+    """The terminal says why, the client ends, nothing of the session runs on the device, and the journal has the reason."""
     async with shell(bastion, user) as terminal:
         await withdraw(bastion)
         assert await terminal.wait() == 255
@@ -104,6 +104,9 @@ async def test_withdrawn_access_ends_a_shell(
         last = terminal.seen.decode().rsplit("[1]", 1)[1]
         assert told in last, last
         assert "RSSI, poste 4242" in last
+    await bastion.closed()
+    [closed] = await bastion.events("session.closed")
+    assert closed.event.details["reason"] == reason
 
 
 async def test_a_cut_ends_every_channel_of_a_connection(bastion: Bastion, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from tests.support.policy_databases import own_world
 from tests.support.policy_world import World, make_world
 from tests.support.ssh_client import SshClient, Terminal
 from tests.support.traces import prepare, stored
-from tests.support.waiting import PATIENCE, answered, eventually
+from tests.support.waiting import answered, eventually
 
 NOON = datetime(2026, 3, 17, 11, 0, tzinfo=UTC)
 NODE = "node1"
@@ -63,9 +63,14 @@ class Bastion:
         page = await self.journal.entries(JournalFilters(hospital_id=self.world.id, name=name))
         return list(page.entries)
 
-    async def written(self, name: str, seconds: float = PATIENCE) -> list[JournalEntry]:
-        """Wait until the journal holds an entry of *name*, and return all of them."""
-        return await answered(lambda: self.events(name), seconds)
+    async def written(self, name: str, count: int = 1) -> list[JournalEntry]:
+        """Wait until the journal holds *count* entries of *name*, and return all; alarms and refusals come behind their cause."""
+
+        async def enough() -> list[JournalEntry] | None:
+            found = await self.events(name)
+            return found if len(found) >= count else None
+
+        return await answered(enough)
 
     def sessions(self) -> list[str]:
         """Return the ids of the closed traces."""

@@ -150,3 +150,31 @@ async def test_channels_asked_for_at_once_share_an_answer_that_is_younger_than_e
             if isinstance(answer, tuple):  # else the connection was closed before its turn
                 await asyncio.wait_for(answer[1].closed.wait(), 60)
                 assert answer[1].out == b""
+
+
+async def test_a_client_that_leaves_while_the_device_is_dialled_leaves_nothing(bastion: Bastion) -> None:
+    """A session that is being opened ends with its client: no lease, trace or connection stays behind."""
+    port = bastion.device.port
+    await bastion.device.stop()
+    asked = asyncio.Event()
+    connections: list[asyncio.StreamWriter] = []
+
+    async def mute(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        asked.set()
+
+    server = await asyncio.start_server(mute, "127.0.0.1", port)
+    process = await bastion.client.start(
+        bastion.client.command("alice+scan01", "id"), answers=bastion.answers()
+    )
+    await asyncio.wait_for(asked.wait(), 60)
+    process.kill()
+    await process.communicate()
+    await eventually(lambda: bastion.gateway.connections == 0)
+    await bastion.closed()
+    connections[0].close()
+    server.close()
+    await server.wait_closed()
+    assert len(bastion.sessions()) == 1
+    live = await bastion.world.services.access.sessions(bastion.world.id)
+    assert live == []
