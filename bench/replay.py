@@ -73,7 +73,7 @@ def main(
 
 
 def _measured(house: House, megabytes: float, folder: Path) -> Iterator[list[str]]:
-    session_id = record(house, _filled(megabytes), write_timeout=1e9)
+    session_id = record(house, _filled(megabytes))
     shown = session_of(house, "rssi")
     sessions = house.world.services.console_sessions
     house.run(sessions.read(house.run(sessions.authenticate(shown)), session_id, "bench"))

@@ -38,7 +38,7 @@ TIMEZONE = "Europe/Paris"
 OPEN_DEVICE = "scan01"
 CLOSED_DEVICE = "ris02"
 ACCOUNT = "maint"
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 STOP_SECONDS = 25.0
 POLL_SECONDS = 0.05
 OPEN_FOR = timedelta(hours=2)
@@ -286,9 +286,13 @@ class Scene:
         api.post(f"/v1/devices/{device_id}/host-keys", {"public_key": " ".join(true_key)})
 
     def _plan_windows(self) -> None:
-        now = self.clock.now().astimezone(ZoneInfo(TIMEZONE))
-        tomorrow = (now + timedelta(days=1)).replace(hour=20, minute=0, second=0, microsecond=0)
-        self._plan(OPEN_DEVICE, now - PATCH_OF_TIME, now + OPEN_FOR, "Mise à jour du scanner")
+        now, zone = self.clock.now(), ZoneInfo(TIMEZONE)
+        tomorrow = (now.astimezone(zone) + timedelta(days=1)).replace(
+            hour=20, minute=0, second=0, microsecond=0
+        )
+        # reckoned as instants: in the night that lacks an hour, an hour from now by the wall may be no time at all
+        start, end = ((now + each).astimezone(zone) for each in (-PATCH_OF_TIME, OPEN_FOR))
+        self._plan(OPEN_DEVICE, start, end, "Mise à jour du scanner")
         self._plan(CLOSED_DEVICE, tomorrow, tomorrow + OPEN_FOR, "Contrôle annuel du RIS")
 
     def _plan(self, device: str, start: datetime, end: datetime, purpose: str) -> None:

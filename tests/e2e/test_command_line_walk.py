@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -52,8 +52,10 @@ async def declare(dsi: Stranger, device: DemoDevice) -> None:
 
 async def plan(dsi: Stranger, denis: Stranger) -> None:
     """One asks for an hour from now and cannot approve it; ``why`` says so; the other approves."""
-    now = datetime.now(PARIS)
-    start, end = now.strftime("%Y-%m-%d %H:%M"), (now + timedelta(hours=1)).strftime("%Y-%m-%d %H:%M")
+    now = datetime.now(UTC)
+    start, end = (
+        each.astimezone(PARIS).strftime("%Y-%m-%d %H:%M") for each in (now, now + timedelta(hours=1))
+    )
     planned = await dsi.json(
         *("windows", "plan", "--supplier", "Imagix", "--person", "alice", "--device", "scan01"),
         *("--start", start, "--end", end, "--channel", "shell", "--channel", "exec", "--channel", "sftp-up"),

@@ -74,7 +74,7 @@ async def test_a_full_disk_ends_the_session_and_opens_none(tmp_path: Path) -> No
             assert "ne peut plus être enregistrée" in err.decode()
             await bastion.closed()
             await eventually(lambda: not bastion.device.processes())
-            assert await bastion.events("alarm.recording_failed")
+            assert await bastion.written("alarm.recording_failed")
 
             ballast = disk / "ballast"
             ballast.write_bytes(bytes(max(shutil.disk_usage(disk).free - (1 << 19), 0)))

@@ -88,6 +88,7 @@ async def prepare(folder: Path, **settings: Any) -> RecorderSettings:
         "signing_key_path": folder / "signing.pem",
         "catalog_url": f"sqlite:///{folder}/traces.db",
         "min_free_bytes": 0,
+        "write_timeout_seconds": 10.0,  # a disk that others keep busy is not stuck
         **settings,
     }
     await trace_schema(values["catalog_url"])

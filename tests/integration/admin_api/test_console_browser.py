@@ -51,7 +51,7 @@ def session_id(house: House) -> str:
         pass_time(recording, 100)
         recording.record(FrameType.OUTPUT, 1, b"fin\r\n")
 
-    made = record(house, fill, write_timeout=1e6)
+    made = record(house, fill)
     for name in ("access.denied", "alarm.unseen_input"):
         event = SecurityEvent(
             name=name,

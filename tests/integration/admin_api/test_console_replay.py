@@ -181,7 +181,7 @@ def test_a_long_recording_s_pictures_are_drawn_apart(house: House, monkeypatch: 
             pass_time(recording, 1)
             speak(recording, f"ligne {number} {'.' * 50}\r\n")
 
-    long = record(house, fill, write_timeout=1e6)
+    long = record(house, fill)
     with signed_in(house, "rssi") as client:
         read(client, long)
         base = f"/console/sessions/{long}/replay"
@@ -193,7 +193,7 @@ def test_a_long_recording_s_pictures_are_drawn_apart(house: House, monkeypatch: 
         number = int(first.split()[1])
         assert f"ligne {number - 1} " in loaded[-1]["snapshot"]["init"]
         monkeypatch.setattr(pieces, "MOST", 3_000)
-        gone = record(house, fill, write_timeout=1e6)
+        gone = record(house, fill)
         read(client, gone)
         assert "too long for a browser" in client.get(f"/console/sessions/{gone}/replay").text
         assert client.get(f"/console/sessions/{gone}/transcript").status_code == 200
@@ -209,7 +209,7 @@ def test_a_long_recording_is_cut_once_for_all(house: House, monkeypatch: pytest.
             speak(recording, f"ligne {number} {'.' * 50}\r\n")
         recording.record(FrameType.WARNING, 1, canonical({"warning": "input_unseen"}))
 
-    long = record(house, fill, write_timeout=1e6)
+    long = record(house, fill)
     kept = house.directory / "search" / "replay" / house.world.id / f"{long}.zip"
     base = f"/console/sessions/{long}/replay"
 

@@ -97,6 +97,7 @@ def test_a_process_lives_is_ready_and_shows_metrics_for_the_token(
     """200 for the balancer, 401 without the token, and with it the program's own metrics."""
     base = bases[program]
     assert httpx.get(f"{base}/healthz", timeout=60).status_code == 200
+    until(lambda: httpx.get(f"{base}/readyz", timeout=60).status_code == 200, "it is ready")
     ready = httpx.get(f"{base}/readyz", timeout=60)
     assert (ready.status_code, ready.json()["status"]) == (200, "good")
     assert set(ready.json()["checks"]) >= {"policy", "traces", "accepting", "clock"}

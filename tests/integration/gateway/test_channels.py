@@ -216,7 +216,7 @@ async def test_a_window_without_commands_lets_files_alone_pass(bastion: Bastion,
     down = tmp_path / "down.bin"
     assert not down.exists() or down.read_bytes() == b""
     assert "ermission denied" in ended.said
-    assert len(await bastion.events("channel.refused")) == 3
+    assert len(await bastion.written("channel.refused", 3)) == 3
 
 
 async def test_an_unknown_subsystem_is_refused(bastion: Bastion) -> None:

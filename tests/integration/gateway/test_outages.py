@@ -26,6 +26,7 @@ SHORT: dict[str, Any] = {
     "retry_seconds": 0.2,
     "probe_seconds": 0.3,
     "steady_seconds": 0.5,
+    "write_timeout_seconds": 2.0,
 }
 GRACE = timedelta(seconds=6)
 AWAY = "Le dépôt central des traces de l’établissement ne répond plus".encode()

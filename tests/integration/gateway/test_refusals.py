@@ -94,7 +94,7 @@ async def test_remote_forwarding_is_refused_and_told(bastion: Bastion, options: 
     """A listener on the device's side is refused, recorded as refused, and journalled."""
     await bastion.client.ssh("alice+scan01", "sleep 0.3", options=options, answers=bastion.answers())
     await bastion.closed()
-    assert [dict(e.event.details)["request"] for e in await bastion.events("channel.refused")] == [wire]
+    assert [dict(e.event.details)["request"] for e in await bastion.written("channel.refused")] == [wire]
     refused = [facts(f) for f in await bastion.frames() if f.type is FrameType.REFUSED]
     assert [one["request"] for one in refused] == [wire]
 
@@ -145,7 +145,7 @@ async def test_a_changed_host_key_blocks_and_alarms(bastion: Bastion) -> None:
     assert "clé" in ended.said
     await bastion.closed()
     assert await bastion.events("device.host_key_changed")
-    assert await bastion.events("alarm.host_key_changed")
+    assert await bastion.written("alarm.host_key_changed")
     assert "Accepted" not in bastion.device.log()
 
 
@@ -184,7 +184,7 @@ async def test_no_spool_no_session(bastion: Bastion) -> None:
     assert "enregistr" in ended.said
     assert "Accepted" not in bastion.device.log()
     await bastion.closed()
-    assert await bastion.events("alarm.recording_unavailable")
+    assert await bastion.written("alarm.recording_unavailable")
 
 
 async def test_sessions_of_a_person_are_limited(bastion: Bastion) -> None:
