@@ -4,10 +4,12 @@ import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from gateway.session.limits import REST_SECONDS
 from policy.domain.windows import Channel
 from recorder.trace.frames import FrameType, facts
 from tests.support.bastion import Bastion, output, running_bastion
@@ -180,6 +182,7 @@ async def test_much_that_leaves_is_told_while_it_leaves(
     process = await bastion.client.start(command, answers=bastion.answers())
     assert process.stdout is not None
     assert await asyncio.wait_for(process.stdout.readexactly(45_000), 60) == bytes(45_000)
+    bastion.clock.advance(timedelta(seconds=REST_SECONDS))  # it may have been looked at before the bytes came
     told = await bastion.written("session.moved")
     assert bastion.gateway.sessions == 1
     assert told[0].event.details["bytes_out"] >= 20_000
