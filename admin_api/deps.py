@@ -1,15 +1,14 @@
 """What routers ask for: the services behind the API, who calls, and which page of a list."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import MAXYEAR, MINYEAR, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
 from admin_api.console.mailer import Mailer
 from admin_api.console.staff.recordings import Recordings
-from admin_api.errors import BadCursor, BadTimestamp
+from admin_api.errors import BadTimestamp
 from admin_api.live.tickets import Tickets
 from admin_api.live.viewers import Viewers
 from admin_api.readers import ReaderDesk
@@ -90,44 +89,16 @@ def source_of(request: Request) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Which part of a list: at most *limit* items after the cursor *after*."""
+    """Which part of a list, read from the query: at most *limit* items after the cursor *after*."""
 
-    limit: int
-    after: str | None
-
-
-def page_request(
-    limit: Annotated[int, Query(ge=1, le=500, description="At most this many items.")] = 100,
-    after: Annotated[str | None, Query(max_length=200, description="The `next` of the page before.")] = None,
-) -> PageRequest:
-    """Read the page asked for from the query."""
-    return PageRequest(limit, after)
+    limit: Annotated[int, Query(ge=1, le=500, description="At most this many items.")] = 100
+    after: Annotated[str | None, Query(max_length=200, description="The `next` of the page before.")] = None
 
 
 Ctx = Annotated[Context, Depends(context_of)]
 Who = Annotated[Principal, Depends(principal_of)]
 Spoken = Annotated[Language, Depends(language_of)]
-Paging = Annotated[PageRequest, Depends(page_request)]
-
-Row = TypeVar("Row")
-
-
-def cut_page(
-    rows: Sequence[Row], page: PageRequest, key: Callable[[Row], str]
-) -> tuple[Sequence[Row], str | None]:
-    """Return the *page* of *rows* (in their order) and the cursor of the next, None at the end.
-
-    *key* gives a row's stable identifier, which is the cursor. Raises BadCursor where no row bears it any more.
-    """
-    start = 0
-    if page.after is not None:
-        place = next((number for number, row in enumerate(rows) if key(row) == page.after), None)
-        if place is None:
-            raise BadCursor
-        start = place + 1
-    part = rows[start : start + page.limit]
-    more = start + page.limit < len(rows)
-    return part, key(part[-1]) if more and part else None
+Paging = Annotated[PageRequest, Depends()]
 
 
 def instant(text: str | None, field: str) -> datetime | None:

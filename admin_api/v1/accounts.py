@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from pydantic import SecretStr
 
-from admin_api.deps import Context, Ctx, Paging, Who, cut_page
+from admin_api.deps import Context, Ctx, Paging, Who
 from admin_api.security.permissions import MANAGING, READING, RESUMING, STOPPING, GuardedRoute
 from admin_api.v1.schemas.base import Reason
 from admin_api.v1.schemas.devices import AccountIn, AccountOut, AccountsPage, SecretIn
@@ -19,8 +19,7 @@ router = APIRouter(prefix="/devices/{device_id}/accounts", tags=["accounts"], ro
 async def list_accounts(context: Ctx, who: Who, device_id: str, page: Paging) -> AccountsPage:
     """List a device's dedicated accounts."""
     rows = await context.services.devices.accounts(who.person.id, who.hospital_id, DeviceId(device_id))
-    part, after = cut_page(rows, page, lambda row: row.id)
-    return AccountsPage(items=[AccountOut.of(row) for row in part], next=after)
+    return AccountsPage.part(rows, page, AccountOut.of)
 
 
 @router.post("", status_code=201, openapi_extra=MANAGING)

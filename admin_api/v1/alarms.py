@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from admin_api.deps import Context, Ctx, Paging, Spoken, Who, cut_page
+from admin_api.deps import Context, Ctx, Paging, Spoken, Who
 from admin_api.evidence import note
 from admin_api.security.permissions import VERIFYING, GuardedRoute
 from admin_api.v1.schemas.alarms import (
@@ -54,11 +54,8 @@ async def list_alarms(
     """List the alarms, the one seen last first."""
     rows = await context.services.alarms.list(who.person.id, who.hospital_id, state.states)
     kept = [row for row in rows if severity is None or row.severity is severity]
-    part, after = cut_page(kept, page, lambda row: row.id)
     logins = await _logins(context, who)
-    return AlarmsPage(
-        items=[AlarmOut.of(row, spoken, logins, context.vocabulary) for row in part], next=after
-    )
+    return AlarmsPage.part(kept, page, lambda row: AlarmOut.of(row, spoken, logins, context.vocabulary))
 
 
 @router.post("/test", status_code=202, openapi_extra=VERIFYING)

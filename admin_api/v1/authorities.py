@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from admin_api.deps import Ctx, Paging, Who, cut_page
+from admin_api.deps import Ctx, Paging, Who
 from admin_api.security.permissions import MANAGING, READING, GuardedRoute
 from admin_api.v1.schemas.authorities import AuthoritiesPage, AuthorityOut
 from policy.domain.ids import AuthorityId
@@ -14,8 +14,7 @@ router = APIRouter(prefix="/device-authorities", tags=["accounts"], route_class=
 async def list_authorities(context: Ctx, who: Who, page: Paging) -> AuthoritiesPage:
     """List the authorities, the first made first; devices trust all but the retired ones."""
     rows = await context.services.authorities.list(who.person.id, who.hospital_id)
-    part, after = cut_page(rows, page, lambda row: row.id)
-    return AuthoritiesPage(items=[AuthorityOut.of(row) for row in part], next=after)
+    return AuthoritiesPage.part(rows, page, AuthorityOut.of)
 
 
 @router.post("", status_code=201, openapi_extra=MANAGING)

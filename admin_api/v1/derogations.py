@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from admin_api.deps import Ctx, Paging, Who, cut_page
+from admin_api.deps import Ctx, Paging, Who
 from admin_api.security.permissions import READING, RESUMING, GuardedRoute
 from admin_api.v1.schemas.base import Reason
 from admin_api.v1.schemas.derogations import DerogationIn, DerogationOut, DerogationsPage
@@ -20,9 +20,8 @@ async def list_derogations(
     """List the derogations, over or not, the last to end first; ``device_id`` keeps one device's."""
     device = None if device_id is None else DeviceId(device_id)
     rows = await context.services.derogations.list(who.person.id, who.hospital_id, device)
-    part, after = cut_page(rows, page, lambda row: row.id)
     at = context.services.clock.now()
-    return DerogationsPage(items=[DerogationOut.of(row, at) for row in part], next=after)
+    return DerogationsPage.part(rows, page, lambda row: DerogationOut.of(row, at))
 
 
 @router.post("/devices/{device_id}/derogations", status_code=201, openapi_extra=RESUMING)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from admin_api.deps import Ctx, Paging, Who, cut_page
+from admin_api.deps import Ctx, Paging, Who
 from admin_api.security.permissions import MANAGING, PLANNING, READING, RESUMING, STOPPING, GuardedRoute
 from admin_api.v1.schemas.base import Reason
 from admin_api.v1.schemas.devices import (
@@ -31,8 +31,7 @@ async def list_zones(
     rows = await context.services.devices.zones(who.person.id, who.hospital_id)
     if name is not None:
         rows = [row for row in rows if row.name == name]
-    part, after = cut_page(rows, page, lambda row: row.id)
-    return ZonesPage(items=[ZoneOut.of(row) for row in part], next=after)
+    return ZonesPage.part(rows, page, ZoneOut.of)
 
 
 @zones.post("", status_code=201, openapi_extra=MANAGING)
@@ -60,8 +59,7 @@ async def list_devices(
     rows = await context.services.devices.list(who.person.id, who.hospital_id)
     if name is not None:
         rows = [row for row in rows if row.name == name]
-    part, after = cut_page(rows, page, lambda row: row.id)
-    return DevicesPage(items=[DeviceOut.of(row) for row in part], next=after)
+    return DevicesPage.part(rows, page, DeviceOut.of)
 
 
 @router.post("", status_code=201, openapi_extra=MANAGING)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from admin_api.deps import Context, Ctx, Paging, Who, cut_page, source_of
+from admin_api.deps import Context, Ctx, Paging, Who, source_of
 from admin_api.retention.plan import recorded
 from admin_api.security.permissions import REPLAYING, RESUMING, GuardedRoute
 from admin_api.v1.schemas.base import Reason
@@ -25,8 +25,7 @@ async def list_erasures(
     """List what was asked for, the last first."""
     states = tuple(ErasureState) if state is None else (state,)
     rows = await context.services.erasures.list(who.person.id, who.hospital_id, states)
-    part, after = cut_page(rows, page, lambda row: row.id)
-    return ErasuresPage(items=[_shown(context, row) for row in part], next=after)
+    return ErasuresPage.part(rows, page, lambda row: _shown(context, row))
 
 
 @router.post("", status_code=201, openapi_extra=REPLAYING)

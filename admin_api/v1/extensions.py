@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from fastapi import APIRouter
 
-from admin_api.deps import Ctx, Paging, Who, cut_page
+from admin_api.deps import Ctx, Paging, Who
 from admin_api.security.permissions import PLANNING, READING, GuardedRoute
 from admin_api.v1.schemas.windows import Decision, ExtensionOut, ExtensionsPage, MoreTime
 from admin_api.v1.windows import occurrence_of
@@ -17,8 +17,7 @@ router = APIRouter(tags=["extensions"], route_class=GuardedRoute)
 async def list_extensions(context: Ctx, who: Who, page: Paging) -> ExtensionsPage:
     """List the extensions that wait for a decision."""
     rows = await context.services.windows.extensions(who.person.id, who.hospital_id)
-    part, after = cut_page(rows, page, lambda row: row.id)
-    return ExtensionsPage(items=[ExtensionOut.of(row) for row in part], next=after)
+    return ExtensionsPage.part(rows, page, ExtensionOut.of)
 
 
 @router.post("/windows/{window_id}/extensions", status_code=201, openapi_extra=PLANNING)

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from admin_api.deps import Ctx, Paging, Who, cut_page
+from admin_api.deps import Ctx, Paging, Who
 from admin_api.security.permissions import REPLAYING, RESUMING, GuardedRoute
 from admin_api.v1.schemas.base import Reason
 from admin_api.v1.schemas.retention import HoldIn, HoldOut, HoldsPage
@@ -14,9 +14,8 @@ router = APIRouter(prefix="/holds", tags=["retention"], route_class=GuardedRoute
 async def list_holds(context: Ctx, who: Who, page: Paging) -> HoldsPage:
     """List the holds, those that stand first, lifted ones too."""
     rows = await context.services.holds.list(who.person.id, who.hospital_id)
-    part, after = cut_page(rows, page, lambda row: row.id)
     at = context.services.clock.now()
-    return HoldsPage(items=[HoldOut.of(row, at) for row in part], next=after)
+    return HoldsPage.part(rows, page, lambda row: HoldOut.of(row, at))
 
 
 @router.post("", status_code=201, openapi_extra=REPLAYING)

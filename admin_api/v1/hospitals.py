@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from admin_api.deps import Ctx, Paging, Who, cut_page
+from admin_api.deps import Ctx, Paging, Who
 from admin_api.security.permissions import MANAGING, READING, GuardedRoute
 from admin_api.v1.schemas.places import ContactIn, ContinuationBody, HospitalOut, HospitalsPage
 from policy.domain.ids import HospitalId
@@ -15,8 +15,7 @@ router = APIRouter(prefix="/hospitals", tags=["hospitals"], route_class=GuardedR
 async def list_hospitals(context: Ctx, who: Who, page: Paging) -> HospitalsPage:
     """List the hospitals that the caller can see: her own."""
     own = await context.services.hospitals.get(who.hospital_id)
-    part, after = cut_page([own], page, lambda hospital: hospital.id)
-    return HospitalsPage(items=[HospitalOut.of(hospital) for hospital in part], next=after)
+    return HospitalsPage.part([own], page, HospitalOut.of)
 
 
 @router.get("/{hospital_id}", openapi_extra=READING)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from admin_api.deps import Ctx, Paging, Who, cut_page
+from admin_api.deps import Ctx, Paging, Who
 from admin_api.security.permissions import PLANNING, READING, GuardedRoute
 from admin_api.v1.schemas.base import Reason
 from admin_api.v1.schemas.windows import InterventionIn, InterventionOut, InterventionsPage
@@ -24,8 +24,7 @@ async def list_interventions(
     rows = await context.services.interventions.list(who.person.id, who.hospital_id)
     if prefix is not None:
         rows = [row for row in rows if row.id.startswith(prefix)]
-    part, after = cut_page(rows, page, lambda row: row.id)
-    return InterventionsPage(items=[InterventionOut.of(row) for row in part], next=after)
+    return InterventionsPage.part(rows, page, InterventionOut.of)
 
 
 @router.post("", status_code=201, openapi_extra=PLANNING)

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 
-from admin_api.deps import Context, Ctx, Paging, Who, cut_page
+from admin_api.deps import Context, Ctx, Paging, Who
 from admin_api.security.permissions import EVERY_ROLE, MANAGING, READING, RESUMING, STOPPING, GuardedRoute
 from admin_api.v1.schemas.base import Reason, shown
 from admin_api.v1.schemas.people import (
@@ -44,8 +44,7 @@ async def list_people(
     rows = await context.services.people.list(who.person.id, who.hospital_id, supplier_id=supplier)
     if login is not None:
         rows = [row for row in rows if row.login == login]
-    part, after = cut_page(rows, page, lambda row: row.id)
-    return PeoplePage(items=[PersonOut.of(row) for row in part], next=after)
+    return PeoplePage.part(rows, page, PersonOut.of)
 
 
 @router.post("", status_code=201, openapi_extra=MANAGING)
@@ -127,8 +126,7 @@ async def bind_person(context: Ctx, who: Who, person_id: str, body: OnePost) -> 
 async def list_keys(context: Ctx, who: Who, person_id: str, page: Paging) -> KeysPage:
     """List a person's public keys."""
     rows = await context.services.people.keys(who.person.id, who.hospital_id, PersonId(person_id))
-    part, after = cut_page(rows, page, lambda row: row.fingerprint)
-    return KeysPage(items=[KeyOut.of(row) for row in part], next=after)
+    return KeysPage.part(rows, page, KeyOut.of, key=lambda row: row.fingerprint)
 
 
 @router.post("/{person_id}/keys", status_code=201, openapi_extra=EVERY_ROLE)
@@ -152,16 +150,14 @@ async def remove_key(context: Ctx, who: Who, person_id: str, body: KeyChoice) ->
 async def list_engagements(context: Ctx, who: Who, person_id: str, page: Paging) -> EngagementsPage:
     """List what a person accepted: which text, which version, when, and from which address."""
     rows = await context.services.engagements.accepted(who.person.id, who.hospital_id, PersonId(person_id))
-    part, after = cut_page(rows, page, lambda row: f"{row.kind}.{row.version}")
-    return EngagementsPage(items=[EngagementOut.of(row) for row in part], next=after)
+    return EngagementsPage.part(rows, page, EngagementOut.of, key=lambda row: f"{row.kind}.{row.version}")
 
 
 @router.get("/{person_id}/mails", openapi_extra=READING)
 async def list_mails(context: Ctx, who: Who, person_id: str, page: Paging) -> MailsPage:
     """List the last mails to a person, and what became of them."""
     rows = await context.services.mails.of_person(who.person.id, who.hospital_id, PersonId(person_id))
-    part, after = cut_page(rows, page, lambda row: row.id)
-    return MailsPage(items=[MailOut.of(row) for row in part], next=after)
+    return MailsPage.part(rows, page, MailOut.of)
 
 
 async def _invitation(context: Context, made: Invited) -> Invitation:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from admin_api.deps import Ctx, Paging, Who, cut_page
+from admin_api.deps import Ctx, Paging, Who
 from admin_api.security.permissions import PLANNING, READING, GuardedRoute
 from admin_api.v1.schemas.base import Page, Shown
 from policy.domain.reports import Goal, ReportState
@@ -56,8 +56,7 @@ async def list_reports(
     """List the interventions that were worked on, with where the report of each stands."""
     rows = await context.services.reports.list(who.person.id, who.hospital_id)
     kept = [row for row in rows if state is None or row.state is state]
-    part, after = cut_page(kept, page, lambda row: row.intervention_id)
-    return ReportsPage(items=[ReportingOut.of(row) for row in part], next=after)
+    return ReportsPage.part(kept, page, ReportingOut.of, key=lambda row: row.intervention_id)
 
 
 @router.post("/{report_id}/acknowledge", openapi_extra=PLANNING)

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from admin_api.deps import Context, Ctx, Paging, Who, cut_page, source_of
+from admin_api.deps import Context, Ctx, Paging, Who, source_of
 from admin_api.errors import BadCursor
 from admin_api.security.permissions import READING, RESUMING, STOPPING, GuardedRoute
 from admin_api.v1.schemas.base import Input, Page, Reason, Text, example, shown
@@ -130,8 +130,7 @@ async def list_sessions(
         return await _past(context, who.hospital_id, page.after, page.limit)
     else:
         rows = await context.services.access.sessions(who.hospital_id)
-    part, after = cut_page(rows, page, lambda row: row.session_id)
-    return SessionsPage(items=[SessionOut.of_policy(row) for row in part], next=after)
+    return SessionsPage.part(rows, page, SessionOut.of_policy, key=lambda row: row.session_id)
 
 
 @router.get("/sessions/{session_id}", openapi_extra=READING)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from admin_api.deps import Ctx, Paging, Who, cut_page
+from admin_api.deps import Ctx, Paging, Who
 from admin_api.security.permissions import MANAGING, READING, RESUMING, STOPPING, GuardedRoute
 from admin_api.v1.schemas.base import Reason
 from admin_api.v1.schemas.places import SiteBody, SupplierChange, SupplierIn, SupplierOut, SuppliersPage
@@ -23,8 +23,7 @@ async def list_suppliers(
     rows = await context.services.suppliers.list(who.person.id, who.hospital_id)
     if name is not None:
         rows = [row for row in rows if row.name.casefold() == name.casefold()]
-    part, after = cut_page(rows, page, lambda row: row.id)
-    return SuppliersPage(items=[SupplierOut.of(row) for row in part], next=after)
+    return SuppliersPage.part(rows, page, SupplierOut.of)
 
 
 @router.post("", status_code=201, openapi_extra=MANAGING)

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from admin_api.deps import Ctx, Paging, Who, cut_page
+from admin_api.deps import Ctx, Paging, Who
 from admin_api.security.permissions import PLANNING, READING, GuardedRoute
 from admin_api.v1.schemas.devices import TaskIn, TaskOut, TasksPage
 from policy.domain.ids import AccountId, DeviceId, TaskId
@@ -15,8 +15,7 @@ router = APIRouter(prefix="/tasks", tags=["tasks"], route_class=GuardedRoute)
 async def list_tasks(context: Ctx, who: Who, page: Paging) -> TasksPage:
     """List the device tasks, the newest first."""
     rows = await context.services.device_tasks.list(who.person.id, who.hospital_id)
-    part, after = cut_page(rows, page, lambda row: row.id)
-    return TasksPage(items=[TaskOut.of(row) for row in part], next=after)
+    return TasksPage.part(rows, page, TaskOut.of)
 
 
 @router.post("", status_code=202, openapi_extra=PLANNING)

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field, SecretStr
 
-from admin_api.deps import Ctx, Paging, Who, cut_page, source_of
+from admin_api.deps import Ctx, Paging, Who, source_of
 from admin_api.security.permissions import ANYONE, EVERY_ROLE, GuardedRoute
 from admin_api.security.tokens import bearer
 from admin_api.v1.schemas.base import InOrder, Input, Page, example, shown
@@ -126,9 +126,8 @@ async def list_tokens(
     rows = await context.services.tokens.list(who.person.id, who.hospital_id, person_id=person)
     if prefix is not None:
         rows = [row for row in rows if row.id.startswith(prefix)]
-    part, after = cut_page(rows, page, lambda row: row.id)
     at = context.clock.now()
-    return TokensPage(items=[TokenEntry.of(row, at) for row in part], next=after)
+    return TokensPage.part(rows, page, lambda row: TokenEntry.of(row, at))
 
 
 @router.post("/tokens/{token_id}/revoke", status_code=204, openapi_extra=EVERY_ROLE)

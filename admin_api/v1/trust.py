@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from admin_api.deps import Ctx, Paging, Who, cut_page
+from admin_api.deps import Ctx, Paging, Who
 from admin_api.security.permissions import EVERY_ROLE, MANAGING, READING, RESUMING, GuardedRoute
 from admin_api.v1.schemas.base import Reason
 from admin_api.v1.schemas.certificates import (
@@ -31,8 +31,7 @@ certificates = APIRouter(prefix="/people", tags=["people"], route_class=GuardedR
 async def list_anchors(context: Ctx, who: Who, page: Paging) -> AnchorsPage:
     """List the authorities that are believed about tokens, by name."""
     rows = await context.services.anchors.list(who.person.id, who.hospital_id)
-    part, after = cut_page(rows, page, lambda row: row.id)
-    return AnchorsPage(items=[AnchorOut.of(row) for row in part], next=after)
+    return AnchorsPage.part(rows, page, AnchorOut.of)
 
 
 @anchors.post("", status_code=201, openapi_extra=MANAGING)
@@ -75,8 +74,7 @@ async def remove_anchor(context: Ctx, who: Who, anchor_id: str, body: Reason) ->
 async def list_lists(context: Ctx, who: Who, anchor_id: str, page: Paging) -> RevocationListsPage:
     """List the revocation lists at hand for an anchor, the newest first."""
     rows = await context.services.anchors.lists(who.person.id, who.hospital_id, anchor_id)
-    part, after = cut_page(rows, page, lambda row: row.issuer)
-    return RevocationListsPage(items=[RevocationListOut.of(row) for row in part], next=after)
+    return RevocationListsPage.part(rows, page, RevocationListOut.of, key=lambda row: row.issuer)
 
 
 @anchors.post("/{anchor_id}/lists", status_code=201, openapi_extra=RESUMING)
@@ -90,8 +88,7 @@ async def bring_list(context: Ctx, who: Who, anchor_id: str, body: RevocationLis
 async def list_login_authorities(context: Ctx, who: Who, page: Paging) -> LoginAuthoritiesPage:
     """List the SSH authorities whose user certificates let people in, by name."""
     rows = await context.services.login_authorities.list(who.person.id, who.hospital_id)
-    part, after = cut_page(rows, page, lambda row: row.id)
-    return LoginAuthoritiesPage(items=[LoginAuthorityOut.of(row) for row in part], next=after)
+    return LoginAuthoritiesPage.part(rows, page, LoginAuthorityOut.of)
 
 
 @authorities.post("", status_code=201, openapi_extra=MANAGING)
@@ -128,8 +125,7 @@ async def remove_login_authority(context: Ctx, who: Who, authority_id: str, body
 async def list_certificates(context: Ctx, who: Who, person_id: str, page: Paging) -> TokenCertificatesPage:
     """List a person's token certificates, the one that lasts longest first."""
     rows = await context.services.token_certificates.list(who.person.id, who.hospital_id, PersonId(person_id))
-    part, after = cut_page(rows, page, lambda row: row.id)
-    return TokenCertificatesPage(items=[TokenCertificateOut.of(row) for row in part], next=after)
+    return TokenCertificatesPage.part(rows, page, TokenCertificateOut.of)
 
 
 @certificates.post("/{person_id}/certificates", status_code=201, openapi_extra=MANAGING)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from admin_api.deps import Context, Ctx, Paging, Spoken, Who, cut_page, instant
+from admin_api.deps import Context, Ctx, Paging, Spoken, Who, instant
 from admin_api.security.permissions import PLANNING, READING, STOPPING, GuardedRoute
 from admin_api.v1.schemas.base import Reason
 from admin_api.v1.schemas.windows import (
@@ -82,8 +82,7 @@ async def list_windows(
             state=state,
         )
         end = datetime.max.replace(tzinfo=UTC) if waiting else end
-    part, after = cut_page(rows, page, lambda row: row.id)
-    return WindowsPage(items=[_between(row, hospital, start, end) for row in part], next=after)
+    return WindowsPage.part(rows, page, lambda row: _between(row, hospital, start, end))
 
 
 @router.post("", status_code=201, openapi_extra=PLANNING)

@@ -1,11 +1,15 @@
 """What every shape of version 1 has in common."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Annotated, Any, Generic, Self, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
+from admin_api.deps import PageRequest
+from admin_api.errors import BadCursor
 from policy.domain.ids import NAME_PATTERN
 
 NAME_FORM = f"^{NAME_PATTERN.pattern}$"
@@ -21,6 +25,7 @@ Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER_FORM)]
 """An identifier made by Écluse."""
 
 Item = TypeVar("Item")
+Row = TypeVar("Row")
 Shape = TypeVar("Shape", bound=BaseModel)
 
 InOrder = Annotated[list[Item], BeforeValidator(sorted)]
@@ -57,6 +62,28 @@ class Page(BaseModel, Generic[Item]):
 
     items: list[Item]
     next: str | None = None
+
+    @classmethod
+    def part(
+        cls,
+        rows: Sequence[Row],
+        page: PageRequest,
+        show: Callable[[Row], Item],
+        key: Callable[[Row], str] = attrgetter("id"),
+    ) -> Self:
+        """Return the *page* of *rows*, in their order, each as *show* shows it.
+
+        *key* gives a row's stable identifier, which is the cursor. Raises BadCursor where no row bears it any more.
+        """
+        start = 0
+        if page.after is not None:
+            place = next((number for number, row in enumerate(rows) if key(row) == page.after), None)
+            if place is None:
+                raise BadCursor
+            start = place + 1
+        chosen = rows[start : start + page.limit]
+        more = start + page.limit < len(rows)
+        return cls(items=[show(row) for row in chosen], next=key(chosen[-1]) if more and chosen else None)
 
 
 class Input(BaseModel):

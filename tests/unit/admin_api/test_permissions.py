@@ -1,13 +1,12 @@
 """Deny by default: a route that does not say who may call it cannot be built."""
 
-from collections.abc import Callable
-
 import pytest
 
-from admin_api.deps import PageRequest, cut_page, instant
+from admin_api.deps import PageRequest, instant
 from admin_api.errors import BadCursor, BadTimestamp, Unauthenticated
 from admin_api.security.permissions import GuardedRoute, roles
 from admin_api.security.tokens import bearer
+from admin_api.v1.schemas.base import Page
 
 
 async def _endpoint() -> None:
@@ -32,13 +31,17 @@ def test_what_is_no_bearer_token_is_refused(header: str | None) -> None:
 def test_pages_hold_each_row_once() -> None:
     """The cursor of a page is its last row; the last page has none; a row that is gone refuses."""
     rows = ["a", "b", "c", "d", "e"]
-    key: Callable[[str], str] = str
-    assert cut_page(rows, PageRequest(2, None), key) == (["a", "b"], "b")
-    assert cut_page(rows, PageRequest(2, "b"), key) == (["c", "d"], "d")
-    assert cut_page(rows, PageRequest(2, "d"), key) == (["e"], None)
-    assert cut_page(rows, PageRequest(5, None), key) == (rows, None)
+
+    def part(page: PageRequest) -> tuple[list[str], str | None]:
+        found = Page[str].part(rows, page, str, key=str)
+        return found.items, found.next
+
+    assert part(PageRequest(2, None)) == (["a", "b"], "b")
+    assert part(PageRequest(2, "b")) == (["c", "d"], "d")
+    assert part(PageRequest(2, "d")) == (["e"], None)
+    assert part(PageRequest(5, None)) == (rows, None)
     with pytest.raises(BadCursor):
-        cut_page(rows, PageRequest(2, "z"), key)
+        part(PageRequest(2, "z"))
 
 
 @pytest.mark.parametrize(
