@@ -70,12 +70,19 @@ class OutboxIngest:
         while True:
             try:
                 await self.catch_up()
+                if self._failing_since is not None:
+                    log.info("ingest.resumed", since=self._failing_since)
                 self._failing_since = None
             except (PolicyUnavailable, JournalBroken, SQLAlchemyError) as error:
                 if self._failing_since is None:
                     self._failing_since = self._clock.now().isoformat()
                 # an alarm, not a fault of ours: the sentence is enough, and a trace each half second too much
-                log.warning("alarm.ingest_failed", error=str(error), since=self._failing_since)
+                log.warning(
+                    "alarm.ingest_failed",
+                    error=str(error),
+                    since=self._failing_since,
+                    next="tried again until it works; the journal then has all of it",
+                )
             await asyncio.sleep(self._interval)
 
     async def catch_up(self) -> None:

@@ -7,6 +7,9 @@ or a request has bound them.
 import logging
 import os
 import sys
+import time
+from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, Final, TextIO
 
 import structlog
@@ -31,6 +34,8 @@ QUIET: Final = (
     "httpcore",
     "asyncio",
 )
+SAID_SECONDS: Final = 60.0
+MOST_SAID: Final = 256
 PRIORITIES: Final = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 """How syslog counts them: sd-daemon(3)."""
 
@@ -50,7 +55,7 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
         raise ValueError(f"log level {level!r} is not one of {', '.join(LEVELS)}")
     target = sys.stderr if stream is None else stream
     structlog.configure(
-        processors=[*_facts(), *_rendering(target)],
+        processors=[*_facts(), Repetitions(), *_rendering(target)],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(target),
         cache_logger_on_first_use=False,
@@ -70,6 +75,35 @@ def configure(level: str = "info", stream: TextIO | None = None) -> None:
         library.handlers.clear()
         library.propagate = True
         library.setLevel(max(LEVELS[level], logging.WARNING))
+
+
+class Repetitions:
+    """Leaves out warnings that were said in the same words a moment ago (a structlog processor).
+
+    While a database is away, each task that asks it has the same to say at each try. What is left out is counted in
+    the next line that is not.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Take seconds from *monotonic*."""
+        self._monotonic = monotonic
+        self._said: OrderedDict[str, list[float]] = OrderedDict()
+
+    def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        """Return *event*, with how many were left out before it; raises DropEvent where it is left out itself."""
+        if event["level"] != "warning":
+            return event
+        words = repr(sorted((key, str(value)) for key, value in event.items() if key != "timestamp"))
+        now = self._monotonic()
+        before = self._said.get(words)
+        if before is not None and now - before[0] < SAID_SECONDS:
+            before[1] += 1
+            raise structlog.DropEvent
+        self._said[words] = [now, 0]
+        self._said.move_to_end(words)
+        if len(self._said) > MOST_SAID:
+            self._said.popitem(last=False)
+        return event if before is None or not before[1] else {**event, "repeated": int(before[1])}
 
 
 def redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -52,8 +52,9 @@ def failure(error: Exception, since: float) -> str:
 
     A predicate, for whoever names the database. One that is silent is told apart: nothing says that it cannot be used.
     """
-    if not isinstance(getattr(error, "orig", None) or error, (TimeoutError, NoneFree)):
-        return f"cannot be used: {type(error).__name__}"
+    cause = getattr(error, "orig", None) or error
+    if not isinstance(cause, (TimeoutError, NoneFree)):
+        return f"cannot be used: {type(cause).__name__}"
     waited = max(1, round(time.monotonic() - since))
     return (
         f"did not answer within {waited} s: check that its server runs, that the network leads there, "

@@ -22,6 +22,7 @@ log = structlog.get_logger()
 
 LEAD: Final = timedelta(days=1)
 """An installation that had no alarms before is told of what happened in the last day, and not of years."""
+_NEXT: Final = "looked at again until it works; no entry is passed over"
 _FAILURES: Final = 5
 """Looks in a row that fail before the journal counts as unreadable."""
 
@@ -58,9 +59,9 @@ class AlarmWatch:
                 while await self.step():
                     pass
             except (PolicyUnavailable, Conflict) as error:
-                log.warning("alarms.not_counted", error=str(error))
+                log.warning("alarms.not_counted", error=str(error), next=_NEXT)
             except SQLAlchemyError as error:
-                log.warning("alarms.journal_unreadable", error=type(error).__name__)
+                log.warning("alarms.journal_unreadable", error=type(error).__name__, next=_NEXT)
                 await self._unreadable(error)
             await asyncio.sleep(self._interval)
 

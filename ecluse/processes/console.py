@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from datetime import timedelta
 
 import structlog
@@ -59,6 +59,8 @@ log = structlog.get_logger()
 
 TOP_UP_EVERY = timedelta(days=1)
 PRUNE_EVERY = timedelta(days=1)
+AGAIN = timedelta(minutes=1)
+"""When daily work is tried again that could not be done."""
 
 
 async def serve(settings: Settings) -> None:
@@ -239,32 +241,36 @@ def _configuration(settings: Settings, app: FastAPI) -> uvicorn.Config:
 
 async def _refresh_lists(built: Services, hospital_id: HospitalId) -> None:
     async with Revocations() as revocations:
-        while True:
-            try:
-                kept = await built.anchors.refresh(hospital_id, revocations.fetch)
-                log.info("crl.refreshed", kept=kept)
-            except PolicyError:
-                log.exception("crl.not_refreshed")
-            await asyncio.sleep(REFRESH_EVERY.total_seconds())
+
+        async def refresh() -> None:
+            log.info("crl.refreshed", kept=await built.anchors.refresh(hospital_id, revocations.fetch))
+
+        await _every(REFRESH_EVERY, "crl.not_refreshed", refresh)
 
 
 async def _top_up(built: Services) -> None:
-    while True:
-        try:
-            added = await built.windows.top_up()
-            log.info("windows.topped_up", occurrences=added)
-        except PolicyError:
-            log.exception("windows.not_topped_up")
-        await asyncio.sleep(TOP_UP_EVERY.total_seconds())
+    async def top_up() -> None:
+        log.info("windows.topped_up", occurrences=await built.windows.top_up())
+
+    await _every(TOP_UP_EVERY, "windows.not_topped_up", top_up)
 
 
 async def _prune(pruning: PruningService, ingest: OutboxIngest) -> None:
-    while True:
+    async def prune() -> None:
         # what this process has not handed to the journal yet is not old, so the first look waits for that
         await ingest.caught_up.wait()
+        log.info("store.pruned", **await pruning.prune(ingest.position))
+
+    await _every(PRUNE_EVERY, "store.not_pruned", prune)
+
+
+async def _every(rest: timedelta, not_done: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Do *work* until cancelled, with *rest* in between; where policy is out of reach, say so and do it soon again."""
+    while True:
         try:
-            removed = await pruning.prune(ingest.position)
-            log.info("store.pruned", **removed)
-        except PolicyError:
-            log.exception("store.not_pruned")
-        await asyncio.sleep(PRUNE_EVERY.total_seconds())
+            await work()
+        except PolicyError as error:
+            log.warning(not_done, error=str(error), next=f"tried again in {AGAIN.total_seconds():g} s")
+            await asyncio.sleep(AGAIN.total_seconds())
+        else:
+            await asyncio.sleep(rest.total_seconds())

@@ -76,7 +76,7 @@ class TaskRunner:
             try:
                 worked = await self.run_one()
             except PolicyError as error:
-                _log.warning("task.policy_error", error=str(error))
+                _log.warning("task.policy_error", error=str(error), next="asked again until it answers")
                 worked = False
             except Exception as error:  # one task that breaks must not end all the later ones
                 _log.error("task.failed", error=repr(error))

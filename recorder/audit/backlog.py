@@ -92,7 +92,9 @@ class Backlog:
         except JournalHasIt:
             return True  # the answer to an earlier try was lost
         except RecorderError as error:
-            _log.warning("journal.failed", event_name=event.name, error=str(error))
+            _log.warning(
+                "journal.failed", event_name=event.name, error=str(error), next="kept, and tried again"
+            )
             return False
         return True
 

@@ -239,7 +239,8 @@ class Journal:
             raise
         except Exception as error:
             self.writer, self._heads = self._new_writer(), {}
-            _settle(batch, JournalBroken(f"the journal cannot be written: {error}"))
+            why, *_further = str(error).splitlines() or [type(error).__name__]
+            _settle(batch, JournalBroken(f"the journal cannot be written: {why}"))
             return
         _settle(batch, None)
 

@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 from sqlalchemy import func, select, tuple_
+from sqlalchemy.exc import SQLAlchemyError
 
 from recorder.errors import ReaderKeyUnusable, RecorderError, StoreUnavailable, TraceNotFound, TraceSealed
 from recorder.ports import Now, TraceStore
@@ -116,7 +117,9 @@ class Indexer:
                     busy |= await self._tried(hospital_id)
             except Exception as error:
                 # whatever it is, the console and the replay go on; what tells of it may be what fails
-                log.warning("search.put_off", why=f"{type(error).__name__}: {error}"[:300])
+                why, *_further = str(error).splitlines() or [""]
+                next_try = f"tried again in {POLL_SECONDS:g} s"
+                log.warning("search.put_off", why=f"{type(error).__name__}: {why}"[:300], next=next_try)
             if not busy:
                 try:
                     await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
@@ -128,6 +131,8 @@ class Indexer:
         """Take a step, and tell when steps begin to fail and when they do so no more; return whether there is more to do."""
         try:
             busy = await self.step(hospital_id) > 0
+        except SQLAlchemyError:  # the database is away, and the journal with it: nothing of the index's own
+            raise
         except Exception as error:
             log.exception("search.failed", hospital=hospital_id)
             if hospital_id not in self._failing:

@@ -317,3 +317,28 @@ def test_the_system_s_journal_is_told_priorities(
         structlog.get_logger().exception("failed")
     lines = path.read_text(encoding="utf-8").splitlines()
     assert [line[: len(begin)] for line, begin in zip(lines, begins, strict=True)] == begins
+
+
+def test_a_warning_in_the_same_words_is_not_repeated_for_a_minute(log: Log) -> None:
+    """What a task says at each try while a database is away comes once a minute, counted; what is said worse, each time."""
+    now = 0.0
+    processors = structlog.get_config()["processors"]
+    place = next(i for i, one in enumerate(processors) if isinstance(one, logs.Repetitions))
+    processors[place] = logs.Repetitions(lambda: now)
+    structlog.configure(processors=processors)
+    told = structlog.get_logger()
+    for second in range(0, 121, 2):
+        now = float(second)
+        told.warning("policy.away", error="refused")
+    told.warning("policy.away", error="something else")
+    told.error("policy.away", error="refused")
+    told.error("policy.away", error="refused")
+    said = [(line["level"], line["error"], line.get("repeated")) for line in log.lines]
+    assert said == [
+        ("warning", "refused", None),
+        ("warning", "refused", 29),
+        ("warning", "refused", 29),
+        ("warning", "something else", None),
+        ("error", "refused", None),
+        ("error", "refused", None),
+    ]
