@@ -102,6 +102,7 @@ sessions = Table(
     own("windows", "window_id"),
     Index(None, "hospital_id", "person_id", "closed_at"),
     Index(None, "hospital_id", "closed_at", "opened_at"),
+    Index(None, "hospital_id", "window_id"),
     Index(None, "node", "closed_at"),
 )
 
