@@ -11,6 +11,7 @@ from policy.clock import Clock
 from policy.domain.access import AccessRequest, Denial, Grant
 from policy.domain.ids import HospitalId, PersonId
 from policy.domain.logins import LoginOutcome, LoginResult
+from policy.domain.sessions import LiveSession
 from recorder.audit.backlog import Backlog
 from recorder.audit.events import SecurityEvent
 from recorder.audit.journal import JournalFilters, JournalPage
@@ -103,17 +104,19 @@ class GatewayJournal:
         """Write the event *name* about the session of *grant*; raises JournalBroken."""
         await self._journal.append(self._about(name, grant, facts))
 
-    def _about(self, name: str, grant: Grant, facts: Mapping[str, object] | None) -> SecurityEvent:
+    def _about(
+        self, name: str, session: Grant | LiveSession, facts: Mapping[str, object] | None
+    ) -> SecurityEvent:
         return SecurityEvent(
             name=name,
-            hospital_id=grant.hospital_id,
+            hospital_id=session.hospital_id,
             at=self._clock.now(),
             actor=ACTOR,
-            person_id=grant.person_id,
-            device_id=grant.device_id,
-            session_id=grant.session_id,
-            source=grant.source,
-            details={"device": grant.device_name, "account": grant.account_name, **(facts or {})},
+            person_id=session.person_id,
+            device_id=session.device_id,
+            session_id=session.session_id,
+            source=session.source,
+            details={"device": session.device_name, "account": session.account_name, **(facts or {})},
         )
 
     async def refused(self, request: AccessRequest, denial: Denial, *, jumped: bool) -> None:
@@ -168,9 +171,9 @@ class GatewayJournal:
         )
         self._late.put(event)
 
-    async def quietly(self, name: str, grant: Grant, facts: Mapping[str, object]) -> None:
+    async def quietly(self, name: str, session: Grant | LiveSession, facts: Mapping[str, object]) -> None:
         """Write about a session that is over; while the journal is away, it is written as soon as it is back."""
-        event = self._about(name, grant, facts)
+        event = self._about(name, session, facts)
         try:
             await self._journal.append(event)
         except RecorderError as error:

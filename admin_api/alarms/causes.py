@@ -13,6 +13,7 @@ from policy.authn.lockout import origin_of
 from policy.domain.alarms import Severity, Sighting, Tally
 from policy.errors import InvalidInput
 from recorder.audit.events import SecurityEvent
+from recorder.errors import CatalogUnavailable
 
 MIB: Final = 1 << 20
 HOUR: Final = timedelta(hours=1)
@@ -33,8 +34,8 @@ class Thresholds:
     """What a hospital may set, within the bounds that the settings file holds to.
 
     ``failed_logins``: refused log-ins from one address in an hour; from all together, ten times as many.
-    ``unseen_lines``: lines typed unseen in one session, beyond answers to questions. ``session_*`` and ``day_*``: what may leave a device in a session, and in a
-    day. ``muted``: kinds of alarm that are not raised; a critical one always is.
+    ``unseen_lines``: lines typed unseen in one session, beyond answers to questions. ``session_*`` and ``day_*``: what may
+    leave a device in a session, and in a day. ``muted``: kinds of alarm that are not raised; a critical one always is.
     """
 
     failed_logins: int = 20
@@ -55,8 +56,7 @@ class Cause:
     """One row: entries named ``event`` for which ``when`` holds are alarms of this ``kind``.
 
     ``key`` tells two causes of one kind apart. ``counts``: an alarm only once one of these is reached. ``over``: the
-    entry says that the cause is gone. ``dated``: the detail that says when it was so, where that is not when it was told;
-    such an end is one only of what was seen before it.
+    entry says that the cause is gone. ``dated``: the detail that says when, if not when told: an end of what was before.
     """
 
     kind: str
@@ -109,6 +109,15 @@ def _changed(name: str) -> Key:
         return str(after.get(name) or "") if isinstance(after, Mapping) else ""
 
     return key
+
+
+def _base(event: SecurityEvent) -> bool:
+    """Tell whether it is the database of traces that does not answer, and not the store."""
+    return event.details.get("kind") == CatalogUnavailable.__name__
+
+
+def _store(event: SecurityEvent) -> bool:
+    return not _base(event)
 
 
 def _undeclared(event: SecurityEvent) -> bool:
@@ -263,8 +272,10 @@ CAUSES: Final[tuple[Cause, ...]] = (
     # what is kept
     Cause(kind="recording_failed", event="alarm.recording_failed", severity=_C, key=_one),
     Cause(kind="recording_failed", event="alarm.recording_unavailable", severity=_C, key=_one),
-    Cause(kind="store_down", event="alarm.store_unreachable", severity=_C, key=_fact("node")),
+    Cause(kind="store_down", event="alarm.store_unreachable", severity=_C, key=_fact("node"), when=_store),
     Cause(kind="store_down", event="store.reachable", severity=_C, key=_fact("node"), over=True),
+    Cause(kind="catalogue_down", event="alarm.store_unreachable", severity=_C, key=_fact("node"), when=_base),
+    Cause(kind="catalogue_down", event="store.reachable", severity=_C, key=_fact("node"), over=True),
     Cause(kind="spool_filling", event="alarm.spool_filling", severity=_C, key=_fact("node")),
     Cause(kind="spool_filling", event="alarm.spool_eased", severity=_C, key=_fact("node"), over=True),
     Cause(kind="trace_not_shipped", event="alarm.trace_not_shipped", severity=_H, key=_one),

@@ -34,7 +34,11 @@ class TraceWatch:
     def facts(self) -> TraceKeeping:
         """Return what policy is to know when a session is asked for."""
         state = self._recorder.state()
-        return TraceKeeping(unreachable_since=state.unreachable_since, spool_full=state.spool_full)
+        return TraceKeeping(
+            unreachable_since=state.unreachable_since,
+            catalogue=state.of_catalogue,
+            spool_full=state.spool_full,
+        )
 
     def look(self, sessions: Iterable[Session], by: Supervising) -> None:
         """Warn whoever is concerned at once, and end who may not go on: her grace is over, or the spool is full."""
@@ -56,14 +60,17 @@ class TraceWatch:
             grace = session.obligations.outage_grace
             silent = timedelta(seconds=state.silent_seconds)
             if grace is not None and silent >= grace:
-                by.end(session, EndReason.STORE)
+                by.end(session, EndReason.CATALOGUE if state.of_catalogue else EndReason.STORE)
             elif not session.told_of_outage:
                 session.told_of_outage = True
-                by.warn(session, self._warning(session, None if grace is None else grace - silent))
+                remaining = None if grace is None else grace - silent
+                by.warn(session, self._warning(session, remaining, of_catalogue=state.of_catalogue))
 
-    def _warning(self, session: Session, remaining: timedelta | None) -> str:
+    def _warning(self, session: Session, remaining: timedelta | None, *, of_catalogue: bool) -> str:
         language = session.grant.language
         if remaining is None:
-            return self._wording.say("warning.store-spooled", language)
+            key = "warning.catalogue-spooled" if of_catalogue else "warning.store-spooled"
+            return self._wording.say(key, language)
+        key = "warning.catalogue" if of_catalogue else "warning.store"
         whole = timedelta(seconds=max(1, round(remaining.total_seconds())))
-        return self._wording.say("warning.store", language, remaining=whole, rule=rule_label("T11"))
+        return self._wording.say(key, language, remaining=whole, rule=rule_label("T11"))

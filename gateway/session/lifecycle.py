@@ -19,6 +19,7 @@ from gateway.errors import (
     DeviceError,
     DeviceRefused,
     DeviceUnreachable,
+    FlowRefused,
     HostKeyChanged,
     SessionEnded,
 )
@@ -30,7 +31,7 @@ from gateway.session.known import speak_of
 from gateway.session.live import Session
 from gateway.session.port_relay import PortRelay
 from gateway.session.port_request import PortRequest, allowed_port
-from gateway.session.reasons import EndReason
+from gateway.session.reasons import EndReason, never_opened
 from gateway.session.request import ChannelRequest
 from gateway.session.transfer.command import Refused
 from gateway.sshfix import ClientChannel, DeviceConnection
@@ -270,11 +271,11 @@ class Opener:
             raise AccessUnavailable("refusal.policy") from error
 
     async def _connect(self, session: Session) -> DeviceConnection:
-        def lost(_error: Exception | None) -> None:
+        def lost(error: Exception | None) -> None:
             if connection in session.connections:
                 session.connections.remove(connection)
             if not session.connections:
-                session.end(EndReason.DEVICE)
+                session.end(EndReason.FLOW if isinstance(error, FlowRefused) else EndReason.DEVICE)
 
         def left() -> float:
             end, now = session.obligations.hard_end, self._clock.now()
@@ -334,7 +335,7 @@ class Opener:
             if isinstance(error, HostKeyChanged):
                 self._notes.alarm("host_key_changed", {"device": session.grant.device_name, **facts})
             await self._quietly(self._notes.session(name, session.grant, facts))
-        session.end(EndReason.LEFT if not isinstance(error, DeviceError) else EndReason.DEVICE)
+        session.end(never_opened(error))
 
     @staticmethod
     async def _journalled(writing: Awaitable[None]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -26,12 +26,16 @@ from policy.clock import Clock
 from policy.domain.access import Denial, Held
 from policy.domain.events import PolicyEvent
 from policy.domain.ids import HospitalId, PersonId
+from policy.domain.sessions import LiveSession
 from policy.errors import PolicyError
 from policy.services.access import AccessService
+from recorder.trace.instants import text as instant
 
 LATEST = datetime.max.replace(tzinfo=UTC)
 TICK_SECONDS = 0.25
 HEARTBEAT_SECONDS = 3.0
+LOOK_AROUND_SECONDS = 300.0
+"""How often it is looked for what gateways left that do not come back."""
 ENDING_SECONDS = 5.0
 """How long a newcomer waits for the end of what her broken connection left."""
 
@@ -101,7 +105,7 @@ class Supervisor:
     async def start(self) -> None:
         """Read the outbox's head, then look after what is registered. Raises PolicyUnavailable."""
         self._cursor, _ = await self._access.changes_since(None)
-        await self._access.node_started(self._hospital_id, self._node)
+        await self._tell_left(await self._access.node_started(self._hospital_id, self._node))
         self._loops = [asyncio.create_task(loop()) for loop in (self._tick, self._poll, self._beat)]
         for loop in self._loops:
             loop.add_done_callback(self._loop_ended)
@@ -360,11 +364,24 @@ class Supervisor:
         return True
 
     async def _beat(self) -> None:
+        looked = self._monotonic()
         while not await self._stopped_within(HEARTBEAT_SECONDS):
             try:
                 await self._leases.renew()
+                if self._monotonic() - looked >= LOOK_AROUND_SECONDS:
+                    looked = self._monotonic()
+                    await self._tell_left(await self._access.left_behind(self._hospital_id))
             except PolicyError as error:
-                _log.warning("lease.heartbeat_failed", error=str(error))
+                _log.warning(
+                    "lease.heartbeat_failed", error=str(error), next="sessions go on; said again soon"
+                )
+
+    async def _tell_left(self, sessions: Iterable[LiveSession]) -> None:
+        """Tell the journal of sessions whose own gateway did not live to tell of their end."""
+        for session in sessions:
+            known = session.opened_at if session.closed_at is None else session.closed_at
+            facts = {"reason": session.end_reason, "node": session.node, "last_known": instant(known)}
+            await self._journal.quietly("session.closed", session, facts)
 
 
 def _reason(denial: Denial) -> EndReason:

@@ -10,6 +10,7 @@ from gateway.errors import (
     DeviceError,
     DeviceHungUp,
     DeviceUnreachable,
+    FlowRefused,
     HostKeyChanged,
     NoCommonAlgorithm,
     SecretRefused,
@@ -72,9 +73,11 @@ class Dialler:
         timeout = patience(grant.algorithms, self._timeout)
         flow = await self.way(grant, left or (lambda: timeout))
 
+        shut: list[FlowRefused] = []
+
         def lost(error: Exception | None) -> None:
             flow.close()
-            on_lost(error)
+            on_lost(shut[0] if shut else error)
 
         owner = DeviceOwner(lost, _account_name(grant), password)
         try:
@@ -82,7 +85,12 @@ class Dialler:
         except BaseException:
             flow.close()
             raise
-        flow.on_lost = connection.abort
+
+        def closed_by_the_filter() -> None:
+            shut.append(FlowRefused("the network filter closed the way"))
+            connection.abort()
+
+        flow.on_lost = closed_by_the_filter
         return connection
 
     async def _connected(

@@ -35,11 +35,13 @@ from policy.domain.windows import OUTAGE_GRACE, Channel, Forward, Window
 class TraceKeeping:
     """What the gateway knows of where traces go, at the instant of a request.
 
-    ``unreachable_since`` is since when the central trace store takes nothing (aware UTC), None while it does.
+    ``unreachable_since`` is since when the central trace store takes nothing (aware UTC), None while it does;
+    ``catalogue``: not the store itself but the database of traces, which counts as part of it.
     ``spool_full``: the traces that wait for it fill what the gateway's own disk may hold.
     """
 
     unreachable_since: datetime | None = None
+    catalogue: bool = False
     spool_full: bool = False
 
 

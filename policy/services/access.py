@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from embedded.batches import Batches
 from embedded.patience import patience
@@ -30,6 +30,8 @@ from policy.store.unit_of_work import UnitOfWork, View
 
 _CHANGES = 500
 """How many events one call hands over at most."""
+_GONE = timedelta(hours=1)
+"""A gateway that was silent for so long holds no session: without policy each ends after minutes (invariant 12)."""
 _BATCH = 50
 """How many live grants are judged in one go: each has the store's whole patience, and holds the loop for some 20 ms."""
 
@@ -129,12 +131,23 @@ class AccessService:
             read = await self._read(view, hospital_id, [person_id], at, None)
         return ways((read.facts(person_id, device_id) for device_id in read.reach), at)
 
-    async def node_started(self, hospital_id: HospitalId, node: str) -> None:
-        """Note that the hospital's gateway *node* has begun, and end what an earlier process of that name left open."""
+    async def node_started(self, hospital_id: HospitalId, node: str) -> Sequence[LiveSession]:
+        """Note that the hospital's gateway *node* has begun; end and return what nobody lives to end.
+
+        That is what an earlier process of that name left open, and what gateways that have been gone for long held
+        beyond its hard end. It ends as of their last sign of life.
+        """
         async with self._deadline(), self._database.unit_of_work(None, self._clock) as work:
             at = self._clock.now()
+            left = await work.leases.end_left_open(hospital_id, node, at - _GONE, at, "interrupted")
             await work.leases.beat(node, at, began_for=hospital_id)
-            await work.leases.end_left_open(node, at, "interrupted")
+        return left
+
+    async def left_behind(self, hospital_id: HospitalId) -> Sequence[LiveSession]:
+        """End and return what gateways that have been gone for long held beyond its hard end, as ``node_started`` does."""
+        async with self._deadline(), self._database.unit_of_work(None, self._clock) as work:
+            at = self._clock.now()
+            return await work.leases.end_left_open(hospital_id, "", at - _GONE, at, "interrupted")
 
     async def heartbeat(self, node: str) -> None:
         """Renew the leases of *node*; after ``settings.lease`` of silence its sessions count as lost."""

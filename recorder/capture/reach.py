@@ -43,6 +43,7 @@ class StoreState:
         spool_bytes: Bytes of all traces in the spool that are not in the store.
         spool_quota: How many there may be.
         catalogue_refuses: Whether the database of traces took nothing when it was last asked.
+        of_catalogue: Whether it is that database that is unreachable, and not the store itself.
     """
 
     reachable_since: datetime | None
@@ -54,6 +55,7 @@ class StoreState:
     spool_bytes: int = 0
     spool_quota: int = 0
     catalogue_refuses: bool = False
+    of_catalogue: bool = False
 
     @property
     def spool_full(self) -> bool:
@@ -187,6 +189,9 @@ class Reach:
     ) -> StoreState:
         """How it is now."""
         out = self.outage is not None and self.outage.until is None
+        kind = (
+            self.outage.kind if self.error is None and self.outage is not None else type(self.error).__name__
+        )
         return StoreState(
             reachable_since=self._reachable_since,
             unreachable_since=self.outage.since if out and self.outage is not None else None,
@@ -197,6 +202,7 @@ class Reach:
             spool_bytes=spool_bytes,
             spool_quota=spool_quota,
             catalogue_refuses=CATALOGUE in self._refusals,
+            of_catalogue=kind == CatalogUnavailable.__name__,
         )
 
     def _refused_for(self, at: float, *, sure: bool = False) -> float:

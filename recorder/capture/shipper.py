@@ -10,12 +10,15 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import TypeVar
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from embedded.patience import failure
 from recorder.capture.delivery import Delivery
 from recorder.capture.folder import SpoolFolder
-from recorder.capture.reach import Reach
+from recorder.capture.reach import Reach, Unavailable
 from recorder.capture.recovery import INTERRUPTED, Recovered, recover
 from recorder.capture.segments import Segments
-from recorder.errors import StoreUnavailable, StoreUnreachable
+from recorder.errors import CatalogUnavailable, StoreUnavailable, StoreUnreachable
 from recorder.ports import Alarm, CatalogWriter, Now, TraceStore
 from recorder.seal.signing import SigningKey
 from recorder.trace.header import TraceHeader
@@ -75,8 +78,14 @@ class Shipper:
         Raises:
             Exception: Catalogue or store refused; the trace stays in the spool, signed.
         """
-        await self._catalog.opened(header)
-        await self._catalog.closed(manifest, manifest_sha256)
+        began = time.monotonic()
+        try:
+            await self._catalog.opened(header)
+            await self._catalog.closed(manifest, manifest_sha256)
+        except (SQLAlchemyError, OSError) as error:
+            refused = CatalogUnavailable(f"the trace database {failure(error, began)}")
+            self._reach.refused(refused, manifest.session_id, began)
+            raise refused from error
         began = time.monotonic()
         try:
             if not self._reach.worth_trying:  # whoever leaves does not wait for what is known not to answer
@@ -113,7 +122,7 @@ class Shipper:
                 if await self._ship_left_over(directory, reason_of(directory.name) or INTERRUPTED):
                     shipped.append(directory.name)
                     self._told.discard(directory)
-            except StoreUnreachable as error:  # each further one would wait as long
+            except (StoreUnreachable, CatalogUnavailable) as error:  # each further one would wait as long
                 self._tell(directory, error)
                 break
             except Exception as error:
@@ -145,7 +154,7 @@ class Shipper:
         return True
 
     def _tell(self, directory: Path, error: Exception) -> None:
-        if isinstance(error, StoreUnavailable):
+        if isinstance(error, Unavailable):
             return  # the reach judges whether it is an outage, and tells; each trace of it is no news
         if directory not in self._told:  # once: the sweep comes by again
             self._told.add(directory)

@@ -18,7 +18,7 @@ from recorder.capture.courier import Courier
 from recorder.capture.delivery import Delivery
 from recorder.capture.folder import OpenTrace, SpoolFolder, sign
 from recorder.capture.lookout import Lookout
-from recorder.capture.reach import Reach, StoreState
+from recorder.capture.reach import Reach, StoreState, Unavailable
 from recorder.capture.recovery import describe
 from recorder.capture.segments import Segments
 from recorder.capture.session import Recording
@@ -318,9 +318,7 @@ class Recorder:
             )
         except Exception as error:
             self._reasons[recording.session_id] = reason
-            if not isinstance(
-                error, StoreUnavailable
-            ):  # else the reach judges whether it is an outage, and tells
+            if not isinstance(error, Unavailable):  # else the reach judges whether it is an outage, and tells
                 self._alarm("alarm.trace_not_shipped", _about(live.header, error))
         finally:
             await self._run(recording.writer.close)
@@ -370,7 +368,7 @@ class Recorder:
         return self._shipper
 
     def _alarm(self, name: str, facts: dict[str, Any]) -> None:
-        _log.error(name, **facts)
+        (_log.error if name.startswith("alarm.") else _log.warning)(name, **facts)
         if self._on_alarm is not None:
             self._on_alarm(name, facts)
 

@@ -161,6 +161,12 @@ async def test_a_killed_gateway_takes_its_own_sessions_alone(house: Cluster, api
         await until_open(api, "lost", 0)
         await said(terminals[other["source"]], "still")
     await journal(api, "alarm.trace_interrupted", dead["id"])
+    closed = await journal(api, "session.closed", dead["id"])
+    assert (closed["person"], closed["device"]) == (dead["person_login"], dead["device_name"])
+    told = closed["details"]
+    assert (told["reason"], told["node"], told["device"]) == ("interrupted", "node1", "scan01")
+    ended = await asyncio.to_thread(api.get, f"/v1/sessions/{dead['id']}")
+    assert dead["started"] <= told["last_known"] == ended["ended"] < closed["at"]
     proof = await asyncio.to_thread(api.post, f"/v1/traces/{dead['id']}/verify")
     assert proof["valid"] is True, proof
     await until_open(api, "live", 0)

@@ -239,6 +239,8 @@ async def test_without_the_broker_nothing_is_dialled(hospital: HospitalNetwork, 
     [entry] = await hospital.journal("device.failed")
     assert entry.event.details["error"] == "FlowRefused"
     assert "does not answer" in str(entry.event.details["detail"])
+    [*_, closed] = await hospital.journal("session.closed")
+    assert (closed.event.session_id, closed.event.details["reason"]) == (entry.event.session_id, "flow")
 
 
 async def test_a_device_task_opens_the_way_for_itself(hospital: HospitalNetwork) -> None:

@@ -53,8 +53,10 @@ def ago(at: datetime, now: datetime, language: Language) -> str:
     return str(format_timedelta(at - now, add_direction=True, threshold=1.0, locale=_locale(language)))
 
 
-def lasting(length: timedelta) -> str:
-    """Return a length of time as ``1:05:09``, or ``5:09`` below an hour."""
+def lasting(length: timedelta | None) -> str:
+    """Return a length of time as ``1:05:09``, or ``5:09`` below an hour; a dash where nobody knows."""
+    if length is None:
+        return "–"
     seconds = max(0, int(length.total_seconds()))
     hours, minutes = divmod(seconds // 60, 60)
     return f"{hours}:{minutes:02}:{seconds % 60:02}" if hours else f"{minutes}:{seconds % 60:02}"

@@ -133,8 +133,12 @@ async def look(caller: StaffCaller, names: Registry) -> Known:
     if live is not None and live.closed_at is None:
         header = None if recorded is None else recorded.header
         return Known(row=of_policy(live, header, names), live=live, recorded=recorded)
-    if recorded is not None and (recorded.closing is not None or live is None):
-        return Known(row=of_catalog(recorded), live=live, recorded=recorded)
+    if recorded is not None:
+        row = of_catalog(recorded)
+        if live is None or not (
+            row.ended is None or row.interrupted
+        ):  # else policy knows better when it ended
+            return Known(row=row, live=live, recorded=recorded)
     if live is None:
         raise NotFound("session", session_id)
     header = None if recorded is None else recorded.header

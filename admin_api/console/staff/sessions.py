@@ -37,11 +37,12 @@ class Row:
     ended: datetime | None
     ends: datetime | None
     reason: str | None
+    interrupted: bool = False
 
     @property
     def lasted(self) -> timedelta | None:
-        """How long it was; None while it runs."""
-        return None if self.ended is None else self.ended - self.started
+        """How long it was; None while it runs, and where ``ended`` is when its trace was closed after its gateway's death."""
+        return None if self.ended is None or self.interrupted else self.ended - self.started
 
 
 @screens.get("/console/sessions", roles=READERS)
@@ -127,6 +128,7 @@ def of_catalog(session: CatalogedSession) -> Row:
         ended=session.closed_at,
         ends=None,
         reason=closing.end_reason if closing is not None else None,
+        interrupted=closing is not None and closing.interrupted,
     )
 
 

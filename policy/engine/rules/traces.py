@@ -28,18 +28,22 @@ def findings(case: Case) -> tuple[Finding, ...]:
 
 def central(case: Case) -> Finding:
     """T11: the central store takes traces now."""
-    since = None if case.traces is None else case.traces.unreachable_since
-    if since is not None:
-        return failed("T11", "finding.T11.unreachable", "next.T11.unreachable", "administrator", since=since)
-    return held("T11", "finding.T11.reachable")
+    if case.traces is None or case.traces.unreachable_since is None:
+        return held("T11", "finding.T11.reachable")
+    since = case.traces.unreachable_since
+    if case.traces.catalogue:
+        return failed("T11", "finding.T11.catalogue", "next.T11.catalogue", "administrator", since=since)
+    return failed("T11", "finding.T11.unreachable", "next.T11.unreachable", "administrator", since=since)
 
 
 def spooled(case: Case) -> Finding:
     """T11: the central store takes traces, or will once it is back (T12)."""
-    since = None if case.traces is None else case.traces.unreachable_since
-    if since is not None:
-        return held("T11", "finding.T11.spooled", since=since)
-    return held("T11", "finding.T11.reachable")
+    if case.traces is None or case.traces.unreachable_since is None:
+        return held("T11", "finding.T11.reachable")
+    since = case.traces.unreachable_since
+    if case.traces.catalogue:
+        return held("T11", "finding.T11.unlisted", since=since)
+    return held("T11", "finding.T11.spooled", since=since)
 
 
 def room(case: Case) -> Finding:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ScalarSelect,
     Update,
     bindparam,
+    case,
     func,
     insert,
     select,
@@ -61,13 +62,26 @@ class Leases(Repository):
         statement = insertion(self._connection, t.nodes).values({"node": node, "started_at": at} | fresh)
         await self._connection.execute(statement.on_conflict_do_update(index_elements=["node"], set_=fresh))
 
-    async def end_left_open(self, node: str, at: datetime, reason: str) -> int:
-        """End every session that *node* left open, and return how many there were."""
-        where = (_s.node == node) & _s.closed_at.is_(None)
-        done = await self._connection.execute(
-            update(t.sessions).where(where).values(closed_at=at, end_reason=reason)
+    async def end_left_open(
+        self, hospital_id: HospitalId, node: str, silent_since: datetime, at: datetime, reason: str
+    ) -> Sequence[LiveSession]:
+        """End what nobody lives to end, as of the last sign of life of whoever held it, and return it.
+
+        That is what *node* left open; and what is beyond its hard end by *at* and was held by another that has been
+        silent since before *silent_since*. Of two that ask at once each session is given to one.
+        """
+        where = (_s.hospital_id == hospital_id) & _s.closed_at.is_(None)
+        there = select(_n.node).where(_n.beat_at >= silent_since)
+        where &= (_s.node == node) | ((_s.hard_end <= at) & _s.node.not_in(there))
+        beat = select(_n.beat_at).where(_n.node == _s.node).scalar_subquery()
+        ended = await self._connection.execute(
+            update(t.sessions)
+            .where(where)
+            .values(closed_at=case((beat > _s.opened_at, beat), else_=_s.opened_at), end_reason=reason)
+            .returning(_s.id)
         )
-        return done.rowcount
+        found = [await self.list(hospital_id, at, session_id=one) for one in ended.scalars()]
+        return [session for sessions in found for session in sessions]
 
     async def hold_person(self, hospital_id: HospitalId, person_id: PersonId) -> None:
         """Keep other units of work from counting this person's sessions until the end of this one.

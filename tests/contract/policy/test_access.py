@@ -8,7 +8,7 @@ import pytest
 
 from policy.clock import ManualClock
 from policy.domain.access import Denial, Grant, Held, RevocationScope
-from policy.domain.ids import PersonId, SessionId
+from policy.domain.ids import HospitalId, PersonId, SessionId
 from policy.domain.sessions import SessionState
 from policy.domain.windows import Channel, Recurrence
 from policy.errors import Conflict, NotFound
@@ -257,15 +257,39 @@ async def test_a_session_whose_gateway_is_silent_is_lost_and_counts_no_more(
 
 
 async def test_a_gateway_that_starts_again_ends_what_it_left_open(world: World, clock: ManualClock) -> None:
-    """Sessions of a killed gateway end as interrupted when it comes back, and no other gateway's do."""
+    """Sessions of a killed gateway end as of its last sign of life when it comes back, and no other gateway's do."""
     access = world.services.access
     killed, other = await world.grant(), await world.grant()
     await access.session_opened(killed, "gw1")
     await access.session_opened(other, "gw2")
     clock.advance(timedelta(seconds=3))
-    await access.node_started(world.id, "gw1")
-    assert (await access.session(world.id, killed.session_id)).end_reason == "interrupted"
-    assert (await access.session(world.id, other.session_id)).state is SessionState.LIVE
+    await access.heartbeat("gw1")
+    alive = clock.now()
+    clock.advance(timedelta(seconds=40))
+    [left] = await access.node_started(world.id, "gw1")
+    assert left == await access.session(world.id, killed.session_id)
+    assert (left.state, left.end_reason, left.closed_at) == (SessionState.ENDED, "interrupted", alive)
+    assert (await access.session(world.id, other.session_id)).closed_at is None
+    assert await access.node_started(world.id, "gw1") == []
+
+
+async def test_what_a_gateway_that_does_not_come_back_held_is_ended_by_another(
+    world: World, clock: ManualClock
+) -> None:
+    """After an hour of silence, beyond its hard end, once; not before, and not while its gateway still beats."""
+    access, grant = world.services.access, await world.grant()
+    await access.session_opened(grant, "gw1")
+    clock.advance(grant.obligations.hard_end - clock.now() - timedelta(seconds=1))
+    assert await access.left_behind(world.id) == []
+    await access.heartbeat("gw1")
+    alive = clock.now()
+    clock.advance(timedelta(hours=1))
+    assert await access.left_behind(world.id) == []
+    clock.advance(timedelta(seconds=1))
+    assert await access.left_behind(HospitalId("0" * 32)) == []
+    [left] = await access.left_behind(world.id)
+    assert (left.session_id, left.end_reason, left.closed_at) == (grant.session_id, "interrupted", alive)
+    assert await access.left_behind(world.id) == []
 
 
 async def test_the_sessions_of_somebody_renewed_end(world: World) -> None:

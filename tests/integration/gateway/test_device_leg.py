@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 import pytest
 
 from gateway.target import dial
+from gateway.target.flows import Flow
 from policy.domain.devices import Algorithms
-from recorder.trace.frames import FrameType, facts
 from tests.support.bastion import Bastion, running_bastion
 
 pytestmark = pytest.mark.integration
@@ -126,13 +127,28 @@ async def test_old_algorithms_are_never_the_persons(tmp_path: Path, name: str) -
 async def test_a_device_that_falls_silent_ends_the_session(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A device that answers no keep-alive any more ends the session in bounded time, and the person is told."""
+    """So does a filter that shuts the way to it, in bounded time; the person, and the next session, are told which."""
     monkeypatch.setattr(dial, "KEEPALIVE_SECONDS", 1)
     monkeypatch.setattr(dial, "KEEPALIVE_COUNT", 4)
+    opened: list[Flow] = []
+    way = dial.Dialler.way
+
+    async def kept(*told: Any) -> Flow:
+        opened.append(await way(*told))
+        return opened[-1]
+
+    monkeypatch.setattr(dial.Dialler, "way", kept)
     async with running_bastion(tmp_path) as bastion:
         command = bastion.client.command("alice+scan01", options=["-tt"])
         async with bastion.client.terminal(command, answers=bastion.answers()) as terminal:
             await terminal.expect(b"maint@scan01")
+            opened[-1].on_lost()
+            assert await terminal.wait(8) == 255
+            assert "le filtre réseau ne laisse plus passer vers scan01" in terminal.seen.decode()
+        await bastion.closed()
+        async with bastion.client.terminal(command, answers=bastion.answers()) as terminal:
+            await terminal.expect(b"maint@scan01")
+            assert "passage fermé par le filtre réseau" in terminal.seen.decode()
             stopped = bastion.device.processes()
             for pid in stopped:
                 os.kill(pid, signal.SIGSTOP)
@@ -145,5 +161,5 @@ async def test_a_device_that_falls_silent_ends_the_session(
             finally:
                 for pid in stopped:
                     os.kill(pid, signal.SIGCONT)
-        ends = [facts(frame) for frame in await bastion.frames() if frame.type is FrameType.END]
-        assert [end["reason"] for end in ends] == ["device"]
+        closed = await bastion.events("session.closed")
+        assert [entry.event.details["reason"] for entry in closed] == ["flow", "device"]

@@ -160,10 +160,13 @@ async def test_without_the_database_of_traces_nothing_opens_and_nothing_is_lost(
     async with running_bastion(tmp_path, recorder_settings=settings, world_settings=world) as bastion:
         async with shell(bastion) as terminal:
             strike()
-            await terminal.expect(AWAY)
+            await terminal.expect("La base des traces de l’établissement ne répond plus".encode())
             await echoes(terminal)
             assert await terminal.wait() == 255
-            assert "PGSSIS-T11" in terminal.seen.decode()
+            said = terminal.seen.decode()
+            assert "rétablir la base des traces" in said
+            assert "PGSSIS-T11" in said
+            assert AWAY.decode() not in said
         refused = await bastion.client.ssh("alice+scan01", "id", answers=bastion.answers())
         assert refused.rc != 0
         assert refused.stdout == b""
@@ -172,9 +175,10 @@ async def test_without_the_database_of_traces_nothing_opens_and_nothing_is_lost(
         (gap,) = await bastion.written("store.gap")
         assert gap.event.details["kind"] == "CatalogUnavailable"
         await bastion.written("session.closed")
-        assert await closings(bastion) == ["store"]
+        assert await closings(bastion) == ["catalogue"]
         names = [entry.event.name for entry in await bastion.events()]
         assert names.count("alarm.store_unreachable") == 1
+        assert "alarm.trace_not_shipped" not in names
         await lets_in(bastion)
         (folder,) = [entry for entry in os.scandir(tmp_path / "traces" / "traces") if len(entry.name) == 32]
         assert folder.is_dir()

@@ -35,12 +35,14 @@ def test_no_maintenance_opens_without_the_store() -> None:
     assert (finding.code, finding.key, finding.mover) == ("T11", "finding.T11.unreachable", "administrator")
     assert finding.arguments == {"since": OPENS}
     assert finding.next_step == "next.T11.unreachable"
+    (finding,) = failed(MAINTENANCE, replace(AWAY, catalogue=True))
+    assert (finding.key, finding.next_step) == ("finding.T11.catalogue", "next.T11.catalogue")
 
 
 @pytest.mark.parametrize("kind", OTHERS)
 def test_the_other_kinds_spool_until_the_spool_is_full(kind: InterventionKind) -> None:
     """Without the store they open, and rule T12 refuses them once no more may wait."""
-    assert failed(kind, AWAY) == []
+    assert failed(kind, AWAY) == failed(kind, replace(AWAY, catalogue=True)) == []
     both = TraceKeeping(unreachable_since=OPENS, spool_full=True)
     assert [(one.code, one.mover) for one in failed(kind, both)] == [("T12", "administrator")]
 
