@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,13 +15,6 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.e2e
 
 MEGABYTES = 3_000_000
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 @pytest.mark.client("OpenSSH ssh", "password + code", "command")

@@ -1,12 +1,12 @@
 """Each factor opens each channel, by OpenSSH's own programs: there is one door for all of them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.support.authenticator import TOUCHED, VERIFIED, SecurityKey, agent
-from tests.support.bastion import Bastion, running_bastion
+from tests.support.bastion import Bastion
 from tests.support.dialogue import AT_THE_TERMINAL
 from tests.support.ssh_authority import new_key
 
@@ -14,13 +14,6 @@ pytestmark = pytest.mark.e2e
 
 VERIFIED_KEY = "FIDO2 key, verified"
 KEY_AND_CODE = "key + code"
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 async def carried(bastion: Bastion, options: Sequence[str], answers: Sequence[str]) -> None:

@@ -4,13 +4,12 @@ import asyncio
 import shlex
 import shutil
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import paramiko
 import pytest
 
-from tests.support.bastion import Bastion, running_bastion
+from tests.support.bastion import Bastion
 from tests.support.dialogue import host_key_fingerprint, log_in, putty
 from tests.support.jump import Laptop, save_putty_session
 from tests.support.waiting import eventually
@@ -18,13 +17,6 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.e2e
 
 BOTH_STREAMS = "echo to-out; echo to-err >&2; exit 3"
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 async def jumped(bastion: Bastion) -> list[object]:

@@ -1,21 +1,13 @@
 """A public key and a code: a true partial success, in which neither factor opens anything alone."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncssh
 import pytest
 
-from tests.support.bastion import Bastion, running_bastion
+from tests.support.bastion import Bastion
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 async def key_file(

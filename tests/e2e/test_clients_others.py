@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncssh
@@ -11,19 +10,12 @@ import paramiko
 import pytest
 
 from recorder.trace.frames import FrameType, facts
-from tests.support.bastion import Bastion, running_bastion
+from tests.support.bastion import Bastion
 from tests.support.dialogue import dbclient, log_in, putty
 
 pytestmark = pytest.mark.e2e
 
 BOTH_STREAMS = "echo to-out; echo to-err >&2; exit 3"
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 async def enrolled_key(bastion: Bastion) -> asyncssh.SSHKey:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,12 @@ import pytest
 from ecluse.demo.ports import free_port
 from policy.domain.windows import Channel
 from recorder.trace.frames import FrameType, facts
-from tests.support.bastion import Bastion, running_bastion
+from tests.support.bastion import Bastion
 from tests.support.raw_client import Answering
 
 pytestmark = pytest.mark.e2e
 
 LOUD = ["-o", "LogLevel=INFO"]
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 async def refusals(bastion: Bastion, count: int = 1) -> list[dict[str, Any]]:

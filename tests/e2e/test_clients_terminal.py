@@ -1,7 +1,6 @@
 """A terminal through the gateway, as a person has it: prompts, sizes, interrupts, breaks, ends, and the menu."""
 
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,6 @@ pytestmark = pytest.mark.e2e
 
 PROMPT = b"maint@scan01"
 INTERRUPT_SECONDS = 0.3
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 @pytest.mark.client("OpenSSH ssh", "password + code", "shell")

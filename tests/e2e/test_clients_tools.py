@@ -3,26 +3,19 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import asyncssh
 import pytest
 
-from tests.support.bastion import Bastion, running_bastion
+from tests.support.bastion import Bastion
 from tests.support.ssh_client import Finished
 from tests.support.waiting import answered
 
 pytestmark = pytest.mark.e2e
 
 HERE = Path(__file__).parents[1] / "support"
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 def ssh_line(bastion: Bastion, *options: str) -> str:

@@ -11,20 +11,13 @@ import pytest
 
 from policy.domain.access import RevocationScope
 from recorder.trace.frames import FrameType, facts
-from tests.support.bastion import Bastion, running_bastion
+from tests.support.bastion import Bastion
 from tests.support.ssh_client import Terminal
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
 
 PROMPT = b"maint@scan01"
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 @asynccontextmanager

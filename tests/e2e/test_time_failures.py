@@ -4,8 +4,6 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,28 +13,9 @@ from policy.vault.secret import Secret
 from recorder.trace.frames import FrameType, facts
 from tests.support.bastion import Bastion, running_bastion
 from tests.support.disks import freezable_disk, small_disk
-from tests.support.ssh_client import Terminal
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
-
-PROMPT = b"maint@scan01"
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
-
-
-@asynccontextmanager
-async def shell(bastion: Bastion) -> AsyncIterator[Terminal]:
-    """Alice's shell on the device, at its prompt."""
-    command = bastion.client.command("alice+scan01", options=["-tt"])
-    async with bastion.client.terminal(command, answers=bastion.answers()) as terminal:
-        await terminal.expect(PROMPT)
-        yield terminal
 
 
 async def test_a_disk_that_blocks_ends_the_session_and_opens_none(tmp_path: Path) -> None:
@@ -45,7 +24,7 @@ async def test_a_disk_that_blocks_ends_the_session_and_opens_none(tmp_path: Path
         settings = {"spool": disk.path / "spool", "write_timeout_seconds": 2.0}
         async with running_bastion(tmp_path / "house", recorder_settings=settings) as bastion:
             try:
-                async with shell(bastion) as terminal:
+                async with bastion.shell() as terminal:
                     disk.freeze()
                     terminal.send(b"touch ~/unrecorded\n")
                     assert await terminal.wait() == 255
@@ -88,7 +67,7 @@ async def test_a_destroyed_policy_database_opens_nothing(tmp_path: Path) -> None
     """Once the database's file is garbage nobody gets in; who is inside goes on for the grace, and no longer."""
     async with running_bastion(tmp_path, policy_grace_seconds=120.0) as bastion:
         answers = bastion.answers()
-        async with shell(bastion) as terminal:
+        async with bastion.shell() as terminal:
             for file in tmp_path.glob("policy.db*"):
                 with file.open("r+b") as content:
                     content.write(b"\xff" * file.stat().st_size)
@@ -136,7 +115,7 @@ async def test_a_renewed_host_key_and_secret_open_the_device_again(bastion: Bast
 
 async def test_a_device_that_goes_away_ends_its_session(bastion: Bastion) -> None:
     """A device that is switched off under a session ends it: the person reads so, and the trace is closed."""
-    async with shell(bastion) as terminal:
+    async with bastion.shell() as terminal:
         for pid in bastion.device.processes():  # its sshds before their shell, whose end they would tell of
             os.kill(pid, signal.SIGKILL)
         await bastion.device.stop()

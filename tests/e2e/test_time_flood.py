@@ -2,13 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from policy.domain.access import RevocationScope
-from tests.support.bastion import Bastion, output, running_bastion
+from tests.support.bastion import Bastion, output
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.integration, pytest.mark.alone]
@@ -16,13 +15,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.alone]
 CUT_SECONDS = 2.0
 LINES = "i=0; while :; do echo line $i; i=$((i+1)); done"
 BYTES = "while :; do echo -n o; echo -n e >&2; done"
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 async def flooding(bastion: Bastion, script: str, target: Path) -> asyncio.subprocess.Process:

@@ -1,26 +1,17 @@
 """Codes and locks, as a stock client meets them: across sources, across restarts, in races."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
-from tests.support.bastion import Bastion, running_bastion
+from tests.support.bastion import Bastion
 from tests.support.ssh_client import Finished
 
 pytestmark = pytest.mark.integration
 
 ELSEWHERE = ["-o", "BindAddress=127.0.0.2"]
 """Another source address of the same supplier."""
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 async def fail(bastion: Bastion, times: int, login: str = "alice") -> Finished:

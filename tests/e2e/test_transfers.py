@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 
 from policy.domain.windows import Channel
 from recorder.trace.frames import FrameType, facts
-from tests.support.bastion import Bastion, output, running_bastion
+from tests.support.bastion import Bastion, output
 from tests.support.ssh_client import Finished
 from tests.support.waiting import eventually
 
@@ -18,13 +17,6 @@ pytestmark = pytest.mark.e2e
 
 PLACE = "alice+scan01@127.0.0.1"
 SIZE = 3_000_017
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

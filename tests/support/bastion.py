@@ -95,6 +95,14 @@ class Bastion:
         """Wait until no session is left."""
         await eventually(lambda: self.gateway.sessions == 0)
 
+    @asynccontextmanager
+    async def shell(self) -> AsyncIterator[Terminal]:
+        """Alice's shell on the device, at its prompt."""
+        command = self.client.command("alice+scan01", options=["-tt"])
+        async with self.client.terminal(command, answers=self.answers()) as terminal:
+            await terminal.expect(b"maint@scan01")
+            yield terminal
+
     async def work(self, terminal: Terminal, until: datetime) -> None:
         """Let the clock come to *until* while she types: the next key has always come before she would count as idle."""
         while (now := self.clock.now()) < until:

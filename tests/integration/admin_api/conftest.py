@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.support.api_house import House, open_house
+from tests.support.browser import driver
 from tests.support.own_machine import Desk
 
 
@@ -14,6 +16,13 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """The fixture hospital behind its real API."""
     with open_house(tmp_path_factory.mktemp("house")) as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[httpx.Client]:
+    """A browser without windows yet."""
+    with driver() as client:
+        yield client
 
 
 @pytest.fixture

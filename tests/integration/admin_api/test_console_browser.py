@@ -1,7 +1,6 @@
 """The console as a person sees it: a real Chromium, on a desk and on a telephone, in both languages."""
 
 import os
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from recorder.audit.events import SecurityEvent
 from recorder.capture.session import Recording
 from recorder.trace.frames import FrameType, canonical
 from tests.support.api_house import House
-from tests.support.browser import Browser, driver, window
+from tests.support.browser import Browser, window
 from tests.support.console import give_cookie, session_of
 from tests.support.recorded import pass_time, record, speak
 
@@ -23,13 +22,6 @@ HOSTILE = (
     "\x1bP+q544e\x1b\\</script><img src=x onerror=\"document.title='pris'\">\r\n"
 )
 LONG_LINE = "x" * 3_000_000
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[httpx.Client]:
-    """A browser without windows yet."""
-    with driver() as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

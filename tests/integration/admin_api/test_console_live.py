@@ -19,7 +19,7 @@ from websockets.typing import Origin, Subprotocol
 from admin_api.console.caller import CONSOLE
 from policy.vault.secret import Secret
 from tests.support.api_house import House
-from tests.support.browser import driver, window
+from tests.support.browser import window
 from tests.support.console import give_cookie, session_of, token_of
 from tests.support.recorded import Going, beat, leased
 
@@ -183,13 +183,6 @@ def test_signing_out_closes_the_stream(house: House, session: Going) -> None:
         assert next(one for one in told if one["type"] == "live")
         house.run(house.world.services.console_sessions.sign_out(staff.shown))
         assert next(one for one in told if one["type"] == "end")["why"] == "signed_out"
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[httpx.Client]:
-    """A browser without windows yet."""
-    with driver() as client:
-        yield client
 
 
 def test_a_person_follows_a_session_in_her_browser(

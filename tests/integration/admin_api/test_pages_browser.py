@@ -12,7 +12,7 @@ import pytest
 from policy.services.people import Invited
 from policy.vault.secret import Secret
 from tests.support.api_house import House, open_house
-from tests.support.browser import Browser, driver, window
+from tests.support.browser import Browser, window
 from tests.support.http_server import Answer, answering
 from tests.support.pki import Authority, curve_key
 from tests.support.policy_world import host_key_line
@@ -27,13 +27,6 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """The fixture hospital, whose technicians accept the texts."""
     with open_house(tmp_path_factory.mktemp("house"), engagements=True) as opened:
         yield opened
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[httpx.Client]:
-    """A browser without windows yet."""
-    with driver() as client:
-        yield client
 
 
 @dataclass(frozen=True)

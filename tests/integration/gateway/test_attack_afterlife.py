@@ -1,24 +1,15 @@
 """A connection that logged in before a cut, a renewal or a suspension: what was proved before serves nobody after."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import asyncssh
 import pytest
 
 from policy.domain.access import RevocationScope
-from tests.support.bastion import Bastion, running_bastion
+from tests.support.bastion import Bastion
 from tests.support.raw_client import channel, logged_in
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 async def closed(connection: asyncssh.SSHClientConnection) -> None:

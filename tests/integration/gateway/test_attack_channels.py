@@ -1,8 +1,7 @@
 """Ways round the recorder and round the channels of a window, tried by a client that follows no manners."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from pathlib import Path
+from collections.abc import Iterable
 
 import asyncssh
 import pytest
@@ -12,18 +11,11 @@ from asyncssh.packet import String, UInt32
 from policy.domain.access import RevocationScope
 from policy.domain.windows import Channel
 from recorder.trace.frames import FrameType, facts
-from tests.support.bastion import Bastion, running_bastion
+from tests.support.bastion import Bastion
 from tests.support.hostile_device import hostile_device
 from tests.support.raw_client import channel, logged_in
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 async def only(bastion: Bastion, channels: Iterable[Channel]) -> None:

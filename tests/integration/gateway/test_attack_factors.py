@@ -1,8 +1,7 @@
 """Attacks on keys that are enough alone: another key's signature, an old signature, another name, no signature."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import asyncssh
 import pytest
@@ -10,17 +9,10 @@ from typing_extensions import override
 
 from policy.errors import AuthenticationFailed
 from tests.support.authenticator import TOUCHED, VERIFIED, SecurityKey, agent
-from tests.support.bastion import Bastion, running_bastion
+from tests.support.bastion import Bastion
 
 pytestmark = pytest.mark.integration
 BOTH = TOUCHED | VERIFIED
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running gateway."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 async def enrol(bastion: Bastion, key: SecurityKey, login: str) -> None:

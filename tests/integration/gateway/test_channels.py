@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,17 +11,10 @@ import pytest
 from gateway.session.limits import REST_SECONDS
 from policy.domain.windows import Channel
 from recorder.trace.frames import FrameType, facts
-from tests.support.bastion import Bastion, output, running_bastion
+from tests.support.bastion import Bastion, output
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 async def test_end_of_input_leaves_the_output_open(bastion: Bastion) -> None:

@@ -1,22 +1,11 @@
 """The technician's commands with a real ssh, over the real policy: she asks, somebody else answers, she reads."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
-
-import pytest
 
 from policy.domain.windows import WindowState
-from tests.support.bastion import Bastion, running_bastion
+from tests.support.bastion import Bastion
 from tests.support.policy_world import host_key_line
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 async def typed(bastion: Bastion, line: str, *, login: str = "alice") -> tuple[int, str, str]:

@@ -2,8 +2,6 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,26 +14,9 @@ from policy.domain.windows import IdleRule
 from policy.errors import PolicyUnavailable
 from recorder.trace.frames import FrameType, facts
 from tests.support.bastion import Bastion, running_bastion
-from tests.support.ssh_client import Terminal
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
-
-
-@asynccontextmanager
-async def shell(bastion: Bastion) -> AsyncIterator[Terminal]:
-    """Alice's shell on the device, at its prompt."""
-    command = bastion.client.command("alice+scan01", options=["-tt"])
-    async with bastion.client.terminal(command, answers=bastion.answers()) as terminal:
-        await terminal.expect(b"maint@scan01")
-        yield terminal
 
 
 async def reason(bastion: Bastion) -> str:
@@ -57,7 +38,7 @@ async def test_a_silent_terminal_is_idle_whatever_the_device_prints(
 ) -> None:
     """On a terminal only keystrokes count: a device that prints all the time does not keep a session alive."""
     monkeypatch.setattr(ending, "HANG_UP_SECONDS", 60.0)  # the device may wait for a processor
-    async with shell(bastion) as terminal:
+    async with bastion.shell() as terminal:
         terminal.send(b"while :; do echo tick; sleep 0.05; done\n")
         await terminal.expect(b"tick\r\n")
         bastion.clock.advance(timedelta(minutes=9))
@@ -79,7 +60,7 @@ async def test_output_counts_up_to_a_ceiling_where_the_planner_says_so(tmp_path:
         await world.services.windows.cancel(world.who("dsi"), world.id, world.window.id, reason="another one")
         minutes = timedelta(minutes=1)
         await world.add_window(idle=IdleRule(limit=2 * minutes, output_counts=True, ceiling=6 * minutes))
-        async with shell(bastion) as terminal:
+        async with bastion.shell() as terminal:
             now = bastion.device.home / "now"
             terminal.send(b"while :; do cat now; sleep 0.05; done\n")
             for minute in range(6):
@@ -114,7 +95,7 @@ async def test_without_a_terminal_any_byte_is_life(bastion: Bastion) -> None:
 
 async def test_the_windows_end_is_announced_and_kept_in_mid_transfer(bastion: Bastion) -> None:
     """Warnings come 10, 5 and 1 minute before; at the end a running dd is closed and its process gone."""
-    async with shell(bastion) as terminal:
+    async with bastion.shell() as terminal:
         end = bastion.world.window.occurrences[0].end
         await bastion.work(terminal, end - timedelta(minutes=18))
         for minutes in (10, 5, 1):
@@ -184,7 +165,7 @@ async def test_a_client_that_reads_nothing_is_cut_all_the_same(bastion: Bastion)
 
 async def test_a_broken_recording_ends_the_session_at_once(bastion: Bastion) -> None:
     """When the trace can take no more, nothing more passes, and the session ends with its reason."""
-    async with shell(bastion) as terminal:
+    async with bastion.shell() as terminal:
         (recording,) = bastion.recorder._live
         recording.fail(OSError("no space left on device"))
         terminal.send(b"echo must-not-run > ~/ran\n")
@@ -199,7 +180,7 @@ async def test_an_unreadable_policy_is_a_grace_then_an_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing opens while policy cannot be read; live sessions run on for the grace, with an alarm, then end."""
-    async with running_bastion(tmp_path, policy_grace_seconds=300.0) as bastion, shell(bastion) as terminal:
+    async with running_bastion(tmp_path, policy_grace_seconds=300.0) as bastion, bastion.shell() as terminal:
         access = bastion.world.services.access
 
         async def unreadable(*_arguments: object, **_named: object) -> Any:
@@ -222,7 +203,7 @@ async def test_an_unreadable_policy_is_a_grace_then_an_end(
 
 async def test_a_drain_tells_waits_and_ends(tmp_path: Path) -> None:
     """A drain refuses new channels, tells who is inside, and ends them after the delay."""
-    async with running_bastion(tmp_path, drain_seconds=1.0) as bastion, shell(bastion) as terminal:
+    async with running_bastion(tmp_path, drain_seconds=1.0) as bastion, bastion.shell() as terminal:
         draining = asyncio.create_task(bastion.gateway.drain())
         await terminal.expect("redémarrer".encode())
         assert await terminal.wait() == 255
@@ -280,7 +261,7 @@ async def test_plain_commands_without_a_device(bastion: Bastion) -> None:
 
 async def test_sessions_do_not_outlive_their_supervision(bastion: Bastion) -> None:
     """Should a loop that looks after sessions ever end, all sessions end with an alarm, and none opens."""
-    async with shell(bastion) as terminal:
+    async with bastion.shell() as terminal:
         supervisor = bastion.gateway._supervisor
         assert supervisor is not None
         supervisor._loops[1].cancel()
@@ -294,7 +275,7 @@ async def test_sessions_do_not_outlive_their_supervision(bastion: Bastion) -> No
 
 async def test_a_shortened_window_is_told_and_held(bastion: Bastion) -> None:
     """When the window's end moves while it is open, the person is told, and the session ends at the new end."""
-    async with shell(bastion) as terminal:
+    async with bastion.shell() as terminal:
         window = bastion.world.window
         before = window.occurrences[0].end
         await bastion.world.services.windows.shorten(

@@ -1,8 +1,7 @@
 """An error of our own in the middle of a session: it ends, an alarm says so, and the client is not left hanging."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,18 +11,11 @@ from gateway.sshfix import ClientChannel
 from recorder.capture.session import Recording
 from recorder.errors import TraceFormatError
 from recorder.trace.frames import FrameType
-from tests.support.bastion import Bastion, output, running_bastion
+from tests.support.bastion import Bastion, output
 
 pytestmark = pytest.mark.integration
 
 Break = Callable[[pytest.MonkeyPatch], None]
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 def _no_frame(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,25 +3,17 @@
 import asyncio
 import hashlib
 import shlex
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from recorder.trace.frames import FrameType
-from tests.support.bastion import Bastion, output, running_bastion
+from tests.support.bastion import Bastion, output
 from tests.support.jump import Laptop
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 @pytest.fixture

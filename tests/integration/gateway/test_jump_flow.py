@@ -3,12 +3,11 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from tests.support.bastion import Bastion, running_bastion
+from tests.support.bastion import Bastion
 from tests.support.dialogue import log_in
 from tests.support.jump import Laptop, save_putty_session
 from tests.support.memory import ROOM, resident
@@ -17,13 +16,6 @@ from tests.support.waiting import steady
 pytestmark = pytest.mark.integration
 
 FLOOD = "echo in; exec cat /dev/zero"
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 async def settles(bastion: Bastion) -> None:

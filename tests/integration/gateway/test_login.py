@@ -1,7 +1,7 @@
 """Nothing opens with a factor missing, and nothing before log-in tells who exists (invariants 7 and 8)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,13 +14,6 @@ from tests.support.newcomer import newcomer
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 async def enrolled_key(bastion: Bastion, login: str = "alice", kind: str = "ssh-ed25519") -> Path:

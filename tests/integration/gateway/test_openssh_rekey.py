@@ -2,22 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from recorder.trace.frames import FrameType
-from tests.support.bastion import Bastion, output, running_bastion
+from tests.support.bastion import Bastion, output
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 @pytest.mark.parametrize("cipher", ["aes128-gcm@openssh.com", "aes256-ctr"])

@@ -1,8 +1,6 @@
 """FIDO2 keys with a stock ssh and a software authenticator: touch always, verification where it is enough alone."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -10,17 +8,10 @@ from policy.domain.factors import Factor, FactorRow, Level
 from policy.errors import AuthenticationFailed
 from recorder.replay.reader import TraceReader
 from tests.support.authenticator import ECDSA, ED25519, TOUCHED, VERIFIED, SecurityKey, agent
-from tests.support.bastion import Bastion, running_bastion
+from tests.support.bastion import Bastion
 from tests.support.traces import stored
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running gateway."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 async def enrol(bastion: Bastion, key: SecurityKey, login: str = "alice") -> None:

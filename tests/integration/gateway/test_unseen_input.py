@@ -5,7 +5,6 @@ import json
 import logging
 import shlex
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +15,7 @@ from structlog.testing import capture_logs
 from recorder.search.indexer import Indexer
 from recorder.search.rendering import Bounds
 from recorder.trace.frames import FrameType
-from tests.support.bastion import Bastion, running_bastion
+from tests.support.bastion import Bastion
 from tests.support.ssh_client import Terminal
 
 pytestmark = pytest.mark.integration
@@ -99,13 +98,6 @@ CASES = (
 
 
 AHEAD = b"Mdp-ahead-7Gz"
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 async def answer(terminal: Terminal, case: Case, port: int) -> None:

@@ -1,8 +1,8 @@
 """What a person reads before and when her work is stopped, and what a narrowed window leaves her."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,26 +14,9 @@ from policy.errors import PolicyUnavailable
 from recorder.trace.frames import FrameType, facts
 from tests.support.bastion import Bastion, make_gateway, running_bastion
 from tests.support.raw_client import channel, logged_in
-from tests.support.ssh_client import Terminal
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
-
-
-@asynccontextmanager
-async def shell(bastion: Bastion) -> AsyncIterator[Terminal]:
-    """Alice's shell on the device, at its prompt."""
-    command = bastion.client.command("alice+scan01", options=["-tt"])
-    async with bastion.client.terminal(command, answers=bastion.answers()) as terminal:
-        await terminal.expect(b"maint@scan01")
-        yield terminal
 
 
 def commands(bastion: Bastion) -> list[bytes]:
@@ -57,7 +40,7 @@ async def narrow(bastion: Bastion, channels: Iterable[Channel]) -> None:
 
 async def test_silence_is_warned_of_a_minute_before(bastion: Bastion) -> None:
     """A minute before the idle limit she is told; a key starts it anew, and the next silence is told again."""
-    async with shell(bastion) as terminal:
+    async with bastion.shell() as terminal:
         supervisor = bastion.gateway._supervisor
         assert supervisor is not None
         (session,) = supervisor.sessions
@@ -79,7 +62,7 @@ async def test_a_short_limit_is_warned_of_by_a_fifth(tmp_path: Path) -> None:
         world = bastion.world
         await world.services.windows.cancel(world.who("dsi"), world.id, world.window.id, reason="another one")
         await world.add_window(idle=IdleRule(limit=timedelta(minutes=2)))
-        async with shell(bastion) as terminal:
+        async with bastion.shell() as terminal:
             bastion.clock.advance(timedelta(seconds=90))
             terminal.send(b"echo $((40+2))\n")
             await terminal.expect(b"42\r\n")
@@ -90,7 +73,7 @@ async def test_a_short_limit_is_warned_of_by_a_fifth(tmp_path: Path) -> None:
 
 async def test_an_unreadable_policy_is_told(bastion: Bastion, monkeypatch: pytest.MonkeyPatch) -> None:
     """While authorisations cannot be checked, whoever is inside is told how long she may go on."""
-    async with shell(bastion) as terminal:
+    async with bastion.shell() as terminal:
 
         async def unreadable(*_arguments: object, **_named: object) -> None:
             raise PolicyUnavailable("the store is away")
@@ -149,7 +132,7 @@ async def test_a_clock_that_steps_back_gives_no_time(bastion: Bastion) -> None:
     settings = replace(bastion.gateway.settings, port=port)
     bastion.gateway = make_gateway(bastion, settings, monotonic=lambda: seconds[0])
     await bastion.gateway.start()
-    async with shell(bastion) as terminal:
+    async with bastion.shell() as terminal:
         end = bastion.world.window.occurrences[0].end
         left = (end - bastion.clock.now()).total_seconds()
         bastion.clock.advance(-timedelta(days=1))

@@ -1,21 +1,11 @@
 """The main job with stock clients: in by two factors, onto a real sshd, recorded, out again."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from recorder.trace.frames import FrameType, facts
-from tests.support.bastion import Bastion, output, running_bastion
+from tests.support.bastion import Bastion, output
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
-    """A running bastion with one open window."""
-    async with running_bastion(tmp_path) as running:
-        yield running
 
 
 async def test_a_command_runs_and_its_exit_status_comes_back(bastion: Bastion) -> None:
