@@ -106,7 +106,7 @@ async def test_ansible_jumps_by_its_common_arguments(bastion: Bastion, tmp_path:
             "-i",
             str(tmp_path / "inventory"),
         ]
-        done = await bastion.client.run([*ansible, "-m", "ping"], seconds=60)
+        done = await bastion.client.run([*ansible, "-m", "ping"], seconds=180)
         assert done.rc == 0, done.stdout.decode() + done.said
         assert b"pong" in done.stdout
     finally:

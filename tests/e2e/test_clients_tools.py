@@ -98,7 +98,7 @@ async def test_libssh_works_on_one_log_in(bastion: Bastion) -> None:
 async def test_ansible_works_on_a_connection_made_before(bastion: Bastion, tmp_path: Path) -> None:
     """Ansible runs its modules over a shared connection that the person opened once, with her code."""
     control = tmp_path / "cm"
-    shared = ["-o", "ControlMaster=auto", "-o", f"ControlPath={control}", "-o", "ControlPersist=30s"]
+    shared = ["-o", "ControlMaster=auto", "-o", f"ControlPath={control}", "-o", "ControlPersist=300s"]
     opened = await bastion.client.ssh("alice+scan01", "true", options=shared, answers=bastion.answers())
     assert opened.rc == 0, opened.said
     arguments = " ".join([*bastion.client.options(), *shared])
@@ -119,7 +119,7 @@ async def test_ansible_works_on_a_connection_made_before(bastion: Bastion, tmp_p
         ["ping"],
         ["copy", "-a", f"src={tmp_path / 'dose.txt'} dest={bastion.device.home}/dose.txt"],
     ):
-        done = await bastion.client.run([*ansible, *module], seconds=60)
+        done = await bastion.client.run([*ansible, *module], seconds=180)
         assert done.rc == 0, done.stdout.decode() + done.said
     assert (bastion.device.home / "dose.txt").read_text() == "3 mGy\n"
     await bastion.client.run(["ssh", "-O", "exit", "-o", f"ControlPath={control}", "x"])
@@ -151,7 +151,7 @@ async def test_ansible_by_paramiko_continues_a_log_in(bastion: Bastion, tmp_path
     inventory = tmp_path / "inventory"
     inventory.write_text("scan01 " + " ".join(f"{name}={value}" for name, value in facts.items()) + "\n")
     ansible = [str(Path(sys.executable).with_name("ansible")), "scan01", "-i", str(inventory)]
-    done = await bastion.client.run([*ansible, "-m", "raw", "-a", "echo by-paramiko"], seconds=60)
+    done = await bastion.client.run([*ansible, "-m", "raw", "-a", "echo by-paramiko"], seconds=180)
     assert done.rc == 0, done.stdout.decode() + done.said
     assert b"by-paramiko" in done.stdout
 

@@ -194,7 +194,7 @@ async def test_sigterm_tells_whoever_is_inside(scene: Scene, client: SshClient) 
     with TraceReader(trace, readers(scene)) as reader:
         frames = list(reader.frames())
     assert frames[-1].payload == b'{"reason":"drain"}'
-    assert not scene.devices[OPEN_DEVICE].processes()
+    await eventually(lambda: not scene.devices[OPEN_DEVICE].processes())
     await restarted(scene, asked)
 
 

@@ -209,7 +209,7 @@ async def test_a_drain_takes_in_no_jump_and_ends_those_inside(bastion: Bastion, 
     _, err = await asyncio.wait_for(inner.communicate(), 60)
     assert inner.returncode == 255
     assert "redémarre" in err.decode()
-    assert bastion.gateway.connections == 0
+    await eventually(lambda: bastion.gateway.connections == 0)
 
 
 async def test_the_outer_connection_is_not_swept_while_one_inside_lives(
