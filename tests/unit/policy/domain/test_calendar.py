@@ -247,15 +247,15 @@ def test_first_start_must_be_a_day_of_the_rule(rule: str) -> None:
 
 def test_rule_without_a_day_costs_little() -> None:
     """A rule made to search for ever is refused in little processor time."""
-    before = time.process_time()
     for rule in (
         "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30",
         "FREQ=WEEKLY;BYMONTH=2",
         "FREQ=MONTHLY;BYMONTHDAY=30;BYMONTH=2",
     ):
+        before = time.process_time()
         with pytest.raises(InvalidInput):
             validate_recurrence(replace(EVENINGS, rule=rule), PARIS)
-    assert time.process_time() - before < 3
+        assert time.process_time() - before < 3
 
 
 @pytest.mark.parametrize("duration", [timedelta(0), -timedelta(hours=1), timedelta(days=32)])
