@@ -109,7 +109,7 @@ class HospitalNetwork:
         """Signal a process and wait for its end."""
         process = self.processes.pop(name)
         process.send_signal(number)
-        process.wait(20)
+        process.wait(60)
 
     def log(self, name: str) -> str:
         """Return what a process has said."""
@@ -240,7 +240,7 @@ async def hospital_network(folder: Path) -> AsyncIterator[HospitalNetwork]:
                 process.terminate()
             for process in running.values():
                 try:
-                    process.wait(10)
+                    process.wait(60)
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()

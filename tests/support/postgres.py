@@ -88,13 +88,13 @@ class Postgres:
         """Stop the server as it would be on its machine: connections break, and its files stay."""
         self._hang_up()
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(20)
+        self._process.wait(60)
 
     def kill(self) -> None:
         """End every process of the server by SIGKILL, as a machine that loses its power does."""
         self._hang_up()
         children = self._signal(signal.SIGKILL)
-        self._process.wait(20)
+        self._process.wait(60)
         until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "the server's end")
 
     def resume(self) -> None:
@@ -107,7 +107,7 @@ class Postgres:
         self._hang_up()
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGQUIT)
-            self._process.wait(20)
+            self._process.wait(60)
         atexit.unregister(self.stop)
         shutil.rmtree(self._directory, ignore_errors=True)
 

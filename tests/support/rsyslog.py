@@ -73,7 +73,7 @@ class Collector:
         process, self.process = self.process, None
         if process is not None:
             process.send_signal(number)
-            process.wait(20)
+            process.wait(60)
 
     @property
     def lines(self) -> list[str]:

@@ -94,7 +94,7 @@ class S3Server:
         """Stop it at once; a second time does nothing."""
         if self._process.poll() is None:
             self._process.kill()
-            self._process.wait(20)
+            self._process.wait(60)
         atexit.unregister(self.stop)
 
     def _user(self, name: str, policy: dict[str, Any]) -> StoreCredentials:

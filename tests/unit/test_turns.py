@@ -17,7 +17,7 @@ def test_who_is_alone_waits_for_the_others_and_they_for_it(tmp_path: Path) -> No
             order.append("alone")
 
     def late() -> None:
-        began.wait(10)
+        began.wait(60)
         with turn(tmp_path, alone=False):
             order.append("late")
             ended.set()
@@ -31,9 +31,9 @@ def test_who_is_alone_waits_for_the_others_and_they_for_it(tmp_path: Path) -> No
             pass
         began.set()
         order.append("ordinary")
-    first.join(10)
-    assert ended.wait(10)
-    second.join(10)
+    first.join(60)
+    assert ended.wait(60)
+    second.join(60)
     assert order == ["ordinary", "alone", "late"]
 
 

@@ -123,7 +123,7 @@ def _enrol(house: House, folder: Path, token: Path) -> None:
             shown += line
         program.stdin.write(pyotp.TOTP(json.loads(shown)["secret"]).at(house.clock.now()) + "\n")
         program.stdin.flush()
-        assert program.wait(30) == 0
+        assert program.wait(60) == 0
 
 
 def test_an_ambiguous_hour_is_asked_back_and_settled(desks: tuple[Desk, Desk, Desk]) -> None:

@@ -94,7 +94,7 @@ def test_a_filter_that_is_demanded_and_does_not_answer_fails(config: Path) -> No
         serving.start()
         assert found(config) == ("doctor.flows.other", "failed")
         assert found(config) == ("doctor.flows.answers", "good")
-        serving.join(10)
+        serving.join(60)
 
 
 def test_each_vantage_s_newest_probe_is_looked_at(config: Path, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def bases(config: Path) -> Iterator[dict[str, str]]:
     finally:
         for process in started:
             process.terminate()
-        ended = [process.wait(30) for process in started]
+        ended = [process.wait(60) for process in started]
     assert ended == [0, 0]
 
 
