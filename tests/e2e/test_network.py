@@ -320,11 +320,14 @@ async def test_a_way_is_open_until_its_last_holder_s_end(hospital: HospitalNetwo
 async def test_a_way_that_is_shut_is_shut_to_its_connection(hospital: HospitalNetwork) -> None:
     """What was connected while it was open says nothing more once it is shut; the filter looks at each packet."""
     speak = "exec 3<>/dev/tcp/$0/22; read -r banner <&3; echo up; read -r go; printf 'SSH-2.0-late\\r\\n' >&3"
-    speak += "; timeout 1 head -c 1 <&3 | wc -c"
+    speak += "; timeout $1 head -c 1 <&3 | wc -c"
     command = [*hospital.network.on("gateway"), *as_user(GATEWAY_USER), "bash", "-c", speak, SCAN01[0]]
     pipe = asyncio.subprocess.PIPE
     with asked(hospital, request((SCAN01[0], 22))):
-        early, late = [await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe) for _ in "12"]
+        early, late = [
+            await asyncio.create_subprocess_exec(*command, seconds, stdin=pipe, stdout=pipe)
+            for seconds in ("30", "1")
+        ]
         for one in (early, late):
             assert one.stdout is not None
             assert await asyncio.wait_for(one.stdout.readline(), 60) == b"up\n"

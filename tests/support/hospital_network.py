@@ -156,7 +156,7 @@ class HospitalNetwork:
 
     def gateway_reaches(self, address: str, port: int = 22, *, user: int = GATEWAY_USER) -> bool:
         """Tell whether a connection of the gateway's user, or of another *user* of its machine, comes about now."""
-        tried = ["timeout", "2", "bash", "-c", f"exec 3<>/dev/tcp/{address}/{port}"]
+        tried = ["timeout", "20", "bash", "-c", f"exec 3<>/dev/tcp/{address}/{port}"]
         command = [*self.network.on("gateway"), *as_user(user), *tried]
         return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
