@@ -1,5 +1,6 @@
 """Ports for servers that are started a while after their settings were written."""
 
+import os
 import secrets
 import socket
 from collections import deque
@@ -11,7 +12,8 @@ _GIVEN_AWAY: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _FIRST: Final = 10240
 _FEWEST: Final = 10000
 _HELD: Final = 64
-_claims: Final[deque[socket.socket]] = deque()
+_claims: Final[deque[int]] = deque()
+"""Descriptors: they are given up with the process, and nobody has to close them."""
 
 
 def free_port() -> int:
@@ -31,7 +33,7 @@ def free_port() -> int:
         except OSError:
             claim.close()
             continue
-        _claims.append(claim)
+        _claims.append(claim.detach())
         if len(_claims) > _HELD:
-            _claims.popleft().close()
+            os.close(_claims.popleft())
         return port
