@@ -4,7 +4,9 @@ import asyncio
 import base64
 import os
 import re
+import secrets
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from ecluse.demo.device import DemoDevice
 from ecluse.demo.errors import DemoError
+from ecluse.demo.ports import free_port
 from ecluse.demo.processes import is_alive
 from tests.support.openssh import Finished, options, run
 from tests.support.waiting import eventually
@@ -245,3 +248,13 @@ def command(pid: int) -> list[str]:
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")[:-1]
     except OSError:
         return []
+
+
+def test_a_port_for_later_is_nobody_else_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that somebody listens on, and one that another process was given, are passed over."""
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.socket(socket.AF_UNIX) as other:
+        given = 10240 + secrets.randbelow(1000)
+        other.bind(f"\0ecluse-port-{given}")
+        offered = iter([taken.getsockname()[1] - 10240, given - 10240, *range(1000, 1100)])
+        monkeypatch.setattr(secrets, "randbelow", lambda _most: next(offered))
+        assert 11240 <= free_port() < 11340
