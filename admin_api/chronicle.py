@@ -22,7 +22,7 @@ Word = Callable[[str, object], str | None]
 _PLAIN = ("reason", "state", "purpose")
 """Details that need no name, and come first: the line may be cut."""
 _WORDS = {"reason": ("ended",), "state": ("window", "alarm", "erasure"), "purpose": ("purpose",)}
-_VALUES = {"form": "form", "from": "began", "severity": "severity"}
+_VALUES = {"form": "form", "from": "began", "severity": "severity", "why": "locked"}
 """Under which prefix a named detail's value has its word; yes and no have theirs under ``answer``."""
 _RULE = re.compile(r"([A-Z]+[0-9]+):finding\.\S+")
 

@@ -33,7 +33,7 @@ from recorder.trace.purge import PURGE, PurgeRecord
 VERIFIER: Final = "verifier.py"
 _PIECE: Final = 256 * 1024
 _BREAK: Final[dict[Language, str]] = {
-    Language.FRENCH: "* ICI LA TRACE NE TIENT PLUS ; rien de ce qui suivait n'est montré :",
+    Language.FRENCH: "* ICI LA TRACE NE TIENT PLUS ; rien de ce qui suivait n’est montré :",
     Language.ENGLISH: "* HERE THE TRACE DOES NOT HOLD ANY MORE; nothing of what followed is shown:",
 }
 

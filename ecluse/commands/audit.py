@@ -27,6 +27,7 @@ _TOLD = frozenset({"writer", "seq", "digest"})
 _PARAMETER = re.compile(rf" (\w+)={_VALUE}")
 _DATA = re.compile(rf"\[ecluse@32473((?: \w+={_VALUE})+)\]")
 
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d:\d\d|Z)")
 group = typer.Typer(no_args_is_help=True, help="The security journal.")
 
 
@@ -64,6 +65,10 @@ def list_(
             for line in lines(item):
                 desk.write(f"    {line}")
         return
+
+    def word(prefix: str, value: object) -> str | None:
+        return desk.moment(value) if _INSTANT.fullmatch(str(value)) else desk.word(prefix, value)
+
     rows = [
         (
             desk.moment(item["at"]),
@@ -71,7 +76,7 @@ def list_(
             doer(item),
             object_of(item),
             item["source"],
-            gist(item, desk.word),
+            gist(item, word),
         )
         for item in found
     ]

@@ -235,7 +235,8 @@ def verify_(
         raise RecordingUnusable("traces.key_wanted", path=trace)
     found = _verify_files(Path(trace), public_key) if public_key else _verify_stored(desk, trace)
     if found["valid"]:
-        desk.done(found, "traces.valid", id=trace, records=found["records"])
+        told = "traces.valid_stub" if found["purged"] else "traces.valid"
+        desk.done(found, told, id=trace, records=found["records"])
         return
     told = desk.word("broken", found["what"], record=found["record"]) or str(found["why"])
     desk.done(found, "traces.broken", id=trace, why=told)
@@ -262,6 +263,7 @@ def _verify_files(path: Path, public_keys: list[Path]) -> Json:
     return {
         "valid": found.intact,
         "records": found.records,
+        "purged": found.purge is not None,
         "what": problem.what if problem is not None else None,
         "record": problem.record if problem is not None else None,
         "why": problem.detail if problem is not None else None,

@@ -11,6 +11,7 @@ from admin_api.console.staff import moments
 from admin_api.console.staff.caller import StaffCaller
 from admin_api.console.staff.listing import Registry
 from admin_api.console.staff.view import harmless, size
+from admin_api.wording import knows, say
 from policy import i18n
 from policy.domain.ids import is_identifier
 from policy.domain.people import Language
@@ -35,7 +36,9 @@ _PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
     "level": ("level",),
     "reason": ("ended", "login"),
     "roles": ("role",),
+    "severity": ("severity",),
     "state": ("window", "intervention", "alarms.is", "erasure"),
+    "why": ("locked",),
 }
 """Under which prefixes of the catalogues the values of a detail have their words."""
 
@@ -132,6 +135,8 @@ def _value(key: str, kept: object, reader: Reader, known: Registry) -> str:
     rule = _RULE.fullmatch(text)
     if rule is not None:
         return rule_label(rule[1])
+    if key == "kind" and knows(f"alarm.{text}.title"):
+        return say(f"alarm.{text}.title", reader.language)
     for prefix in _PREFIXES.get(key, ()):
         if _catalog(reader, f"{prefix}.{text}") is not None:
             return worded(reader, prefix, text)

@@ -76,6 +76,9 @@ class TraceProof(BaseModel):
 
     valid: bool
     records: int = Field(description="Whole records that continue the chain from the start.")
+    purged: bool = Field(
+        description="Whether the content is gone, and what holds is the signed record of that."
+    )
     what: str | None
     record: int | None
     why: str | None
@@ -87,6 +90,7 @@ class TraceProof(BaseModel):
         return cls(
             valid=found.intact,
             records=found.records,
+            purged=found.purge is not None,
             what=problem.what if problem is not None else None,
             record=problem.record if problem is not None else None,
             why=problem.detail if problem is not None else None,

@@ -218,5 +218,7 @@ def test_two_persons_erase_and_a_stub_stays(house: House, tmp_path: Path) -> Non
         ("erasure", "tiers filmé", people)
     ]
     with house.client("rssi") as client:
-        assert client.post(f"/v1/traces/{session}/verify").json()["valid"] is True
+        proof = client.post(f"/v1/traces/{session}/verify").json()
+    assert (proof["valid"], proof["purged"]) == (True, True)
+    assert "n’a plus de contenu" in rssi.run("--lang", "fr", "traces", "verify", session).output
     assert "effacé" in rssi.run("--lang", "fr", "erasures", "list").output

@@ -33,6 +33,12 @@ def test_a_gateway_s_act_is_the_person_s_on_the_device() -> None:
     assert (doer(entry), object_of(entry), gist(entry, _say)) == ("alice", "scan01", "inactivity")
 
 
+def test_what_the_console_does_by_itself_is_no_person_s_act() -> None:
+    """Who purged a recording is the console, and never the person who was recorded."""
+    entry = _entry(actor="console", person="alice", device="scan01", details={"reason": "erasure"})
+    assert (doer(entry), object_of(entry)) == ("console", "scan01")
+
+
 def test_an_unknown_login_is_still_named() -> None:
     """A failed log-in of nobody we know shows the login that was tried."""
     entry = _entry(details={"login": "mallory", "reason": "unknown", "door": "api"})
