@@ -32,7 +32,7 @@ class Scope:
     """What a package will hold, the oldest session first.
 
     ``running`` are sessions that are not over and stay out; ``purged`` when which was purged, by session; ``unheld``
-    those that no legal hold keeps.
+    those that no legal hold keeps and that a purge could still take.
     """
 
     asked: Asked
@@ -69,12 +69,13 @@ async def scope(context: Context, who: Principal, asked: Asked) -> Scope:
     )
     if not over:
         raise InvalidInput("from", "no session that is over was found there")
+    purged = await context.keeper.shelf.purged_at([one.header.session_id for one in over])
     return Scope(
         asked=asked,
         sessions=over,
         running=tuple(one for one in found if one.closing is None),
-        purged=await context.keeper.shelf.purged_at([one.header.session_id for one in over]),
-        unheld=await _unheld(context, who, over),
+        purged=purged,
+        unheld=await _unheld(context, who, over) - purged.keys(),
     )
 
 

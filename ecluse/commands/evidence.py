@@ -62,7 +62,7 @@ def make(
     if target.exists():
         raise FileUnusable("file.exists_output", path=str(target))
     digest = _download(desk, {**asked, "reason": reason}, target, plan["size"])
-    held = [one["id"] for one in plan["sessions"] if not one["held"]]
+    held = [one["id"] for one in plan["sessions"] if not one["held"] and one["purged_at"] is None]
     document: Json = {
         "path": str(target),
         "bytes": target.stat().st_size,

@@ -29,7 +29,7 @@ async def test_a_person_at_a_terminal_logs_in_and_works(bastion: Bastion) -> Non
         asked = terminal.seen.decode()
         await log_in(terminal, [password, code])
         assert (
-            "Un code ne sert qu’une fois. Pour une autre connexion, ou en cas de refus, attendez le suivant."
+            "Un code ne sert qu'une fois. Pour une autre connexion, ou en cas de refus, attendez le suivant."
             in asked
         )
         assert "Tout ce qui passe ici est enregistré, contrôlé, et peut être suivi en direct." in asked

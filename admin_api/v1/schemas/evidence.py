@@ -36,7 +36,7 @@ class EvidenceSession(BaseModel):
             ended=one.closed_at,
             size=closing.size if closing is not None else None,
             purged_at=wanted.purged.get(header.session_id),
-            held=header.session_id not in wanted.unheld,
+            held=header.session_id not in {*wanted.unheld, *wanted.purged},
         )
 
 

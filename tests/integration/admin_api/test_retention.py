@@ -211,6 +211,7 @@ def test_two_persons_erase_and_a_stub_stays(house: House, tmp_path: Path) -> Non
     unwritable = house.store.root / other.folder / f"..lock.json.{os.getpid()}.part"
     unwritable.mkdir()  # the store refuses to note this hold, and what was decided is done all the same
     house.run(carried_out(house))
+    house.run(house.proofs.checkpoint("test", force=True))
     assert rssi.json("erasures", "list")[0]["state"] == "done"
     entry = told(house, "trace.purged", session)
     people = [house.world.who("rssi"), house.world.who("denis")]
@@ -219,6 +220,8 @@ def test_two_persons_erase_and_a_stub_stays(house: House, tmp_path: Path) -> Non
     ]
     with house.client("rssi") as client:
         proof = client.post(f"/v1/traces/{session}/verify").json()
+    made = rssi.json("evidence", "make", session, "--reason", "DPO", "--output", str(tmp_path / "erased.zip"))
+    assert (made["purged"], made["unheld"]) == ([session], [])
     assert (proof["valid"], proof["purged"]) == (True, True)
     assert "n’a plus de contenu" in rssi.run("--lang", "fr", "traces", "verify", session).output
     assert "effacé" in rssi.run("--lang", "fr", "erasures", "list").output
