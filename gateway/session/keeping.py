@@ -2,24 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Protocol
 
 from gateway.server.banners import Wording
+from gateway.session.limits import Holding
 from gateway.session.live import Session
 from gateway.session.reasons import EndReason
 from policy.domain.access import TraceKeeping
 from policy.i18n import rule_label
 from recorder.capture.spool import Recorder
-
-
-class Supervising(Protocol):
-    """What warns and ends sessions."""
-
-    def warn(self, session: Session, text: str) -> None:
-        """Tell the person on each of her channels."""
-
-    def end(self, session: Session, reason: EndReason) -> None:
-        """End a session, once."""
 
 
 class TraceWatch:
@@ -40,7 +30,7 @@ class TraceWatch:
             spool_full=state.spool_full,
         )
 
-    def look(self, sessions: Iterable[Session], by: Supervising) -> None:
+    def look(self, sessions: Iterable[Session], by: Holding) -> None:
         """Warn whoever is concerned at once, and end who may not go on: her grace is over, or the spool is full."""
         state = self._recorder.state()
         was, self._troubled = self._troubled, state.spool_full or state.unreachable_since is not None

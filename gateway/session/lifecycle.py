@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
-from typing import Protocol
 
 import structlog
 from asyncssh import (
@@ -23,6 +22,7 @@ from gateway.errors import (
     HostKeyChanged,
     SessionEnded,
 )
+from gateway.journal import GatewayJournal
 from gateway.session.bridge import Relay
 from gateway.session.channels import Plan, plan
 from gateway.session.idle import IdleMeter
@@ -52,22 +52,6 @@ MAX_DEVICE_CONNECTIONS = 8
 _log = structlog.get_logger()
 
 
-class Notes(Protocol):
-    """The security journal, as a session writes to it."""
-
-    async def session(self, name: str, grant: Grant, facts: Mapping[str, object] | None = None) -> None:
-        """Write the event *name* about the session of *grant*; raises RecorderError."""
-        ...
-
-    async def refused(self, request: AccessRequest, denial: Denial, *, jumped: bool) -> None:
-        """Write that access was refused, with every finding, and whether by a jump; raises RecorderError."""
-        ...
-
-    def alarm(self, name: str, facts: Mapping[str, object]) -> None:
-        """Raise an alarm now; never fails."""
-        ...
-
-
 class Opener:
     """Opens sessions and their channels: the one door of every kind of channel (invariant 8)."""
 
@@ -77,7 +61,7 @@ class Opener:
         access: AccessService,
         recorder: Recorder,
         dialler: Dialler,
-        notes: Notes,
+        notes: GatewayJournal,
         clock: Clock,
         node: str,
         monotonic: Callable[[], float],
