@@ -43,3 +43,5 @@ if grep -aE 'Zoé|Max Roy' "$work/seen"; then fail "Brive sees what is Tulle's";
 grep -a 'alice' "$work/seen" || fail "Brive does not see its own people"
 [ "$(pid ecluse-gateway.service)" = "$before" ] || fail "the first hospital's gateway was started again"
 technician "uname -n; exit"
+# a unit that the package does not know: it would keep its version through the upgrade, and run on through the purge
+inside systemctl stop ecluse-tulle.service
