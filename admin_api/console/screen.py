@@ -12,7 +12,9 @@ from admin_api.console.words import say
 from admin_api.templating import environment
 from policy.domain.hospitals import Hospital
 from policy.domain.people import Language
+from policy.errors import PolicyUnavailable
 
+UNAVAILABLE: Final = 503
 _OTHER: Final = {Language.FRENCH: Language.ENGLISH, Language.ENGLISH: Language.FRENCH}
 
 
@@ -35,11 +37,16 @@ async def page(
 
     Everything put into it is escaped; templates hold no other way in.
     """
-    here = hospital or await caller.context.services.hospitals.get(caller.context.settings.hospital_id)
+    here = hospital
+    try:
+        here = here or await caller.context.services.hospitals.get(caller.context.settings.hospital_id)
+    except PolicyUnavailable:
+        if status != UNAVAILABLE:
+            raise  # that page says so, and does without the hospital's name
     spoken = language or caller.language
 
     def told(key: str, **arguments: object) -> str:
-        return say(key, spoken, timezone=here.timezone, **arguments)
+        return say(key, spoken, timezone="UTC" if here is None else here.timezone, **arguments)
 
     html = (
         _templates()

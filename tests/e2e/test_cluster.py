@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -194,6 +195,9 @@ async def test_without_postgresql_nothing_opens_and_what_is_open_goes_on(
         before = {(one["writer"], one["seq"]) for one in await listed(api, "/v1/journal")}
         house.server.kill()
         await said(terminal, "alive")
+        place = f"https://127.0.0.1:{load(house.config()).console.port}/console"
+        console = await asyncio.to_thread(httpx.get, place, verify=False)
+        assert console.status_code == 503, console.text
         refused = await ssh(house)
         assert refused.rc == 255
         assert b"in\n" not in refused.stdout
@@ -208,6 +212,8 @@ async def test_without_postgresql_nothing_opens_and_what_is_open_goes_on(
     assert before <= {(one["writer"], one["seq"]) for one in await listed(api, "/v1/journal")}
     await whole(api)
     await until_stored(api)
+    logs = {name: (house.folder / f"{name}.log").read_text() for name in (*NODES, "console")}
+    assert [name for name, text in logs.items() if "Traceback" in text] == []
 
 
 async def test_a_network_cut_on_either_side_is_told(house: Cluster, api: ApiClient) -> None:
