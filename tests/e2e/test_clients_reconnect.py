@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.server import front
+from gateway.session import ending
 from policy.domain.sessions import SessionState
 from tests.support.bastion import Bastion, running_bastion
 from tests.support.waiting import answered, eventually
@@ -67,6 +68,7 @@ async def test_a_half_dead_connection_does_not_keep_her_out(
 ) -> None:
     """A client whose network is gone holds her only session; she comes back all the same, within ten seconds."""
     monkeypatch.setattr(front, "PROBE_SECONDS", 1.0)
+    monkeypatch.setattr(ending, "CLIENT_SECONDS", 0.5)  # with what either has by itself it takes some six
     client = bastion.client
     command = client.command("alice+scan01", options=["-tt"])
     async with client.terminal(command, answers=bastion.answers()) as stuck:
