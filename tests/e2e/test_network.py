@@ -322,10 +322,8 @@ async def test_a_way_that_is_shut_is_shut_to_its_connection(hospital: HospitalNe
     command = [*hospital.network.on("gateway"), *as_user(GATEWAY_USER), "bash", "-c", speak, SCAN01[0]]
     pipe = asyncio.subprocess.PIPE
     with asked(hospital, request((SCAN01[0], 22))):
-        early, late = [
-            await asyncio.create_subprocess_exec(*command, seconds, stdin=pipe, stdout=pipe)
-            for seconds in ("30", "1")
-        ]
+        early = await asyncio.create_subprocess_exec(*command, "30", stdin=pipe, stdout=pipe)
+        late = await asyncio.create_subprocess_exec(*command, "1", stdin=pipe, stdout=pipe)
         for one in (early, late):
             assert one.stdout is not None
             assert await asyncio.wait_for(one.stdout.readline(), 60) == b"up\n"
