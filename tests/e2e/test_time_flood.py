@@ -32,13 +32,19 @@ async def flooding(bastion: Bastion, script: str, target: Path) -> asyncio.subpr
     return process
 
 
+def in_line() -> float:
+    """Return for how many seconds this process' loop has waited for a processor that others had (proc(5), schedstat)."""
+    return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
+
+
 @pytest.mark.parametrize("script", [LINES, BYTES], ids=["lines", "bytes of both streams"])
 async def test_a_flood_of_small_writes_is_cut_in_two_seconds(
     bastion: Bastion, tmp_path: Path, script: str
 ) -> None:
     """A process that writes line by line as fast as it can is cut in time, for the cut's own reason.
 
-    Three floods may be cut: a machine that others keep busy is late now and then, a gateway that is slow is always.
+    Three floods may be cut: a machine that others keep busy is late now and then, a gateway that is slow is always. Client
+    and device are on the same processors here: while they have them, it is not the gateway that is slow.
     """
     taken: list[float] = []
     while not taken or (min(taken) > CUT_SECONDS and len(taken) < 3):
@@ -46,9 +52,10 @@ async def test_a_flood_of_small_writes_is_cut_in_two_seconds(
         await bastion.world.services.revocations.cut(
             bastion.world.who("rssi"), bastion.world.id, RevocationScope.ALL, "", "Trop de bruit"
         )
-        started = time.monotonic()  # the console that commits a cut is another process: it waits for no flood
+        # the console that commits a cut is another process: it waits for no flood
+        started, waited = time.monotonic(), in_line()
         assert await asyncio.wait_for(process.wait(), 60) == 255
-        taken.append(time.monotonic() - started)
+        taken.append(time.monotonic() - started - (in_line() - waited))
         await eventually(lambda: not bastion.device.processes())
         await bastion.closed()
     assert min(taken) <= CUT_SECONDS, taken
