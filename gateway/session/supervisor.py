@@ -372,16 +372,18 @@ class Supervisor:
                     looked = self._monotonic()
                     await self._tell_left(await self._access.left_behind(self._hospital_id))
             except PolicyError as error:
-                _log.warning(
-                    "lease.heartbeat_failed", error=str(error), next="sessions go on; said again soon"
-                )
+                looked = self._monotonic()  # once policy is back, the others need time to say that they live
+                _log.warning("lease.heartbeat_failed", error=str(error), next="sessions go on; tried again")
 
     async def _tell_left(self, sessions: Iterable[LiveSession]) -> None:
         """Tell the journal of sessions whose own gateway did not live to tell of their end."""
+        # at once: a journal that is silent must not keep this gateway from saying that it lives for each of a thousand
+        writing = []
         for session in sessions:
-            known = session.opened_at if session.closed_at is None else session.closed_at
-            facts = {"reason": session.end_reason, "node": session.node, "last_known": instant(known)}
-            await self._journal.quietly("session.closed", session, facts)
+            known = instant(session.closed_at or session.opened_at)
+            facts = {"reason": session.end_reason, "node": session.node, "last_known": known}
+            writing.append(self._journal.quietly("session.closed", session, facts))
+        await asyncio.gather(*writing)
 
 
 def _reason(denial: Denial) -> EndReason:

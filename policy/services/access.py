@@ -132,22 +132,24 @@ class AccessService:
         return ways((read.facts(person_id, device_id) for device_id in read.reach), at)
 
     async def node_started(self, hospital_id: HospitalId, node: str) -> Sequence[LiveSession]:
-        """Note that the hospital's gateway *node* has begun; end and return what nobody lives to end.
+        """Note that the hospital's gateway *node* has begun; end and return what an earlier process of that name left open.
 
-        That is what an earlier process of that name left open, and what gateways that have been gone for long held
-        beyond its hard end. It ends as of their last sign of life.
+        It ends as of its last sign of life.
         """
         async with self._deadline(), self._database.unit_of_work(None, self._clock) as work:
             at = self._clock.now()
-            left = await work.leases.end_left_open(hospital_id, node, at - _GONE, at, "interrupted")
+            left = await work.leases.end_left_open(hospital_id, node, at, at, "interrupted")
             await work.leases.beat(node, at, began_for=hospital_id)
         return left
 
     async def left_behind(self, hospital_id: HospitalId) -> Sequence[LiveSession]:
-        """End and return what gateways that have been gone for long held beyond its hard end, as ``node_started`` does."""
+        """End and return what gateways that have been gone for long held beyond its hard end, as ``node_started`` does.
+
+        To be asked only by one that has reached policy for a while: when policy is back, every other is as silent yet.
+        """
         async with self._deadline(), self._database.unit_of_work(None, self._clock) as work:
             at = self._clock.now()
-            return await work.leases.end_left_open(hospital_id, "", at - _GONE, at, "interrupted")
+            return await work.leases.end_left_open(hospital_id, None, at - _GONE, at, "interrupted")
 
     async def heartbeat(self, node: str) -> None:
         """Renew the leases of *node*; after ``settings.lease`` of silence its sessions count as lost."""
@@ -211,7 +213,7 @@ class AccessService:
     async def session(self, hospital_id: HospitalId, session_id: SessionId) -> LiveSession:
         """Return one session, whatever its state; raises NotFound."""
         async with self._snapshot() as view:
-            found = await view.leases.list(hospital_id, self._beat_since(), session_id=session_id)
+            found = await view.leases.list(hospital_id, self._beat_since(), sessions=[session_id])
         if not found:
             raise NotFound("session", session_id)
         return found[0]

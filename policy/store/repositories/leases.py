@@ -63,25 +63,23 @@ class Leases(Repository):
         await self._connection.execute(statement.on_conflict_do_update(index_elements=["node"], set_=fresh))
 
     async def end_left_open(
-        self, hospital_id: HospitalId, node: str, silent_since: datetime, at: datetime, reason: str
+        self, hospital_id: HospitalId, node: str | None, silent_since: datetime, at: datetime, reason: str
     ) -> Sequence[LiveSession]:
         """End what nobody lives to end, as of the last sign of life of whoever held it, and return it.
 
-        That is what *node* left open; and what is beyond its hard end by *at* and was held by another that has been
-        silent since before *silent_since*. Of two that ask at once each session is given to one.
+        That is what *node* left open; where none is named, what is beyond its hard end by *at* and was held by one that
+        has been silent since before *silent_since*. Of two that ask at once each session is given to one.
         """
-        where = (_s.hospital_id == hospital_id) & _s.closed_at.is_(None)
         there = select(_n.node).where(_n.beat_at >= silent_since)
-        where &= (_s.node == node) | ((_s.hard_end <= at) & _s.node.not_in(there))
+        held = (_s.hard_end <= at) & _s.node.not_in(there) if node is None else _s.node == node
         beat = select(_n.beat_at).where(_n.node == _s.node).scalar_subquery()
         ended = await self._connection.execute(
             update(t.sessions)
-            .where(where)
+            .where((_s.hospital_id == hospital_id) & _s.closed_at.is_(None) & held)
             .values(closed_at=case((beat > _s.opened_at, beat), else_=_s.opened_at), end_reason=reason)
             .returning(_s.id)
         )
-        found = [await self.list(hospital_id, at, session_id=one) for one in ended.scalars()]
-        return [session for sessions in found for session in sessions]
+        return await self.list(hospital_id, at, sessions=ended.scalars().all())
 
     async def hold_person(self, hospital_id: HospitalId, person_id: PersonId) -> None:
         """Keep other units of work from counting this person's sessions until the end of this one.
@@ -169,21 +167,21 @@ class Leases(Repository):
         hospital_id: HospitalId,
         beat_since: datetime,
         *,
-        session_id: SessionId | None = None,
+        sessions: Collection[SessionId] | None = None,
         ended_since: datetime | None = None,
         person_id: PersonId | None = None,
     ) -> Sequence[LiveSession]:
         """Return the sessions open, and those closed at *ended_since* or later, newest first; one person's if given.
 
-        A session counts as lost where its gateway has not beaten since *beat_since*.
+        With *sessions*, these are returned instead, open or not. A session counts as lost where its gateway has not beaten since *beat_since*.
         """
         same_person = (t.people.c.hospital_id == _s.hospital_id) & (t.people.c.id == _s.person_id)
         same_device = (t.devices.c.hospital_id == _s.hospital_id) & (t.devices.c.id == _s.device_id)
         wanted: ColumnElement[bool] = _s.closed_at.is_(None)
         if ended_since is not None:
             wanted |= _s.closed_at >= ended_since
-        if session_id is not None:
-            wanted = _s.id == session_id
+        if sessions is not None:
+            wanted = _s.id.in_(list(sessions))
         if person_id is not None:
             wanted &= _s.person_id == person_id
         query = (
