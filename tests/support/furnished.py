@@ -144,6 +144,7 @@ async def furnish(world: World) -> Mapping[str, Any]:
         "state": AlarmState.OPEN,
         "amount": 1,
         "before": now + timedelta(days=1),
+        "silent_since": now + timedelta(days=1),
         "reader": "alarms",
         "holder": "stolen",
         "places": {"gw1": Bookmark(9, "9" * 64)},
