@@ -213,7 +213,7 @@ class AccessService:
     async def session(self, hospital_id: HospitalId, session_id: SessionId) -> LiveSession:
         """Return one session, whatever its state; raises NotFound."""
         async with self._snapshot() as view:
-            found = await view.leases.list(hospital_id, self._beat_since(), sessions=[session_id])
+            found = await view.leases.list(hospital_id, self._beat_since(), session_ids=[session_id])
         if not found:
             raise NotFound("session", session_id)
         return found[0]

@@ -149,6 +149,7 @@ async def furnish(world: World) -> Mapping[str, Any]:
         "holder": "stolen",
         "places": {"gw1": Bookmark(9, "9" * 64)},
         "fault": "essai",
+        "reason": "essai",
         "groups": ["imagerie"],
         "devices": [world.device.id],
         "people": [alice],

@@ -79,7 +79,7 @@ class Leases(Repository):
             .values(closed_at=case((beat > _s.opened_at, beat), else_=_s.opened_at), end_reason=reason)
             .returning(_s.id)
         )
-        return await self.list(hospital_id, at, sessions=ended.scalars().all())
+        return await self.list(hospital_id, at, session_ids=ended.scalars().all())
 
     async def hold_person(self, hospital_id: HospitalId, person_id: PersonId) -> None:
         """Keep other units of work from counting this person's sessions until the end of this one.
@@ -167,21 +167,21 @@ class Leases(Repository):
         hospital_id: HospitalId,
         beat_since: datetime,
         *,
-        sessions: Collection[SessionId] | None = None,
+        session_ids: Collection[SessionId] | None = None,
         ended_since: datetime | None = None,
         person_id: PersonId | None = None,
     ) -> Sequence[LiveSession]:
         """Return the sessions open, and those closed at *ended_since* or later, newest first; one person's if given.
 
-        With *sessions*, these are returned instead, open or not. A session counts as lost where its gateway has not beaten since *beat_since*.
+        With *session_ids*, these are returned instead, open or not. A session counts as lost where its gateway has not beaten since *beat_since*.
         """
         same_person = (t.people.c.hospital_id == _s.hospital_id) & (t.people.c.id == _s.person_id)
         same_device = (t.devices.c.hospital_id == _s.hospital_id) & (t.devices.c.id == _s.device_id)
         wanted: ColumnElement[bool] = _s.closed_at.is_(None)
         if ended_since is not None:
             wanted |= _s.closed_at >= ended_since
-        if sessions is not None:
-            wanted = _s.id.in_(list(sessions))
+        if session_ids is not None:
+            wanted = _s.id.in_(list(session_ids))
         if person_id is not None:
             wanted &= _s.person_id == person_id
         query = (
