@@ -23,6 +23,7 @@ group = typer.Typer(
 
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The key's name, as 'readers status' shows it.")]
 _LASTING = re.compile(r"(\d{1,3})\s*(m|min|h)")
+_MOST_MINUTES = 12 * 60
 _UNREADABLE = 1
 
 
@@ -161,9 +162,11 @@ def unlock(
     """Unlock a key by its passphrase or its token's PIN, for a time; the journal says who did until when."""
     desk = Desk.of(context, as_json)
     found = _LASTING.fullmatch(lasting.strip().lower())
-    if found is None:
-        raise typer.BadParameter("write a number of minutes or hours: 30m, 2h", param_hint="--for")
-    minutes = int(found[1]) * (60 if found[2] == "h" else 1)
+    minutes = 0 if found is None else int(found[1]) * (60 if found[2] == "h" else 1)
+    if not 0 < minutes <= _MOST_MINUTES:
+        raise typer.BadParameter(
+            "write a number of minutes or hours, 12h at most: 30m, 2h", param_hint="--for"
+        )
     secret = desk.ask("readers.secret", hidden=True, name=key)
     body = {"secret": secret, "code": desk.fresh_code(), "minutes": minutes}
     done = desk.client.post(f"/v1/readers/{key}/unlock", body)

@@ -13,6 +13,7 @@ from ecluse.errors import MachineError, SettingsError, StoreError
 from ecluse.wording import detail, detailed, spoken
 from embedded.patience import failure
 from policy import i18n
+from policy.domain.people import Language
 from policy.errors import InvalidInput, KeyMissing, NotFound, PolicyUnavailable, VaultError
 from policy.vault.keyring import Keyring
 from recorder.errors import CatalogUnavailable, SignatureInvalid
@@ -45,6 +46,25 @@ def test_every_error_has_its_sentence() -> None:
     found = set(named_keys())
     assert len(found) > 35
     assert [key for key in sorted(found) if not catalog.knows(key)] == []
+
+
+def refusals_of_values() -> Iterator[str]:
+    """Every sentence with which a command refuses the value of one of its own options."""
+    for path in (ROOT / "ecluse").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+                first = node.args[0]
+                said = first.value if isinstance(first, ast.Constant) else None
+                if node.func.attr == "BadParameter" and isinstance(said, str) and " " in said:
+                    yield said
+
+
+def test_what_is_refused_of_a_value_has_its_french() -> None:
+    """Each such sentence is a whole one of the catalogue: of "write {forms}" alone, half would stay English."""
+    known = set(i18n.load("ecluse").templates("asked.", Language.ENGLISH).values())
+    found = set(refusals_of_values())
+    assert len(found) > 10
+    assert found - known == set()
 
 
 def test_faults_found_together_are_said_each_on_its_line() -> None:
