@@ -5,7 +5,7 @@ may set are the thresholds, and which kinds below critical are muted; that a cau
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -208,6 +208,12 @@ def _session(event: SecurityEvent) -> str:
     return event.session_id or ""
 
 
+def _lasting(kind: str, begins: str, ends: str, severity: Severity, key: Key) -> tuple[Cause, Cause]:
+    """A cause that lasts from one entry until another."""
+    begun = Cause(kind=kind, event=begins, severity=severity, key=key)
+    return begun, replace(begun, event=ends, over=True)
+
+
 _C, _H, _N = Severity.CRITICAL, Severity.HIGH, Severity.NOTICE
 CAUSES: Final[tuple[Cause, ...]] = (
     # the way in
@@ -276,8 +282,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(kind="store_down", event="store.reachable", severity=_C, key=_fact("node"), over=True),
     Cause(kind="catalogue_down", event="alarm.store_unreachable", severity=_C, key=_fact("node"), when=_base),
     Cause(kind="catalogue_down", event="store.reachable", severity=_C, key=_fact("node"), over=True),
-    Cause(kind="spool_filling", event="alarm.spool_filling", severity=_C, key=_fact("node")),
-    Cause(kind="spool_filling", event="alarm.spool_eased", severity=_C, key=_fact("node"), over=True),
+    *_lasting("spool_filling", "alarm.spool_filling", "alarm.spool_eased", _C, _fact("node")),
     Cause(kind="trace_not_shipped", event="alarm.trace_not_shipped", severity=_H, key=_one),
     Cause(kind="trace_interrupted", event="alarm.trace_interrupted", severity=_N, key=_one),
     Cause(kind="trace_altered", event="trace.verified", severity=_C, key=_session, when=_not_intact),
@@ -292,35 +297,29 @@ CAUSES: Final[tuple[Cause, ...]] = (
         key=_fact("authority"),
         over=True,
     ),
-    Cause(kind="anchor_failed", event="alarm.anchor_failed", severity=_H, key=_fact("target")),
-    Cause(kind="anchor_failed", event="alarm.anchor_caught_up", severity=_H, key=_fact("target"), over=True),
+    *_lasting("anchor_failed", "alarm.anchor_failed", "alarm.anchor_caught_up", _H, _fact("target")),
     # who reads it
     Cause(kind="reader_locked_out", event="alarm.reader_locked_out", severity=_H, key=_fact("name")),
     Cause(kind="readers_changed", event="alarm.readers_changed", severity=_H, key=_fact("added", "gone")),
-    Cause(kind="search_failed", event="alarm.search_failed", severity=_N, key=_session),
-    Cause(kind="search_failed", event="alarm.search_caught_up", severity=_N, key=_session, over=True),
-    Cause(kind="purge_stopped", event="alarm.purge_stopped", severity=_H, key=_one),
-    Cause(kind="purge_stopped", event="alarm.purge_resumed", severity=_H, key=_one, over=True),
+    *_lasting("search_failed", "alarm.search_failed", "alarm.search_caught_up", _N, _session),
+    *_lasting("purge_stopped", "alarm.purge_stopped", "alarm.purge_resumed", _H, _one),
+    *_lasting("hold_refused", "alarm.hold_refused", "alarm.hold_kept", _H, _one),
     Cause(kind="purge_failed", event="alarm.purge_failed", severity=_C, key=_session),
     Cause(kind="erasure_asked", event="erasure.asked", severity=_H, key=_session),
     Cause(kind="retention_shortened", event="retention.shortening_asked", severity=_H, key=_one),
     Cause(kind="hold_lifted", event="hold.lifted", severity=_N, key=_changed("case")),
-    Cause(kind="general_cut", event="hospital.closed", severity=_C, key=_one),
-    Cause(kind="general_cut", event="hospital.reopened", severity=_C, key=_one, over=True),
+    *_lasting("general_cut", "hospital.closed", "hospital.reopened", _C, _one),
     # the machines
-    Cause(kind="policy_unreadable", event="alarm.policy_unreadable", severity=_C, key=_fact("node")),
-    Cause(kind="policy_unreadable", event="alarm.policy_readable", severity=_C, key=_fact("node"), over=True),
+    *_lasting("policy_unreadable", "alarm.policy_unreadable", "alarm.policy_readable", _C, _fact("node")),
     Cause(kind="supervision_failed", event="alarm.supervision_failed", severity=_C, key=_fact("node")),
-    Cause(kind="clock_drift", event="alarm.clock_drift", severity=_H, key=_fact("node")),
-    Cause(kind="clock_drift", event="alarm.clock_right", severity=_H, key=_fact("node"), over=True),
+    *_lasting("clock_drift", "alarm.clock_drift", "alarm.clock_right", _H, _fact("node")),
     Cause(kind="clock_stepped", event="alarm.clock_stepped", severity=_H, key=_fact("node")),
     Cause(kind="node_taken", event="alarm.node_taken", severity=_H, key=_fact("program", "node")),
     Cause(kind="node_forged", event="alarm.node_forged", severity=_C, key=_fact("program", "node")),
     # who is told
     Cause(kind="mail_undelivered", event="mail.abandoned", severity=_N, key=_changed("kind")),
     Cause(kind="webhook_undelivered", event="webhook.abandoned", severity=_H, key=_one),
-    Cause(kind="export_late", event="alarm.export_late", severity=_H, key=_one),
-    Cause(kind="export_late", event="alarm.export_caught_up", severity=_H, key=_one, over=True),
+    *_lasting("export_late", "alarm.export_late", "alarm.export_caught_up", _H, _one),
     Cause(kind="test", event="alarm.test", severity=_C, key=_one),
 )
 """In an alarm of the journal (``alarm.…``) that has no row, ``other`` is raised: it is never passed over."""

@@ -22,7 +22,7 @@ from policy.errors import PolicyError
 from policy.services import Services
 from recorder.audit.events import SecurityEvent
 from recorder.audit.journal import Journal
-from recorder.errors import RecorderError, TraceLocked, TraceNotFound
+from recorder.errors import RecorderError, StoreUnavailable, StoreUnreachable, TraceLocked, TraceNotFound
 from recorder.ports import TraceStore
 from recorder.proof.proofs import Proofs
 from recorder.retention.purge import Fate, Order, Outcome, Purger
@@ -66,6 +66,7 @@ class Keeper:
         self._journal_keeper = JournalKeeper(services, proofs, hospital_id, clock)
         self._woken = asyncio.Event()
         self._doubted = False
+        self._refused = False
         self.delays: dict[str, Outcome] = {}
         """Why an approved erasure, by its id, could not be carried out yet."""
 
@@ -153,20 +154,30 @@ class Keeper:
             await self._erase_one(erasure, page.traces[0])
 
     async def keep_holds(self) -> tuple[int, int]:
-        """Have the store hold what holds cover, closed since included, and let go the rest; return how many of each."""
+        """Have the store hold what holds cover, closed since included, and let go the rest; return how many of each.
+
+        What it refuses to hold or let go keeps the rest from nothing; whoever is to mend that gets an alarm.
+        """
         wanted: dict[str, TracePlace] = {}
         for hold in await self._services.holds.standing(self._hospital_id):
             wanted.update(await self._covered(hold))
         held = await self.shelf.held()
         new = [place for name, place in wanted.items() if name not in held]
         free = [place for name, place in held.items() if name not in wanted]
+        refused: StoreUnavailable | None = None
         for places, on in ((new, True), (free, False)):
             for place in places:
                 try:
                     await asyncio.to_thread(self._store.hold, place, held=on)
                 except (TraceNotFound, TraceLocked):  # not arrived yet; the next look comes
                     continue
+                except StoreUnreachable:
+                    raise
+                except StoreUnavailable as error:
+                    refused = error
+                    continue
                 await self.shelf.note_hold(place.session_id, held=on)
+        await self._tell_refused(refused)
         return len(new), len(free)
 
     async def concerns(self, hold: Hold, person: PersonId) -> bool:
@@ -240,6 +251,13 @@ class Keeper:
     async def _seen(self) -> Witness:
         stamped = bool(self._proofs.authorities)
         return await witness(self._proofs.database, self._hospital_id, self._clock.now(), stamped=stamped)
+
+    async def _tell_refused(self, refused: StoreUnavailable | None) -> None:
+        if (refused is not None) == self._refused:
+            return
+        name = "alarm.hold_refused" if refused is not None else "alarm.hold_kept"
+        await self._proofs.note(name, ACTOR, {} if refused is None else {"error": str(refused)})
+        self._refused = refused is not None
 
     async def _tell_doubt(self, seen: Witness) -> None:
         if (seen.doubt is not None) == self._doubted:

@@ -34,6 +34,7 @@ def told(root: Path) -> Iterator[None]:
             errno.EACCES: StoreForbidden,
             errno.EPERM: StoreForbidden,
             errno.EROFS: StoreForbidden,
+            errno.ELOOP: StoreForbidden,
         }
         kind = kinds.get(error.errno, StoreUnreachable)
         raise kind(f"the trace store {root} cannot be used: {error.strerror or error}") from error
@@ -82,8 +83,11 @@ def piece(path: Path, offset: int, limit: int) -> bytes:
 
 @contextmanager
 def writing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write in, made where there is none, and never cut by being opened."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, LIVE_MODE)
+    """A file to write in, made where there is none, and never cut by being opened; a link is not followed.
+
+    Gateway and console share these folders: a link put there by one would have the other write into its own files.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, LIVE_MODE)
     with os.fdopen(descriptor, "r+b") as file:
         found = os.fstat(descriptor)
         if not found.st_size and found.st_uid == os.geteuid():

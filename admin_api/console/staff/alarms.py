@@ -33,6 +33,7 @@ _WAYS: Final[Mapping[str, tuple[str, str]]] = {
     "erasure_asked": ("retention.tab.erasures", "/console/retention/erasures"),
     "retention_shortened": ("menu.retention", "/console/retention"),
     "purge_stopped": ("menu.retention", "/console/retention"),
+    "hold_refused": ("retention.tab.holds", "/console/retention/holds"),
     "hold_lifted": ("retention.tab.holds", "/console/retention/holds"),
     "reader_locked_out": ("menu.readers", "/console/readers"),
     "readers_changed": ("menu.readers", "/console/readers"),

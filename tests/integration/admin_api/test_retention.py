@@ -209,8 +209,15 @@ def test_two_persons_erase_and_a_stub_stays(house: House, tmp_path: Path) -> Non
         )
     )
     unwritable = house.store.root / other.folder / f"..lock.json.{os.getpid()}.part"
-    unwritable.mkdir()  # the store refuses to note this hold, and what was decided is done all the same
+    mine = tmp_path / "mine"
+    mine.write_text("precious")
+    unwritable.symlink_to(mine)  # a hold that cannot be noted keeps nothing that was decided from being done
     house.run(carried_out(house))
+    assert len(told(house, "alarm.hold_refused", None)) == 1
+    unwritable.unlink()
+    assert mine.read_text() == "precious"
+    assert house.run(house.keeper.keep_holds()) == (1, 0)
+    assert len(told(house, "alarm.hold_kept", None)) == 1
     house.run(house.proofs.checkpoint("test", force=True))
     assert rssi.json("erasures", "list")[0]["state"] == "done"
     entry = told(house, "trace.purged", session)
