@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 
 import pytest
@@ -60,6 +60,8 @@ async def test_a_session_killed_in_the_bucket_is_finished_there(scene: Scene, tm
     client = SshClient(HOST, scene.ssh_port, "", folder)
     client.known_hosts.write_text(scene.known_hosts.read_text())
     alice = scene.troupe.alice
+    bucket = Bucket(s3.own().settings(tmp_path, s3.own().console))
+    others, left = manifests(bucket), set(growing(bucket))
     process = await asyncio.create_subprocess_exec(
         *client.command(f"alice+{OPEN_DEVICE}", COUNTING),
         stdin=asyncio.subprocess.DEVNULL,
@@ -68,16 +70,14 @@ async def test_a_session_killed_in_the_bucket_is_finished_there(scene: Scene, tm
         env=client.environment(client._answers([alice.password, alice.code(scene.clock)])),
         start_new_session=True,
     )
-    bucket = Bucket(s3.own().settings(tmp_path, s3.own().console))
-    others = manifests(bucket)
-    await eventually(lambda: sum(each.size for each in bucket.listed("live/")) > 4000)
+    await eventually(lambda: sum(growing(bucket, left).values()) > 4000)
     run = scene.data / "run"
     killed = int((run / "gateway.json").read_text().split('"pid":')[1].split(",")[0])
     os.kill(killed, signal.SIGKILL)
     await asyncio.wait_for(process.wait(), 60)
     # a gateway starts, recovers and seals meanwhile: seconds of work, of which a busy machine makes many
     await eventually(lambda: manifests(bucket) > others)
-    await eventually(lambda: port_of(run, "gateway") is not None and list(bucket.listed("live/")) == [])
+    await eventually(lambda: port_of(run, "gateway") is not None and growing(bucket, left) == {})
     assert [path for path in (scene.data / "spool").iterdir() if path.name[0] != "."] == []
     assert list((scene.data / "traces").rglob("*.ecl")) == []
     proof, transcript, tar = await asyncio.to_thread(read, scene)
@@ -91,6 +91,11 @@ async def test_a_session_killed_in_the_bucket_is_finished_there(scene: Scene, tm
 def manifests(bucket: Bucket) -> set[str]:
     """Whatever else was closed in this bucket, which is every test's of this process."""
     return {each.key for each in bucket.listed("") if each.key.endswith("/manifest.json")}
+
+
+def growing(bucket: Bucket, left: Collection[str] = ()) -> dict[str, int]:
+    """The sizes of what is not closed yet in this bucket, but for what other tests *left*."""
+    return {each.key: each.size for each in bucket.listed("live/") if each.key not in left}
 
 
 def read(scene: Scene) -> tuple[dict[str, object], bytes, bytes]:
