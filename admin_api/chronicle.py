@@ -24,6 +24,8 @@ _PLAIN = ("reason", "state", "purpose")
 _WORDS = {"reason": ("ended",), "state": ("window", "alarm", "erasure"), "purpose": ("purpose",)}
 _VALUES = {"form": "form", "from": "began", "severity": "severity", "why": "locked"}
 """Under which prefix a named detail's value has its word; yes and no have theirs under ``answer``."""
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d:\d\d|Z)")
+"""How a detail that is an instant is written."""
 _RULE = re.compile(r"([A-Z]+[0-9]+):finding\.\S+")
 
 

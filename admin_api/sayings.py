@@ -13,6 +13,8 @@ from typing import Final
 from admin_api.wording import say, templates
 from policy.domain.people import Language
 
+REASONS: Final = frozenset({"why", "detail"})
+"""The arguments of a finding or a fault that hold such a sentence."""
 _PREFIX: Final = "said."
 _VALUE = re.compile(r"\{[a-z]\}")
 _ESCAPED_VALUE = re.compile(r"\\\{([a-z])\\\}")

@@ -121,8 +121,7 @@ def told(desk: Desk, finding: Json) -> str:
     said = str(desk.word("proof", key, name=finding["name"]))
     if said == key and finding["place"] == "trace":
         said, key = str(desk.word("broken", what, record=finding["record"])), what
-    between = "\N{NO-BREAK SPACE}:" if desk.language == "fr" else ":"
-    return f"{place}{between} {finding['detail'] if said == key else said}"
+    return desk.say("proof.found", place=place, said=finding["detail"] if said == key else said)
 
 
 def anchors_in(desk: Desk, path: Path | None) -> list[Json]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
-from admin_api.sayings import said
+from admin_api.sayings import REASONS, said
 from ecluse.errors import EcluseError, MachineError
 from gateway.errors import GatewayError, UnsupportedLibrary
 from policy import i18n
@@ -48,8 +48,7 @@ def spoken(error: Exception, language: Language | str) -> EcluseError:
 
 def detailed(arguments: Mapping[str, object], language: Language | str) -> dict[str, object]:
     """Return the *arguments* of a sentence, its reason, an error or what one said in English, in *language*."""
-    reasons = ("why", "detail")
-    return {name: _why(value, language) if name in reasons else value for name, value in arguments.items()}
+    return {name: _why(value, language) if name in REASONS else value for name, value in arguments.items()}
 
 
 def _why(value: object, language: Language | str) -> object:

@@ -289,14 +289,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(kind="journal_altered", event="journal.verified", severity=_C, key=_one, when=_not_intact),
     Cause(kind="store_altered", event="store.verified", severity=_C, key=_one, when=_not_intact),
     Cause(kind="store_altered", event="alarm.verification_failed", severity=_C, key=_one),
-    Cause(kind="timestamp_late", event="alarm.timestamp_late", severity=_H, key=_fact("authority")),
-    Cause(
-        kind="timestamp_late",
-        event="alarm.timestamp_caught_up",
-        severity=_H,
-        key=_fact("authority"),
-        over=True,
-    ),
+    *_lasting("timestamp_late", "alarm.timestamp_late", "alarm.timestamp_caught_up", _H, _fact("authority")),
     *_lasting("anchor_failed", "alarm.anchor_failed", "alarm.anchor_caught_up", _H, _fact("target")),
     # who reads it
     Cause(kind="reader_locked_out", event="alarm.reader_locked_out", severity=_H, key=_fact("name")),

@@ -15,7 +15,7 @@ from admin_api.console import account, enrolment
 from admin_api.console.caller import Caller
 from admin_api.console.errors import FormRefused, StepAhead, VisitOver
 from admin_api.console.guard import Guard, is_page, known_hosts
-from admin_api.console.screen import page
+from admin_api.console.screen import page, unavailable
 from admin_api.console.staff import app as staff
 from admin_api.console.staff import live
 from admin_api.console.steps import Step
@@ -111,7 +111,7 @@ async def _answered(caller: Caller, answer: Page) -> Response:
         return await page(caller, "form_refused.html", status=403)
     except (Busy, PolicyUnavailable, VaultError) as busy:
         log.warning("pages.unavailable", error=type(busy).__name__)
-        return await page(caller, "unavailable.html", status=503, headers={"Retry-After": "5"})
+        return await unavailable(caller)
 
 
 def _named(caller: Caller, name: str) -> str:

@@ -1,6 +1,7 @@
 """The templates, and what every page shows: the hospital, whom to call, the language, the steps."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any, Final
 
@@ -14,7 +15,6 @@ from policy.domain.hospitals import Hospital
 from policy.domain.people import Language
 from policy.errors import PolicyUnavailable
 
-UNAVAILABLE: Final = 503
 _OTHER: Final = {Language.FRENCH: Language.ENGLISH, Language.ENGLISH: Language.FRENCH}
 
 
@@ -37,14 +37,31 @@ async def page(
 
     Everything put into it is escaped; templates hold no other way in.
     """
-    here = hospital
-    try:
-        here = here or await caller.context.services.hospitals.get(caller.context.settings.hospital_id)
-    except PolicyUnavailable:
-        if status != UNAVAILABLE:
-            raise  # that page says so, and does without the hospital's name
-    spoken = language or caller.language
+    here = hospital or await _here(caller)
+    return _rendered(caller, template, here, status, language or caller.language, headers or {}, values)
 
+
+async def unavailable(caller: Caller) -> HTMLResponse:
+    """Return the page that says that nothing can be done now; where policy is away, without the hospital's name."""
+    here: Hospital | None = None
+    with suppress(PolicyUnavailable):
+        here = await _here(caller)
+    return _rendered(caller, "unavailable.html", here, 503, caller.language, {"Retry-After": "5"}, {})
+
+
+async def _here(caller: Caller) -> Hospital:
+    return await caller.context.services.hospitals.get(caller.context.settings.hospital_id)
+
+
+def _rendered(
+    caller: Caller,
+    template: str,
+    here: Hospital | None,
+    status: int,
+    spoken: Language,
+    headers: Mapping[str, str],
+    values: Mapping[str, Any],
+) -> HTMLResponse:
     def told(key: str, **arguments: object) -> str:
         return say(key, spoken, timezone="UTC" if here is None else here.timezone, **arguments)
 
@@ -61,6 +78,6 @@ async def page(
             **values,
         )
     )
-    response = HTMLResponse(html, status, headers=dict(headers or {}))
+    response = HTMLResponse(html, status, headers=dict(headers))
     caller.remember(response)
     return response

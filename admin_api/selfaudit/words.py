@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from admin_api.sayings import said
+from admin_api.sayings import REASONS, said
 from policy.domain.people import Language
 from policy.errors import MissingMessage
 from policy.i18n import Catalog
@@ -27,8 +27,10 @@ def worded(
     What a system or another package gave as the reason (``why``, ``detail``) is said in *language* too, as far as it is
     known.
     """
-    reasons = {name: arguments[name] for name in ("why", "detail") if isinstance(arguments.get(name), str)}
-    arguments = {**arguments, **{name: said(str(told), Language(language)) for name, told in reasons.items()}}
+    arguments = {
+        name: said(value, Language(language)) if name in REASONS and isinstance(value, str) else value
+        for name, value in arguments.items()
+    }
     for catalog in catalogs:
         if catalog.knows(key):
             try:

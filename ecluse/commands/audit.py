@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from admin_api.chronicle import doer, gist, lines, object_of
+from admin_api.chronicle import INSTANT, doer, gist, lines, object_of
 from ecluse import names
 from ecluse.client import Json
 from ecluse.commands.config import ConfigOption, load
@@ -27,7 +27,6 @@ _TOLD = frozenset({"writer", "seq", "digest"})
 _PARAMETER = re.compile(rf" (\w+)={_VALUE}")
 _DATA = re.compile(rf"\[ecluse@32473((?: \w+={_VALUE})+)\]")
 
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d:\d\d|Z)")
 group = typer.Typer(no_args_is_help=True, help="The security journal.")
 
 
@@ -67,7 +66,7 @@ def list_(
         return
 
     def word(prefix: str, value: object) -> str | None:
-        return desk.moment(value) if _INSTANT.fullmatch(str(value)) else desk.word(prefix, value)
+        return desk.moment(value) if INSTANT.fullmatch(str(value)) else desk.word(prefix, value)
 
     rows = [
         (

@@ -62,7 +62,7 @@ def make(
     if target.exists():
         raise FileUnusable("file.exists_output", path=str(target))
     digest = _download(desk, {**asked, "reason": reason}, target, plan["size"])
-    held = [one["id"] for one in plan["sessions"] if not one["held"] and one["purged_at"] is None]
+    unheld = [one["id"] for one in plan["sessions"] if not one["held"] and one["purged_at"] is None]
     document: Json = {
         "path": str(target),
         "bytes": target.stat().st_size,
@@ -70,7 +70,7 @@ def make(
         "sessions": [one["id"] for one in plan["sessions"]],
         "purged": [one["id"] for one in plan["sessions"] if one["purged_at"] is not None],
         "running": [one["id"] for one in plan["running"]],
-        "unheld": held,
+        "unheld": unheld,
     }
     desk.done(document, "evidence.made", path=str(target), count=len(plan["sessions"]), digest=digest)
     if document["purged"]:
@@ -78,8 +78,8 @@ def make(
     if document["running"]:
         desk.tell("evidence.running", count=len(document["running"]))
     desk.tell("evidence.check", path=str(target))
-    if held:
-        desk.tell("evidence.unheld", count=len(held), session=held[0][:8])
+    if unheld:
+        desk.tell("evidence.unheld", count=len(unheld), session=unheld[0][:8])
 
 
 @group.command("keys", epilog="Example: ecluse evidence keys")

@@ -138,7 +138,7 @@ class AccessService:
         """
         async with self._deadline(), self._database.unit_of_work(None, self._clock) as work:
             at = self._clock.now()
-            left = await work.leases.end_left_open(hospital_id, node, at, at, "interrupted")
+            left = await work.leases.end_left_open(hospital_id, node, at, "interrupted")
             await work.leases.beat(node, at, began_for=hospital_id)
         return left
 
@@ -149,7 +149,7 @@ class AccessService:
         """
         async with self._deadline(), self._database.unit_of_work(None, self._clock) as work:
             at = self._clock.now()
-            return await work.leases.end_left_open(hospital_id, None, at - _GONE, at, "interrupted")
+            return await work.leases.end_left_behind(hospital_id, at - _GONE, at, "interrupted")
 
     async def heartbeat(self, node: str) -> None:
         """Renew the leases of *node*; after ``settings.lease`` of silence its sessions count as lost."""

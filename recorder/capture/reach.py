@@ -189,9 +189,6 @@ class Reach:
     ) -> StoreState:
         """How it is now."""
         out = self.outage is not None and self.outage.until is None
-        kind = (
-            self.outage.kind if self.error is None and self.outage is not None else type(self.error).__name__
-        )
         return StoreState(
             reachable_since=self._reachable_since,
             unreachable_since=self.outage.since if out and self.outage is not None else None,
@@ -202,8 +199,15 @@ class Reach:
             spool_bytes=spool_bytes,
             spool_quota=spool_quota,
             catalogue_refuses=CATALOGUE in self._refusals,
-            of_catalogue=kind == CatalogUnavailable.__name__,
+            of_catalogue=self._kind == CatalogUnavailable.__name__,
         )
+
+    @property
+    def _kind(self) -> str | None:
+        """What refuses; where nothing has yet, what an earlier process met."""
+        if self.error is not None:
+            return type(self.error).__name__
+        return None if self.outage is None else self.outage.kind
 
     def _refused_for(self, at: float, *, sure: bool = False) -> float:
         counted = (one for one in self._refusals.values() if one.sure or not sure)

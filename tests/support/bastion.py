@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
+import pytest
 
 from ecluse.alarms import JournalAlarms
 from ecluse.demo.device import DemoDevice
@@ -223,3 +224,10 @@ async def running_bastion(
         await recorder.stop()
         await world.close()
         await device.stop()
+
+
+@pytest.fixture
+async def bastion(tmp_path: Path) -> AsyncIterator[Bastion]:
+    """A running bastion with one open window."""
+    async with running_bastion(tmp_path) as running:
+        yield running

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from admin_api.console.caller import Caller, text
 from admin_api.console.errors import FormRefused, ReasonWanted
-from admin_api.console.screen import page as plain
+from admin_api.console.screen import unavailable
 from admin_api.console.staff import (
     alarms,
     assets,
@@ -119,12 +119,10 @@ def _served(screen: Screen, shown: Mapping[str, Screen], context: Context) -> An
     async def served(request: Request) -> Response:
         try:
             caller = await StaffCaller.arrive(request, context, by_itself=screen.by_itself)
-        except (
-            PolicyUnavailable
-        ) as busy:  # nobody can tell who it is, so she sees the page that needs no hospital
+        except PolicyUnavailable as busy:
+            # nobody can tell who it is, so she sees the page that needs no hospital
             log.warning("console.unavailable", error=str(busy), path=screen.path)
-            unknown = Caller.of(request, context)
-            return await plain(unknown, "unavailable.html", status=503, headers={"Retry-After": "5"})
+            return await unavailable(Caller.of(request, context))
         try:
             return await _judged(screen, again, caller)
         except FormRefused:

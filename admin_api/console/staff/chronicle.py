@@ -20,7 +20,6 @@ from recorder.audit.entries import JournalEntry
 
 _LONGEST_GIST: Final = 320
 _SHORT: Final = 8
-_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d:\d\d|Z)$")
 _RULE: Final = re.compile(r"([A-Z]+[0-9]+):finding\.\S+")
 _WITHOUT_NAME: Final = frozenset({"reason", "state", "purpose", "why"})
 """Details that say by themselves what they are."""
@@ -130,7 +129,7 @@ def _value(key: str, kept: object, reader: Reader, known: Registry) -> str:
     text = str(kept)
     if is_identifier(text):
         return known.name(text) or text[:_SHORT]
-    if _INSTANT.match(text):
+    if chronicle.INSTANT.fullmatch(text):
         return moments.short(datetime.fromisoformat(text), reader.language, reader.timezone)
     rule = _RULE.fullmatch(text)
     if rule is not None:

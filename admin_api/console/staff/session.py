@@ -135,9 +135,8 @@ async def look(caller: StaffCaller, names: Registry) -> Known:
         return Known(row=of_policy(live, header, names), live=live, recorded=recorded)
     if recorded is not None:
         row = of_catalog(recorded)
-        if live is None or not (
-            row.ended is None or row.interrupted
-        ):  # else policy knows better when it ended
+        # of one that its gateway did not live to close, policy knows better when it ended
+        if live is None or (row.ended is not None and not row.interrupted):
             return Known(row=row, live=live, recorded=recorded)
     if live is None:
         raise NotFound("session", session_id)

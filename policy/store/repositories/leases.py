@@ -63,15 +63,24 @@ class Leases(Repository):
         await self._connection.execute(statement.on_conflict_do_update(index_elements=["node"], set_=fresh))
 
     async def end_left_open(
-        self, hospital_id: HospitalId, node: str | None, silent_since: datetime, at: datetime, reason: str
+        self, hospital_id: HospitalId, node: str, at: datetime, reason: str
     ) -> Sequence[LiveSession]:
-        """End what nobody lives to end, as of the last sign of life of whoever held it, and return it.
+        """End what *node* left open, as of its last sign of life, and return it."""
+        return await self._end(hospital_id, _s.node == node, at, reason)
 
-        That is what *node* left open; where none is named, what is beyond its hard end by *at* and was held by one that
-        has been silent since before *silent_since*. Of two that ask at once each session is given to one.
+    async def end_left_behind(
+        self, hospital_id: HospitalId, silent_since: datetime, at: datetime, reason: str
+    ) -> Sequence[LiveSession]:
+        """End what is beyond its hard end by *at* and was held by gateways that have been silent since *silent_since*.
+
+        Each ends as of its gateway's last sign of life, and is returned. Of two that ask at once each is given to one.
         """
         there = select(_n.node).where(_n.beat_at >= silent_since)
-        held = (_s.hard_end <= at) & _s.node.not_in(there) if node is None else _s.node == node
+        return await self._end(hospital_id, (_s.hard_end <= at) & _s.node.not_in(there), at, reason)
+
+    async def _end(
+        self, hospital_id: HospitalId, held: ColumnElement[bool], at: datetime, reason: str
+    ) -> Sequence[LiveSession]:
         beat = select(_n.beat_at).where(_n.node == _s.node).scalar_subquery()
         ended = await self._connection.execute(
             update(t.sessions)
@@ -173,7 +182,8 @@ class Leases(Repository):
     ) -> Sequence[LiveSession]:
         """Return the sessions open, and those closed at *ended_since* or later, newest first; one person's if given.
 
-        With *session_ids*, these are returned instead, open or not. A session counts as lost where its gateway has not beaten since *beat_since*.
+        With *session_ids*, these are returned instead, open or not. A session counts as lost where its gateway has not
+        beaten since *beat_since*.
         """
         same_person = (t.people.c.hospital_id == _s.hospital_id) & (t.people.c.id == _s.person_id)
         same_device = (t.devices.c.hospital_id == _s.hospital_id) & (t.devices.c.id == _s.device_id)

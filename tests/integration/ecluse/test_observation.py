@@ -10,6 +10,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import asyncssh
@@ -191,8 +192,13 @@ def test_a_process_whose_database_is_gone_is_not_ready_until_it_is_back(
     for broken, status in ((True, 503), (False, 200)):
         break_policy(config.parent / "policy.db", broken)
         for base in bases.values():
-            until(lambda: httpx.get(f"{base}/readyz", timeout=60).status_code == status, f"{base}: {status}")  # noqa: B023 - at once
+            until(partial(answers, base, status), f"{base}: {status}")
             assert httpx.get(f"{base}/healthz", timeout=60).status_code == 200
+
+
+def answers(base: str, status: int) -> bool:
+    """Tell whether the process at *base* says with *status* whether it is ready."""
+    return httpx.get(f"{base}/readyz", timeout=60).status_code == status
 
 
 def break_policy(database: Path, broken: bool) -> None:

@@ -25,44 +25,42 @@ ERRORS = {"SettingsError", "InstallationError", "StartError", "MachineError", "D
 SILENT = OperationalError("connect", None, TimeoutError())
 
 
-def named_keys() -> Iterator[str]:
-    """Every message key that an error of this package is raised with."""
+def first_arguments(*names: str) -> Iterator[ast.expr]:
+    """The first argument of every call of one of these *names* in this package."""
     for path in (ROOT / "ecluse").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Name)
-                and node.func.id in ERRORS
-                and node.args
-            ):
-                for part in ast.walk(node.args[0]):
-                    if isinstance(part, ast.Constant) and isinstance(part.value, str):
-                        yield part.value
+            if isinstance(node, ast.Call) and node.args:
+                called = node.func
+                name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", None)
+                if name in names:
+                    yield node.args[0]
+
+
+def texts(expression: ast.expr) -> Iterator[str]:
+    """Every constant text in *expression*."""
+    for part in ast.walk(expression):
+        if isinstance(part, ast.Constant) and isinstance(part.value, str):
+            yield part.value
 
 
 def test_every_error_has_its_sentence() -> None:
     """Each key that an error names is in both catalogues."""
     catalog = i18n.load("ecluse")
-    found = set(named_keys())
+    found = {key for first in first_arguments(*ERRORS) for key in texts(first)}
     assert len(found) > 35
     assert [key for key in sorted(found) if not catalog.knows(key)] == []
-
-
-def refusals_of_values() -> Iterator[str]:
-    """Every sentence with which a command refuses the value of one of its own options."""
-    for path in (ROOT / "ecluse").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
-                first = node.args[0]
-                said = first.value if isinstance(first, ast.Constant) else None
-                if node.func.attr == "BadParameter" and isinstance(said, str) and " " in said:
-                    yield said
 
 
 def test_what_is_refused_of_a_value_has_its_french() -> None:
     """Each such sentence is a whole one of the catalogue: of "write {forms}" alone, half would stay English."""
     known = set(i18n.load("ecluse").templates("asked.", Language.ENGLISH).values())
-    found = set(refusals_of_values())
+    found = {
+        text
+        for first in first_arguments("BadParameter")
+        if isinstance(first, ast.Constant)
+        for text in texts(first)
+        if " " in text
+    }
     assert len(found) > 10
     assert found - known == set()
 
