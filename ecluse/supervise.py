@@ -115,7 +115,8 @@ class Supervisor:
                     advice="its own last log line says why; 'ecluse doctor' looks at the whole machine",
                 )
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._stopping.wait()
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def _asked_to_end(self, process: asyncio.subprocess.Process) -> bool:
@@ -147,7 +148,8 @@ class Supervisor:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.wait()
         except TimeoutError:
             log.warning("process.killed", program=program.name, after_seconds=STOP_SECONDS)
             process.kill()

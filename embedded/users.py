@@ -32,4 +32,5 @@ class Users:
     async def left(self, seconds: float) -> None:
         """Return once there is none, or after that many *seconds*."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._none.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._none.wait()

@@ -168,6 +168,7 @@ async def _show_codes(desk: Desk, scene: "Scene", stopping: asyncio.Event) -> No
         while not stopping.is_set():
             live.update(codes(), refresh=True)
             try:
-                await asyncio.wait_for(stopping.wait(), REFRESH_SECONDS)
+                async with asyncio.timeout(REFRESH_SECONDS):
+                    await stopping.wait()
             except TimeoutError:
                 continue

@@ -155,7 +155,8 @@ class Inquiry:
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:
-            out, err = await asyncio.wait_for(process.communicate(), VERIFIER_SECONDS)
+            async with asyncio.timeout(VERIFIER_SECONDS):
+                out, err = await process.communicate()
         except TimeoutError:
             process.kill()
             await process.wait()

@@ -116,7 +116,8 @@ class OpenSsh:
         """Run *program* to its end, with *typed* on its standard input. Raises DemoError after a minute."""
         process = await self.start(program, arguments, answers, piped=typed is not None)
         try:
-            out, err = await asyncio.wait_for(process.communicate(typed), ANSWER_SECONDS)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                out, err = await process.communicate(typed)
         except TimeoutError as error:
             process.kill()
             await process.wait()

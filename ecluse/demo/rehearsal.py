@@ -164,9 +164,11 @@ class Rehearsal:
         )
         if victim.stdout is None:
             raise StepFailed("the client has no output")
-        await asyncio.wait_for(victim.stdout.readuntil(b"begun"), SETTLE_SECONDS)
+        async with asyncio.timeout(SETTLE_SECONDS):
+            await victim.stdout.readuntil(b"begun")
         self._session_id, started = await asyncio.to_thread(self._ask_for_cut)
-        rest = await asyncio.wait_for(victim.stdout.read(), SETTLE_SECONDS)
+        async with asyncio.timeout(SETTLE_SECONDS):
+            rest = await victim.stdout.read()
         took = time.monotonic() - started
         await victim.wait()
         hold(took <= CUT_SECONDS, f"the cut took {took:.2f} s")

@@ -59,7 +59,8 @@ class Lobby:
         while True:
             step: MenuStep | None
             try:
-                step = await asyncio.wait_for(self._steps.get(), LOOK_SECONDS)
+                async with asyncio.timeout(LOOK_SECONDS):
+                    step = await self._steps.get()
             except TimeoutError:
                 step = self._look()
             step = self._aged(step)  # whoever goes on typing grows older too

@@ -24,7 +24,8 @@ class Reading:
     async def whole(self) -> bytes:
         """Return what came, one byte more than ``LONGEST`` at most; nothing where its end never came."""
         try:
-            await asyncio.wait_for(self._over.wait(), READING_SECONDS)
+            async with asyncio.timeout(READING_SECONDS):
+                await self._over.wait()
         except TimeoutError:
             return b""
         return bytes(self._taken)

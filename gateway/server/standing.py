@@ -84,7 +84,8 @@ class KeyWatch:
         """Look until ``stop``."""
         while not self._stopping:
             try:
-                await asyncio.wait_for(self._woken.wait(), LOOK_SECONDS)
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._woken.wait()
             except TimeoutError:
                 pass
             self._woken.clear()

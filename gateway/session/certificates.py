@@ -40,7 +40,8 @@ class CertificateWatch:
         """Ask until ``stop``."""
         while True:
             try:
-                await asyncio.wait_for(self._stopped.wait(), self._every)
+                async with asyncio.timeout(self._every):
+                    await self._stopped.wait()
             except TimeoutError:
                 await self._ask()
             else:

@@ -230,7 +230,8 @@ class Supervisor:
     async def _poll(self) -> None:
         while not self._stopping.is_set():
             try:
-                await asyncio.wait_for(self._woken.wait(), self._poll_seconds)
+                async with asyncio.timeout(self._poll_seconds):
+                    await self._woken.wait()
             except TimeoutError:
                 pass
             self._woken.clear()
@@ -358,7 +359,8 @@ class Supervisor:
 
     async def _stopped_within(self, seconds: float) -> bool:
         try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
         except TimeoutError:
             return False
         return True

@@ -100,7 +100,8 @@ class Backlog:
 
     async def _pause(self) -> None:
         try:
-            await asyncio.wait_for(self._closing.wait(), self._retry_seconds)
+            async with asyncio.timeout(self._retry_seconds):
+                await self._closing.wait()
         except TimeoutError:
             return
 

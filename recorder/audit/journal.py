@@ -203,7 +203,8 @@ class Journal:
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush())
         try:
-            await asyncio.wait_for(done, ANSWER_SECONDS)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await done
         except TimeoutError as late:
             # under way, it may be kept yet; still in the queue, it is not
             self._queue = [item for item in self._queue if item[2] is not done]

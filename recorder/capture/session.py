@@ -154,7 +154,8 @@ class Recording:
 
     async def _finish(self, reason: str) -> None:
         try:
-            await asyncio.wait_for(self._quiet.wait(), self._close_timeout)
+            async with asyncio.timeout(self._close_timeout):
+                await self._quiet.wait()
         except TimeoutError:
             self.fail(RecordingFailed("the spool did not take the end of the session in time"))
         await self._on_close(self, reason)

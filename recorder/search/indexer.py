@@ -122,7 +122,8 @@ class Indexer:
                 log.warning("search.put_off", why=f"{type(error).__name__}: {why}"[:300], next=next_try)
             if not busy:
                 try:
-                    await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+                    async with asyncio.timeout(POLL_SECONDS):
+                        await self._wake.wait()
                 except TimeoutError:
                     continue
             self._wake.clear()

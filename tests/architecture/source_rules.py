@@ -179,6 +179,16 @@ def reasons_given(path: PurePosixPath, text: str) -> list[str]:
     return found
 
 
+def cancellable(path: PurePosixPath, text: str) -> list[str]:
+    """Nobody waits by asyncio.wait_for: on Python 3.11 it loses a cancellation that comes with the answer."""
+    return [
+        f"{path}:{line(node)}: asyncio.wait_for, which can lose a cancellation: asyncio.timeout does not"
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Attribute) and node.attr == "wait_for"
+        if isinstance(node.value, ast.Name) and node.value.id == "asyncio"
+    ]
+
+
 RULES: tuple[Rule, ...] = (
     within_length,
     named_for_a_noun,
@@ -189,9 +199,10 @@ RULES: tuple[Rule, ...] = (
     one_maker_of_grants,
     tapped_channels,
     reasons_given,
+    cancellable,
 )
 # What tests may do that the product may not: speak SSH as somebody's client, and take a grant or a seal apart.
-FOR_THE_PRODUCT = frozenset({one_ssh_side, one_seal, one_maker_of_grants, tapped_channels})
+FOR_THE_PRODUCT = frozenset({one_ssh_side, one_seal, one_maker_of_grants, tapped_channels, cancellable})
 
 
 def imports(text: str) -> Iterator[tuple[int, str]]:

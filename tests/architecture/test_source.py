@@ -21,6 +21,7 @@ def test_the_tree_keeps(rule: Rule) -> None:
 # Kept apart, so that this file keeps the rule that it plants breaches of.
 HASH = "#"
 PLANTED = [
+    (rules.cancellable, "recorder/audit/journal.py", "import asyncio\nx = asyncio.wait_for(done, 5)"),
     (rules.within_length, "policy/authn/long.py", "x = 1\n" * (MAX_LINES + 1)),
     (rules.named_for_a_noun, "policy/utils/thing.py", ""),
     (rules.named_for_a_noun, "gateway/helpers.py", ""),

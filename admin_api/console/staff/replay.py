@@ -80,7 +80,8 @@ async def show(caller: StaffCaller) -> Response:
     found = await cataloged(caller, session_id)
     work = asyncio.ensure_future(_prepared(caller, found))
     with suppress(TimeoutError, RecordingTooLong):
-        await asyncio.wait_for(asyncio.shield(work), _AT_ONCE_SECONDS)
+        async with asyncio.timeout(_AT_ONCE_SECONDS):
+            await asyncio.shield(work)
     work.add_done_callback(_looked_at)
     beside = _beside(caller, work.result()) if work.done() and work.exception() is None else None
     return await page(

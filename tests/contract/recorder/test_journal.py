@@ -48,6 +48,21 @@ async def test_concurrent_events_form_one_whole_chain(journal: Journal) -> None:
     assert [(entry.seq, entry.previous) for entry in first] == [(1, "0" * 64)]
 
 
+async def test_who_is_cancelled_while_the_answer_comes_ends(journal: Journal) -> None:
+    """A task that is ended in the very moment in which its event was kept does not go on as if nobody had asked."""
+
+    async def chore() -> None:
+        await journal.append(event())
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(chore())
+    await asyncio.sleep(0)  # it waits now
+    assert journal._flushing is not None
+    journal._flushing.add_done_callback(lambda _flushed: task.cancel())
+    await asyncio.wait({task}, timeout=10)
+    assert task.cancelled()
+
+
 async def test_an_event_is_on_the_disk_when_append_returns(journal: Journal, database_url: str) -> None:
     """Another connection sees the event as soon as the caller goes on."""
     await journal.append(event(name="session.cut", session_id="1" * 32))
