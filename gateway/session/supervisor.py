@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -229,11 +230,9 @@ class Supervisor:
 
     async def _poll(self) -> None:
         while not self._stopping.is_set():
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(self._poll_seconds):
                     await self._woken.wait()
-            except TimeoutError:
-                pass
             self._woken.clear()
             try:
                 await self._ask()
@@ -358,12 +357,10 @@ class Supervisor:
                 self.end(session, EndReason.POLICY)
 
     async def _stopped_within(self, seconds: float) -> bool:
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
-        except TimeoutError:
-            return False
-        return True
+        return self._stopping.is_set()
 
     async def _beat(self) -> None:
         looked = self._monotonic()
