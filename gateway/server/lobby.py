@@ -18,6 +18,8 @@ WARNING_SECONDS = 60.0
 """How long before its greatest age the menu says so; half of that age where it is shorter."""
 AHEAD = 64
 """Steps that wait to be shown; what is typed further ahead is not heard."""
+HEARD_BYTES = 256
+"""Keys heard of what arrives at once: nobody types faster, and each line of a few bytes asks for an answer of a hundred."""
 
 
 class Lobby:
@@ -108,7 +110,7 @@ class Lobby:
         self._last_key = self._context.monotonic()
         if self._steps.qsize() >= AHEAD:
             return
-        step = self._menu.feed(data)
+        step = self._menu.feed(data[:HEARD_BYTES])
         if step != MenuStep():
             self._steps.put_nowait(step)
             if step.chosen is not None:

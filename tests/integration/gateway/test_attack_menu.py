@@ -42,10 +42,11 @@ async def test_who_does_not_read_the_menu_is_not_heard(
     """Keys typed by the thousand, whose answers nobody reads, leave a bounded queue and a bounded buffer."""
     lobbies: list[lobby.Lobby] = []
     really = lobby.Lobby.typed
-    longest = 0
+    longest = unsent = 0
 
     def watched(self: lobby.Lobby, data: bytes) -> None:
-        nonlocal longest
+        nonlocal longest, unsent
+        unsent = max(unsent, self._channel.channel.get_write_buffer_size())
         really(self, data)
         if self not in lobbies:
             lobbies.append(self)
@@ -61,8 +62,10 @@ async def test_who_does_not_read_the_menu_is_not_heard(
             await asyncio.sleep(0)
         await eventually(lambda: bool(lobbies) and lobbies[0].to_person.held)
         assert longest <= lobby.AHEAD
+        assert 0 < unsent < 100_000
         typing.resume_reading()
         await eventually(lambda: not lobbies[0].to_person.held)
         typing.write(b"\x03")
         await asyncio.wait_for(heard.closed.wait(), 60)
+        assert b"nothere" in heard.out
         assert len(heard.out) < 4000 * 80
