@@ -51,6 +51,8 @@ TYPING = 1000
 PAUSE_SECONDS = 20.0
 """Between two keys of one session: a thousand type 50 a second, which two cores that clients and device share can do."""
 KIB = 1024
+LONGEST_LINE = 1024 * KIB
+"""What the crowd says on one line: an instant for each session."""
 
 
 def main() -> None:
@@ -80,7 +82,7 @@ async def _measure(sessions: int, server: postgres.Postgres | None) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a session has two files and a connection
     crowd = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bench.thousand", "--crowd"),
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, limit=LONGEST_LINE,
     )  # fmt: skip
     try:
         # what had not arrived when the gateway stopped may arrive while its folder goes
