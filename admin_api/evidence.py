@@ -6,6 +6,8 @@ that was read) is written before it is answered: if the journal cannot take it, 
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import structlog
@@ -13,14 +15,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from policy.clock import Clock
 from policy.domain.events import PolicyEvent
+from policy.domain.ids import SessionId
 from policy.domain.logins import LoginOutcome, LoginResult
+from policy.domain.sessions import INTERRUPTED, end_event
 from policy.errors import PolicyUnavailable
 from policy.services import Services
 from policy.services.login import LoginService
 from policy.services.tokens import Principal
-from recorder.audit.events import SecurityEvent
+from recorder.audit.events import SecurityEvent, new_event_id
 from recorder.audit.journal import Journal
-from recorder.errors import JournalBroken
+from recorder.errors import JournalBroken, JournalHasIt
+from recorder.trace import instants
 from recorder.trace.header import TraceHeader
 
 if TYPE_CHECKING:  # the gateway brings its own evidence in, and loads no web framework for it
@@ -34,6 +39,8 @@ _LOGIN_EVENTS = {
     LoginResult.LOCKED: "authentication.locked",
     LoginResult.BUSY: "authentication.busy",
 }
+_ENDS = {"session.closed", "session.end_corrected"}
+"""What gateways tell themselves otherwise: it reads alike, whoever told it."""
 _PLACES = {"session": "session_id", "device": "device_id", "person": "person_id"}
 
 
@@ -99,13 +106,32 @@ class OutboxIngest:
         """
         cursor, changes = await self._services.access.changes_since(self._cursor)
         # handed over together, so that the journal keeps them in one transaction and in their order
-        await asyncio.gather(*(self._journal.ingest(change.id, event_of(change)) for change in changes))
+        await asyncio.gather(*(self._keep(change) for change in changes))
         self._cursor = cursor
         return len(changes)
+
+    async def _keep(self, change: PolicyEvent) -> None:
+        try:
+            await self._journal.ingest(change.id, event_of(change))
+        except JournalHasIt:
+            # of a session's end alone: by any other identifier that is taken, a change would go untold
+            if change.id != end_event(SessionId(change.subject)):
+                raise
+            await self._correct(change)
+
+    async def _correct(self, change: PolicyEvent) -> None:
+        """Tell of a session's end what its own gateway says of it, where the journal has another word."""
+        told = await self._journal.newest(change.hospital_id, "session.closed", session_id=change.subject)
+        reason = change.after.get("reason")
+        if reason != INTERRUPTED and (told is None or told.event.details.get("reason") != reason):
+            event = replace(event_of(change), name="session.end_corrected", event_id=new_event_id())
+            await self._journal.ingest(change.id, event)
 
 
 def event_of(change: PolicyEvent) -> SecurityEvent:
     """Return what the journal says of a policy *change*."""
+    if change.name in _ENDS:
+        return _end_of(change)
     noun = change.name.partition(".")[0]
     place = _PLACES.get(noun)
     device = change.subject if place == "device_id" else _text(change.after, "device", "device_id")
@@ -120,6 +146,33 @@ def event_of(change: PolicyEvent) -> SecurityEvent:
         device_id=device,
         session_id=change.subject if place == "session_id" else _text(change.after, "session_id"),
     )
+
+
+def _end_of(change: PolicyEvent) -> SecurityEvent:
+    facts = dict(change.after)
+    places = {
+        name: _text({name: facts.pop(name, None)}, name) for name in ("person_id", "device_id", "source")
+    }
+    before = {"before": _timed(change.before)} if change.before else {}
+    return SecurityEvent(
+        name=change.name,
+        hospital_id=change.hospital_id,
+        at=change.at,
+        actor="gateway",
+        session_id=change.subject,
+        details={**_timed(facts), **before},
+        event_id=change.id,
+        **places,
+    )
+
+
+def _timed(facts: Mapping[str, object]) -> dict[str, object]:
+    """Return *facts* with their instants as the journal writes them."""
+    times = {name: _text(facts, name) for name in ("ended", "last_known")}
+    return {
+        **facts,
+        **{name: instants.text(datetime.fromisoformat(at)) for name, at in times.items() if at is not None},
+    }
 
 
 def _text(facts: Mapping[str, object], *names: str) -> str | None:

@@ -11,11 +11,11 @@ from policy.clock import Clock
 from policy.domain.access import AccessRequest, Denial, Grant
 from policy.domain.ids import HospitalId, PersonId
 from policy.domain.logins import LoginOutcome, LoginResult
-from policy.domain.sessions import LiveSession
+from policy.domain.sessions import end_event
 from recorder.audit.backlog import Backlog
-from recorder.audit.events import SecurityEvent
+from recorder.audit.events import SecurityEvent, new_event_id
 from recorder.audit.journal import JournalFilters, JournalPage
-from recorder.errors import RecorderError
+from recorder.errors import JournalHasIt, RecorderError
 
 ACTOR = "gateway"
 LOGINS_READ = 200
@@ -105,18 +105,19 @@ class GatewayJournal:
         await self._journal.append(self._about(name, grant, facts))
 
     def _about(
-        self, name: str, session: Grant | LiveSession, facts: Mapping[str, object] | None
+        self, name: str, grant: Grant, facts: Mapping[str, object] | None, event_id: str | None = None
     ) -> SecurityEvent:
         return SecurityEvent(
             name=name,
-            hospital_id=session.hospital_id,
+            hospital_id=grant.hospital_id,
             at=self._clock.now(),
             actor=ACTOR,
-            person_id=session.person_id,
-            device_id=session.device_id,
-            session_id=session.session_id,
-            source=session.source,
-            details={"device": session.device_name, "account": session.account_name, **(facts or {})},
+            person_id=grant.person_id,
+            device_id=grant.device_id,
+            session_id=grant.session_id,
+            source=grant.source,
+            details={"device": grant.device_name, "account": grant.account_name, **(facts or {})},
+            event_id=event_id or new_event_id(),
         )
 
     async def refused(self, request: AccessRequest, denial: Denial, *, jumped: bool) -> None:
@@ -171,14 +172,36 @@ class GatewayJournal:
         )
         self._late.put(event)
 
-    async def quietly(self, name: str, session: Grant | LiveSession, facts: Mapping[str, object]) -> None:
+    async def quietly(self, name: str, grant: Grant, facts: Mapping[str, object]) -> None:
         """Write about a session that is over; while the journal is away, it is written as soon as it is back."""
-        event = self._about(name, session, facts)
+        await self._written(self._about(name, grant, facts))
+
+    async def closed(self, grant: Grant, facts: Mapping[str, object]) -> bool:
+        """Write that the session of *grant* is over, as ``quietly`` does, and return whether the journal knows it by now.
+
+        It is written once, whoever tells it; where somebody else has, this gateway's own word follows as a correction. What
+        is not written yet would be lost if this process were killed.
+        """
+        event = self._about("session.closed", grant, facts, end_event(grant.session_id))
+        try:
+            await self._journal.append(event)
+        except JournalHasIt:
+            return await self._written(self._about("session.end_corrected", grant, facts))
+        except RecorderError as error:
+            return self._later(event, error)
+        return True
+
+    async def _written(self, event: SecurityEvent) -> bool:
         try:
             await self._journal.append(event)
         except RecorderError as error:
-            _log.error("journal.failed", event_name=name, error=str(error))
-            self._late.put(event)
+            return self._later(event, error)
+        return True
+
+    def _later(self, event: SecurityEvent, error: RecorderError) -> bool:
+        _log.error("journal.failed", event_name=event.name, error=str(error))
+        self._late.put(event)
+        return False
 
     async def close(self) -> None:
         """Write what waits, once more where the journal is away."""

@@ -80,7 +80,7 @@ class GatewayTraces:
             session_opened=lambda grant, node: self._step(
                 "policy.lease", grant.session_id, built.access.session_opened(grant, node)
             ),
-            session_closed=lambda hospital, session, reason: self._closed(built, hospital, session, reason),
+            session_closed=lambda *told, **named: self._closed(built, *told, **named),
         )
         login = _Behind(built.login, begin=lambda *told, **named: self._begin(built, *told, **named))
         vault = _Behind(
@@ -207,13 +207,15 @@ class GatewayTraces:
         if root is not None:
             root.end()
 
-    async def _closed(self, built: Services, hospital: HospitalId, session: Any, reason: str) -> None:
+    async def _closed(
+        self, built: Services, hospital: HospitalId, session: Any, reason: str, **named: Any
+    ) -> None:
         root = self._opening.pop(session, None)
         if root is not None:  # it never got as far as the device
             say(root, reason=reason)
             root.end()
         await self._step(
-            "policy.release_lease", session, built.access.session_closed(hospital, session, reason)
+            "policy.release_lease", session, built.access.session_closed(hospital, session, reason, **named)
         )
 
     async def _step(self, name: str, session_id: str | None, work: Awaitable[_T]) -> _T:

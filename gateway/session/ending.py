@@ -125,8 +125,9 @@ async def _close_books(
         except (RecorderError, OSError) as error:
             _log.error("recording.close_failed", error=str(error))
     moved = session.moved.due(ending=True) or {}
-    await journal.quietly("session.closed", session.grant, {"reason": reason.value, **details, **moved})
-    await leases.give_back(session.grant, reason.value)
+    facts = {**details, **moved}
+    known = await journal.closed(session.grant, {"reason": reason.value, **facts})
+    await leases.give_back(session.grant, reason.value, facts, told=known)
 
 
 def _told(finding: Finding) -> dict[str, object]:

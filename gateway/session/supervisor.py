@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -27,10 +27,8 @@ from policy.clock import Clock
 from policy.domain.access import Denial, Held
 from policy.domain.events import PolicyEvent
 from policy.domain.ids import HospitalId, PersonId
-from policy.domain.sessions import LiveSession
 from policy.errors import PolicyError
 from policy.services.access import AccessService
-from recorder.trace.instants import text as instant
 
 LATEST = datetime.max.replace(tzinfo=UTC)
 TICK_SECONDS = 0.25
@@ -83,7 +81,7 @@ class Supervisor:
         self._fresh: set[Session] = set()
         self._due = LATEST
         self._ends: set[asyncio.Task[None]] = set()
-        self._leases = Leases(access, node)
+        self._leases = Leases(access, node, clock)
         self._limits = Limits(wording, clock, monotonic)
         self._loops: list[asyncio.Task[None]] = []
         self._cursor: int | None = None
@@ -106,7 +104,7 @@ class Supervisor:
     async def start(self) -> None:
         """Read the outbox's head, then look after what is registered. Raises PolicyUnavailable."""
         self._cursor, _ = await self._access.changes_since(None)
-        await self._tell_left(await self._access.node_started(self._hospital_id, self._node))
+        await self._access.node_started(self._hospital_id, self._node)
         self._loops = [asyncio.create_task(loop()) for loop in (self._tick, self._poll, self._beat)]
         for loop in self._loops:
             loop.add_done_callback(self._loop_ended)
@@ -369,20 +367,10 @@ class Supervisor:
                 await self._leases.renew()
                 if self._monotonic() - looked >= LOOK_AROUND_SECONDS:
                     looked = self._monotonic()
-                    await self._tell_left(await self._access.left_behind(self._hospital_id))
+                    await self._access.left_behind(self._hospital_id)
             except PolicyError as error:
                 looked = self._monotonic()  # once policy is back, the others need time to say that they live
                 _log.warning("lease.heartbeat_failed", error=str(error), next="sessions go on; tried again")
-
-    async def _tell_left(self, sessions: Iterable[LiveSession]) -> None:
-        """Tell the journal of sessions whose own gateway did not live to tell of their end."""
-        # at once: a journal that is silent must not keep this gateway from saying that it lives for each of a thousand
-        writing = []
-        for session in sessions:
-            known = instant(session.closed_at or session.opened_at)
-            facts = {"reason": session.end_reason, "node": session.node, "last_known": known}
-            writing.append(self._journal.quietly("session.closed", session, facts))
-        await asyncio.gather(*writing)
 
 
 def _reason(denial: Denial) -> EndReason:

@@ -1,10 +1,15 @@
 """Sessions as policy counts them: leases held by gateways."""
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from policy.domain.ids import DeviceId, HospitalId, PersonId, SessionId, WindowId
+from policy.domain.ids import DeviceId, EventId, HospitalId, PersonId, SessionId, WindowId
+
+INTERRUPTED = "interrupted"
+"""Why a session ended whose gateway did not live to say it; no gateway says it of a session of its own."""
 
 
 class SessionState(StrEnum):
@@ -54,9 +59,19 @@ class LiveSession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
-    """The end of a session: when (aware UTC), and the gateway's code for why."""
+    """The end of a session: when (aware UTC), and the gateway's code for why.
+
+    ``facts`` is what the journal is to know of it; ``told``, that the journal has them already.
+    """
 
     hospital_id: HospitalId
     session_id: SessionId
     at: datetime
     reason: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+    told: bool = True
+
+
+def end_event(session_id: SessionId) -> EventId:
+    """Return the identifier of the one event that tells of a session's end, whoever tells it, however often."""
+    return EventId(hashlib.sha256(f"session.closed/{session_id}".encode()).hexdigest()[:32])

@@ -22,6 +22,7 @@ from policy.engine.openings import openings
 from policy.engine.recheck import recheck
 from policy.engine.ways import ways
 from policy.errors import Conflict, NotFound
+from policy.services import endings
 from policy.services.key_standings import KeyStandings
 from policy.settings import PolicySettings
 from policy.store.database import Database, silence_means_unavailable
@@ -134,11 +135,12 @@ class AccessService:
     async def node_started(self, hospital_id: HospitalId, node: str) -> Sequence[LiveSession]:
         """Note that the hospital's gateway *node* has begun; end and return what an earlier process of that name left open.
 
-        It ends as of its last sign of life.
+        It ends as of its last sign of life, and with it the journal is told, unless that one lived to do so.
         """
         async with self._deadline(), self._database.unit_of_work(None, self._clock) as work:
             at = self._clock.now()
-            left = await work.leases.end_left_open(hospital_id, node, at, "interrupted")
+            left = await work.leases.end_left_open(hospital_id, node, at)
+            await endings.tell_left(work, left)
             await work.leases.beat(node, at, began_for=hospital_id)
         return left
 
@@ -149,7 +151,9 @@ class AccessService:
         """
         async with self._deadline(), self._database.unit_of_work(None, self._clock) as work:
             at = self._clock.now()
-            return await work.leases.end_left_behind(hospital_id, at - _GONE, at, "interrupted")
+            left = await work.leases.end_left_behind(hospital_id, at - _GONE, at)
+            await endings.tell_left(work, left)
+        return left
 
     async def heartbeat(self, node: str) -> None:
         """Renew the leases of *node*; after ``settings.lease`` of silence its sessions count as lost."""
@@ -188,19 +192,36 @@ class AccessService:
         if any(post_of(source) != post_of(grant.source) for source in sources.get(person.id, ())):
             raise Conflict("a session of hers is open at another post")
 
-    async def session_closed(self, hospital_id: HospitalId, session_id: SessionId, reason: str) -> None:
-        """Give the lease of a session back; *reason* is the gateway's code. A second time changes nothing.
+    async def session_closed(
+        self,
+        hospital_id: HospitalId,
+        session_id: SessionId,
+        reason: str,
+        *,
+        at: datetime | None = None,
+        facts: Mapping[str, object] | None = None,
+        told: bool = True,
+    ) -> None:
+        """Give the lease of a session that ended *at* (None: now) back; *reason* is the gateway's code.
 
-        Those that end together share a transaction, however many they are.
+        A second time changes nothing. *facts* is what the journal is to know besides, *told* that it does: it is brought
+        what it does not, and also that there was no interruption where another gateway had told of one. Those that end
+        together share a transaction, however many they are.
         """
-        at = self._clock.now()
         await self._closings.add(
-            Closing(hospital_id=hospital_id, session_id=session_id, at=at, reason=reason)
+            Closing(
+                hospital_id=hospital_id,
+                session_id=session_id,
+                at=at or self._clock.now(),
+                reason=reason,
+                facts=facts or {},
+                told=told,
+            )
         )
 
     async def _close(self, closings: Sequence[Closing]) -> None:
         async with self._deadline(), self._database.unit_of_work(None, self._clock) as work:
-            await work.leases.close(closings)
+            await endings.close(work, closings)
 
     async def sessions(
         self, hospital_id: HospitalId, *, ended_since: datetime | None = None

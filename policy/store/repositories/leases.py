@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from policy.domain.access import Grant, RevocationScope
 from policy.domain.ids import HospitalId, PersonId, SessionId
-from policy.domain.sessions import Closing, Earlier, LiveSession, SessionState
+from policy.domain.sessions import INTERRUPTED, Closing, Earlier, LiveSession, SessionState
 from policy.store import mapping
 from policy.store import tables as t
 from policy.store.dialects import hold, insertion
@@ -30,6 +30,8 @@ from policy.store.repositories.repository import Repository
 
 _s = t.sessions.c
 _n = t.nodes.c
+_unsaid = _s.closed_at.is_(None) | (_s.end_reason == INTERRUPTED)
+"""Sessions of whose end their own gateway has said nothing yet."""
 
 
 def live_sessions_of(
@@ -62,30 +64,28 @@ class Leases(Repository):
         statement = insertion(self._connection, t.nodes).values({"node": node, "started_at": at} | fresh)
         await self._connection.execute(statement.on_conflict_do_update(index_elements=["node"], set_=fresh))
 
-    async def end_left_open(
-        self, hospital_id: HospitalId, node: str, at: datetime, reason: str
-    ) -> Sequence[LiveSession]:
+    async def end_left_open(self, hospital_id: HospitalId, node: str, at: datetime) -> Sequence[LiveSession]:
         """End what *node* left open, as of its last sign of life, and return it."""
-        return await self._end(hospital_id, _s.node == node, at, reason)
+        return await self._end(hospital_id, _s.node == node, at)
 
     async def end_left_behind(
-        self, hospital_id: HospitalId, silent_since: datetime, at: datetime, reason: str
+        self, hospital_id: HospitalId, silent_since: datetime, at: datetime
     ) -> Sequence[LiveSession]:
         """End what is beyond its hard end by *at* and was held by gateways that have been silent since *silent_since*.
 
         Each ends as of its gateway's last sign of life, and is returned. Of two that ask at once each is given to one.
         """
         there = select(_n.node).where(_n.beat_at >= silent_since)
-        return await self._end(hospital_id, (_s.hard_end <= at) & _s.node.not_in(there), at, reason)
+        return await self._end(hospital_id, (_s.hard_end <= at) & _s.node.not_in(there), at)
 
     async def _end(
-        self, hospital_id: HospitalId, held: ColumnElement[bool], at: datetime, reason: str
+        self, hospital_id: HospitalId, held: ColumnElement[bool], at: datetime
     ) -> Sequence[LiveSession]:
         beat = select(_n.beat_at).where(_n.node == _s.node).scalar_subquery()
         ended = await self._connection.execute(
             update(t.sessions)
             .where((_s.hospital_id == hospital_id) & _s.closed_at.is_(None) & held)
-            .values(closed_at=case((beat > _s.opened_at, beat), else_=_s.opened_at), end_reason=reason)
+            .values(closed_at=case((beat > _s.opened_at, beat), else_=_s.opened_at), end_reason=INTERRUPTED)
             .returning(_s.id)
         )
         return await self.list(hospital_id, at, session_ids=ended.scalars().all())
@@ -163,13 +163,29 @@ class Leases(Repository):
             return None
         return Earlier(number=last.number + 1, closed_at=last.closed_at, end_reason=last.end_reason)
 
-    async def close(self, closings: Sequence[Closing]) -> None:
-        """End these sessions, those that are open."""
+    async def close(
+        self, closings: Sequence[Closing]
+    ) -> Mapping[tuple[HospitalId, SessionId], datetime | None]:
+        """End these sessions, those that are open and those that somebody else took for interrupted.
+
+        Returns them, with the instant as of which the latter had been ended; None for what was open.
+        """
+        open_ones = select(_s.hospital_id, _s.id, _s.closed_at).where(
+            _s.hospital_id.in_({one.hospital_id for one in closings})
+            & _s.id.in_([one.session_id for one in closings])
+            & _unsaid
+        )
+        # held until the end of this transaction: who ends what was left behind must not do so meanwhile
+        rows = await self._connection.execute(open_ones.with_for_update())
+        found = {(row.hospital_id, row.id): row.closed_at for row in rows}
         told = [
             {"in": one.hospital_id, "which": one.session_id, "at": one.at, "why": one.reason}
             for one in closings
+            if (one.hospital_id, one.session_id) in found
         ]
-        await self._connection.execute(_close(), told)
+        if told:
+            await self._connection.execute(_close(), told)
+        return found
 
     async def list(
         self,
@@ -235,7 +251,7 @@ class Leases(Repository):
 
 @cache
 def _close() -> Update:
-    where = (_s.hospital_id == bindparam("in")) & (_s.id == bindparam("which")) & _s.closed_at.is_(None)
+    where = (_s.hospital_id == bindparam("in")) & (_s.id == bindparam("which")) & _unsaid
     return update(t.sessions).where(where).values(closed_at=bindparam("at"), end_reason=bindparam("why"))
 
 

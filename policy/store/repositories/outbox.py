@@ -27,8 +27,7 @@ class Outbox(Repository):
         """Add *events*; every other writer of events now waits until this transaction is over."""
         if self._connection.dialect.name == "postgresql":
             await self._connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _COMMIT_ORDER})
-        for event in events:
-            await self._connection.execute(insert(t.outbox).values(mapping.columns(event)))
+        await self._connection.execute(insert(t.outbox), [mapping.columns(event) for event in events])
 
     async def head(self) -> int:
         """Return the last position committed, 0 where there is none."""

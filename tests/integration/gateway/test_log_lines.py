@@ -63,7 +63,7 @@ async def test_a_failure_while_a_session_ends_names_the_session(
 ) -> None:
     """Where policy is gone when a session closes, a line says so with all four ids; once back, the lease is given back."""
 
-    async def gone(*_arguments: object) -> None:
+    async def gone(*_arguments: object, **_named: object) -> None:
         raise PolicyUnavailable("the policy database cannot be used: OperationalError")
 
     structlog.contextvars.bind_contextvars(hospital="h-of-this-process")

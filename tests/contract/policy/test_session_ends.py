@@ -1,0 +1,126 @@
+"""Who tells of a session's end, and that it is told once: whoever was killed, cut off or taken for dead meanwhile."""
+
+import asyncio
+from datetime import timedelta
+
+from policy.clock import ManualClock
+from policy.domain.access import Grant
+from policy.domain.events import PolicyEvent
+from policy.domain.sessions import INTERRUPTED, end_event
+from policy.services.access import AccessService
+from tests.support.policy_world import World
+
+ENDS = {"session.closed", "session.end_corrected"}
+
+
+async def opened(world: World, node: str = "gw1") -> tuple[AccessService, Grant]:
+    """Return the gateways' door to policy, and a session that *node* opened."""
+    access, grant = world.services.access, await world.grant()
+    await access.session_opened(grant, node)
+    return access, grant
+
+
+async def ends(world: World) -> list[PolicyEvent]:
+    """Return what the outbox tells of ends of sessions, oldest first."""
+    _, events = await world.services.access.changes_since(0)
+    return [event for event in events if event.name in ENDS]
+
+
+async def left_behind(world: World, clock: ManualClock) -> tuple[AccessService, Grant]:
+    """Return a session that another gateway has ended, for its own one was silent for over an hour beyond its end."""
+    access, grant = await opened(world)
+    clock.advance(grant.obligations.hard_end - clock.now() + timedelta(hours=1, seconds=1))
+    [left] = await access.left_behind(world.id)
+    assert left.session_id == grant.session_id
+    return access, grant
+
+
+async def test_what_a_killed_gateway_left_is_told_in_the_transaction_that_ends_it(
+    world: World, clock: ManualClock
+) -> None:
+    """Whoever ends it may be killed the moment after: the outbox has it, with all that the journal is to know."""
+    access, grant = await opened(world)
+    alive = clock.now()
+    clock.advance(timedelta(minutes=1))
+    await access.node_started(world.id, "gw1")
+    [told] = await ends(world)
+    assert (told.id, told.name, told.subject) == (
+        end_event(grant.session_id),
+        "session.closed",
+        grant.session_id,
+    )
+    assert told.after == {
+        "person_id": grant.person_id,
+        "device_id": grant.device_id,
+        "source": grant.source,
+        "device": "scan01",
+        "account": "maint",
+        "reason": INTERRUPTED,
+        "node": "gw1",
+        "last_known": alive.isoformat(),
+    }
+
+
+async def test_what_another_gateway_ends_is_told_in_one_transaction_too(
+    world: World, clock: ManualClock
+) -> None:
+    """An hour later it is another one that may be killed then."""
+    _, grant = await left_behind(world, clock)
+    [told] = await ends(world)
+    assert (told.id, told.after["reason"]) == (end_event(grant.session_id), INTERRUPTED)
+
+
+async def test_an_end_that_the_journal_did_not_take_goes_with_the_lease_once(
+    world: World, clock: ManualClock
+) -> None:
+    """A gateway whose journal was away may be killed: policy has its word, however often it asks; else policy has none."""
+    access, grant = await opened(world)
+    at = clock.now()
+    clock.advance(timedelta(seconds=9))
+    for _ in range(2):
+        await access.session_closed(
+            world.id, grant.session_id, "idle", at=at, facts={"bytes_out": 7}, told=False
+        )
+    [told] = await ends(world)
+    assert (told.id, told.after["reason"], told.after["bytes_out"]) == (
+        end_event(grant.session_id),
+        "idle",
+        7,
+    )
+    assert told.after["ended"] == at.isoformat()
+    assert (await access.session(world.id, grant.session_id)).closed_at == at
+    _, other = await opened(world)
+    await access.session_closed(world.id, other.session_id, "left")
+    assert await ends(world) == [told]
+
+
+async def test_a_gateway_taken_for_dead_says_how_its_session_really_ended(
+    world: World, clock: ManualClock
+) -> None:
+    """Cut off for over an hour it is told as interrupted; back, its own word stands, told as a correction, and once."""
+    access, grant = await left_behind(world, clock)
+    really = clock.now() - timedelta(hours=1)
+    for _ in range(2):
+        await access.session_closed(
+            world.id, grant.session_id, "policy", at=really, facts={"files_out": 2}, told=False
+        )
+    presumed, corrected = await ends(world)
+    assert (presumed.name, corrected.name) == ("session.closed", "session.end_corrected")
+    assert corrected.before["reason"] == INTERRUPTED
+    assert (corrected.after["reason"], corrected.after["files_out"]) == ("policy", 2)
+    found = await access.session(world.id, grant.session_id)
+    assert (found.end_reason, found.closed_at) == ("policy", really)
+
+
+async def test_two_that_end_a_session_at_once_do_not_tell_two_ends(world: World, clock: ManualClock) -> None:
+    """It comes back in the moment in which it is given up: one end, and if its own came second that is a correction."""
+    access, grant = await opened(world)
+    clock.advance(grant.obligations.hard_end - clock.now() + timedelta(hours=1, seconds=1))
+    await asyncio.gather(
+        access.left_behind(world.id),
+        access.session_closed(world.id, grant.session_id, "window", told=False),
+    )
+    told = await ends(world)
+    assert [one.name for one in told] in (["session.closed"], ["session.closed", "session.end_corrected"])
+    assert told[-1].after["reason"] == "window"
+    assert (await access.session(world.id, grant.session_id)).end_reason == "window"
