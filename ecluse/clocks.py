@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import structlog
 
+from ecluse.offsets import ask
 from policy.clock import Clock
 from policy.errors import PolicyUnavailable
 from policy.store.database import Database
@@ -70,13 +71,11 @@ class ClockWatch:
     async def look(self) -> None:
         """Look once. Raises PolicyUnavailable."""
         self._step()
-        asked = self._ticks()
-        theirs = await self._database.server_time()
-        waited = timedelta(seconds=self._ticks() - asked)
-        if theirs is None or waited > self._bound:
-            return  # an answer that came so late says nothing about who is wrong
-        self.drift = drift = self._clock.now() - waited / 2 - theirs
-        wrong = abs(drift) > self._bound
+        found = await ask(self._database.server_time, self._clock, self._bound)
+        wrong = found is not None and found.beyond(self._bound)
+        if found is None or not (wrong or found.within(self._bound)):
+            return  # answers that come so late say nothing about who is wrong
+        self.drift = drift = found.likeliest
         if wrong != self._wrong:
             facts = {"node": self._node, "seconds": round(drift.total_seconds(), 1), "against": _SERVER}
             self._raise("alarm.clock_drift" if wrong else "alarm.clock_right", facts)

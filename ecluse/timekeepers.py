@@ -13,18 +13,22 @@ from typing import Final
 
 import httpx
 
+from ecluse.offsets import Offset, ask
 from ecluse.settings import Settings
 from policy.clock import Clock
 from policy.errors import PolicyUnavailable
 from policy.store.database import Database
 
 ANSWER_SECONDS: Final = 3.0
-"""How long one of them may take; what comes later says nothing about who is wrong."""
+"""How long one of them may take, however often it is asked."""
 _OFFSET: Final = re.compile(r"^\s*Offset:\s*(.+)$", re.MULTILINE)
 _TERM: Final = re.compile(r"([+-]?[0-9.]+)(us|ms|s|min|h)\b")
 _UNITS: Final = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
 _CSV_OFFSET, _CSV_LEAP = 4, 13
-_HALF_A_SECOND: Final = timedelta(seconds=0.5)
+_A_SECOND: Final = timedelta(seconds=1)
+"""What a date of HTTP leaves out."""
+_PAUSE_SECONDS: Final = 0.2
+"""So that such dates are read at different parts of a second, and one of them near its turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +36,20 @@ class Comparison:
     """How far this machine's clock is from that of *keeper*; the sign is lost where the keeper tells none."""
 
     keeper: str
-    drift: timedelta
+    offset: Offset
+
+    @property
+    def drift(self) -> timedelta:
+        """How far at least."""
+        return self.offset.nearest
 
     def beyond(self, bound: timedelta) -> bool:
         """Tell whether it is more than *bound*."""
-        return abs(self.drift) > bound
+        return self.offset.beyond(bound)
+
+    def unsure(self, bound: timedelta) -> bool:
+        """Tell whether it may be: the answers took too long to say."""
+        return not self.offset.beyond(bound) and not self.offset.within(bound)
 
 
 async def compare(settings: Settings, database: Database | None, clock: Clock) -> list[Comparison]:
@@ -44,9 +57,10 @@ async def compare(settings: Settings, database: Database | None, clock: Clock) -
 
     *database* is policy's, None where it cannot be had. Never raises.
     """
-    asked = [_ntp(), _store(settings, clock)]
+    bound = timedelta(seconds=settings.start.clock_seconds)
+    asked = [_ntp(), _store(settings, clock, bound)]
     if database is not None:
-        asked.append(_server(database, clock))
+        asked.append(_server(database, clock, bound))
     answers = await asyncio.gather(*asked)
     return [answer for answer in answers if answer is not None]
 
@@ -57,18 +71,15 @@ async def synchronised() -> bool | None:
     return {"yes": True, "no": False}.get(said)
 
 
-async def _server(database: Database, clock: Clock) -> Comparison | None:
+async def _server(database: Database, clock: Clock, bound: timedelta) -> Comparison | None:
     try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            before = clock.now()
-            theirs = await database.server_time()
-            after = clock.now()
-    except (PolicyUnavailable, TimeoutError):
+        found = await ask(database.server_time, clock, bound, seconds=ANSWER_SECONDS)
+    except PolicyUnavailable:
         return None
-    return None if theirs is None else Comparison("database", _apart(before, after, theirs))
+    return None if found is None else Comparison("database", found)
 
 
-async def _store(settings: Settings, clock: Clock) -> Comparison | None:
+async def _store(settings: Settings, clock: Clock, bound: timedelta) -> Comparison | None:
     """Ask the bucket's server for nothing: whatever it answers is dated, to the second."""
     endpoint = settings.store.endpoint
     if settings.store.bucket is None or endpoint is None:
@@ -78,26 +89,18 @@ async def _store(settings: Settings, clock: Clock) -> Comparison | None:
             cafile=None if settings.store.ca is None else str(settings.data_dir / settings.store.ca)
         )
         async with httpx.AsyncClient(verify=trust, trust_env=False, timeout=ANSWER_SECONDS) as client:
-            before = clock.now()
-            answer = await client.head(endpoint)
-            after = clock.now()
-        dated = parsedate_to_datetime(answer.headers.get("date", ""))
+
+            async def date() -> datetime:
+                answer = await client.head(endpoint)
+                dated = parsedate_to_datetime(answer.headers.get("date", ""))
+                return dated if dated.tzinfo else dated.replace(tzinfo=UTC)
+
+            found = await ask(
+                date, clock, bound, unsaid=_A_SECOND, pause=_PAUSE_SECONDS, seconds=ANSWER_SECONDS
+            )
     except (httpx.HTTPError, OSError, ValueError):
         return None
-    theirs = (dated if dated.tzinfo else dated.replace(tzinfo=UTC)) + _HALF_A_SECOND
-    return Comparison("store", _apart(before, after, theirs, _HALF_A_SECOND))
-
-
-def _apart(
-    before: datetime, after: datetime, theirs: datetime, unsaid: timedelta = timedelta(0)
-) -> timedelta:
-    """How far our clock is at least from one that said *theirs*, somewhere between *before* and *after* by ours.
-
-    A slow answer is no drift, nor is what was *unsaid*: the half second, to each side, of a date without fractions.
-    """
-    drift = before + (after - before) / 2 - theirs
-    near = max(timedelta(0), abs(drift) - (after - before) / 2 - unsaid)
-    return near if drift > timedelta(0) else -near
+    return None if found is None else Comparison("store", found)
 
 
 async def _ntp() -> Comparison | None:
@@ -106,12 +109,17 @@ async def _ntp() -> Comparison | None:
     fields = told.strip().split(",")
     if len(fields) > _CSV_LEAP and fields[_CSV_LEAP] != "Not synchronised":
         with suppress(ValueError):
-            return Comparison("chrony", timedelta(seconds=float(fields[_CSV_OFFSET])))
+            return _told("chrony", float(fields[_CSV_OFFSET]))
     found = _OFFSET.search(await _said("timedatectl", "timesync-status"))
     if found is None:
         return None
     parts = list(_seconds(found[1]))
-    return Comparison("timesyncd", timedelta(seconds=sum(parts))) if parts else None
+    return _told("timesyncd", sum(parts)) if parts else None
+
+
+def _told(keeper: str, seconds: float) -> Comparison:
+    drift = timedelta(seconds=seconds)
+    return Comparison(keeper, Offset(drift, drift))
 
 
 def _seconds(offset: str) -> Iterator[float]:

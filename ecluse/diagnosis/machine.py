@@ -63,9 +63,12 @@ async def timekeepers(settings: Settings, clock: Clock) -> list[Symptom]:
     for one in found:
         check = look("timekeeper", keeper=one.keeper)
         told = f"{abs(one.drift.total_seconds()):.2f}"
-        symptoms.append(
-            check.failed("apart", seconds=told) if one.beyond(bound) else check.good(seconds=told)
-        )
+        if one.beyond(bound):
+            symptoms.append(check.failed("apart", seconds=told))
+        elif one.unsure(bound):
+            symptoms.append(check.notice("unsure", seconds=f"{one.offset.farthest.total_seconds():.2f}"))
+        else:
+            symptoms.append(check.good(seconds=told))
     if settings.start.despite_clock:
         symptoms.append(look("start_despite_clock").notice("set"))
     return symptoms

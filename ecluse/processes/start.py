@@ -96,6 +96,9 @@ async def check_clock(settings: Settings, database: Database, clock: Clock) -> N
     """
     bound = timedelta(seconds=settings.start.clock_seconds)
     for found in await compare(settings, database, clock):
+        if found.unsure(bound):
+            most = round(found.offset.farthest.total_seconds(), 1)
+            log.warning("clock.not_compared", keeper=found.keeper, error=f"too slow: up to {most} s apart")
         if not found.beyond(bound):
             continue
         told = {"keeper": found.keeper, "seconds": round(found.drift.total_seconds(), 1)}

@@ -79,3 +79,18 @@ async def test_an_answer_that_comes_too_late_accuses_nobody() -> None:
     machine.late = 30.0
     await machine.watch.look()
     assert machine.raised == []
+    assert machine.watch.drift is None
+
+
+async def test_a_slow_answer_neither_hides_a_wrong_clock_nor_makes_one() -> None:
+    """Eight seconds leave four in doubt: six ahead is not told by them, nor taken back; the quick answer after them tells."""
+    machine = Machine()
+    machine.clock.advance(timedelta(seconds=6))
+    machine.late = 8.0
+    await machine.watch.look()
+    assert machine.raised == []
+    machine.late = 0.0
+    await machine.watch.look()
+    machine.late = 8.0
+    await machine.watch.look()
+    assert machine.raised == [("alarm.clock_drift", 6.0)]

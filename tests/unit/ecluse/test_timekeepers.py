@@ -12,6 +12,7 @@ import pytest
 from ecluse import settings
 from ecluse.diagnosis import machine
 from ecluse.errors import StartError
+from ecluse.offsets import MOST_ASKED, Offset, ask
 from ecluse.processes.start import check_clock
 from ecluse.settings import Settings
 from ecluse.timekeepers import Comparison, compare
@@ -121,25 +122,79 @@ class Postgres:
 
 
 class Slow:
-    """A database server whose clock is right, and that takes three seconds by ours to say so."""
+    """A database server *behind* our clock, whose answers take so many seconds by ours; the last for all further ones."""
 
-    def __init__(self, clock: ManualClock) -> None:
+    def __init__(self, clock: ManualClock, *takes: float, behind: float = 0.0) -> None:
         """Go by *clock*, which it lets pass."""
         self._clock = clock
+        self._takes = list(takes)
+        self._behind = timedelta(seconds=behind)
+        self.asked = 0
 
     async def server_time(self) -> datetime:
         """Tell the time as it was when the question came."""
         asked = self._clock.now()
-        self._clock.advance(timedelta(seconds=3))
-        return asked
+        self._clock.advance(timedelta(seconds=self._takes[min(self.asked, len(self._takes) - 1)]))
+        self.asked += 1
+        return asked - self._behind
 
 
 @pytest.mark.usefixtures("_programs")
-async def test_a_slow_answer_is_no_drift(tmp_path: Path) -> None:
-    """On a machine that others keep busy an answer takes seconds, and would have kept a process from starting."""
+async def test_answers_that_are_all_slow_accuse_nobody_and_acquit_nobody(tmp_path: Path) -> None:
+    """On a machine that others keep busy each takes seconds: no process is kept from starting, and doctor says why not."""
     clock = ManualClock(datetime.now(UTC))
-    [told] = await compare(chosen(tmp_path), cast(Database, Slow(clock)), clock)
-    assert told.drift == timedelta(0)
+    server = Slow(clock, 3)
+    [told] = await compare(chosen(tmp_path), cast(Database, server), clock)
+    second = timedelta(seconds=1)
+    assert (told.drift, told.beyond(second), told.unsure(second)) == (timedelta(0), False, True)
+    assert server.asked == MOST_ASKED
+    await check_clock(chosen(tmp_path), cast(Database, Slow(clock, 3)), clock)
+
+
+@pytest.mark.usefixtures("_programs")
+async def test_a_drift_that_one_slow_answer_hides_is_found_by_the_next(tmp_path: Path) -> None:
+    """An answer of three seconds leaves a drift of two in doubt: asked again, the quicker one tells, and none starts."""
+    clock = ManualClock(datetime.now(UTC))
+    with pytest.raises(StartError) as refused:
+        await check_clock(chosen(tmp_path), cast(Database, Slow(clock, 3, 0.01, behind=2)), clock)
+    assert "2.0 s away from that of database" in str(refused.value)
+
+
+@pytest.mark.usefixtures("_programs")
+async def test_a_quick_answer_is_enough(tmp_path: Path) -> None:
+    """Who is right is asked once."""
+    clock = ManualClock(datetime.now(UTC))
+    server = Slow(clock, 0.01, behind=0.5)
+    [told] = await compare(chosen(tmp_path), cast(Database, server), clock)
+    assert (server.asked, told.unsure(timedelta(seconds=1))) == (1, False)
+
+
+@pytest.mark.usefixtures("_programs")
+async def test_dates_to_the_second_find_a_drift_of_little_more_than_one(tmp_path: Path, server: str) -> None:
+    """A second that a date leaves out hides no second of drift: asked at its different parts, the dates narrow it down."""
+    asked = chosen(tmp_path, store={"bucket": "traces", "endpoint": server})
+    second = timedelta(seconds=1)
+    [wrong] = await compare(asked, None, Off(timedelta(seconds=1.6)))
+    [right] = await compare(asked, None, Off(timedelta(seconds=-0.3)))
+    assert (wrong.beyond(second), right.beyond(second), right.unsure(second)) == (True, False, False)
+
+
+@pytest.mark.parametrize(("takes", "finding"), [(3.0, "unsure"), (0.01, "good")])
+@pytest.mark.usefixtures("_programs")
+async def test_doctor_says_that_answers_were_too_slow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, takes: float, finding: str
+) -> None:
+    """It is a notice, with the most that they may be apart; neither good nor a failure."""
+    clock = ManualClock(datetime.now(UTC))
+    found = await ask(Slow(clock, takes).server_time, clock, timedelta(seconds=1))
+    assert found is not None
+
+    async def compared(*_: object) -> list[Comparison]:
+        return [Comparison("database", found)]
+
+    monkeypatch.setattr(machine, "compare", compared)
+    [symptom] = await machine.timekeepers(chosen(tmp_path), clock)
+    assert symptom.finding.key == f"doctor.timekeeper.{finding}"
 
 
 async def start(folder: Path, **values: Any) -> None:
@@ -160,5 +215,6 @@ async def test_a_clock_known_to_be_wrong_keeps_a_process_from_starting(tmp_path:
 def test_what_is_allowed_is_not_beyond() -> None:
     """A second is allowed, and not a hair more."""
     second = timedelta(seconds=1)
-    assert not Comparison("chrony", -second).beyond(second)
-    assert Comparison("chrony", -second - timedelta(microseconds=1)).beyond(second)
+    more = second + timedelta(microseconds=1)
+    assert not Comparison("chrony", Offset(-second, -second)).beyond(second)
+    assert Comparison("chrony", Offset(-more, -more)).beyond(second)
