@@ -16,7 +16,7 @@ from admin_api.edge import BodyLimit, Envelope, Gate
 from admin_api.errors import ApiError
 from admin_api.evidence import journal_logins
 from admin_api.health import Health, Probe
-from admin_api.problems import MEDIA_TYPE, Problem, problem_response, refusal_of
+from admin_api.problems import INTERNAL, MEDIA_TYPE, Problem, problem_response, refusal_of
 from admin_api.readers import ReaderDesk
 from admin_api.retention.keeper import Keeper
 from admin_api.security.permissions import EVERY_ROLE, GuardedRoute
@@ -124,7 +124,10 @@ def create_app(
 async def _refuse(request: Request, error: Exception) -> Response:
     context: Context = request.app.state.context
     language = language_of(request)
-    return problem_response(refusal_of(error, language, context.clock.now()), language)
+    refusal = refusal_of(error, language, context.clock.now())
+    if refusal is INTERNAL:
+        raise error  # the log has all of it, at the edge
+    return problem_response(refusal, language)
 
 
 async def _description(request: Request) -> JSONResponse:

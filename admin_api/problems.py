@@ -19,6 +19,7 @@ from admin_api.sayings import said
 from admin_api.v1.schemas.base import IDENTIFIER_FORM, NAME_FORM
 from admin_api.v1.schemas.windows import LOCAL_TIME
 from admin_api.wording import knows, say
+from embedded.patience import refuses
 from policy import errors as policy
 from policy.domain.people import Language
 from recorder import errors as recorder
@@ -97,7 +98,7 @@ def refusal_of(error: Exception, language: Language, now: datetime) -> Refusal:
             return _of_policy(error, language, now)
         case recorder.RecorderError():
             return _of_recorder(error, language, now)
-        case SQLAlchemyError():
+        case SQLAlchemyError() if not refuses(error):
             return Refusal("recorder-unavailable", 503, headers={"Retry-After": "5"})
         case _:
             return INTERNAL

@@ -5,11 +5,20 @@ answered in a millisecond would count as one that does not, and raise an alarm t
 """
 
 import asyncio
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from sqlalchemy.exc import (
+    CompileError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    ProgrammingError,
+    StatementError,
+)
 from sqlalchemy.exc import TimeoutError as NoneFree
 
 _STEPS: Final = 20
@@ -47,12 +56,37 @@ async def patience(seconds: float) -> AsyncIterator[None]:
         turn.cancel()
 
 
+_REFUSALS: Final = ("22", "23", "42")
+"""Classes of SQLSTATE: a value that is none, a constraint, a statement or a right."""
+
+
+def refuses(error: BaseException) -> bool:
+    """Tell whether a database that is there refused a question: the question, the rights or the schema are wrong.
+
+    What may be over by itself is none: a connection that broke, a lock, a full disk, a server that only reads for now.
+    """
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, (StatementError, CompileError))
+    if error.connection_invalidated:
+        return False
+    if isinstance(error, (ProgrammingError, IntegrityError, DataError)):
+        return True
+    state = getattr(error.orig, "sqlstate", None) or ""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return (
+        state[:2] in _REFUSALS or code == sqlite3.SQLITE_ERROR
+    )  # "no such table" is an operational error there
+
+
 def failure(error: Exception, since: float) -> str:
     """Return what a database did that failed with *error* a question begun *since* (of ``time.monotonic``), and what to check.
 
-    A predicate, for whoever names the database. One that is silent is told apart: nothing says that it cannot be used.
+    A predicate, for whoever names the database. One that is silent is told apart: nothing says that it cannot be used; and
+    one that answers, and refuses: nobody need look at its server, nor at the network.
     """
     cause = getattr(error, "orig", None) or error
+    if refuses(error):
+        return f"answers, and refuses what this program asks of it: {type(cause.__cause__ or cause).__name__}"
     if not isinstance(cause, (TimeoutError, NoneFree)):
         return f"cannot be used: {type(cause).__name__}"
     waited = max(1, round(time.monotonic() - since))

@@ -21,6 +21,7 @@ RecorderError
 │   ├── StoreFull         it has no room left
 │   └── StoreUnfit        it answers, and is no store for traces: no such bucket, no object lock, no valid certificate
 ├── CatalogUnavailable    the trace database cannot be used, or has another version's schema
+│   └── CatalogRefuses    it answers, and refuses: for want of a right, by its schema, or by a fault of this program
 ├── QueryRefused          words that ask for nothing, or ask for too much
 ├── IndexUnavailable      the search's index cannot be used: it can be made anew
 └── JournalBroken         the security journal could not take an event
@@ -35,6 +36,12 @@ from datetime import datetime
 
 class RecorderError(Exception):
     """Base of every error of this package."""
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of what *error* says, or its class where it says nothing: SQLAlchemy adds the statement below."""
+    said, *_further = str(error).splitlines() or [type(error).__name__]
+    return said
 
 
 class TraceFormatError(RecorderError):
@@ -138,6 +145,10 @@ class StoreUnfit(StoreUnavailable):
 
 class CatalogUnavailable(RecorderError):
     """The trace database cannot be reached, refuses, or has the schema of another version."""
+
+
+class CatalogRefuses(CatalogUnavailable):
+    """The trace database answers, and refuses what it is asked: nothing is wrong with its server or the network."""
 
 
 class JournalBroken(RecorderError):

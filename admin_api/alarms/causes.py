@@ -13,7 +13,7 @@ from policy.authn.lockout import origin_of
 from policy.domain.alarms import Severity, Sighting, Tally
 from policy.errors import InvalidInput
 from recorder.audit.events import SecurityEvent
-from recorder.errors import CatalogUnavailable
+from recorder.errors import CatalogRefuses, CatalogUnavailable
 
 MIB: Final = 1 << 20
 HOUR: Final = timedelta(hours=1)
@@ -111,15 +111,6 @@ def _changed(name: str) -> Key:
     return key
 
 
-def _base(event: SecurityEvent) -> bool:
-    """Tell whether it is the database of traces that does not answer, and not the store."""
-    return event.details.get("kind") == CatalogUnavailable.__name__
-
-
-def _store(event: SecurityEvent) -> bool:
-    return not _base(event)
-
-
 def _undeclared(event: SecurityEvent) -> bool:
     failed = event.details.get("failed")
     return isinstance(failed, list) and any(
@@ -214,6 +205,16 @@ def _lasting(kind: str, begins: str, ends: str, severity: Severity, key: Key) ->
     return begun, replace(begun, event=ends, over=True)
 
 
+_BASE: Final = {CatalogUnavailable.__name__: "catalogue_down", CatalogRefuses.__name__: "catalogue_refuses"}
+
+
+def _away(kind: str) -> tuple[Cause, Cause]:
+    """What a gateway records goes nowhere: told apart by what refuses it, the database of traces or the store."""
+    begun, over = _lasting(kind, "alarm.store_unreachable", "store.reachable", _C, _fact("node"))
+    mine = replace(begun, when=lambda event: _BASE.get(str(event.details.get("kind")), "store_down") == kind)
+    return mine, over
+
+
 _C, _H, _N = Severity.CRITICAL, Severity.HIGH, Severity.NOTICE
 CAUSES: Final[tuple[Cause, ...]] = (
     # the way in
@@ -278,10 +279,9 @@ CAUSES: Final[tuple[Cause, ...]] = (
     # what is kept
     Cause(kind="recording_failed", event="alarm.recording_failed", severity=_C, key=_one),
     Cause(kind="recording_failed", event="alarm.recording_unavailable", severity=_C, key=_one),
-    Cause(kind="store_down", event="alarm.store_unreachable", severity=_C, key=_fact("node"), when=_store),
-    Cause(kind="store_down", event="store.reachable", severity=_C, key=_fact("node"), over=True),
-    Cause(kind="catalogue_down", event="alarm.store_unreachable", severity=_C, key=_fact("node"), when=_base),
-    Cause(kind="catalogue_down", event="store.reachable", severity=_C, key=_fact("node"), over=True),
+    *_away("store_down"),
+    *_away("catalogue_down"),
+    *_away("catalogue_refuses"),
     *_lasting("spool_filling", "alarm.spool_filling", "alarm.spool_eased", _C, _fact("node")),
     Cause(kind="trace_not_shipped", event="alarm.trace_not_shipped", severity=_H, key=_one),
     Cause(kind="trace_interrupted", event="alarm.trace_interrupted", severity=_N, key=_one),

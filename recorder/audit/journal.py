@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,7 @@ from recorder.audit.entries import GENESIS, JournalEntry, columns_of, parse
 from recorder.audit.events import SecurityEvent, new_event_id
 from recorder.audit.purge import Cuts
 from recorder.audit.verify import JournalVerification, verify_chains
-from recorder.errors import JournalBroken, JournalHasIt, TraceFormatError
+from recorder.errors import JournalBroken, JournalHasIt, TraceFormatError, first_line
 from recorder.ports import Now
 from recorder.store.database import Database
 from recorder.store.tables import journal_entries
@@ -225,8 +226,11 @@ class Journal:
         except IntegrityError:
             try:
                 await self._keep([item])  # another writer ingested the same change meanwhile: now we see it
-            except IntegrityError:
-                _settle([item], JournalHasIt(f"event {item[0].event_id} is in the journal already"))
+            except IntegrityError as error:
+                if _named(error):
+                    _settle([item], JournalHasIt(f"event {item[0].event_id} is in the journal already"))
+                else:
+                    self._refused([item], error)
 
     async def _keep(self, batch: list[_Item]) -> None:
         """Write a batch and tell its callers.
@@ -239,11 +243,13 @@ class Journal:
         except IntegrityError:
             raise
         except Exception as error:
-            self.writer, self._heads = self._new_writer(), {}
-            why, *_further = str(error).splitlines() or [type(error).__name__]
-            _settle(batch, JournalBroken(f"the journal cannot be written: {why}"))
+            self._refused(batch, error)
             return
         _settle(batch, None)
+
+    def _refused(self, batch: list[_Item], error: Exception) -> None:
+        self.writer, self._heads = self._new_writer(), {}
+        _settle(batch, JournalBroken(f"the journal cannot be written: {first_line(error)}"))
 
     async def _write(self, batch: list[_Item]) -> None:
         heads = dict(self._heads)
@@ -277,6 +283,13 @@ class Journal:
         entry = JournalEntry(self.writer, seq + 1, previous, event, outbox_id)
         heads[event.hospital_id] = (entry.seq, entry.digest)
         return {**columns_of(entry), "content": entry.content.decode(), "digest": entry.digest}
+
+
+def _named(error: IntegrityError) -> bool:
+    """Tell whether it is an event's identifier that is taken: whatever else the database refuses is not kept."""
+    unique = {"23505", sqlite3.SQLITE_CONSTRAINT_UNIQUE}
+    codes = {getattr(error.orig, "sqlstate", None), getattr(error.orig, "sqlite_errorcode", None)}
+    return bool(unique & codes) and "event_id" in first_line(error)
 
 
 def _settle(batch: list[_Item], error: JournalBroken | None) -> None:

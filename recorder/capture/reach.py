@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from recorder.capture.outage import Outage
-from recorder.errors import CatalogUnavailable, StoreUnavailable
+from recorder.errors import CatalogRefuses, CatalogUnavailable, StoreUnavailable
 from recorder.ports import Alarm, Now
 from recorder.trace import instants
 
 Unavailable = StoreUnavailable | CatalogUnavailable
+_OF_CATALOGUE = {CatalogUnavailable.__name__, CatalogRefuses.__name__}
 
 PROBE = "probe"
 """Asks by itself whether the store takes what it is given."""
@@ -199,7 +200,7 @@ class Reach:
             spool_bytes=spool_bytes,
             spool_quota=spool_quota,
             catalogue_refuses=CATALOGUE in self._refusals,
-            of_catalogue=self._kind == CatalogUnavailable.__name__,
+            of_catalogue=self._kind in _OF_CATALOGUE,
         )
 
     @property

@@ -12,7 +12,6 @@ from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from embedded.patience import failure
 from recorder.capture.delivery import Delivery
 from recorder.capture.folder import SpoolFolder
 from recorder.capture.reach import Reach, Unavailable
@@ -21,6 +20,7 @@ from recorder.capture.segments import Segments
 from recorder.errors import CatalogUnavailable, StoreUnavailable, StoreUnreachable
 from recorder.ports import Alarm, CatalogWriter, Now, TraceStore
 from recorder.seal.signing import SigningKey
+from recorder.store.database import unavailable
 from recorder.trace.header import TraceHeader
 from recorder.trace.manifest import Manifest
 from recorder.trace.place import TracePlace
@@ -83,7 +83,7 @@ class Shipper:
             await self._catalog.opened(header)
             await self._catalog.closed(manifest, manifest_sha256)
         except (SQLAlchemyError, OSError) as error:
-            refused = CatalogUnavailable(f"the trace database {failure(error, began)}")
+            refused = unavailable(error, began)
             self._reach.refused(refused, manifest.session_id, began)
             raise refused from error
         began = time.monotonic()

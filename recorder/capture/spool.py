@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import math
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ from recorder.seal.wrapping import SealedHeader, seal_for
 from recorder.settings import RecorderSettings
 from recorder.store.catalog import Catalog
 from recorder.store.choice import trace_store
-from recorder.store.database import Database
+from recorder.store.database import Database, unavailable
 from recorder.store.files import make_folders
 from recorder.store.mount import MEMO
 from recorder.trace.header import TraceHeader
@@ -279,11 +280,13 @@ class Recorder:
         return seal_for(header, readers, self._ready_shipper().key)
 
     async def _list(self, header: TraceHeader) -> None:
+        began = time.monotonic()
         try:
             async with patience(self.settings.write_timeout_seconds):
                 await self.catalog.opened(header)
         except Exception as error:  # a session that nobody could find is not opened
-            raise SpoolUnavailable(f"the catalogue cannot be written: {error}") from error
+            why = unavailable(error, began)
+            raise SpoolUnavailable(f"the catalogue cannot be written: {why}") from error
 
     def _failed(
         self,

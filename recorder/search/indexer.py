@@ -14,7 +14,14 @@ import structlog
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 
-from recorder.errors import ReaderKeyUnusable, RecorderError, StoreUnavailable, TraceNotFound, TraceSealed
+from recorder.errors import (
+    ReaderKeyUnusable,
+    RecorderError,
+    StoreUnavailable,
+    TraceNotFound,
+    TraceSealed,
+    first_line,
+)
 from recorder.ports import Now, TraceStore
 from recorder.replay.cache import ReplayCache
 from recorder.replay.reader import TraceReader
@@ -117,9 +124,10 @@ class Indexer:
                     busy |= await self._tried(hospital_id)
             except Exception as error:
                 # whatever it is, the console and the replay go on; what tells of it may be what fails
-                why, *_further = str(error).splitlines() or [""]
                 next_try = f"tried again in {POLL_SECONDS:g} s"
-                log.warning("search.put_off", why=f"{type(error).__name__}: {why}"[:300], next=next_try)
+                log.warning(
+                    "search.put_off", why=f"{type(error).__name__}: {first_line(error)}"[:300], next=next_try
+                )
             if not busy:
                 try:
                     async with asyncio.timeout(POLL_SECONDS):

@@ -11,10 +11,10 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from embedded.patience import failure
+from embedded.patience import failure, refuses
 from embedded.sqlite import Connections
 from embedded.users import Users
-from recorder.errors import CatalogUnavailable, RecorderError
+from recorder.errors import CatalogRefuses, CatalogUnavailable, RecorderError
 from recorder.store.migrations.upgrade import MIGRATIONS, check_version, upgrade
 from schema.contract import Standing
 from schema.migrations import PATIENCE_SECONDS, Migrations
@@ -138,7 +138,13 @@ def _failures_mean_unavailable() -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, OSError) as error:
-        raise CatalogUnavailable(f"the trace database {failure(error, begun)}") from error
+        raise unavailable(error, begun) from error
+
+
+def unavailable(error: Exception, begun: float) -> CatalogUnavailable:
+    """Return, as this package's, what came of a question to the trace database begun then (of ``time.monotonic``)."""
+    kind = CatalogRefuses if refuses(error) else CatalogUnavailable
+    return kind(f"the trace database {failure(error, begun)}")
 
 
 def _checked(url: str) -> URL:

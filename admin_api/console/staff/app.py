@@ -46,6 +46,7 @@ from admin_api.errors import TraceUnreadable
 from admin_api.problems import refusal_of
 from admin_api.sayings import said
 from admin_api.wording import say as told
+from embedded.patience import refuses
 from policy.authn.passwords import Busy
 from policy.errors import (
     AuthenticationFailed,
@@ -150,6 +151,9 @@ def _served(screen: Screen, shown: Mapping[str, Screen], context: Context) -> An
             locked = isinstance(unreadable, ReaderKeyLocked)
             return await page(caller, "staff/unreadable.html", status=409, why=why, what=what, locked=locked)
         except (Busy, PolicyUnavailable, VaultError, RecorderError, SQLAlchemyError) as busy:
+            if refuses(busy):
+                log.exception("console.failed", path=screen.path)
+                return await page(caller, "staff/failed.html", status=500)
             log.warning("console.unavailable", error=type(busy).__name__, path=screen.path)
             return await page(caller, "staff/unavailable.html", status=503, headers={"Retry-After": "5"})
         except Exception:  # whatever it is, a person sees a screen, and the log keeps all of it

@@ -166,6 +166,21 @@ async def test_an_event_that_cannot_be_kept_does_not_sink_its_neighbours(journal
     assert found.entries == 4
 
 
+async def test_what_is_refused_for_another_reason_is_not_taken_for_kept(
+    journal: Journal, database: Database
+) -> None:
+    """A constraint that is not the event's identifier keeps it out: nobody is told that the journal has it."""
+    async with database.write() as connection:
+        await connection.execute(text("CREATE UNIQUE INDEX odd ON journal_entries (source)"))
+    await journal.append(event(source="192.0.2.1"))
+    with pytest.raises(JournalBroken, match="cannot be written") as refused:
+        await journal.append(event(number=1, source="192.0.2.1"))
+    assert not isinstance(refused.value, JournalHasIt)
+    await journal.append(event(number=2, source="192.0.2.2"))
+    found = await journal.verify()
+    assert (found.intact, found.entries) == (True, 4)
+
+
 async def test_a_database_that_refuses_stops_the_caller(journal: Journal, database: Database) -> None:
     """Without the table nothing is kept and the caller is told; afterwards a new chain begins."""
     await journal.append(event())

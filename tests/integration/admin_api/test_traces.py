@@ -6,6 +6,8 @@ import json
 import tarfile
 from pathlib import Path
 
+from sqlalchemy import text
+
 from policy.domain.people import Role
 from recorder.audit.journal import JournalFilters
 from recorder.replay.reader import verify
@@ -35,6 +37,23 @@ def test_a_trace_is_listed_with_what_is_known_of_it(house: House) -> None:
     assert (one["person_login"], one["device_name"], one["end_reason"]) == ("alice", "scan01", "left")
     assert one["size"] > 0
     assert session_id in [item["id"] for item in past]
+
+
+def test_a_database_that_refuses_is_no_database_that_is_away(house: House) -> None:
+    """Without a table the answer is an internal error, which the log explains: nobody is told to come back in five seconds."""
+
+    async def rename(old: str, new: str) -> None:
+        async with house.catalog.database.write() as connection:
+            await connection.execute(text(f"ALTER TABLE {old} RENAME TO {new}"))
+
+    house.run(rename("sessions_opened", "hidden"))
+    try:
+        with house.client("rssi") as client:
+            refused = client.get("/v1/traces")
+    finally:
+        house.run(rename("hidden", "sessions_opened"))
+    assert (refused.status_code, refused.json()["type"]) == (500, "urn:ecluse:problem:internal")
+    assert "Retry-After" not in refused.headers
 
 
 def test_an_untouched_trace_verifies_and_a_flipped_byte_is_named(house: House) -> None:

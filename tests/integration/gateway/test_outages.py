@@ -160,7 +160,7 @@ async def test_without_the_database_of_traces_nothing_opens_and_nothing_is_lost(
     async with running_bastion(tmp_path, recorder_settings=settings, world_settings=world) as bastion:
         async with shell(bastion) as terminal:
             strike()
-            await terminal.expect("La base des traces de l’établissement ne répond plus".encode())
+            await terminal.expect("La base des traces de l’établissement n’inscrit plus rien".encode())
             await echoes(terminal)
             assert await terminal.wait() == 255
             said = terminal.seen.decode()

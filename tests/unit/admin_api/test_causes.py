@@ -67,6 +67,7 @@ def undeclared(*failed: str) -> dict[str, Any]:
         (event("hospital.updated", {"after": {"reason": "Attaque"}}), None),
         (event("alarm.store_unreachable", {"node": "gw-1"}), "store_down"),
         (event("alarm.store_unreachable", {"kind": "CatalogUnavailable"}), "catalogue_down"),
+        (event("alarm.store_unreachable", {"kind": "CatalogRefuses"}), "catalogue_refuses"),
     ],
 )
 def test_an_entry_is_a_sighting_of_its_cause_and_of_no_other(one: SecurityEvent, kind: str | None) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from recorder.capture.reach import CATALOGUE, PROBE, Reach
-from recorder.errors import CatalogUnavailable, StoreFull, StoreUnreachable
+from recorder.errors import CatalogRefuses, CatalogUnavailable, StoreFull, StoreUnreachable
 
 START = datetime(2026, 3, 3, 12, 0, tzinfo=UTC)
 DOWN = StoreUnreachable("no answer")
@@ -155,3 +155,11 @@ def test_the_catalogue_counts_as_the_store(house: House) -> None:
     house.wait(3)
     assert house.told[0][1]["kind"] == "CatalogUnavailable"
     assert house.reach.worth_trying
+
+
+def test_a_catalogue_that_refuses_is_told_by_its_own_name(house: House) -> None:
+    """It answers: nothing opens all the same, and who reads the alarm looks at rights and schema, not at the network."""
+    house.reach.refused(CatalogRefuses("no right"), CATALOGUE)
+    house.wait(3)
+    assert house.told[0][1]["kind"] == "CatalogRefuses"
+    assert house.reach.state(0, 0.0).of_catalogue
