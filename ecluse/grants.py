@@ -112,7 +112,21 @@ GATEWAY_POLICY: Final[Mapping[str, Allowance]] = {
             RowRule(command="UPDATE", using="kind = 'gateway'", check="kind = 'gateway'"),
         ),
     ),
-    "sessions": Allowance(select=ALL, insert=True, update=("closed_at", "end_reason")),
+    # a gateway ends what is open, another's that is gone too, and says the true end of what one took for interrupted; none
+    # opens again, and no end that was said is said anew
+    "sessions": Allowance(
+        select=ALL,
+        insert=True,
+        update=("closed_at", "end_reason"),
+        rules=(
+            RowRule(command="INSERT", check="closed_at IS NULL AND end_reason IS NULL"),
+            RowRule(
+                command="UPDATE",
+                using="closed_at IS NULL OR end_reason = 'interrupted'",
+                check="closed_at IS NOT NULL AND end_reason IS NOT NULL",
+            ),
+        ),
+    ),
     "tasks": Allowance(select=ALL, update=("state", "node", "claimed_at", "finished_at", "result")),
     "outbox": _ONLY_ADDED,
     "exercise_answers": Allowance(insert=True),

@@ -15,6 +15,9 @@ from sqlalchemy.exc import DBAPIError
 from ecluse import database_roles, grants
 from ecluse.backup.databases import VERSION_TABLES
 from policy.clock import ManualClock
+from policy.services.access import AccessService
+from policy.settings import PolicySettings
+from policy.store.database import Database
 from recorder.audit.events import SecurityEvent
 from recorder.audit.journal import Journal, JournalFilters
 from recorder.store import database as trace_database
@@ -230,6 +233,43 @@ async def test_a_taken_over_gateway_opens_nothing(stores: Stores) -> None:
     cancelled = f"UPDATE windows SET state = 'cancelled' WHERE id = '{approved.id}' RETURNING id"
     async with database_roles.connected(stores.url(GATEWAY)) as connection:
         assert (await connection.execute(text(cancelled))).all() == []
+
+
+async def test_a_taken_over_gateway_rewrites_no_end_of_a_session(stores: Stores) -> None:
+    """It ends what is open, and says the true end of what was taken for interrupted: nothing opens again or ends anew."""
+    world, url = stores.world, stores.url(GATEWAY)
+    grant, access = await world.grant(), world.services.access
+    await access.session_opened(grant, "gw2")
+    its = f"WHERE id = '{grant.session_id}'"
+    assert await refusal(url, f"UPDATE sessions SET node = 'gw1' {its}") == REFUSED
+    assert await refusal(url, f"UPDATE sessions SET hard_end = hard_end + interval '1 day' {its}") == REFUSED
+    assert await refusal(url, f"UPDATE sessions SET end_reason = 'left' {its}") == REFUSED
+    assert await refusal(url, f"DELETE FROM sessions {its}") == REFUSED
+    await access.node_started(world.id, "gw2")
+    assert await refusal(url, f"UPDATE sessions SET closed_at = NULL, end_reason = NULL {its}") == REFUSED
+    await access.session_closed(world.id, grant.session_id, "cut")
+    async with database_roles.connected(url) as connection:
+        rewritten = text(f"UPDATE sessions SET end_reason = 'left', closed_at = now() {its} RETURNING id")
+        assert (await connection.execute(rewritten)).all() == []
+    assert (await access.session(world.id, grant.session_id)).end_reason == "cut"
+
+
+async def test_the_gateway_s_role_ends_and_corrects_what_it_must(stores: Stores) -> None:
+    """Under its row rules it opens, ends and corrects, and ends what another gateway left behind."""
+    clock = ManualClock(NOON)
+    gateway = await Database.open(stores.url(GATEWAY))
+    access = AccessService(gateway, clock, PolicySettings(database_url="", keyring_directory=Path()))
+    try:
+        left, ended = await stores.world.grant(), await stores.world.grant()
+        for grant in (left, ended):
+            await access.session_opened(grant, "gw1")
+        await access.session_closed(stores.world.id, ended.session_id, "left", told=False)
+        clock.advance(left.obligations.hard_end - clock.now() + timedelta(hours=1, seconds=1))
+        assert [one.session_id for one in await access.left_behind(stores.world.id)] == [left.session_id]
+        await access.session_closed(stores.world.id, left.session_id, "policy")
+        assert (await access.session(stores.world.id, left.session_id)).end_reason == "policy"
+    finally:
+        await gateway.close()
 
 
 async def test_what_the_role_can_do_is_compared_with_what_it_must(stores: Stores) -> None:
