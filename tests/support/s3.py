@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import atexit
+import copy
 import functools
 import json
 import os
@@ -30,6 +31,7 @@ from recorder.settings import BucketSettings, LockMode, StoreCredentials
 
 BUCKET = "ecluse-traces"
 REGION = "us-east-1"
+HOLDING = "s3:PutObjectLegalHold"
 POLICIES = Path(__file__).parents[2] / "deploy" / "s3"
 _EVERYTHING = {
     "Version": "2012-10-17",
@@ -55,7 +57,10 @@ class S3Server:
         self._client("s3").create_bucket(Bucket=BUCKET, ObjectLockEnabledForBucket=True)
         self.owner = self._user("owner", _EVERYTHING)
         self.gateway = self._user("gateway", json.loads((POLICIES / "gateway-policy.json").read_text()))
-        self.console = self._user("console", json.loads((POLICIES / "console-policy.json").read_text()))
+        console = json.loads((POLICIES / "console-policy.json").read_text())
+        self.console = self._user("console", console)
+        self.holder = self._user("holder", _as_this_server_asks(console))
+        """The console, where it sets holds: see `_as_this_server_asks`."""
         self._post("/moto-api/reset-auth", b"0")
 
     def settings(self, cache: Path, credentials: StoreCredentials | None = None) -> BucketSettings:
@@ -128,6 +133,18 @@ class S3Server:
                 time.sleep(0.05)
             else:
                 return
+
+
+def _as_this_server_asks(policy: dict[str, Any]) -> dict[str, Any]:
+    """Return the policy with the one right that this server takes for another: it asks for PutObject to set a legal hold.
+
+    Amazon's and MinIO's ask for PutObjectLegalHold alone. A test holds that nothing else differs, and that it still does.
+    """
+    asked = copy.deepcopy(policy)
+    for statement in asked["Statement"]:
+        if HOLDING in statement["Action"]:
+            statement["Action"].append("s3:PutObject")
+    return asked
 
 
 @functools.cache
