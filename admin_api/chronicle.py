@@ -14,16 +14,38 @@ _SHORT = 8
 _MACHINES = ("gateway", "ecluse")
 _UNTOLD = frozenset(
     {"hospital_id", "id", "subject", "version", "node", "door", "requested_at", "requested_by"}
-    | {"audit", "report", "sha256", "signature", "signer", *FINDINGS}
+    | {
+        "archive",
+        "audit",
+        "content",
+        "digest",
+        "format",
+        "report",
+        "sha256",
+        "signature",
+        "signer",
+        *FINDINGS,
+    }
 )
 """Details that the line says already, or that help nobody who skims; ``--details`` and the JSON have them."""
 Word = Callable[[str, object], str | None]
 """Gives the word for a value of the API under a prefix (``fact``, ``ended``); the value itself where there is none."""
+Worded = Callable[[str, object], str]
+"""Gives a detail's value, a list among them, in the reader's words, by the detail's name."""
 _PLAIN = ("reason", "state", "purpose")
 """Details that need no name, and come first: the line may be cut."""
 _WORDS = {"reason": ("ended",), "state": ("window", "alarm", "erasure"), "purpose": ("purpose",)}
-_VALUES = {"form": "form", "from": "began", "severity": "severity", "why": "locked"}
-"""Under which prefix a named detail's value has its word; yes and no have theirs under ``answer``."""
+_VALUES = {
+    "fate": "fate",
+    "form": "form",
+    "from": "began",
+    "guard": "guard",
+    "rule": "said",
+    "severity": "severity",
+    "unread": "unread",
+    "why": "locked",
+}
+"""Under which prefix a named detail's value has its word; yes and no have theirs under ``answer``, sentences under ``said``."""
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d:\d\d|Z)")
 """How a detail that is an instant is written."""
 _RULE = re.compile(r"([A-Z]+[0-9]+):finding\.\S+")
@@ -74,12 +96,33 @@ def gist(entry: Json, word: Word) -> str:
     )
 
 
-def lines(entry: Json) -> Iterator[str]:
-    """Yield all that the entry holds, a line each: its place in its chain, and each detail whole."""
-    yield f"entry: {entry['writer']} #{entry['seq']} {entry['digest']}"
+def lines(entry: Json, word: Word, worded: Worded | None = None, colon: str = ": ") -> Iterator[str]:
+    """Yield all that the entry holds, a line each: its place in its chain, and each detail by its name and whole.
+
+    *worded* tells a detail's value, by default with *word*; *colon* stands behind each name, as the language has it.
+    """
+
+    def named(key: str) -> str:
+        return str(word("fact", key)).rstrip(" \N{NO-BREAK SPACE}:")
+
+    def told(key: str, value: object) -> str:
+        return whole(key, value, word) if worded is None else worded(key, value)
+
+    yield f"{named('entry')}{colon}{entry['writer']} #{entry['seq']} {entry['digest']}"
     if entry["session_id"] is not None:
-        yield f"session: {entry['session_id']}"
-    yield from _unfolded("", entry["details"])
+        yield f"{named('session')}{colon}{entry['session_id']}"
+    for place, value in _unfolded((), entry["details"]):
+        yield f"{' · '.join(map(named, place))}{colon}{told(place[-1], value)}"
+
+
+def whole(key: str, value: object, word: Word) -> str:
+    """Return a detail's value whole, in the reader's words where there are any."""
+    if value is None or value == []:
+        return "–"
+    if isinstance(value, list):
+        return ", ".join(whole(key, one, word) for one in value)
+    prefixes = _WORDS.get(key, (_VALUES.get(key, "answer"),))
+    return next((said for prefix in prefixes if (said := str(word(prefix, value))) != str(value)), str(value))
 
 
 def _told(entry: Json) -> Iterator[tuple[str, str]]:
@@ -114,11 +157,9 @@ def _names(details: object) -> list[str]:
     return [str(details[key]) for key in ("name", "login") if details.get(key)]
 
 
-def _unfolded(place: str, value: object) -> Iterator[str]:
+def _unfolded(place: tuple[str, ...], value: object) -> Iterator[tuple[tuple[str, ...], object]]:
     if isinstance(value, Mapping):
         for key, one in value.items():
-            yield from _unfolded(f"{place}.{key}" if place else str(key), one)
-    elif isinstance(value, list):
-        yield f"{place}: {', '.join(str(one) for one in value) or '–'}"
+            yield from _unfolded((*place, str(key)), one)
     else:
-        yield f"{place}: {'–' if value is None else value}"
+        yield place, value

@@ -21,6 +21,7 @@ from admin_api.deps import Context
 from admin_api.dossier.account import Account
 from admin_api.dossier.scope import Scope
 from admin_api.narration import Narrator
+from admin_api.sayings import said
 from admin_api.templating import environment
 from admin_api.verdict import rules, texts
 from admin_api.wording import templates
@@ -86,6 +87,7 @@ class Pages:
                 made_at=self.made_at,
                 when=_clock(language, zone),
                 word=lambda prefix, value: worded(reader, prefix, value),
+                said=lambda text: said(text, language),
                 act=lambda op: templates("trace.file.", language).get(f"trace.file.{op}", op or ""),
                 scope=self.scope,
                 person=known.person(self.scope.asked.person_id),

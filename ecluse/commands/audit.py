@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from admin_api.chronicle import INSTANT, doer, gist, lines, object_of
+from admin_api.sayings import said
 from ecluse import names
 from ecluse.client import Json
 from ecluse.commands.config import ConfigOption, load
@@ -20,6 +22,7 @@ from ecluse.moments import Since, Until
 from ecluse.pieces import unpack, watched
 from ecluse.proving import Anchors, anchors_in, conclude, told
 from ecluse.tables import Column, whole
+from policy.domain.people import Language
 
 _VALUE = r'"((?:[^"\\\]]|\\.)*)"'
 _TOLD = frozenset({"writer", "seq", "digest"})
@@ -55,18 +58,22 @@ def list_(
     }
     found = list(desk.client.items("/v1/journal", at_most=limit, **query))
     found.reverse()
+
+    def word(prefix: str, value: object, *, seconds: bool = False) -> str | None:
+        if prefix == "said":
+            return said(str(value), Language(desk.language))
+        text = str(value)
+        return desk.moment(text, seconds=seconds) if INSTANT.fullmatch(text) else desk.word(prefix, value)
+
     if details and not desk.as_json:
         for item in found:
             head = (item["name"], doer(item), object_of(item), item["source"])
             desk.write(
                 "  ".join([desk.moment(item["at"], seconds=True) or "", *(str(one or "–") for one in head)])
             )
-            for line in lines(item):
+            for line in lines(item, partial(word, seconds=True), colon=desk.colon):
                 desk.write(f"    {line}")
         return
-
-    def word(prefix: str, value: object) -> str | None:
-        return desk.moment(value) if INSTANT.fullmatch(str(value)) else desk.word(prefix, value)
 
     rows = [
         (

@@ -1,7 +1,7 @@
 """Entries of the journal as the screens tell them: in the reader's words, with names for identifiers."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
@@ -11,6 +11,7 @@ from admin_api.console.staff import moments
 from admin_api.console.staff.caller import StaffCaller
 from admin_api.console.staff.listing import Registry
 from admin_api.console.staff.view import harmless, size
+from admin_api.sayings import said
 from admin_api.wording import knows, say
 from policy import i18n
 from policy.domain.ids import is_identifier
@@ -23,20 +24,23 @@ _SHORT: Final = 8
 _RULE: Final = re.compile(r"([A-Z]+[0-9]+):finding\.\S+")
 _WITHOUT_NAME: Final = frozenset({"reason", "state", "purpose", "why"})
 """Details that say by themselves what they are."""
-_BYTES: Final = frozenset({"bytes_in", "bytes_out", "size"})
+_BYTES: Final = frozenset({"bytes", "bytes_in", "bytes_out", "size"})
 _PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
     "channel": ("channel",),
     "channels": ("channel",),
     "factor": ("factor",),
     "factors": ("factor",),
+    "fate": ("fate",),
     "form": ("form",),
     "from": ("begin",),
     "kind": ("kind",),
+    "guard": ("guard",),
     "level": ("level",),
     "reason": ("ended", "login"),
     "roles": ("role",),
     "severity": ("severity",),
     "state": ("window", "intervention", "alarms.is", "erasure"),
+    "unread": ("unread",),
     "why": ("locked",),
 }
 """Under which prefixes of the catalogues the values of a detail have their words."""
@@ -98,17 +102,37 @@ def tell(entry: JournalEntry, reader: Reader, known: Registry) -> Told:
         source=harmless(event.source or "", 64),
         gist=harmless(_gist(shown, reader, known), _LONGEST_GIST),
         session_id=event.session_id,
-        lines=[harmless(line, 600) for line in chronicle.lines(shown)],
+        lines=[harmless(line, 600) for line in _lines(shown, reader, known)],
     )
+
+
+def _lines(shown: dict[str, Any], reader: Reader, known: Registry) -> Iterator[str]:
+    """Say all that the entry holds; what a name or a wall clock stands for is there too, as it is kept."""
+
+    def word(prefix: str, value: object) -> str:
+        return worded(reader, prefix, value)
+
+    def whole(key: str, value: object) -> str:
+        if isinstance(value, list) and value:
+            return ", ".join(whole(key, one) for one in value)
+        text = str(value)
+        if is_identifier(text):
+            name = known.name(text)
+            return f"{name} ({text})" if name else text
+        told = _value(key, value, reader, known) or "–"
+        return f"{told} ({text})" if chronicle.INSTANT.fullmatch(text) else told
+
+    colon = "\N{NO-BREAK SPACE}: " if reader.language is Language.FRENCH else ": "
+    return chronicle.lines(shown, word, whole, colon)
 
 
 def _gist(shown: dict[str, Any], reader: Reader, known: Registry) -> str:
     """Say the details that have a name in the reader's language; the others are below, with all that is kept."""
-    said = {chronicle.doer(shown), chronicle.object_of(shown)}
+    told_already = {chronicle.doer(shown), chronicle.object_of(shown)}
     parts = []
     for key, kept in chronicle.facts(shown):
         told = _value(key, kept, reader, known)
-        if not told or told in said:
+        if not told or told in told_already:
             continue
         if key in _WITHOUT_NAME:
             parts.append(told)
@@ -134,6 +158,8 @@ def _value(key: str, kept: object, reader: Reader, known: Registry) -> str:
     rule = _RULE.fullmatch(text)
     if rule is not None:
         return rule_label(rule[1])
+    if key == "rule":
+        return said(text, reader.language)
     if key == "kind" and knows(f"alarm.{text}.title"):
         return say(f"alarm.{text}.title", reader.language)
     for prefix in _PREFIXES.get(key, ()):

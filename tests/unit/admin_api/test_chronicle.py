@@ -1,12 +1,16 @@
 """One entry of the journal in one line."""
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from admin_api.chronicle import doer, gist, lines, object_of
+from admin_api.sayings import said
 from ecluse.desk import Desk
 from policy import i18n
+from policy.domain.people import Language
 
 HEX = "3bae2f52c0f14a5f9a1c0f5e4f3a4ac5"
 
@@ -96,13 +100,74 @@ def test_every_event_that_the_code_writes_has_its_words() -> None:
 def test_details_hold_all_of_the_entry() -> None:
     """Below an entry stand its place in the chain and each detail, whole, whatever its shape."""
     entry = _entry(session_id=HEX, details={"after": {"keys": ["a", "b"], "none": None}, "count": 2})
-    assert list(lines(entry)) == [
+    assert list(lines(entry, _say)) == [
         f"entry: node1 #3 {'ab' * 32}",
         f"session: {HEX}",
-        "after.keys: a, b",
-        "after.none: –",
+        "after · keys: a, b",
+        "after · none: –",
         "count: 2",
     ]
+
+
+def test_all_that_an_entry_of_a_command_or_a_purge_holds_is_french_in_french() -> None:
+    """Names of details, the reason and the rule of a purge, and how a key is guarded; what people typed stays theirs."""
+    desk = Desk({}, "fr")
+
+    def word(prefix: str, value: object) -> str | None:
+        return said(str(value), Language.FRENCH) if prefix == "said" else desk.word(prefix, value)
+
+    purge = {"reason": "retention", "rule": "recordings are kept 365 days", "fate": "gone", "decided_by": []}
+    assert gist(_entry(details=purge), word) == (
+        "durée de conservation finie, règle les enregistrements sont gardés 365 jours, "
+        "sort\N{NO-BREAK SPACE}: détruit, l’attestation reste"
+    )
+    erasure = {"reason": "erasure", "rule": "tiers filmé"}
+    assert gist(_entry(details=erasure), word) == "sur décision de deux personnes, règle tiers filmé"
+    made = _entry(details={"name": "rssi-2027", "guard": "token", "private": None})
+    assert list(lines(made, word, colon=desk.colon))[1:] == [
+        "nom : rssi-2027",
+        f"protection : {desk.say('guard.token')}",
+        "moitié privée : –",
+    ]
+
+
+WRITERS = {"SecurityEvent", "_journal", "_note", "_tell", "journalled", "note"}
+"""What is called to have something written into the journal."""
+
+
+def _given(source: str) -> Iterator[str]:
+    """Give the names of the details that a module hands to the journal, as far as they stand there by themselves."""
+    tree = ast.parse(source)
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _called(node) in WRITERS]
+    inside = [one for call in calls for one in ast.walk(call)]
+    variables = {one.id for one in inside if isinstance(one, ast.Name)}
+    made = [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        and ast.unparse(node.targets[0] if isinstance(node, ast.Assign) else node.target) in variables
+    ]
+    for one in [*inside, *made]:
+        if isinstance(one, ast.Dict):
+            yield from (str(key.value) for key in one.keys if isinstance(key, ast.Constant))
+
+
+def _called(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def test_every_detail_that_the_code_writes_has_its_name() -> None:
+    """What processes and commands tell the journal is named in both languages, also below the entry's line."""
+    catalog, root = i18n.load("ecluse"), Path(__file__).parents[3]
+    named = {
+        name
+        for package in ("admin_api", "ecluse", "gateway", "recorder")
+        for path in (root / package).rglob("*.py")
+        if path.name != "db.py"  # its notes are for the screen alone
+        for name in _given(path.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 50
+    assert [name for name in sorted(named) if not catalog.knows(f"fact.{name}")] == []
 
 
 def test_numbers_and_beginnings_are_named_in_french() -> None:
