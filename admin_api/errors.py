@@ -67,9 +67,13 @@ class TraceUnreadable(ApiError):
 
 
 class TracePurged(ApiError):
-    """The trace was purged at ``at``, aware UTC: by its retention, or by two persons."""
+    """The trace was purged at ``at``, aware UTC: by its retention, or by two persons.
 
-    def __init__(self, at: datetime) -> None:
-        """Keep the instant *at*."""
+    ``timezone`` is the hospital's (IANA name), by whose clock its staff is told so.
+    """
+
+    def __init__(self, at: datetime, timezone: str) -> None:
+        """Keep the instant *at*, and whose clock tells it."""
         super().__init__(f"purged at {at.isoformat()}")
         self.at = at
+        self.timezone = timezone

@@ -5,7 +5,8 @@ that was read) is written before it is answered: if the journal cannot take it, 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from admin_api.errors import TraceUnreadable
 from policy.clock import Clock
 from policy.domain.events import PolicyEvent
 from policy.domain.ids import SessionId
@@ -24,7 +26,14 @@ from policy.services.login import LoginService
 from policy.services.tokens import Principal
 from recorder.audit.events import SecurityEvent, new_event_id
 from recorder.audit.journal import Journal
-from recorder.errors import JournalBroken, JournalHasIt
+from recorder.errors import (
+    JournalBroken,
+    JournalHasIt,
+    ReaderKeyLocked,
+    RecorderError,
+    StoreUnavailable,
+    TraceSealed,
+)
 from recorder.trace import instants
 from recorder.trace.header import TraceHeader
 
@@ -235,12 +244,46 @@ async def note_reading(
     context: "Context", who: Principal, header: TraceHeader, reason: str, form: str, **more: object
 ) -> None:
     """Write that *who* reads the trace of *header*, in which *form* and why; raises JournalBroken: then she must not."""
+    await _note_of(context, who, "trace.read", header, {"reason": reason, "form": form, **more})
+
+
+@asynccontextmanager
+async def attempted(
+    context: "Context", who: Principal, header: TraceHeader, reason: str, form: str
+) -> AsyncIterator[None]:
+    """Open the trace of *header* in this block: where that fails, the journal says that nothing was shown, and why.
+
+    The reading itself is noted behind it, by `note_reading`, and nothing leaves before that.
+    """
+    try:
+        yield
+    except (RecorderError, TraceUnreadable) as error:
+        facts = {"reason": reason, "form": form, "unread": _why_unread(error)}
+        await _note_of(context, who, "trace.not_read", header, facts)
+        raise
+
+
+def _why_unread(error: Exception) -> str:
+    match error:
+        case ReaderKeyLocked():
+            return "locked"
+        case TraceSealed():
+            return "sealed"
+        case StoreUnavailable():
+            return "store"
+        case _:
+            return "broken"
+
+
+async def _note_of(
+    context: "Context", who: Principal, name: str, header: TraceHeader, details: Mapping[str, object]
+) -> None:
     await note(
         context,
         who,
-        "trace.read",
+        name,
         session_id=header.session_id,
         device_id=header.device["id"],
         person_id=header.person["id"],
-        details={"reason": reason, "form": form, **more},
+        details=details,
     )

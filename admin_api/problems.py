@@ -18,7 +18,7 @@ from admin_api import errors as mine
 from admin_api.sayings import said
 from admin_api.v1.schemas.base import IDENTIFIER_FORM, NAME_FORM
 from admin_api.v1.schemas.windows import LOCAL_TIME
-from admin_api.wording import knows, say
+from admin_api.wording import knows, say, say_in
 from embedded.patience import refuses
 from policy import errors as policy
 from policy.domain.people import Language
@@ -66,7 +66,7 @@ class Problem(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A problem before it is put into words."""
+    """A problem before it is put into words; its instants are told by the clock of ``timezone`` (IANA name)."""
 
     slug: str
     status: int
@@ -74,6 +74,7 @@ class Refusal:
     errors: Sequence[tuple[str, str]] = ()
     choices: Sequence[str] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    timezone: str = "UTC"
 
 
 _FORMS: Mapping[object, str] = {
@@ -106,12 +107,16 @@ def refusal_of(error: Exception, language: Language, now: datetime) -> Refusal:
 
 def problem_response(refusal: Refusal, language: Language) -> JSONResponse:
     """Put *refusal* into words and into a response."""
+    title, detail, following = (
+        say_in(refusal.timezone, f"problem.{refusal.slug}.{part}", language, **refusal.arguments)
+        for part in ("title", "detail", "next")
+    )
     document = Problem(
         type=f"urn:ecluse:problem:{refusal.slug}",
-        title=say(f"problem.{refusal.slug}.title", language, **refusal.arguments),
+        title=title,
         status=refusal.status,
-        detail=say(f"problem.{refusal.slug}.detail", language, **refusal.arguments),
-        next=say(f"problem.{refusal.slug}.next", language, **refusal.arguments),
+        detail=detail,
+        next=following,
         errors=[FieldError(field=name, message=message) for name, message in refusal.errors],
         choices=list(refusal.choices),
     )
@@ -136,7 +141,7 @@ def _of_edge(error: mine.ApiError, language: Language) -> Refusal:
         case mine.BadTimestamp():
             return Refusal("invalid-input", 422, errors=[(error.field, say("invalid.timestamp", language))])
         case mine.TracePurged():
-            return Refusal("trace-purged", 410, {"at": error.at})
+            return Refusal("trace-purged", 410, {"at": error.at}, timezone=error.timezone)
         case mine.TraceUnreadable():
             return Refusal("trace-unreadable", 409, {"why": said(error.why, language)})
         case _:

@@ -58,21 +58,20 @@ class Dossier:
     more: set[str] = field(default_factory=set)
     gone: Gone | None = None
 
-    def check(self) -> None:
-        """See that whatever is to be read can be: nothing is refused after the first byte. Blocks.
+    def check(self, session: CatalogedSession) -> None:
+        """See that this session can be read: nothing is refused after the first byte. Blocks.
 
         Raises ReaderKeyLocked, TraceSealed, StoreUnavailable.
         """
-        for one in self.scope.sessions:
-            try:
-                with self.context.traces.opened(self._place(one)) as folder:
-                    if not is_stub(folder):
-                        with TraceReader(folder, self.context.reader_keys) as reader:
-                            reader.unseal()
-            except (TraceSealed, StoreUnavailable):
-                raise
-            except RecorderError:  # the package is made all the same, and says what is wrong
-                continue
+        try:
+            with self.context.traces.opened(self._place(session)) as folder:
+                if not is_stub(folder):
+                    with TraceReader(folder, self.context.reader_keys) as reader:
+                        reader.unseal()
+        except (TraceSealed, StoreUnavailable):
+            raise
+        except RecorderError:  # the package is made all the same, and says what is wrong
+            return
 
     def pieces(self) -> Iterator[bytes]:
         """Yield the package. Blocks; raises StoreUnavailable, OSError: what came until then is no zip."""

@@ -13,7 +13,7 @@ from admin_api.console.staff.listing import registered
 from admin_api.deps import Context
 from admin_api.dossier.contents import Dossier
 from admin_api.dossier.scope import Scope
-from admin_api.evidence import note, note_reading
+from admin_api.evidence import attempted, note, note_reading
 from policy.errors import Conflict
 from policy.services.tokens import Principal
 from recorder.audit.journal import JournalFilters
@@ -51,7 +51,9 @@ async def make(context: Context, who: Principal, wanted: Scope, reason: str) -> 
         registry=await registered(context.services, who.person.id, who.hospital_id),
     )
     try:
-        await asyncio.to_thread(dossier.check)
+        for one in wanted.sessions:
+            async with attempted(context, who, one.header, reason, "evidence"):
+                await asyncio.to_thread(dossier.check, one)
         await context.proofs.checkpoint(who.person.id, force=True)
         await _proofs(context, who, wanted, Path(folder.name) / "extract")
         await _entries(context, who, dossier)

@@ -1,13 +1,14 @@
 """A person of the security staff begins to watch: told to the journal first, and asked again all the while."""
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from admin_api.deps import Context
-from admin_api.evidence import note_reading
+from admin_api.evidence import attempted, note_reading
 from admin_api.live.follow import Follower, Standing
 from admin_api.live.patience import UNAVAILABLE, Patience
 from admin_api.narration import Narrator
@@ -16,10 +17,12 @@ from policy.domain.people import Language
 from policy.domain.sessions import SessionState
 from policy.errors import Conflict, NotFound, PolicyError
 from policy.services.tokens import Principal
-from recorder.errors import RecorderError, TraceNotFound
+from recorder.errors import RecorderError, StoreUnavailable, TraceNotFound
 from recorder.replay.live import LiveTrace
-from recorder.seal.wrapping import LockedKey
+from recorder.seal.encryption import CLEAR
+from recorder.seal.wrapping import LockedKey, ReaderKey, open_wraps
 from recorder.store.catalog import CatalogedSession
+from recorder.trace.header import TraceHeader
 from recorder.trace.place import TracePlace
 
 _LATE: Final = timedelta(seconds=15)
@@ -50,18 +53,34 @@ async def watch(
 ) -> Follower:
     """Let *who* follow the session, as long as *may* lets her; the journal knows it first.
 
-    Raises Conflict where too many watch, JournalBroken: then she sees nothing.
+    Raises Conflict where too many watch, ReaderKeyLocked and TraceSealed where no key opens it, JournalBroken: then she
+    sees nothing.
     """
     context.viewers.check()
     header = session.header
+    async with attempted(context, who, header, reason, "live"):
+        readers = await asyncio.to_thread(open_live, context, header)
     since = "now" if speed is None else "start"
     await note_reading(context, who, header, reason, "live", **{"from": since})
     hospital = await context.services.hospitals.get(who.hospital_id)
-    readers = await asyncio.to_thread(lambda: context.reader_keys)
     trace = LiveTrace(context.traces, TracePlace.of(header), readers)
     teller = Narrator(language, hospital.timezone, context.vocabulary)
     ward = _Ward(context, session, may)
     return Follower(trace, teller, Patience(ward.standing).standing, channel=channel, speed=speed)
+
+
+def open_live(context: Context, header: TraceHeader) -> list[ReaderKey]:
+    """Return the readers' keys of now, one of which opens the trace of *header* as far as anybody can tell yet. Blocks.
+
+    Raises ReaderKeyLocked, TraceSealed.
+    """
+    keys = context.reader_keys
+    if header.suite != CLEAR:
+        with suppress(TraceNotFound, StoreUnavailable):  # it comes later, or the store does
+            wraps = context.traces.wraps(TracePlace.of(header))
+            if wraps:
+                open_wraps(wraps, header, keys)
+    return keys
 
 
 class _Ward:

@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 
 from admin_api.deps import Context, Ctx, Paging, Spoken, Who, instant
 from admin_api.errors import BadCursor, TracePurged, TraceUnreadable
-from admin_api.evidence import note, note_reading
+from admin_api.evidence import attempted, note, note_reading
 from admin_api.narration import Narrator
 from admin_api.security.permissions import READING, REPLAYING, VERIFYING, GuardedRoute
 from admin_api.v1.schemas.traces import TraceOut, TraceProof, TracesPage
@@ -116,9 +116,9 @@ async def files_of(context: Ctx, who: Who, trace_id: str, reason: Reason) -> Str
     """Stream the trace's files as they are stored, in a tar: what the offline verifier and replay read."""
     session = await _cataloged(context, who, trace_id)
     place = await _place(context, session)
+    pieces = await asyncio.to_thread(_begun, _packed(context, place))
     await note_reading(context, who, session.header, reason, "files")
     name = f"{session.header.session_id}.tar"
-    pieces = await asyncio.to_thread(_begun, _packed(context, place))
     return StreamingResponse(
         pieces,
         media_type="application/x-tar",
@@ -138,10 +138,12 @@ async def _rendered(
     session = await _cataloged(context, who, trace_id)
     purged = await context.keeper.shelf.purged_at([session.header.session_id])
     if purged:
-        raise TracePurged(purged[session.header.session_id])
+        hospital = await context.services.hospitals.get(who.hospital_id)
+        raise TracePurged(purged[session.header.session_id], hospital.timezone)
     place = await _place(context, session)
+    async with attempted(context, who, session.header, reason, name):
+        lines = await asyncio.to_thread(_begun, _lines(context, place, render))
     await note_reading(context, who, session.header, reason, name)
-    lines = await asyncio.to_thread(_begun, _lines(context, place, render))
     return StreamingResponse(lines, media_type=media_type)
 
 

@@ -30,7 +30,7 @@ from admin_api.live.follow import Follower, Happened, Listed, Over, Screen, Show
 from admin_api.live.watching import live_session, watch
 from policy.domain.console_sessions import Reading
 from policy.errors import AuthenticationFailed, Conflict, PolicyError
-from recorder.errors import JournalBroken
+from recorder.errors import JournalBroken, TraceSealed
 
 screens = Screens()
 PATH: Final = "/console/sessions/{session_id}/live/stream"
@@ -107,6 +107,8 @@ async def _serve(websocket: WebSocket, context: Context) -> None:
             await _until_gone(websocket, caller, follower)
     except Conflict:
         await _close(websocket, _REFUSED, say("live.full", caller.language))
+    except TraceSealed:
+        await _close(websocket, _REFUSED, say("live.end.locked", caller.language))
     except (PolicyError, JournalBroken) as refused:
         log.warning("live.refused", error=type(refused).__name__)
         await _close(websocket, _REFUSED, say("live.end.unavailable", caller.language))

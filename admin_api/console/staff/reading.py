@@ -1,5 +1,6 @@
 """Reading a trace: a reason and a fresh code, in the journal before anything is shown."""
 
+import asyncio
 from urllib.parse import quote
 
 from starlette.datastructures import FormData
@@ -10,9 +11,10 @@ from admin_api.console.errors import ReasonWanted
 from admin_api.console.staff.caller import StaffCaller
 from admin_api.console.staff.screens import REPLAYERS, Screens
 from admin_api.console.staff.sessions import of_catalog
-from admin_api.console.staff.trace import recorded
+from admin_api.console.staff.trace import recorded, trace_key
 from admin_api.console.staff.view import go, page
-from admin_api.evidence import note_reading
+from admin_api.evidence import attempted, note_reading
+from admin_api.live.watching import open_live
 from policy.domain.console_sessions import Reading
 from policy.services import inputs
 
@@ -29,11 +31,18 @@ async def ask(caller: StaffCaller) -> Response:
 
 @screens.post("/console/sessions/{session_id}/read", roles=REPLAYERS, fresh=True)
 async def begin(caller: StaffCaller, form: FormData) -> Response:
-    """Let the trace be read in this session of the console, and say so in the journal first."""
+    """Let the trace be read in this session of the console, and say so in the journal first.
+
+    Where no key opens it nobody reads it: the journal says that, and there is nothing to be let into.
+    """
     session_id = caller.path("session_id")
     reason = inputs.line(text(form, "reason"), "reason", longest=500)
     found = await recorded(caller, session_id)
     shown = "replay" if found.closing is not None else "live"
+    async with attempted(caller.context, caller.principal, found.header, reason, shown):
+        await asyncio.to_thread(
+            open_live if found.closing is None else trace_key, caller.context, found.header
+        )
     await note_reading(caller.context, caller.principal, found.header, reason, shown)
     await caller.context.services.console_sessions.read(caller.who, session_id, reason)
     if found.closing is None:

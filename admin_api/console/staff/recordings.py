@@ -24,6 +24,10 @@ MOST_KEPT: Final = 256 * 1024 * 1024
 """Bytes of recordings kept; the one used longest ago goes first."""
 MOST_OPEN: Final = 64
 """Recordings kept; one that was cut before holds a file open."""
+Readers = frozenset[str]
+"""Readers' keys, by their identifiers."""
+Cut = Callable[[], tuple[Recording, Readers]]
+"""Gives a recording, and which readers' keys were open when it was opened. Blocks."""
 Drawn = Callable[[Recording, Sequence[Picture]], None]
 """Takes a recording whose pictures are all drawn. Blocks."""
 
@@ -41,7 +45,7 @@ class Prepared:
 
     recording: Recording
     pictures: list[Picture]
-    readers: frozenset[str]
+    readers: Readers
     drawn: asyncio.Condition = field(default_factory=asyncio.Condition)
     failed: bool = False
 
@@ -79,23 +83,27 @@ class Recordings:
         self._turn = asyncio.Semaphore(1)
 
     async def get(
-        self, key: str, cut: Callable[[], Recording], readers: frozenset[str], drawn: Drawn | None = None
+        self, key: str, cut: Cut, readers: Callable[[], Readers], drawn: Drawn | None = None
     ) -> Prepared:
-        """Return the recording of *key*, made by *cut* (which blocks, and runs apart) where it is not at hand.
+        """Return the recording of *key*, made by *cut* (which runs apart) where it is not at hand.
 
         *drawn* is told once all pictures of one that was cut here are there.
 
-        However many ask at once, it is made once. *readers* are the readers' keys that are open now: what was made when
-        another one was open too, which is locked again since, is let go of. Raises what *cut* raises.
+        However many ask at once, it is made once. *readers* tells which readers' keys are open now (it blocks): what was
+        made when another one was open too, which is locked again since, is let go of, and given to nobody, also where it
+        was locked while it was made. Raises what *cut* raises.
         """
-        self._let_go(readers)
-        found = self._kept.get(key)
-        if found is not None:
-            self._kept.move_to_end(key)
-            return found
-        if key not in self._cutting:
-            self._cutting[key] = asyncio.create_task(self._make(key, cut, readers, drawn))
-        return await asyncio.shield(self._cutting[key])
+        while True:
+            self._let_go(await asyncio.to_thread(readers))
+            found = self._kept.get(key)
+            if found is not None:
+                self._kept.move_to_end(key)
+                return found
+            if key not in self._cutting:
+                self._cutting[key] = asyncio.create_task(self._make(key, cut, drawn))
+            made = await asyncio.shield(self._cutting[key])
+            if made.readers <= await asyncio.to_thread(readers):
+                return made
 
     def let_go(self, prepared: Prepared) -> None:
         """Keep a recording no longer: the next one to ask has it made anew."""
@@ -108,15 +116,13 @@ class Recordings:
             task.cancel()
         await asyncio.gather(*self._drawing, return_exceptions=True)
 
-    def _let_go(self, readers: frozenset[str]) -> None:
+    def _let_go(self, readers: Readers) -> None:
         for key in [key for key, one in self._kept.items() if not one.readers <= readers]:
             del self._kept[key]
 
-    async def _make(
-        self, key: str, cut: Callable[[], Recording], readers: frozenset[str], drawn: Drawn | None
-    ) -> Prepared:
+    async def _make(self, key: str, cut: Cut, drawn: Drawn | None) -> Prepared:
         try:
-            recording = await asyncio.to_thread(cut)
+            recording, readers = await asyncio.to_thread(cut)
             made = Prepared(recording, [recording.first()], readers)
             self._kept[key] = made
             self._make_room()

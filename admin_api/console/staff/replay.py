@@ -18,13 +18,13 @@ from starlette.responses import Response, StreamingResponse
 from admin_api.console.caller import text
 from admin_api.console.staff.caller import StaffCaller
 from admin_api.console.staff.reading import granted
-from admin_api.console.staff.recordings import PictureMissing, Prepared
+from admin_api.console.staff.recordings import PictureMissing, Prepared, Readers
 from admin_api.console.staff.screens import REPLAYERS, Screens
 from admin_api.console.staff.sessions import of_catalog
-from admin_api.console.staff.trace import cataloged, narrator, open_readers, opened, trace_key
+from admin_api.console.staff.trace import cataloged, narrator, open_ones, opened, trace_key
 from admin_api.console.staff.view import PLAYER_POLICY, page
 from admin_api.deps import Context
-from admin_api.evidence import note_reading
+from admin_api.evidence import attempted, note_reading
 from admin_api.narration import Narrator
 from policy.errors import NotFound
 from policy.services import inputs
@@ -40,7 +40,9 @@ from recorder.store.catalog import CatalogedSession
 screens = Screens()
 _AT_ONCE_SECONDS: Final = 0.2
 """How long the page waits for marks and files; what takes longer comes after it."""
-_PICTURE_SECONDS: Final = 25.0
+_LOOK_SECONDS: Final = 1.0
+_PICTURE_LOOKS: Final = 25
+"""How long a piece's picture is waited for, and how often it is asked meanwhile whether she may still have it."""
 _SHOWN: Final = 400
 """Marks and files beside the player; the transcript has them all."""
 _DIGEST: Final = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
@@ -78,6 +80,8 @@ async def show(caller: StaffCaller) -> Response:
     session_id = caller.path("session_id")
     reading = await granted(caller, session_id)
     found = await cataloged(caller, session_id)
+    # whether a key opens it is said here, however busy the machine is: a player that fails later can say nothing of it
+    await asyncio.to_thread(trace_key, caller.context, found.header)
     work = asyncio.ensure_future(_prepared(caller, found))
     with suppress(TimeoutError, RecordingTooLong):
         async with asyncio.timeout(_AT_ONCE_SECONDS):
@@ -130,15 +134,23 @@ async def piece(caller: StaffCaller) -> Response:
     """Give the player one piece of the recording."""
     session_id, number = caller.path("session_id"), int(caller.path("number"))
     await granted(caller, session_id)
-    made = await _prepared(caller, await cataloged(caller, session_id))
+    found = await cataloged(caller, session_id)
+    made, picture = await _prepared(caller, found), None
     try:
-        picture = await made.picture(number, _PICTURE_SECONDS)
+        for _ in range(_PICTURE_LOOKS):
+            with suppress(TimeoutError):
+                picture = await made.picture(number, _LOOK_SECONDS)
+                break
+            # a key that is locked while she waits is told now, and not after what was being drawn
+            made = await _prepared(caller, found)
+        if picture is None:
+            return Response(status_code=503, headers={"Retry-After": "5"})
         body = await asyncio.to_thread(
             made.recording.piece, number, picture, narrator(caller), short=_short(caller)
         )
     except IndexError as missing:
         raise NotFound("piece", str(number)) from missing
-    except (PictureMissing, TimeoutError):
+    except PictureMissing:
         return Response(status_code=503, headers={"Retry-After": "5"})
     except TraceFormatError:  # what was cut before is damaged: the player asks again, and it is cut anew
         caller.context.recordings.let_go(made)
@@ -169,10 +181,11 @@ async def download(caller: StaffCaller, form: FormData) -> Response:
     await granted(caller, session_id)
     reason = inputs.line(text(form, "reason"), "reason", longest=500)
     found, teller = await cataloged(caller, session_id), narrator(caller)
+    async with attempted(caller.context, caller.principal, found.header, reason, "download"):
+        lines = await asyncio.to_thread(
+            _begun, _lines(caller, found, lambda reader: asciicast.export(reader, teller=teller))
+        )
     await note_reading(caller.context, caller.principal, found.header, reason, "download")
-    lines = await asyncio.to_thread(
-        _begun, _lines(caller, found, lambda reader: asciicast.export(reader, teller=teller))
-    )
     headers = {"Content-Disposition": f'attachment; filename="{found.header.session_id}.cast"', **_AS_TEXT}
     return StreamingResponse(
         iterate_in_threadpool(lines), media_type="application/x-asciicast", headers=headers
@@ -194,20 +207,23 @@ async def _prepared(caller: StaffCaller, found: CatalogedSession) -> Prepared:
     digest = closing.manifest_sha256 if closing is not None else ""
     context, replays = caller.context, _replays(caller.context)
 
-    def made() -> Recording:
+    def made() -> tuple[Recording, Readers]:
+        keys = context.reader_keys
         if replays is not None:
-            kept = replays.load(header, digest, trace_key(context, header))
+            kept = replays.load(header, digest, trace_key(context, header, keys))
             if kept is not None:
-                return kept
-        with opened(context, found) as reader:
-            return cut(reader)
+                return kept, open_ones(keys)
+        with opened(context, found, keys) as reader:
+            return cut(reader), open_ones(keys)
 
     def drawn(recording: Recording, pictures: Sequence[Picture]) -> None:
         if replays is not None:
             replays.keep(header, digest, trace_key(context, header), recording, pictures)
 
-    key, readers = f"{header.session_id} {digest}", await asyncio.to_thread(open_readers, context)
-    return await context.recordings.get(key, made, readers, drawn)
+    def readers() -> Readers:
+        return open_ones(context.reader_keys)
+
+    return await context.recordings.get(f"{header.session_id} {digest}", made, readers, drawn)
 
 
 def _replays(context: Context) -> ReplayCache | None:

@@ -1,6 +1,6 @@
 """A closed trace as the console opens it: the one place that knows where traces lie and which keys read them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from admin_api.console.staff.caller import StaffCaller
@@ -10,7 +10,7 @@ from policy.errors import Conflict, NotFound
 from recorder.errors import TraceNotFound
 from recorder.replay.reader import TraceReader
 from recorder.seal.encryption import CLEAR
-from recorder.seal.wrapping import LockedKey, open_wraps
+from recorder.seal.wrapping import LockedKey, ReaderKey, open_wraps
 from recorder.store.catalog import CatalogedSession
 from recorder.trace.header import TraceHeader
 
@@ -35,22 +35,25 @@ async def recorded(caller: StaffCaller, session_id: str) -> CatalogedSession:
 
 
 @contextmanager
-def opened(context: Context, session: CatalogedSession) -> Iterator[TraceReader]:
-    """Open the trace of *session* at its start. Blocks. Raises NotFound, and what TraceReader raises."""
+def opened(
+    context: Context, session: CatalogedSession, keys: Sequence[ReaderKey] | None = None
+) -> Iterator[TraceReader]:
+    """Open the trace of *session* at its start by *keys*, None: by those of now. Blocks. Raises NotFound, and as TraceReader."""
     header = session.header
     try:
         place = context.traces.find(header.hospital_id, header.session_id, header.started_at)
     except TraceNotFound as missing:
         raise NotFound("trace", header.session_id) from missing
-    with context.traces.opened(place) as folder, TraceReader(folder, context.reader_keys) as reader:
+    readers = context.reader_keys if keys is None else keys
+    with context.traces.opened(place) as folder, TraceReader(folder, readers) as reader:
         reader.unseal()
         yield reader
 
 
-def trace_key(context: Context, header: TraceHeader) -> bytes | None:
+def trace_key(context: Context, header: TraceHeader, keys: Sequence[ReaderKey] | None = None) -> bytes | None:
     """Return the data key of a closed trace, None where it is not sealed; nothing else of it is fetched. Blocks.
 
-    Raises NotFound, and what the readers' keys raise where none opens it.
+    *keys* open it, None: those of now. Raises NotFound, and what the keys raise where none opens it.
     """
     if header.suite == CLEAR:
         return None
@@ -58,12 +61,13 @@ def trace_key(context: Context, header: TraceHeader) -> bytes | None:
         place = context.traces.find(header.hospital_id, header.session_id, header.started_at)
     except TraceNotFound as missing:
         raise NotFound("trace", header.session_id) from missing
-    return open_wraps(context.traces.wraps(place), header, context.reader_keys)
+    readers = context.reader_keys if keys is None else keys
+    return open_wraps(context.traces.wraps(place), header, readers)
 
 
-def open_readers(context: Context) -> frozenset[str]:
-    """Return which readers' keys open traces now. Blocks."""
-    return frozenset(key.public.key_id for key in context.reader_keys if not isinstance(key, LockedKey))
+def open_ones(keys: Sequence[ReaderKey]) -> frozenset[str]:
+    """Return which of these readers' keys open traces."""
+    return frozenset(key.public.key_id for key in keys if not isinstance(key, LockedKey))
 
 
 def narrator(caller: StaffCaller) -> Narrator:

@@ -67,7 +67,8 @@ window.fetch = async (...what) => {
 };
 
 // A piece whose picture is not drawn yet is asked for again; what is broken stays so. Where the page itself would be
-// refused by now (signed out, the reader's key locked again), it is asked for: it says why, and what to do.
+// refused by now (signed out, the reader's key locked again), it is asked for: it says why, and what to do. Where nothing
+// of the recording comes at all, nothing is being prepared: the console or the store does not answer.
 let tries = 0;
 const failed = async () => {
   const answer = await ask(base + "pauses.json").catch(() => null);
@@ -77,7 +78,7 @@ const failed = async () => {
   }
   const again = tries < 10;
   tries += 1;
-  say(again ? place.dataset.waits : place.dataset.failed);
+  say(again ? (answer?.ok ? place.dataset.waits : place.dataset.away) : place.dataset.failed);
   if (again) setTimeout(() => build(moment, playing), 4000);
 };
 

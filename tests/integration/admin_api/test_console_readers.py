@@ -4,11 +4,14 @@ import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ecluse.readers import make_reader
+from recorder.audit.journal import JournalFilters
 from recorder.seal import passphrase
+from recorder.seal.ring import ReaderRing
 from recorder.search.rendering import State
 from tests.support.api_house import House, open_house
 from tests.support.console import look_at, session_of, signed_in, token_of
@@ -51,11 +54,12 @@ def test_a_locked_key_is_found_where_it_is_missed_and_unlocked(house: House) -> 
     house.clock.advance(timedelta(seconds=1))
     with signed_in(house, "rssi") as client:
         assert 'href="/console/readers"' in client.get("/console/search").text.partition("<main")[2]
-        form = {"form_token": token_of(client.get(f"/console/sessions/{session}/read").text), **REASON}
-        assert client.post(f"/console/sessions/{session}/read", data=form).status_code == 303
-        refused = client.get(f"/console/sessions/{session}/replay")
+        reading = {"form_token": token_of(client.get(f"/console/sessions/{session}/read").text), **REASON}
+        refused = client.post(f"/console/sessions/{session}/read", data=reading)
         assert refused.status_code == 409
         assert "See the keys and unlock" in refused.text.partition("<main")[2]
+        assert client.get(f"/console/sessions/{session}/replay").status_code == 303
+        assert read_or_not(house, session) == ["trace.not_read"]
         listed = client.get("/console/readers").text
         assert "Locked" in listed
         assert UNLOCK in listed
@@ -71,13 +75,69 @@ def test_a_locked_key_is_found_where_it_is_missed_and_unlocked(house: House) -> 
         listed = client.get("/console/readers").text
         assert "Unlocked" in listed
         assert house.readers.ring.unlocked()[0].by == house.world.who("rssi")
+        assert client.post(f"/console/sessions/{session}/read", data=reading).status_code == 303
         assert client.get(f"/console/sessions/{session}/replay").status_code == 200
+        assert read_or_not(house, session) == ["trace.not_read", "trace.read"]
         house.run(house.search.step(house.world.id))
         assert index.counts().get(State.WAITING, 0) == 0
         lock = {"form_token": form["form_token"]}
         assert client.post("/console/readers/rssi/lock", data=lock).status_code == 303
         assert house.readers.ring.unlocked() == []
         assert client.get("/console/readers/nobody/unlock").status_code == 404
+
+
+def test_however_slow_a_recording_is_made_ready_a_locked_key_is_refused_on_the_page(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page with a player would say that the passage is being prepared, which nobody prepares."""
+    session = record(house, lambda recording: speak(recording, "bonjour\r\n"))
+    until = house.clock.now() + timedelta(minutes=30)
+    house.readers.ring.unlock("rssi", PHRASE, until, house.world.who("rssi"))
+    monkeypatch.setattr("admin_api.console.staff.replay._AT_ONCE_SECONDS", 0)
+    with signed_in(house, "rssi") as client:
+        page = f"/console/sessions/{session}"
+        form = {"form_token": token_of(client.get(f"{page}/read").text), **REASON}
+        assert client.post(f"{page}/read", data=form).status_code == 303
+        assert 'id="player"' in client.get(f"{page}/replay").text
+        house.readers.ring.lock("rssi")
+        refused = client.get(f"{page}/replay")
+        assert (refused.status_code, 'id="player"' in refused.text) == (409, False)
+        assert "See the keys and unlock" in refused.text.partition("<main")[2]
+
+
+def test_a_key_that_opens_while_a_recording_is_made_ready_takes_it_along_when_it_is_locked(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was asked for while the key was locked, and opened by it a moment later, is shown no longer than it is open."""
+    session, ring = record(house, lambda recording: speak(recording, "bonjour\r\n")), house.readers.ring
+    until, by = house.clock.now() + timedelta(minutes=30), house.world.who("rssi")
+    index = f"/console/sessions/{session}/replay/index.json"
+    with signed_in(house, "rssi") as client:
+        ring.unlock("rssi", PHRASE, until, by)
+        page = f"/console/sessions/{session}/read"
+        form = {"form_token": token_of(client.get(page).text), **REASON}
+        assert client.post(page, data=form).status_code == 303
+        ring.lock("rssi")
+        asked = ring.readers
+        calls: list[int] = []
+
+        def unlocked_after_the_first_look() -> Any:
+            found = asked()
+            if not calls:
+                ring.unlock("rssi", PHRASE, until, by)
+            calls.append(1)
+            return found
+
+        monkeypatch.setattr(ReaderRing, "readers", lambda _ring: unlocked_after_the_first_look())
+        assert client.get(index).status_code == 200
+        ring.lock("rssi")
+        assert client.get(index).status_code == 409
+
+
+def read_or_not(house: House, session_id: str) -> list[str]:
+    """The names of what the journal says of readings of that session."""
+    filters = JournalFilters(hospital_id=house.world.id, session_id=session_id, name="trace")
+    return [one.event.name for one in house.run(house.journal.entries(filters)).entries]
 
 
 def test_an_administrator_sees_and_locks_and_does_not_unlock(house: House) -> None:

@@ -21,7 +21,7 @@ from recorder.seal.ring import ReaderRing
 from tests.support.api_house import House, open_house
 from tests.support.own_machine import Desk
 from tests.support.reader_token import place
-from tests.support.recorded import record, speak
+from tests.support.recorded import going, record, speak
 from tests.support.softhsm import PIN, Token
 
 pytestmark = pytest.mark.integration
@@ -99,6 +99,45 @@ def test_a_locked_key_is_named_until_somebody_unlocks_it(house: House) -> None:
     assert [name for name, _ in entries] == ["reader.unlocked", "reader.locked"]
     assert entries[0][1]["until"] == done["until"].replace("Z", "+00:00")
     assert (entries[1][1]["why"], entries[1][1]["unlocked_by"]) == ("time", house.world.who("rssi"))
+
+
+def test_a_trace_that_no_key_opened_was_not_read(
+    house: House, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By API, by command, as a package or live: the journal says that nothing was shown and why, and that it was read once it was."""
+    session = record(house, lambda recording: speak(recording, "bonjour\r\n"))
+    house.run(house.proofs.checkpoint("test", force=True))
+    desk = Desk(house, tmp_path, "rssi")
+    with house.client("rssi") as client:
+        assert client.get(f"/v1/traces/{session}/asciicast", params=REASON).status_code == 423
+        assert desk.run("traces", "transcript", session, "--reason", "Incident 42").exit_code != 0
+        asked = {**REASON, "session": session}
+        assert client.get("/v1/evidence", params=asked).status_code == 423
+        unread = {"reason": "Incident 42", "unread": "locked"}
+        assert read_or_not(house, session) == [
+            ("trace.not_read", {**unread, "form": form}) for form in ("export", "render", "evidence")
+        ]
+        with going(house) as live:
+            live.open_terminal()
+            live.wait_until_shipped()
+            body = {**REASON, "code": house.next_code("rssi")}
+            assert client.post(f"/v1/sessions/{live.session_id}/watch", json=body).status_code == 423
+            assert read_or_not(house, live.session_id) == [("trace.not_read", {**unread, "form": "live"})]
+        unlock(house)
+        assert client.get(f"/v1/traces/{session}/asciicast", params=REASON).status_code == 200
+        assert read_or_not(house, session)[3:] == [
+            ("trace.read", {"reason": "Incident 42", "form": "export"})
+        ]
+    french = desk.run("--lang", "fr", "audit", "list", "--session", session).output
+    assert "enregistrement non lu" in french
+    assert "rien n’a été montré" in french
+
+
+def read_or_not(house: House, session_id: str) -> list[tuple[str, dict[str, Any]]]:
+    """What the journal says of readings of that session, and of those that showed nothing."""
+    filters = JournalFilters(hospital_id=house.world.id, session_id=session_id, name="trace")
+    entries = house.run(house.journal.entries(filters)).entries
+    return [(one.event.name, dict(one.event.details)) for one in entries]
 
 
 def test_only_the_security_role_unlocks_and_only_with_a_fresh_code(house: House) -> None:

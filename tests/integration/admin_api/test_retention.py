@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -85,6 +86,8 @@ def test_a_purge_is_shown_before_goes_by_itself_and_leaves_what_verifies(
         refused = client.get(f"/v1/traces/{first}/transcript", params={"reason": "Incident 42"})
         assert refused.status_code == 410
         assert refused.json()["type"].endswith("trace-purged")
+        here = house.clock.now().astimezone(ZoneInfo("Europe/Paris"))
+        assert f"{here:%H:%M} (UTC+" in refused.json()["detail"]
         assert client.get(f"/v1/traces/{first}").json()["purged_at"] is not None
         assert client.get(f"/v1/traces/{second}").json()["purged_at"] is None
     assert rssi.json("traces", "verify", "--all")["valid"] is True

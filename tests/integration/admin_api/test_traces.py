@@ -159,6 +159,8 @@ def test_a_trace_that_cannot_be_read_is_a_problem(house: House) -> None:
         answer = client.get(f"/v1/traces/{session_id}/transcript", params={"reason": "Incident 42"})
     assert answer.status_code == 409
     assert answer.json()["type"].endswith("trace-unreadable")
+    told = [(entry["name"], entry["unread"]) for entry in _readings(house, session_id)]
+    assert told == [("trace.not_read", "broken")]
 
 
 def test_identifiers_that_are_paths_reach_nothing(house: House) -> None:

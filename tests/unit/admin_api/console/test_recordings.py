@@ -14,6 +14,16 @@ from recorder.replay.pieces import Recording, Segment
 NOBODY: frozenset[str] = frozenset()
 
 
+def nobody() -> frozenset[str]:
+    """No reader's key is open."""
+    return NOBODY
+
+
+def opened(size: int = 10) -> tuple[Recording, frozenset[str]]:
+    """A recording that needed no key."""
+    return made(size), NOBODY
+
+
 def made(size: int = 10, pieces: int = 1) -> Recording:
     """A recording of so many pieces, which are no sound ones, each of that size."""
     return Recording(
@@ -25,14 +35,14 @@ async def test_however_many_ask_it_is_made_once() -> None:
     """Those who ask while it is made, and afterwards, get the same."""
     calls: list[int] = []
 
-    def cut() -> Recording:
+    def cut() -> tuple[Recording, frozenset[str]]:
         calls.append(1)
-        return made()
+        return opened()
 
     recordings = Recordings()
-    first, second = await asyncio.gather(*(recordings.get("a", cut, NOBODY) for _ in range(2)))
+    first, second = await asyncio.gather(*(recordings.get("a", cut, nobody) for _ in range(2)))
     assert first is second
-    assert await recordings.get("a", cut, NOBODY) is first
+    assert await recordings.get("a", cut, nobody) is first
     assert calls == [1]
 
 
@@ -40,31 +50,45 @@ async def test_a_recording_that_cannot_be_made_is_asked_for_anew() -> None:
     """What went wrong is told to whoever asked, and the next one tries again."""
     recordings = Recordings()
 
-    def broken() -> Recording:
+    def broken() -> tuple[Recording, frozenset[str]]:
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
-        await recordings.get("a", broken, NOBODY)
-    assert isinstance(await recordings.get("a", made, NOBODY), Prepared)
+        await recordings.get("a", broken, nobody)
+    assert isinstance(await recordings.get("a", opened, nobody), Prepared)
 
 
 async def test_the_one_used_longest_ago_gives_way() -> None:
     """No more bytes are kept than allowed, but for the one that is asked for."""
     recordings = Recordings(most=25)
-    kept = {key: await recordings.get(key, made, NOBODY) for key in ("a", "b")}
-    assert await recordings.get("a", made, NOBODY) is kept["a"]
-    await recordings.get("c", made, NOBODY)
-    assert await recordings.get("a", made, NOBODY) is kept["a"]
-    assert await recordings.get("b", made, NOBODY) is not kept["b"]
+    kept = {key: await recordings.get(key, opened, nobody) for key in ("a", "b")}
+    assert await recordings.get("a", opened, nobody) is kept["a"]
+    await recordings.get("c", opened, nobody)
+    assert await recordings.get("a", opened, nobody) is kept["a"]
+    assert await recordings.get("b", opened, nobody) is not kept["b"]
 
 
 async def test_what_a_key_opened_goes_when_it_is_locked() -> None:
     """A reader's key that is locked again takes with it what was made while it was open."""
     recordings = Recordings()
     both, one = frozenset({"a", "b"}), frozenset({"a"})
-    first = await recordings.get("x", made, both)
-    assert await recordings.get("x", made, both) is first
-    assert await recordings.get("x", made, one) is not first
+    first = await recordings.get("x", lambda: (made(), both), lambda: both)
+    assert await recordings.get("x", lambda: (made(), both), lambda: both) is first
+    assert await recordings.get("x", lambda: (made(), one), lambda: one) is not first
+
+
+async def test_what_a_key_opened_that_is_locked_meanwhile_is_given_to_nobody() -> None:
+    """A key locked while a recording is made: it is asked for once more, and refused as it would be now."""
+    recordings, open_now = Recordings(), [frozenset({"a"})]
+
+    def cut() -> tuple[Recording, frozenset[str]]:
+        if not open_now[0]:
+            raise TraceSealed("locked again")
+        was, open_now[0] = open_now[0], NOBODY
+        return made(), was
+
+    with pytest.raises(TraceSealed, match="locked again"):
+        await recordings.get("x", cut, lambda: open_now[0])
 
 
 async def test_pictures_that_cannot_be_drawn_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +96,7 @@ async def test_pictures_that_cannot_be_drawn_are_told(monkeypatch: pytest.Monkey
     monkeypatch.setattr("admin_api.live.drawing._PROGRAM", "recorder.replay.absent")
     monkeypatch.setattr("recorder.replay.pieces.CAUGHT_UP", 0)
     recordings = Recordings()
-    prepared = await recordings.get("x", lambda: made(pieces=3), NOBODY)
+    prepared = await recordings.get("x", lambda: (made(pieces=3), NOBODY), nobody)
     assert (await prepared.picture(0, 1)).output == ""
     with pytest.raises(PictureMissing):
         await prepared.picture(2, 20)
@@ -87,13 +111,14 @@ async def test_a_key_that_is_locked_while_pictures_are_drawn_spoils_none() -> No
     def drawn(*_: object) -> None:
         raise TraceSealed("locked again")
 
-    def cut() -> Recording:
+    def cut() -> tuple[Recording, frozenset[str]]:
         text = zstandard.compress(b"[]")
-        return Recording(Outline(80, 24), [Segment(at, 1, False, 0, lambda: text, 1) for at in range(2)])
+        pieces = [Segment(at, 1, False, 0, lambda: text, 1) for at in range(2)]
+        return Recording(Outline(80, 24), pieces), NOBODY
 
     recordings = Recordings()
     with structlog.testing.capture_logs() as told:
-        prepared = await recordings.get("x", cut, NOBODY, drawn)
+        prepared = await recordings.get("x", cut, nobody, drawn)
         await asyncio.gather(*recordings._drawing)
     assert [one["event"] for one in told] == ["replay.not_kept"]
     assert (await prepared.picture(1, 1)).columns == 80
