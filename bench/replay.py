@@ -39,16 +39,20 @@ const look = setInterval(() => {
 """
 _SEEK: Final = """
 const done = arguments[arguments.length - 1];
-const show = () => document.querySelector("#player .ap-term")?.innerText ?? "";
-const before = show();
+const [at, wanted] = arguments;
+const there = () => {
+  const shown = document.querySelector("#player .ap-term")?.innerText ?? "";
+  const last = [...shown.matchAll(/tube\\[(\\d+)\\]/g)].pop();
+  return last && Math.abs(Number(last[1]) - wanted) <= 5;
+};
 const link = document.createElement("a");
-link.dataset.at = String(arguments[0]);
+link.dataset.at = String(at);
 link.href = "#";
 document.body.append(link);
 const begun = performance.now();
 link.click();
 const look = setInterval(() => {
-  if (show() !== before && show() !== "") {
+  if (there()) {
     clearInterval(look);
     done(performance.now() - begun);
   }
@@ -79,21 +83,21 @@ def _measured(house: House, megabytes: float, folder: Path) -> Iterator[list[str
     house.run(sessions.read(house.run(sessions.authenticate(shown)), session_id, "bench"))
     replays = house.search.replays
     house.search.replays = None
-    yield [f"{megabytes:g} MB", "–", *_watched(house, session_id, shown)]
+    yield [f"{megabytes:g} MB", "–", *_watched(house, session_id, shown, _chunks(megabytes))]
     house.search.replays = replays
     house.run(house.context.recordings.close())
     house.context.recordings._kept.clear()  # noqa: SLF001 - as a console that starts
     step = asyncio.run_coroutine_threadsafe(house.search.step(house.world.id), house.loop)
     step.result()
     kept = sum(path.stat().st_size for path in (folder / "search" / "replay").rglob("*.zip"))
-    yield ["", f"{kept / 1e6:.1f} MB", *_watched(house, session_id, shown)]
+    yield ["", f"{kept / 1e6:.1f} MB", *_watched(house, session_id, shown, _chunks(megabytes))]
 
 
-def _watched(house: House, session_id: str, shown: Secret) -> list[str]:
+def _watched(house: House, session_id: str, shown: Secret, chunks: int) -> list[str]:
     with driver() as chrome, window(chrome) as browser:
         give_cookie(browser, house, shown)
         first, again = (_first(browser, house, session_id) for _ in range(2))
-        seeks = [_asynchronous(browser, _SEEK, part * SECONDS) for part in SEEKS]
+        seeks = [_asynchronous(browser, _SEEK, part * SECONDS, round(part * chunks)) for part in SEEKS]
     return [f"{found:.0f}" for found in (first, again, *seeks)]
 
 
@@ -107,8 +111,12 @@ def _asynchronous(browser: Browser, script: str, *arguments: float) -> float:
     return float(browser.command("POST", "/execute/async", {"script": script, "args": list(arguments)}))
 
 
+def _chunks(megabytes: float) -> int:
+    return max(1, int(megabytes * 1e6 / CHUNK))
+
+
 def _filled(megabytes: float) -> Callable[[Recording], None]:
-    chance, chunks = random.Random(1), max(1, int(megabytes * 1e6 / CHUNK))
+    chance, chunks = random.Random(1), _chunks(megabytes)
 
     def fill(recording: Recording) -> None:
         pty = {"pty": {"term": "xterm-256color", "columns": 120, "rows": 40}, "request": "shell"}
@@ -118,7 +126,7 @@ def _filled(megabytes: float) -> Callable[[Recording], None]:
             text = "\x1b[H\x1b[2J" if number % 40 == 0 else ""
             while len(text) < CHUNK - 60:
                 colour, value = chance.randrange(8), chance.randrange(1 << 48)
-                text += f"\x1b[0;3{colour}m{value:012x}\x1b[0m tube[{value % 9999}]: état {value % 977}\r\n"
+                text += f"\x1b[0;3{colour}m{value:012x}\x1b[0m tube[{number}]: état {value % 977}\r\n"
             recording.record(FrameType.OUTPUT, 1, text.encode())
 
     return fill

@@ -164,16 +164,16 @@ class Keeper:
         held = await self.shelf.held()
         new = [place for name, place in wanted.items() if name not in held]
         free = [place for name, place in held.items() if name not in wanted]
-        refused: StoreUnavailable | None = None
+        refused: RecorderError | None = None
         for places, on in ((new, True), (free, False)):
             for place in places:
                 try:
                     await asyncio.to_thread(self._store.hold, place, held=on)
-                except (TraceNotFound, TraceLocked):  # not arrived yet; the next look comes
+                except TraceNotFound:  # not arrived yet; the next look comes
                     continue
                 except StoreUnreachable:
                     raise
-                except StoreUnavailable as error:
+                except (StoreUnavailable, TraceLocked) as error:
                     refused = error
                     continue
                 await self.shelf.note_hold(place.session_id, held=on)
@@ -252,7 +252,7 @@ class Keeper:
         stamped = bool(self._proofs.authorities)
         return await witness(self._proofs.database, self._hospital_id, self._clock.now(), stamped=stamped)
 
-    async def _tell_refused(self, refused: StoreUnavailable | None) -> None:
+    async def _tell_refused(self, refused: RecorderError | None) -> None:
         if (refused is not None) == self._refused:
             return
         name = "alarm.hold_refused" if refused is not None else "alarm.hold_kept"

@@ -8,7 +8,7 @@ from typing import Final
 
 from policy.domain.holds import Hold, Recorded, holding
 from policy.domain.keeping import RetentionRule
-from recorder.errors import TraceNotFound
+from recorder.errors import TraceFormatError, TraceLocked, TraceNotFound
 from recorder.ports import TraceStore
 from recorder.retention.journal import JournalPlan
 from recorder.retention.shelf import ClosedTrace, PurgeShelf
@@ -24,7 +24,8 @@ class Planned:
     """One trace that is due, or will be: from ``due_at`` on (aware UTC).
 
     ``stays`` says why it does not go then: ``held`` (by the hold for ``case``), ``locked`` (the store keeps it until
-    ``until``), ``unseen`` (nobody saw enough time pass since it ended) or ``missing`` (not in the store).
+    ``until``), ``unseen`` (nobody saw enough time pass since it ended), ``missing`` (not in the store) or ``altered``
+    (what the store has is no trace).
     """
 
     trace: ClosedTrace
@@ -113,6 +114,8 @@ def _asked(store: TraceStore, one: Planned, now: datetime) -> Planned:
         objects = store.objects(one.trace.place)
     except TraceNotFound:
         return Planned(trace=one.trace, due_at=one.due_at, stays="missing")
+    except (TraceFormatError, TraceLocked):
+        return Planned(trace=one.trace, due_at=one.due_at, stays="altered")
     if any(each.held for each in objects):
         return Planned(trace=one.trace, due_at=one.due_at, stays="held")
     until = max((each.retain_until for each in objects if each.retain_until is not None), default=now)

@@ -24,8 +24,8 @@ from recorder.replay.timeline import Teller
 
 SEGMENT: Final = 256 << 10
 """About how many bytes a piece has; it ends at the next moment."""
-CAUGHT_UP: Final = 8 << 20
-"""About how many bytes of output a player is given to draw a picture itself, where none is drawn yet."""
+CAUGHT_UP: Final = 2 << 20
+"""About how many bytes of output a player is given to draw a picture itself, where none is drawn yet: more takes longer than drawing."""
 MOST: Final = 512 << 20
 """About how many bytes a recording may have to be shown in a browser at all."""
 MOST_PACKED: Final = 128 << 20

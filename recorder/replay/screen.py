@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import pyte
 from pyte import charsets
+from pyte.modes import DECOM
 from pyte.screens import Char, Cursor
 from wcwidth import wcwidth
 
@@ -42,6 +43,22 @@ _ACTS: Final = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]|\r(?!\n)|(?<!\r)\n|\x1b(?!\[[0-9;:]*m)"
 )
 """What does more than write, end a line or change colours."""
+_CLEARS: Final = tuple(
+    home + erase for home in ("\x1b[H", "\x1b[1;1H", "\x1b[;H") for erase in ("\x1b[2J", "\x1b[J", "\x1b[0J")
+)
+"""What empties the whole screen and goes to its first cell, as ``clear`` does."""
+_MODES: Final = re.compile(
+    r"\x1b\[\?(?:1|7|12|25|100[02-6]|1015|2004)(?:;(?:1|7|12|25|100[02-6]|1015|2004))*[hl]"
+)
+"""Modes of which only the last word counts."""
+_UNUSUAL: Final = re.compile(
+    r"[\x9b\x9d]|\x1b(?!\[[0-9;]*[@-HJ-MPX`a-fmnt]|\[[0-9]* q|[()][A-Z0-9]|[=>DEM\\]"
+    r"|\][0-9][^\x00-\x1f\x7f-\x9f]*(?:\x07|\x1b\\)" + f"|{_MODES.pattern[4:]})"
+)
+"""What an empty screen may remember, or what is no whole sequence: all else is gone with the cells that it wrote."""
+_WHOLE: Final = re.compile(r"\x1b(?:\[[?>=!]?[0-9;:]*[ $]?[@-~]|[78cH])")
+_SGR: Final = re.compile(r"\x1b\[[0-9;]*m")
+_PLAIN: Final = ("\x1b[0m", "\x1b[m")
 _STYLES: Final = (
     ("bold", "1"),
     ("italics", "3"),
@@ -81,6 +98,32 @@ class Drawing:
                     self.follow(code, data)
 
     def _feed(self, data: str) -> None:
+        """Feed output but for what is on no picture: what was cleared away again, and what scrolled away."""
+        begin, clear = self._cleared(data)
+        if clear:
+            self._feed_lines(data[:begin])
+            at_rest = self._stream._taking_plain_text  # noqa: SLF001 - nothing else tells that no sequence is open
+            if at_rest and DECOM not in self.screen.mode:
+                self._stream.feed("".join([*_MODES.findall(data, begin, clear), _PLAIN[0]]))
+                begin = clear
+        self._feed_lines(data[begin:])
+
+    def _cleared(self, data: str) -> tuple[int, int]:
+        """Between which two places only cells are written that are cleared after the second one; two zeros for nowhere."""
+        clear = max(data.rfind(one) for one in _CLEARS)
+        begin = 0
+        for found in _UNUSUAL.finditer(data, 0, max(0, clear)):
+            whole = _WHOLE.match(data, found.start(), clear)
+            if whole is None:
+                return 0, 0
+            begin = whole.end()
+        plain = max(data.rfind(one, begin, max(begin, clear)) for one in _PLAIN)
+        coloured = plain < 0 or _SGR.search(data, plain + len(_PLAIN[1]), clear) is not None
+        if coloured or clear - begin < 4 * self.screen.columns * self.screen.lines:
+            return 0, 0
+        return begin, clear
+
+    def _feed_lines(self, data: str) -> None:
         """Feed output but for floods of lines: those that scroll away are on no picture, only the colours that they set go on."""
         fed, flood = 0, 4 * self.screen.columns * self.screen.lines
         if len(data) >= flood:

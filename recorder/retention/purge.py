@@ -84,6 +84,11 @@ class Purger:
             manifest = await asyncio.to_thread(self._store.document, trace.place, MANIFEST)
         except TraceNotFound:
             return Outcome(Fate.MISSING)
+        except (
+            TraceFormatError,
+            TraceLocked,
+        ):  # what lies there is no trace's, or not even how long it is kept can be read
+            return Outcome(Fate.ALTERED)
         if hashlib.sha256(manifest).hexdigest() != trace.manifest_sha256:
             return Outcome(Fate.ALTERED)
         if any(one.held for one in objects):

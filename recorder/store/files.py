@@ -106,7 +106,16 @@ def make_folders(path: Path) -> None:
         make_folders(path)
         return
     if path.parent.stat().st_mode & stat.S_ISGID:
-        path.chmod(SHARED_MODE)
+        set_mode(path, SHARED_MODE)
+
+
+def set_mode(path: Path, mode: int) -> None:
+    """Give a file or folder of this process's user its mode; what a link leads to, put in its place meanwhile, keeps its own."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
 
 
 def copy(source: Path, offset: int, size: int, target: BinaryIO) -> None:
@@ -145,7 +154,7 @@ def write_whole(path: Path, data: bytes, mode: int) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.rename(path)
-    path.chmod(mode)
+    set_mode(path, mode)
     sync(path.parent)
 
 

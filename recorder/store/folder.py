@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -54,7 +55,7 @@ class _Note:
 
     def until(self, path: Path) -> datetime:
         """Until when a file is kept; one that came before there were notes counts from when it was written."""
-        written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        written = datetime.fromtimestamp(path.lstat().st_mtime, UTC)
         return self.ends.get(path.name, written + self.retention)
 
 
@@ -94,7 +95,8 @@ class FolderStore:
         probe = self.root / LIVE / f".probe-{os.getpid()}"
         with files.told(self.root):
             files.make_folders(probe.parent)
-            probe.write_bytes(b"probe")
+            with files.writing(probe) as file:
+                file.write(b"probe")
             probe.unlink()
 
     def append(self, place: TracePlace, source: Path, start: int, end: int) -> None:
@@ -130,7 +132,7 @@ class FolderStore:
             ):
                 raise TraceFormatError(f"{target.name} in the spool is not what was cut there")
             growing.rename(target)
-            target.chmod(FILE_MODE)  # after it: what a crash leaves behind can still be written
+            files.set_mode(target, FILE_MODE)  # after it: what a crash leaves behind can still be written
             files.sync(target.parent)
 
     def put(self, place: TracePlace, name: str, data: bytes, *, locked: bool) -> None:
@@ -165,8 +167,9 @@ class FolderStore:
         except TraceFormatError as error:
             raise TraceNotFound(str(error)) from error
         for candidate in candidates:
-            if (self.root / candidate.folder / MANIFEST).is_file():
-                return candidate
+            with files.told(self.root):
+                if (self.root / candidate.folder / MANIFEST).is_file():
+                    return candidate
         raise TraceNotFound(f"no trace of session {session_id} is in the store")
 
     def open(self, hospital_id: str, session_id: str, opened_at: datetime | None = None) -> Path:
@@ -237,15 +240,15 @@ class FolderStore:
 
     def objects(self, place: TracePlace) -> list[StoredObject]:
         """Tell the files, and of each locked one what the note beside them says."""
-        folder = self.open(place.hospital_id, place.session_id, place.opened_at)
-        note = self._note(place)
-        return [
-            StoredObject(path.name, files.size(path), None, held=False)
-            if path.suffix == SUFFIX
-            else StoredObject(path.name, files.size(path), note.until(path), note.held)
-            for path in sorted(folder.iterdir())
-            if not path.name.startswith(".")
-        ]
+        entries, note = self._entries(place), self._note(place)
+        with files.told(self.root):
+            return [
+                StoredObject(path.name, files.size(path), None, held=False)
+                if path.suffix == SUFFIX
+                else StoredObject(path.name, files.size(path), note.until(path), note.held)
+                for path in entries
+                if not path.name.startswith(".")
+            ]
 
     def keep(self, hospital_id: str, name: str, data: bytes) -> None:
         """Write a checkpoint's file whole, once."""
@@ -266,10 +269,9 @@ class FolderStore:
 
     def destroy_wraps(self, place: TracePlace) -> int:
         """Remove every wrap, unless the trace is held."""
-        self.open(place.hospital_id, place.session_id, place.opened_at)
+        wraps = [path for path in self._entries(place) if path.suffix == SUFFIX]
         if self._note(place).held:
             raise TraceLocked(f"the trace of session {place.session_id} is under a legal hold")
-        wraps = self._wraps(place)
         with files.told(self.root):
             for path in wraps:
                 path.unlink()
@@ -277,12 +279,11 @@ class FolderStore:
 
     def delete(self, place: TracePlace, *, keep_stub: bool = False) -> int:
         """Remove the files, unless the note says that one of them is kept."""
-        folder = self.open(place.hospital_id, place.session_id, place.opened_at)
-        note = self._note(place)
+        entries, note = self._entries(place), self._note(place)
         if note.held:
             raise TraceLocked(f"the trace of session {place.session_id} is under a legal hold")
         spared = {*STUB, _NOTE} if keep_stub else set()
-        gone = [path for path in folder.iterdir() if path.name not in spared]
+        gone = [path for path in entries if path.name not in spared]
         for path in gone:
             if path.suffix != SUFFIX and path.name[0] != "." and (until := note.until(path)) > self._now():
                 raise TraceLocked(
@@ -294,7 +295,7 @@ class FolderStore:
             for path in gone:
                 path.unlink()
             if not keep_stub:
-                folder.rmdir()
+                (self.root / place.folder).rmdir()
             shutil.rmtree(self.root / place.live, ignore_errors=True)
         return sum(path.name[0] != "." for path in gone)
 
@@ -308,6 +309,20 @@ class FolderStore:
                 for parent in folder.relative_to(self.root).parents:
                     files.sync(self.root / parent)
         return folder / name
+
+    def _entries(self, place: TracePlace) -> list[Path]:
+        """All that lies in a closed trace's folder, by name.
+
+        Raises:
+            TraceNotFound: There is none.
+            TraceFormatError: Something in it is no file: no trace has that, and what is removed as one would never go.
+        """
+        with files.told(self.root):
+            found = sorted(self.open(place.hospital_id, place.session_id, place.opened_at).iterdir())
+            for path in found:
+                if not stat.S_ISREG(path.lstat().st_mode):
+                    raise TraceFormatError(f"{path.name} of session {place.session_id} is no file")
+        return found
 
     def _wraps(self, place: TracePlace) -> list[Path]:
         return sorted((self.root / place.folder).glob(f"*{SUFFIX}"))

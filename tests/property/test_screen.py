@@ -76,6 +76,87 @@ def test_a_picture_goes_on_as_the_screen_does(before: list[str], after: list[str
     same(whole(drawing.output(), text), shortened("".join(before), text))
 
 
+REMEMBERED = st.sampled_from(
+    [
+        "\x1b7",
+        "\x1b8",
+        "\x1b[?6h",
+        "\x1b[?6l",
+        "\x1b[?25l",
+        "\x1b[?25h",
+        "\x1b[?3h",
+        "\x1b[?5h",
+        "\x1bH",
+        "\x1b[3g",
+        "\x1b[?1;25h",
+        "\x1b[?2004h",
+        "\x1b(B\x1b[m",
+        "\x1b[2 q",
+        "\x1b[>4;1m",
+        "\x1b[4:3m",
+        "\x1bM",
+        "\x1bc",
+        "\x1b#8",
+    ]
+)
+BROKEN = st.sampled_from(
+    [
+        "\x1b]0;",
+        "\x1bP",
+        "\x1b[",
+        "\x1b[12",
+        "\x1b",
+        "\x9b",
+        "\x9d0;",
+        "\x18",
+        "\x1b\\",
+        "\x07",
+        "\x1b]8;;http://x\x07",
+        "\x1b]R",
+        "\x1bX",
+        "\x1b[?",
+        "\x1b[1$",
+        "\x1b%",
+    ]
+)
+CLEAR = st.sampled_from(
+    ["\x1b[H\x1b[2J", "\x1b[H\x1b[J", "\x1b[1;1H\x1b[0J", "\x1b[2J\x1b[H", "\x1b[H\x1b[2J\x1b[3J"]
+)
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(st.one_of(PIECES, ACTING, MODES, REMEMBERED), max_size=8),
+    st.lists(st.one_of(PIECES, PIECES, PIECES, ACTING, MODES, REMEMBERED, BROKEN), max_size=12),
+    st.lists(PIECES, min_size=60, max_size=120),
+    CLEAR,
+    st.lists(st.one_of(PIECES, ACTING, MODES, REMEMBERED), max_size=12),
+)
+def test_what_was_cleared_away(
+    before: list[str], shown: list[str], flood: list[str], clear: str, after: list[str]
+) -> None:
+    """Whatever a screen that was cleared had shown, and whatever a device sent to make it look so, what is left is the same."""
+    start, text = "".join(before), "".join([*shown, *flood, "\x1b[0m", clear, *after])
+    same(shortened(start, text), whole(start, text))
+    same(shortened(start + text), whole(start + text))
+
+
+def test_what_was_cleared_away_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of pages that followed each other only the last is fed to the emulator, which is what takes time."""
+    drawing, fed = Drawing(COLUMNS, ROWS), list[int]()
+    feed = drawing._stream.feed
+
+    def counted(data: str) -> None:
+        fed.append(len(data))
+        feed(data)
+
+    monkeypatch.setattr(drawing._stream, "feed", counted)
+    page = "\x1b[H\x1b[2J" + "\x1b[31mtube\x1b[0m: état\x1b[K\r\n" * 20
+    drawing.follow("o", page * 200)
+    assert sum(fed) < 3 * len(page)
+    same(drawing.screen, whole(page * 200))
+
+
 @pytest.mark.parametrize("length", [1, 11, 12, 13, 500, 5000, 5003])
 @pytest.mark.parametrize("before", ["", "abc", "x" * 12, "\x1b[2;5H", "\r\n\r\n\r\n\r\nzz"])
 def test_a_line_without_end(before: str, length: int) -> None:

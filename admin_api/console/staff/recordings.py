@@ -9,6 +9,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import structlog
@@ -53,22 +54,27 @@ class Prepared:
         """Return the picture that piece *number* begins with.
 
         Where it is not drawn yet, the player draws it out of the last one that is; where that would be too much, this
-        waits *within* seconds at most. Raises IndexError where there is no such piece, PictureMissing, TimeoutError.
+        waits until it is less, *within* seconds at most. Raises IndexError where there is no such piece, PictureMissing,
+        TimeoutError.
         """
         if not 0 <= number < len(self.recording.segments):
             raise IndexError(number)
         if self.recording.picture is not None:
             return await asyncio.to_thread(self.recording.picture, number)
-        known = len(self.pictures) - 1
-        if number > known:
-            found = await asyncio.to_thread(self.recording.caught_up, self.pictures[known], known, number)
-            if found is not None:
-                return found
-        async with asyncio.timeout(within), self.drawn:
-            await self.drawn.wait_for(lambda: len(self.pictures) > number or self.failed)
-        if len(self.pictures) <= number:
-            raise PictureMissing
+        async with asyncio.timeout(within):
+            while number >= (drawn := len(self.pictures)):
+                last = drawn - 1
+                found = await asyncio.to_thread(self.recording.caught_up, self.pictures[last], last, number)
+                if found is not None:
+                    return found
+                async with self.drawn:
+                    await self.drawn.wait_for(partial(self._further_than, drawn))
+                if len(self.pictures) == drawn:
+                    raise PictureMissing
         return self.pictures[number]
+
+    def _further_than(self, drawn: int) -> bool:
+        return len(self.pictures) > drawn or self.failed
 
 
 class Recordings:

@@ -9,6 +9,7 @@ import zstandard
 from admin_api.console.staff.recordings import PictureMissing, Prepared, Recordings
 from recorder.errors import TraceSealed
 from recorder.replay.outline import Outline
+from recorder.replay.picture import Picture
 from recorder.replay.pieces import Recording, Segment
 
 NOBODY: frozenset[str] = frozenset()
@@ -103,6 +104,24 @@ async def test_pictures_that_cannot_be_drawn_are_told(monkeypatch: pytest.Monkey
     with pytest.raises(IndexError):
         await prepared.picture(3, 1)
     await recordings.close()
+
+
+async def test_who_waits_for_a_picture_is_served_as_soon_as_the_player_can_draw_the_rest() -> None:
+    """A far jump waits until what is drawn is near enough, and not until it is there."""
+    text = zstandard.compress(b'[[0.0, "o", "x"]]')
+    pieces = [Segment(at, 1 << 20, False, 0, lambda: text, 1) for at in range(9)]
+    recording = Recording(Outline(80, 24), pieces)
+    prepared = Prepared(recording, [recording.first()], NOBODY)
+    with pytest.raises(TimeoutError):
+        await prepared.picture(8, 0)
+    waiting = asyncio.create_task(prepared.picture(8, 60))
+    while len(prepared.pictures) < 7:
+        assert not waiting.done()
+        async with prepared.drawn:
+            prepared.pictures.append(Picture(80, 24, "drawn"))
+            prepared.drawn.notify_all()
+        await asyncio.sleep(0)
+    assert (await waiting).output == "drawnxx"
 
 
 async def test_a_key_that_is_locked_while_pictures_are_drawn_spoils_none() -> None:
