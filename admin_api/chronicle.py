@@ -103,7 +103,8 @@ def lines(entry: Json, word: Word, worded: Worded | None = None, colon: str = ":
     """
 
     def named(key: str) -> str:
-        return str(word("fact", key)).rstrip(" \N{NO-BREAK SPACE}:")
+        found = next((one for one in (word("fact", key), word("detail", key)) if one != key), key)
+        return str(found).rstrip(" \N{NO-BREAK SPACE}:")
 
     def told(key: str, value: object) -> str:
         return whole(key, value, word) if worded is None else worded(key, value)
@@ -161,5 +162,8 @@ def _unfolded(place: tuple[str, ...], value: object) -> Iterator[tuple[tuple[str
     if isinstance(value, Mapping):
         for key, one in value.items():
             yield from _unfolded((*place, str(key)), one)
+    elif isinstance(value, list) and any(isinstance(one, Mapping) for one in value):
+        for number, one in enumerate(value, start=1):
+            yield from _unfolded((*place, str(number)), one)
     else:
         yield place, value

@@ -16,7 +16,10 @@ from admin_api.console.staff.view import go, page
 from admin_api.evidence import attempted, note_reading
 from admin_api.live.watching import open_live
 from policy.domain.console_sessions import Reading
+from policy.errors import NotFound
 from policy.services import inputs
+from recorder.errors import ReaderKeyLocked, RecorderError
+from recorder.store.catalog import CatalogedSession
 
 screens = Screens()
 
@@ -26,7 +29,20 @@ async def ask(caller: StaffCaller) -> Response:
     """Ask why the trace is to be read."""
     found = await recorded(caller, caller.path("session_id"))
     moment = caller.kept.get("t") or caller.query("t", longest=16)
-    return await page(caller, "staff/read.html", row=of_catalog(found), moment=moment)
+    locked: ReaderKeyLocked | None = None
+    try:
+        await _try_key(caller, found)
+    except ReaderKeyLocked as error:
+        locked = error
+    except (RecorderError, NotFound):  # it is told, and journalled, once she has said why
+        pass
+    return await page(
+        caller,
+        "staff/read.html",
+        row=of_catalog(found),
+        moment=moment,
+        locked=() if locked is None else locked.names,
+    )
 
 
 @screens.post("/console/sessions/{session_id}/read", roles=REPLAYERS, fresh=True)
@@ -40,15 +56,19 @@ async def begin(caller: StaffCaller, form: FormData) -> Response:
     found = await recorded(caller, session_id)
     shown = "replay" if found.closing is not None else "live"
     async with attempted(caller.context, caller.principal, found.header, reason, shown):
-        await asyncio.to_thread(
-            open_live if found.closing is None else trace_key, caller.context, found.header
-        )
+        await _try_key(caller, found)
     await note_reading(caller.context, caller.principal, found.header, reason, shown)
     await caller.context.services.console_sessions.read(caller.who, session_id, reason)
     if found.closing is None:
         return go(f"/console/sessions/{session_id}/live")
     moment = text(form, "t", longest=16)
     return go(f"/console/sessions/{session_id}/replay{f'?t={quote(moment)}' if moment else ''}")
+
+
+async def _try_key(caller: StaffCaller, session: CatalogedSession) -> None:
+    await asyncio.to_thread(
+        open_live if session.closing is None else trace_key, caller.context, session.header
+    )
 
 
 async def granted(caller: StaffCaller, session_id: str) -> Reading:

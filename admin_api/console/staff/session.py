@@ -63,6 +63,7 @@ async def show(caller: StaffCaller) -> Response:
     reading = await caller.context.services.console_sessions.reading(caller.who, known.row.id)
     entries = await _entries(caller, names, known.row.id) if not AUDITORS.isdisjoint(caller.roles) else None
     recorded = known.recorded
+    purged_at = (await caller.context.keeper.shelf.purged_at([known.row.id])).get(known.row.id)
     return await page(
         caller,
         "staff/session.html",
@@ -81,8 +82,8 @@ async def show(caller: StaffCaller) -> Response:
         verified=await _verified(caller, known.row.id),
         may_verify=not AUDITORS.isdisjoint(caller.roles),
         reading=reading,
-        holds=await _holds(caller, known),
-        purged_at=(await caller.context.keeper.shelf.purged_at([known.row.id])).get(known.row.id),
+        holds=[] if purged_at is not None else await _holds(caller, known),
+        purged_at=purged_at,
         may_read=not REPLAYERS.isdisjoint(caller.roles),
         may_stop=not STOPPERS.isdisjoint(caller.roles),
     )

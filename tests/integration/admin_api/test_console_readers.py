@@ -54,7 +54,9 @@ def test_a_locked_key_is_found_where_it_is_missed_and_unlocked(house: House) -> 
     house.clock.advance(timedelta(seconds=1))
     with signed_in(house, "rssi") as client:
         assert 'href="/console/readers"' in client.get("/console/search").text.partition("<main")[2]
-        reading = {"form_token": token_of(client.get(f"/console/sessions/{session}/read").text), **REASON}
+        asked = client.get(f"/console/sessions/{session}/read").text
+        assert "is locked (rssi)" in asked
+        reading = {"form_token": token_of(asked), **REASON}
         refused = client.post(f"/console/sessions/{session}/read", data=reading)
         assert refused.status_code == 409
         assert "See the keys and unlock" in refused.text.partition("<main")[2]

@@ -1,7 +1,7 @@
 """The console's pages of retention, holds and erasures: who sees what, two persons, and how they look."""
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -72,10 +72,12 @@ def test_the_rule_is_changed_by_two_persons(old_house: House) -> None:
     assert rule_now.recordings_days == 183
 
 
-def test_a_hold_is_placed_and_lifted(old_house: House) -> None:
+def test_a_hold_is_placed_and_lifted(old_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """From a session's page to the list and the plan; an administrator sees it and cannot lift it; text stays text."""
     first = sessions(old_house)[0]
+    erase = f"/console/sessions/{first}/erase"
     with signed_in(old_house, "rssi") as client:
+        assert erase in client.get(f"/console/sessions/{first}").text
         assert f"holds/place?session={first}" in client.get(f"/console/sessions/{first}").text
         page = client.get(f"/console/retention/holds/place?session={first}").text
         assert first in page
@@ -90,6 +92,15 @@ def test_a_hold_is_placed_and_lifted(old_house: House) -> None:
         held = client.get(f"/console/sessions/{first}").text
         assert "neither purge nor erasure" in held
         assert "<script>alert" not in held
+        assert erase not in held  # it would be refused
+
+        async def purged(names: Sequence[str]) -> dict[str, datetime]:
+            return dict.fromkeys(names, old_house.clock.now())
+
+        with monkeypatch.context() as gone:  # no hold keeps what is not there any more
+            gone.setattr(old_house.keeper.shelf, "purged_at", purged)
+            page = client.get(f"/console/sessions/{first}").text
+            assert ("The recording is gone" in page, "neither purge nor erasure" in page) == (True, False)
         hold = listed.partition("/console/retention/holds/")[2]
         hold = listed.split("/lift")[0].rpartition("/")[2]
     with signed_in(old_house, "dsi") as client:

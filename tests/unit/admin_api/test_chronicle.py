@@ -99,12 +99,15 @@ def test_every_event_that_the_code_writes_has_its_words() -> None:
 
 def test_details_hold_all_of_the_entry() -> None:
     """Below an entry stand its place in the chain and each detail, whole, whatever its shape."""
-    entry = _entry(session_id=HEX, details={"after": {"keys": ["a", "b"], "none": None}, "count": 2})
+    after = {"keys": ["a", "b"], "none": None, "sites": [{"city": "Lyon"}, {"city": "Brive"}]}
+    entry = _entry(session_id=HEX, details={"after": after, "count": 2})
     assert list(lines(entry, _say)) == [
         f"entry: node1 #3 {'ab' * 32}",
         f"session: {HEX}",
         "after · keys: a, b",
         "after · none: –",
+        "after · sites · 1 · city: Lyon",
+        "after · sites · 2 · city: Brive",
         "count: 2",
     ]
 
@@ -118,11 +121,14 @@ def test_all_that_an_entry_of_a_command_or_a_purge_holds_is_french_in_french() -
 
     purge = {"reason": "retention", "rule": "recordings are kept 365 days", "fate": "gone", "decided_by": []}
     assert gist(_entry(details=purge), word) == (
-        "durée de conservation finie, règle les enregistrements sont gardés 365 jours, "
+        "durée de conservation finie, règle\N{NO-BREAK SPACE}: les enregistrements sont gardés 365 jours, "
         "sort\N{NO-BREAK SPACE}: détruit, l’attestation reste"
     )
     erasure = {"reason": "erasure", "rule": "tiers filmé"}
-    assert gist(_entry(details=erasure), word) == "sur décision de deux personnes, règle tiers filmé"
+    assert (
+        gist(_entry(details=erasure), word)
+        == "sur décision de deux personnes, règle\N{NO-BREAK SPACE}: tiers filmé"
+    )
     made = _entry(details={"name": "rssi-2027", "guard": "token", "private": None})
     assert list(lines(made, word, colon=desk.colon))[1:] == [
         "nom : rssi-2027",
