@@ -34,8 +34,10 @@ def announced(directory: Path, program: str, port: int, *, watched: int | None =
     # a name that nobody knows before: two users write in this folder, and a link of the other's would be written through
     draft = path.with_suffix(f".{secrets.token_hex(8)}")
     with draft.open("x") as file:
+        os.fchmod(
+            file.fileno(), 0o640
+        )  # no secret; where the programs have users of their own, each may ask after the other
         file.write(json.dumps({"pid": os.getpid(), "port": port, "watched": watched}))
-    draft.chmod(0o640)  # no secret; where the programs have users of their own, each may ask after the other
     try:
         draft.replace(path)
     except OSError as error:  # the other program's user put something there: that keeps nobody from serving

@@ -76,7 +76,7 @@ class TraceBrief(BaseModel):
 
 
 class PlannedOut(TraceBrief):
-    """A recording that is due. ``stays``: held (by ``case``), locked (in the store, until), unseen, missing."""
+    """A recording that is due. ``stays``: held (by ``case``), locked (in the store, until), unseen, missing, altered."""
 
     due_at: datetime
     stays: str | None

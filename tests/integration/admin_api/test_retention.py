@@ -11,6 +11,7 @@ import pytest
 
 from recorder.audit.journal import JournalFilters
 from tests.support.api_house import House, open_house
+from tests.support.console import signed_in
 from tests.support.own_machine import Desk
 from tests.support.recorded import record, speak
 from tests.support.waiting import answered
@@ -66,16 +67,24 @@ def test_a_purge_is_shown_before_goes_by_itself_and_leaves_what_verifies(
     house: House, tmp_path: Path
 ) -> None:
     """Planned from the plan's day on, untouched until due, gone after, journalled, verified, and read by nobody."""
-    first, rssi = recording(house), Desk(house, tmp_path, "rssi")
+    touched, first, rssi = recording(house), recording(house), Desk(house, tmp_path, "rssi")
     house.run(house.proofs.checkpoint("test", force=True))
+    strange = house.store.root / house.store.find(house.world.id, touched).folder / "zz"
+    strange.mkdir()  # what somebody put among a recording's files keeps no other from going
     pass_days(house, 160)
     second = recording(house)
     plan = rssi.json("retention", "plan", "--days", "30")
-    assert [item["session_id"] for item in plan["items"]] == [first]
-    assert (plan["count"], plan["doubt"], plan["items"][0]["stays"]) == (1, None, None)
+    assert [item["session_id"] for item in plan["items"]] == [touched, first]
+    assert (plan["count"], plan["doubt"]) == (2, None)
+    assert [item["stays"] for item in plan["items"]] == ["altered", None]
     assert first[:8] in rssi.run("retention", "plan").output
+    with signed_in(house, "rssi") as client:
+        assert "not what the catalogue knows" in client.get("/console/retention").text
     assert rssi.json("retention", "run") == {}
     pass_days(house, 24)
+    assert house.run(house.keeper.purge()) == {"altered": 1, "gone": 1}
+    assert [one["fate"] for one in told(house, "alarm.purge_failed", touched)] == ["altered"]
+    strange.rmdir()
     assert house.run(house.keeper.purge()) == {"gone": 1}
     assert house.run(house.keeper.purge()) == {}
     entry = told(house, "trace.purged", first)
@@ -183,6 +192,23 @@ def test_a_hold_keeps_what_is_recorded_later_too(house: House, tmp_path: Path) -
     assert house.run(house.keeper.keep_holds()) == (0, 2)
     assert house.run(house.keeper.purge()) == {"gone": 2}
     assert "Plainte 1" in rssi.run("holds", "list").output
+
+
+def test_a_hold_whose_note_cannot_be_read_is_told(house: House) -> None:
+    """It is not kept, and nobody may take it for kept: an alarm says so until it is."""
+    place = house.store.find(house.world.id, recording(house))
+    note = house.store.root / place.folder / ".lock.json"
+    before = note.read_bytes()
+    note.write_text("{")
+    who, holds = house.world.who("rssi"), house.world.services.holds
+    covered = place.session_id
+    house.run(holds.place(who, house.world.id, case="Plainte 3", reason="Parquet", session_id=covered))
+    house.run(house.keeper.keep_holds())
+    assert len(told(house, "alarm.hold_refused")) == 1
+    note.write_bytes(before)
+    house.run(house.keeper.keep_holds())
+    assert len(told(house, "alarm.hold_kept")) == 1
+    assert all(one.held for one in house.store.objects(place) if one.retain_until is not None)
 
 
 def test_two_persons_erase_and_a_stub_stays(house: House, tmp_path: Path) -> None:

@@ -164,6 +164,25 @@ async def test_what_the_store_still_keeps_goes_by_no_rule(store: ProofStore, ben
     assert await bench.shelf.waiting() == []
 
 
+@pytest.mark.parametrize("strange", ["folder", "link", "note"])
+async def test_what_somebody_else_put_among_a_trace_s_files_makes_it_evidence(
+    store: ProofStore, bench: Bench, strange: str
+) -> None:
+    """Gateway and console share the folder: what one puts there must not be what the other's every purge ends at."""
+    place = store.trace(1) / (".lock.json" if strange == "note" else "zz")
+    match strange:
+        case "folder":
+            place.mkdir()
+        case "link":
+            place.symlink_to(store.folder / "not-there")
+        case _:
+            place.write_text("{")
+    trace = await bench.trace(1)
+    assert (await bench.purger(store.traces).purge(trace, RULE)).fate is Fate.ALTERED
+    assert len(list(store.trace(1).glob("*.wrap"))) == 2
+    assert await bench.shelf.waiting() == []
+
+
 def keep_long(store: ProofStore, trace: ClosedTrace) -> FolderStore:
     """A folder that keeps the segments of *trace* for 400 days."""
     locking = FolderStore(store.folder / "traces", retention=timedelta(days=400), now=store.clock)
