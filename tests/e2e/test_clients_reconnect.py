@@ -37,6 +37,7 @@ async def answers(bastion: Bastion) -> list[str]:
     return given
 
 
+@pytest.mark.alone
 async def test_a_broken_connection_is_told_by_the_next(bastion: Bastion) -> None:
     """Killed without a word, a client comes back within ten seconds: same intervention, second session, and why."""
     client = bastion.client
@@ -63,6 +64,7 @@ async def test_a_broken_connection_is_told_by_the_next(bastion: Bastion) -> None
         await terminal.expect("vous l’avez quittée".encode())
 
 
+@pytest.mark.alone
 async def test_a_half_dead_connection_does_not_keep_her_out(
     bastion: Bastion, monkeypatch: pytest.MonkeyPatch
 ) -> None:

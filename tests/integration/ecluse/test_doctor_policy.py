@@ -9,7 +9,7 @@ import pytest
 
 from ecluse import settings
 from ecluse.diagnosis import databases
-from policy.clock import SystemClock
+from policy.clock import ManualClock, SystemClock
 from policy.domain.derogations import Derogation
 from policy.domain.devices import Algorithms, Zone
 from policy.domain.ids import DerogationId, HospitalId, ZoneId, new_id
@@ -44,13 +44,13 @@ def test_a_general_cut_is_told_with_who_made_it_and_how_to_reopen(config: Path) 
             hospital = HospitalId(values.hospital_id)
             async with database.read() as view:
                 (dsi,) = (one for one in await view.people.list(hospital) if one.login == "dsi")
-            service = RevocationService(database, SystemClock())
+            service = RevocationService(database, ManualClock(datetime(2026, 11, 30, 23, 30, tzinfo=UTC)))
             await service.cut_everything(dsi.id, hospital, "Attaque en cours")
 
     asyncio.run(cut())
     (symptom,) = (one for one in doctor(config).values() if one["check"] == "doctor.general_cut")
     assert symptom["level"] == "notice"
-    for told in ("Denise Martin", "Attaque en cours", datetime.now(UTC).strftime("%Y-%m-")):
+    for told in ("Denise Martin", "Attaque en cours", "2026-12-01 00:30"):  # by the hospital's clock
         assert told in symptom["sentence"]
     assert "ecluse sessions reopen" in symptom["remedy"]
 

@@ -67,6 +67,7 @@ async def test_a_database_that_is_gone_is_unavailable(
         await world.close()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("database_kind", ["sqlite"])
 async def test_another_process_that_writes_keeps_writers_waiting_and_readers_not(
     world: World, copied_url: str
