@@ -160,6 +160,8 @@ class TraceStore(TraceWriting, Protocol):
 
         Raises:
             TraceNotFound: There is none.
+            TraceFormatError: What lies there is no trace's.
+            TraceLocked: Until when it is kept cannot be read.
         """
 
     def keep(self, hospital_id: str, name: str, data: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import BinaryIO, Self
 import zstandard
 
 from recorder.errors import ChainBroken, RecorderError, SignatureInvalid, TraceFormatError, TraceNotFound
+from recorder.regular import regular
 from recorder.replay.segments import open_trace
 from recorder.replay.stub import check_stub, is_stub
 from recorder.seal.encryption import CLEAR, Suite, suite
@@ -359,15 +361,15 @@ def _as_signed(directory: Path, item: StoredFile) -> bool:
     if Path(item["name"]).name != item["name"]:
         return False
     try:
-        with (directory / item["name"]).open("rb") as file:
+        with regular(directory / item["name"]) as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == item["sha256"]
     except OSError:
         return False
 
 
-def _open(path: Path) -> BinaryIO:
+def _open(path: Path) -> io.FileIO:
     try:
-        return path.open("rb")
+        return regular(path)
     except OSError as error:
         raise TraceNotFound(f"file {path} cannot be read: {error.strerror}") from error
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from typing_extensions import Buffer, override
 
 from recorder.errors import TraceNotFound
+from recorder.regular import regular
 from recorder.trace.manifest import StoredFile, segment_name
 from recorder.trace.place import TRACE
 
@@ -87,6 +88,6 @@ def open_trace(path: Path) -> tuple[BinaryIO, SegmentedFile | None]:
 
 def _opened(path: Path) -> io.FileIO:
     try:
-        return path.open("rb", buffering=0)
+        return regular(path)
     except OSError as error:
         raise TraceNotFound(f"file {path} cannot be read: {error.strerror}") from error

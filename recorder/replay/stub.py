@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from recorder.errors import SignatureInvalid, TraceFormatError, TraceNotFound
+from recorder.regular import regular
 from recorder.seal.signing import PublicKey
 from recorder.seal.wrapping import SUFFIX
 from recorder.trace.manifest import Manifest
@@ -76,7 +77,7 @@ def check_stub(directory: Path, manifest: Manifest, text: bytes, keys: Sequence[
         path.name
         for pattern in _CONTENT
         for path in directory.glob(pattern)
-        if path.suffix == SUFFIX or kept.get(path.name) != path.stat().st_size
+        if path.suffix == SUFFIX or kept.get(path.name) != path.lstat().st_size
     )
     if left:
         raise TraceFormatError(f"{left[0]} is still there, and the record says that it was purged")
@@ -88,13 +89,13 @@ def check_stub(directory: Path, manifest: Manifest, text: bytes, keys: Sequence[
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with regular(path) as file:
             return file.read(MAX_RECORD)
     except OSError as error:
         raise TraceNotFound(f"file {path.name} cannot be read: {error.strerror}") from error

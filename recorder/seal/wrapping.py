@@ -28,6 +28,7 @@ from recorder.errors import (
     TraceFormatError,
     TraceSealed,
 )
+from recorder.regular import regular
 from recorder.seal import schemes
 from recorder.seal.encryption import AES_256_GCM, KEY_BYTES, commitment
 from recorder.seal.files import key_id, public_pem, read_private, write_pair
@@ -304,11 +305,14 @@ def data_key(directory: Path, header: TraceHeader, readers: Iterable[ReaderKey])
 
 
 def read_wraps(directory: Path) -> dict[str, bytes]:
-    """Every wrap beside a trace, by file name."""
+    """Every wrap beside a trace, by file name. Raises TraceFormatError where one is no file."""
     found = {}
     for path in sorted(directory.glob(f"*{SUFFIX}")):
-        with path.open("rb") as file:
-            found[path.name] = file.read(MAX_WRAP)
+        try:
+            with regular(path) as file:
+                found[path.name] = file.read(MAX_WRAP)
+        except OSError as error:
+            raise TraceFormatError(f"{path.name} cannot be read: {error.strerror}") from error
     return found
 
 

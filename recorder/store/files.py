@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from recorder.errors import StoreForbidden, StoreFull, StoreUnavailable, StoreUnreachable
+from recorder.regular import regular
 from recorder.trace.manifest import StoredFile
 from recorder.trace.place import tail_offset
 
@@ -74,7 +75,7 @@ def size(path: Path) -> int:
 def piece(path: Path, offset: int, limit: int) -> bytes:
     """Some bytes of a file; none where there is none."""
     try:
-        with path.open("rb") as file:
+        with regular(path, os.O_NOFOLLOW) as file:
             file.seek(offset)
             return file.read(limit)
     except FileNotFoundError:
@@ -140,7 +141,7 @@ def copy(source: Path, offset: int, size: int, target: BinaryIO) -> None:
 
 def digest(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
+    with regular(path, os.O_NOFOLLOW) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

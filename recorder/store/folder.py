@@ -18,6 +18,7 @@ from recorder.errors import (
     TraceNotFound,
 )
 from recorder.ports import Now, StoredObject
+from recorder.regular import regular
 from recorder.seal.wrapping import MAX_WRAP, SUFFIX, check_wrap_name
 from recorder.store import files
 from recorder.store.mount import Mount
@@ -140,7 +141,7 @@ class FolderStore:
         target = self._file(place, name)
         with files.told(self.root):
             if target.exists():
-                if target.read_bytes() != data:
+                if files.piece(target, 0, len(data) + 1) != data:
                     raise TraceFormatError(
                         f"the store holds another trace of session {place.session_id}: its {name} differs"
                     )
@@ -183,6 +184,10 @@ class FolderStore:
 
     def read(self, place: TracePlace, offset: int, limit: int) -> bytes:
         """Read the segments one after another, then what grows."""
+        with files.told(self.root):
+            return self._read(place, offset, limit)
+
+    def _read(self, place: TracePlace, offset: int, limit: int) -> bytes:
         folder, live = self.root / place.folder, self.root / place.live
         for _ in range(2):  # what grew may have been sealed between two looks
             start, number = 0, 1
@@ -203,15 +208,17 @@ class FolderStore:
 
     def wraps(self, place: TracePlace) -> Mapping[str, bytes]:
         """Read every wrap beside the trace."""
-        return {path.name: files.piece(path, 0, MAX_WRAP) for path in self._wraps(place)}
+        with files.told(self.root):
+            return {path.name: files.piece(path, 0, MAX_WRAP) for path in self._wraps(place)}
 
     def document(self, place: TracePlace, name: str) -> bytes:
         """Read the file."""
         check_file_name(name)
         path = self.open(place.hospital_id, place.session_id, place.opened_at) / name
-        if not path.is_file():
-            raise TraceNotFound(f"session {place.session_id} has no {name}")
-        data = files.piece(path, 0, MAX_DOCUMENT + 1)
+        with files.told(self.root):
+            if not path.is_file():
+                raise TraceNotFound(f"session {place.session_id} has no {name}")
+            data = files.piece(path, 0, MAX_DOCUMENT + 1)
         if len(data) > MAX_DOCUMENT:
             raise TraceFormatError(f"{name} of session {place.session_id} is too large")
         return data
@@ -255,7 +262,7 @@ class FolderStore:
         target = self.root / checkpoint_path(hospital_id, name)
         with files.told(self.root):
             if target.exists():
-                if target.read_bytes() != data:
+                if files.piece(target, 0, len(data) + 1) != data:
                     raise TraceFormatError(f"the store holds other bytes as {name}")
                 return
             files.make_folders(target.parent)
@@ -334,7 +341,8 @@ class FolderStore:
 
     def _note(self, place: TracePlace) -> _Note:
         try:
-            told = json.loads((self.root / place.folder / _NOTE).read_bytes())
+            with regular(self.root / place.folder / _NOTE, os.O_NOFOLLOW) as file:
+                told = json.loads(file.read(MAX_DOCUMENT))
             ends = {str(name): instants.parse(end) for name, end in told["retain_until"].items()}
             return _Note(ends, bool(told["held"]), self._retention)
         except FileNotFoundError:

@@ -1,6 +1,7 @@
 """Purging for real: what is destroyed, in which order, what both verifiers say of it, and who cannot make it happen."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -181,6 +182,17 @@ async def test_what_somebody_else_put_among_a_trace_s_files_makes_it_evidence(
     assert (await bench.purger(store.traces).purge(trace, RULE)).fate is Fate.ALTERED
     assert len(list(store.trace(1).glob("*.wrap"))) == 2
     assert await bench.shelf.waiting() == []
+
+
+@pytest.mark.parametrize("name", ["zz.wrap", "trace-000001.ecl", "manifest.sig", "purge.json"])
+async def test_a_pipe_in_a_trace_is_found_and_holds_up_no_verification(store: ProofStore, name: str) -> None:
+    """Waited at, as what is opened like a file, it would keep everybody's traces from being verified, and nobody would hear."""
+    place = store.trace(3) / name
+    place.unlink(missing_ok=True)
+    os.mkfifo(place)
+    found = await store.by_product(anchored=False)
+    assert [(one.place, one.name) for one in found.findings] == [("trace", SESSIONS[2])]
+    assert found.counts["traces"] == len(SESSIONS)
 
 
 def keep_long(store: ProofStore, trace: ClosedTrace) -> FolderStore:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from recorder.errors import StoreForbidden
+from recorder.errors import StoreForbidden, StoreUnavailable, TraceFormatError, TraceLocked
 from recorder.store import files
 from recorder.store.folder import FolderStore
-from recorder.trace.place import LIVE
+from recorder.trace.place import LIVE, MANIFEST, TracePlace
+from recorder.trace.purge import PURGE
+from tests.support.traces import EPOCH
 
 
 @pytest.fixture
@@ -71,3 +73,39 @@ def test_a_folder_that_is_exchanged_once_it_was_made_passes_no_mode_on(
     with pytest.raises(OSError):
         files.make_folders(shared / "second")
     assert keys.stat().st_mode & 0o7777 == 0o700
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> TracePlace:
+    """Of a closed trace in the store."""
+    closed = TracePlace("h1", "s1", EPOCH)
+    FolderStore(tmp_path / "store").put(closed, MANIFEST, b"{}", locked=True)
+    return closed
+
+
+def test_a_pipe_among_a_trace_s_files_holds_nobody_up(tmp_path: Path, place: TracePlace) -> None:
+    """Opened as a file is, it would keep who holds, purges or reads waiting for ever, and nobody would hear of it."""
+    store = FolderStore(tmp_path / "store")
+    folder = store.root / place.folder
+    os.mkfifo(folder / "zz.wrap")
+    with pytest.raises(TraceFormatError, match=r"zz\.wrap"):
+        store.objects(place)
+    with pytest.raises(StoreUnavailable):
+        store.wraps(place)
+    (folder / ".lock.json").unlink()
+    os.mkfifo(folder / ".lock.json")
+    with pytest.raises(TraceLocked):
+        store.hold(place, held=True)
+
+
+def test_nobody_reads_more_of_a_file_than_it_can_hold(tmp_path: Path, place: TracePlace) -> None:
+    """A terabyte without a block on the disk, where a few lines are looked for, fills no memory."""
+    store = FolderStore(tmp_path / "store")
+    folder = store.root / place.folder
+    os.truncate(folder / ".lock.json", 1 << 40)
+    with pytest.raises(TraceLocked):
+        store.hold(place, held=True)
+    (folder / PURGE).touch()
+    os.truncate(folder / PURGE, 1 << 40)
+    with pytest.raises(TraceFormatError):
+        store.put(place, PURGE, b"{}", locked=False)
