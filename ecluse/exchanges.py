@@ -12,8 +12,9 @@ class Exchanges:
     """Speaks HTTP. Redirections are not followed, the environment's proxies not used. Close it, or use it in ``async with``."""
 
     def __init__(self) -> None:
-        """Open nothing yet."""
-        self._client = httpx.AsyncClient(follow_redirects=False, trust_env=False)
+        """Open nothing yet: most hospitals ask nobody, and a client reads the whole world's authorities."""
+        self._client: httpx.AsyncClient | None = None
+        self._making = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         """Return itself."""
@@ -27,7 +28,8 @@ class Exchanges:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        if self._client is not None:
+            await self._client.aclose()
 
     async def exchange(
         self,
@@ -43,7 +45,7 @@ class Exchanges:
         try:
             async with (
                 asyncio.timeout(seconds),
-                self._client.stream(method, url, content=content, headers=headers) as response,
+                (await self._opened()).stream(method, url, content=content, headers=headers) as response,
             ):
                 if response.status_code != httpx.codes.OK:
                     raise OSError(f"it answered {response.status_code}")
@@ -55,3 +57,12 @@ class Exchanges:
                 return bytes(taken)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             raise OSError(str(error) or type(error).__name__) from error
+
+    async def _opened(self) -> httpx.AsyncClient:
+        async with self._making:
+            if self._client is None:
+                # outside the loop: reading those takes 25 ms
+                self._client = await asyncio.to_thread(
+                    httpx.AsyncClient, follow_redirects=False, trust_env=False
+                )
+        return self._client

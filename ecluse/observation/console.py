@@ -13,11 +13,11 @@ from typing_extensions import override
 
 from admin_api.console.guard import is_page
 from admin_api.evidence import OutboxIngest
-from admin_api.health import LIVE, READY
+from admin_api.health import LIVE, READY, Standing
 from ecluse.clocks import ClockWatch
 from ecluse.diagnosis.backups import MADE, REHEARSED, newest
-from ecluse.observation import readiness
 from ecluse.observation.metrics import QUICK, ProcessMetrics
+from ecluse.observation.readiness import Readings, believed
 from ecluse.observation.tracing import Tracing, fail, say
 from policy.domain.ids import HospitalId
 from policy.errors import PolicyUnavailable
@@ -45,7 +45,7 @@ class ConsoleMetrics(ProcessMetrics):
         stopping: Callable[[], bool],
     ) -> None:
         """Tell of the hospital's queues, of *ingest* and of the process, which is *stopping* or not."""
-        super().__init__("console", readiness.of_console(built, database, ingest, clock, stopping), clock)
+        super().__init__("console", of_console(built, database, ingest, clock, stopping), clock)
         self._hospital_id = hospital_id
         self._built = built
         self._database = database
@@ -119,6 +119,33 @@ class ConsoleMetrics(ProcessMetrics):
             log.warning("metrics.age_unknown", error=type(error).__name__)
             return _NOT_KNOWN
         return _NOT_KNOWN if at is None else (self._built.clock.now() - at).total_seconds()
+
+
+def of_console(
+    built: Services,
+    database: Database,
+    ingest: OutboxIngest,
+    clock: ClockWatch,
+    stopping: Callable[[], bool],
+) -> Readings:
+    """Return what a console needs to serve: both databases, the journal's ingestion, a clock, and not to be draining."""
+
+    async def policy() -> Standing:
+        await built.database.check()
+        return Standing.GOOD
+
+    async def traces() -> Standing:
+        await database.check()
+        return Standing.GOOD
+
+    async def journal() -> Standing:
+        return Standing.DEGRADED if ingest.failing else Standing.GOOD
+
+    async def accepting() -> Standing:
+        return Standing.FAILED if stopping() else Standing.GOOD
+
+    checks = {"policy": policy, "traces": traces, "journal": journal, "accepting": accepting}
+    return Readings({**checks, "clock": believed(clock)})
 
 
 class Timed:

@@ -7,9 +7,10 @@ from typing import Final
 from prometheus_client import Counter, Gauge, Histogram
 from typing_extensions import override
 
+from admin_api.health import Standing
 from ecluse.clocks import ClockWatch
-from ecluse.observation import readiness
 from ecluse.observation.metrics import QUICK, ProcessMetrics
+from ecluse.observation.readiness import Readings, believed
 from gateway.server.listener import Gateway
 from gateway.session.reasons import EndReason
 from policy.domain.access import Denial, Grant
@@ -26,7 +27,7 @@ class GatewayMetrics(ProcessMetrics):
 
     def __init__(self, gateway: Gateway, recorder: Recorder, clock: ClockWatch) -> None:
         """Tell of *gateway* and *recorder*, which are read when somebody asks."""
-        super().__init__("gateway", readiness.of_gateway(gateway, recorder, clock), clock)
+        super().__init__("gateway", of_gateway(gateway, recorder, clock), clock)
         self._gateway = gateway
         self._recorder = recorder
         registry = self.registry
@@ -124,6 +125,30 @@ class GatewayMetrics(ProcessMetrics):
         self._away.set(_seconds_since(state.unreachable_since))
         self._lag_bytes.set(state.lag_bytes)
         self._lag_seconds.set(state.lag_seconds)
+
+
+def of_gateway(gateway: Gateway, recorder: Recorder, clock: ClockWatch) -> Readings:
+    """Return what a gateway needs to take a log-in: policy, traces, the spool, the store, a clock, and not to be draining."""
+
+    async def policy() -> Standing:
+        return Standing.GOOD if gateway.policy_readable else Standing.FAILED
+
+    async def traces() -> Standing:
+        return Standing.FAILED if recorder.state().catalogue_refuses else Standing.GOOD
+
+    async def spool() -> Standing:
+        await recorder.check_writable()
+        return Standing.FAILED if recorder.state().spool_full else Standing.GOOD
+
+    async def store() -> Standing:
+        # télésurveillance and téléassistance go on into the spool: nobody else would take them in better
+        return Standing.GOOD if recorder.state().unreachable_since is None else Standing.DEGRADED
+
+    async def accepting() -> Standing:
+        return Standing.FAILED if gateway.draining else Standing.GOOD
+
+    checks = {"policy": policy, "traces": traces, "spool": spool, "store": store, "accepting": accepting}
+    return Readings({**checks, "clock": believed(clock)})
 
 
 def _seconds_since(instant: datetime | None) -> float:

@@ -5,13 +5,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from admin_api.evidence import OutboxIngest
 from admin_api.health import Readiness, Standing
 from ecluse.clocks import ClockWatch
-from gateway.server.listener import Gateway
-from policy.services import Services
-from recorder.capture.spool import Recorder
-from recorder.store.database import Database
 
 FRESH_SECONDS: Final = 1.0
 """For so long an answer serves everybody who asks: a stranger's flood is no flood of questions to the databases."""
@@ -67,59 +62,10 @@ def _outcome(asked: "asyncio.Task[Standing]") -> Standing:
     return asked.result()
 
 
-def of_gateway(gateway: Gateway, recorder: Recorder, clock: ClockWatch) -> Readings:
-    """Return what a gateway needs to take a log-in: policy, traces, the spool, the store, a clock, and not to be draining."""
+def believed(clock: ClockWatch) -> Check:
+    """Return the check that *clock* has found this machine's time believable."""
 
-    async def policy() -> Standing:
-        return Standing.GOOD if gateway.policy_readable else Standing.FAILED
+    async def standing() -> Standing:
+        return Standing.GOOD if clock.believable else Standing.FAILED
 
-    async def traces() -> Standing:
-        return Standing.FAILED if recorder.state().catalogue_refuses else Standing.GOOD
-
-    async def spool() -> Standing:
-        await recorder.check_writable()
-        return Standing.FAILED if recorder.state().spool_full else Standing.GOOD
-
-    async def store() -> Standing:
-        # télésurveillance and téléassistance go on into the spool: nobody else would take them in better
-        return Standing.GOOD if recorder.state().unreachable_since is None else Standing.DEGRADED
-
-    async def accepting() -> Standing:
-        return Standing.FAILED if gateway.draining else Standing.GOOD
-
-    checks = {"policy": policy, "traces": traces, "spool": spool, "store": store, "accepting": accepting}
-    return Readings({**checks, "clock": _clock(clock)})
-
-
-def of_console(
-    built: Services,
-    database: Database,
-    ingest: OutboxIngest,
-    clock: ClockWatch,
-    stopping: Callable[[], bool],
-) -> Readings:
-    """Return what a console needs to serve: both databases, the journal's ingestion, a clock, and not to be draining."""
-
-    async def policy() -> Standing:
-        await built.database.check()
-        return Standing.GOOD
-
-    async def traces() -> Standing:
-        await database.check()
-        return Standing.GOOD
-
-    async def journal() -> Standing:
-        return Standing.DEGRADED if ingest.failing else Standing.GOOD
-
-    async def accepting() -> Standing:
-        return Standing.FAILED if stopping() else Standing.GOOD
-
-    checks = {"policy": policy, "traces": traces, "journal": journal, "accepting": accepting}
-    return Readings({**checks, "clock": _clock(clock)})
-
-
-def _clock(watch: ClockWatch) -> Check:
-    async def believed() -> Standing:
-        return Standing.GOOD if watch.believable else Standing.FAILED
-
-    return believed
+    return standing

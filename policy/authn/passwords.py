@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import unicodedata
+from base64 import b64encode
 from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from typing import Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
+from argon2.low_level import ARGON2_VERSION
 
 from policy.authn.denylist import is_predictable, unpredictable
 from policy.errors import AuthenticationFailed, InvalidInput
@@ -56,7 +58,7 @@ class Passwords:
     """Checks, hashes and verifies passwords; owns the threads it hashes in until ``close``."""
 
     def __init__(self, settings: PasswordSettings | None = None) -> None:
-        """Make the hasher and, once, the hash that stands in for everybody who has none."""
+        """Make the hasher, and the hash that stands in for everybody who has none."""
         self._settings = settings or PasswordSettings()
         self._hasher = PasswordHasher(
             time_cost=self._settings.passes,
@@ -65,7 +67,7 @@ class Passwords:
         )
         self._pool = ThreadPoolExecutor(self._settings.workers, thread_name_prefix="argon2")
         self._asked = 0
-        self._nobody = self._hasher.hash(secrets.token_bytes(16))
+        self._nobody = _of_nothing(self._hasher)
 
     def check_policy(self, password: Secret, *, login: str, words: Iterable[str] = ()) -> None:
         """Raise InvalidInput unless *password* may be chosen by *login*.
@@ -154,6 +156,19 @@ class Passwords:
             self._hasher.verify(self._nobody, b"")
         except Argon2Error:
             return
+
+
+def _of_nothing(hasher: PasswordHasher) -> str:
+    """Return a PHC string as *hasher* makes them, of no password: to verify one against it is the same work, and fails.
+
+    Its hash is drawn and not computed, so that a program does not begin with a quarter of a second of Argon2.
+    """
+    salt, drawn = (
+        b64encode(secrets.token_bytes(length)).decode().rstrip("=")
+        for length in (hasher.salt_len, hasher.hash_len)
+    )
+    settings = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2id$v={ARGON2_VERSION}${settings}${salt}${drawn}"
 
 
 def _octets(password: Secret) -> bytes | None:

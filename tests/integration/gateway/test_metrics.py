@@ -10,9 +10,8 @@ from prometheus_client import generate_latest
 
 from admin_api.health import Standing
 from ecluse.clocks import ClockWatch
-from ecluse.observation.gateway import GatewayMetrics
+from ecluse.observation.gateway import GatewayMetrics, of_gateway
 from ecluse.observation.metrics import ObservedJournal
-from ecluse.observation.readiness import of_gateway
 from gateway.server.listener import Gateway
 from tests.support.bastion import NODE, Bastion, make_gateway, running_bastion
 from tests.support.waiting import eventually

@@ -60,6 +60,13 @@ def test_a_gateway_loads_no_web_framework() -> None:
     assert not done.intersection({"fastapi", "jinja2", "aiosmtplib", "multipart"})
 
 
+def test_a_console_loads_no_ssh_library() -> None:
+    """Nobody comes to it by SSH: it reads keys and certificates with what policy reads them with."""
+    done = loaded("ecluse", "console", "--config", "/nonexistent")
+    assert "admin_api.app" in done
+    assert not done.intersection({"asyncssh", "gateway.server", "gateway.session"})
+
+
 def test_every_module_is_a_noun_s() -> None:
     """No module of commands is left out of the table, and each noun there is registered by its modules."""
     there = {module.name for module in pkgutil.iter_modules(commands.__path__)}

@@ -189,6 +189,29 @@ def test_every_case_costs_one_argon2_verification(
     assert (parameters.time_cost, parameters.memory_cost, parameters.parallelism) == (1, 8, 1)
 
 
+def test_nobodys_hash_is_drawn_in_the_form_of_a_hash(
+    passwords: Passwords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands in for who has no password is as long in every part as a hash, new each time, and costs a start nothing."""
+    seen: list[str] = []
+    real = argon2.PasswordHasher.verify
+
+    def noting(self: argon2.PasswordHasher, hash_: str, password: bytes) -> bool:
+        seen.append(hash_)
+        return real(self, hash_, password)
+
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", noting)
+    shape = [len(part) for part in passwords.hash(GOOD).split("$")]
+    monkeypatch.setattr(argon2.PasswordHasher, "hash", None)
+    for each in (passwords, Passwords(CHEAP)):
+        with pytest.raises(AuthenticationFailed):
+            each.verify(None, GOOD)
+    first, second = (text.split("$") for text in seen)
+    assert [len(part) for part in first] == [len(part) for part in second] == shape
+    assert first[:4] == second[:4]
+    assert set(first[4:]).isdisjoint(second[4:])
+
+
 def test_a_hash_of_other_parameters_asks_for_a_new_one(passwords: Passwords) -> None:
     """So that stronger settings reach everybody at their next log-in."""
     stored = passwords.hash(GOOD)
