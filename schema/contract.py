@@ -4,11 +4,12 @@ Each migration says so in its module, and so does the database itself, of every 
 older than the database reads there whether it is still served.
 """
 
+import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from types import ModuleType
+from pathlib import Path
 from typing import Final, Self
 
 _REVISION: Final = re.compile(r"[0-9a-z_]{1,32}")
@@ -33,25 +34,40 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Migration:
-    """One step of a schema. ``unused_since`` names, for a contracting one, whose programs can stand it: they know that."""
+    """One step of a schema, ``after`` another one.
+
+    ``unused_since`` names, for a contracting one, whose programs can stand it: they know that.
+    """
 
     revision: str
     kind: Kind
     unused_since: str | None
+    after: str | None = None
     title: str = ""
 
     @classmethod
-    def of(cls, module: ModuleType) -> Self:
-        """Return what the migration in *module* says of itself.
+    def read(cls, script: Path) -> Self:
+        """Return what the migration in the file *script* says of itself, which is not run for it. Raises SchemaError as ``of``."""
+        module = ast.parse(script.read_bytes())
+        said: dict[str, object] = {"__doc__": ast.get_docstring(module, clean=False)}
+        for line in module.body:
+            match line:
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=value)):
+                    said[name] = value
+        return cls.of(said)
+
+    @classmethod
+    def of(cls, said: Mapping[str, object]) -> Self:
+        """Return what a migration says whose module holds the names *said*.
 
         Raises SchemaError where it does not say ``kind``, or says ``unused_since`` without need, or not where it must.
         """
-        revision, said = str(module.revision), getattr(module, "kind", None)
+        revision, after = str(said.get("revision")), said.get("down_revision")
         try:
-            kind = Kind(str(said))
+            kind = Kind(str(said.get("kind")))
         except ValueError as error:
             raise SchemaError(f'migration {revision}: say kind = "expand" or kind = "contract"') from error
-        since = getattr(module, "unused_since", None)
+        since = said.get("unused_since")
         if (kind is Kind.CONTRACT) != (since is not None):
             raise SchemaError(
                 f"migration {revision}: unused_since names, in a contracting migration and in no other, the first "
@@ -59,8 +75,14 @@ class Migration:
             )
         if since is not None and (not _REVISION.fullmatch(str(since)) or str(since) > revision):
             raise SchemaError(f"migration {revision}: unused_since is no revision up to this one")
-        title = (module.__doc__ or "").strip().partition("\n")[0]
-        return cls(revision=revision, kind=kind, unused_since=since, title=title)
+        title = str(said.get("__doc__") or "").strip().partition("\n")[0]
+        return cls(
+            revision=revision,
+            kind=kind,
+            unused_since=None if since is None else str(since),
+            after=None if after is None else str(after),
+            title=title,
+        )
 
     @property
     def needed(self) -> bool:

@@ -3,7 +3,11 @@
 On PostgreSQL, by an asynchronous driver, each migration is a transaction of its own, and gives up at once where others hold what it must lock: a
 statement that waits for its lock holds up everybody who comes after it. It is tried again. On SQLite all of them are one
 transaction.
+
+Only who migrates loads alembic, which takes as long as a fifteenth of a program's start.
 """
+
+from __future__ import annotations
 
 import asyncio
 import os
@@ -13,18 +17,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext, MigrationInfo
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import await_only
 
 from schema.contract import Busy, Kind, Migration, SchemaError, Standing
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext, MigrationInfo
 
 LOCK_MS: Final = 300
 """How long a migration waits for a table that is in use, and with it everybody who wants that table afterwards."""
@@ -51,8 +54,16 @@ class Migrations:
     further: tuple[Path, ...] = ()
 
     @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where the scripts of the versions are."""
+        return self.scripts / "versions", *self.further
+
+    @property
     def all(self) -> tuple[Migration, ...]:
-        """Every migration that this program knows, oldest first. Raises SchemaError for one that does not say its kind."""
+        """Every migration that this program knows, oldest first.
+
+        Raises SchemaError for one that does not say its kind, and where they do not follow each other in one line.
+        """
         return _known(self)
 
     @property
@@ -128,6 +139,9 @@ class Migrations:
             _commanded(connection, "SELECT pg_advisory_unlock(:key)", key=self.lock)
 
     def _run(self, connection: Connection, until: str | None, *, apart: bool) -> None:
+        from alembic import command
+        from alembic.util import CommandError
+
         standing = self.standing(connection)
         if standing.obstacle is not None and not standing.pending:
             raise SchemaError(standing.obstacle)
@@ -152,11 +166,13 @@ class Migrations:
 
     def config(self) -> Config:
         """Return alembic's own settings for these migrations, wherever the program was started."""
+        from alembic.config import Config
+
         config = Config()
         config.set_main_option("script_location", str(self.scripts).replace("%", "%%"))
         config.set_main_option("path_separator", "os")
         if self.further:
-            places = os.pathsep.join(map(str, (self.scripts / "versions", *self.further)))
+            places = os.pathsep.join(map(str, self.folders))
             config.set_main_option("version_locations", places.replace("%", "%%"))
         return config
 
@@ -225,9 +241,17 @@ def _later(end: float, otherwise: str) -> None:
 
 @cache
 def _known(migrations: Migrations) -> tuple[Migration, ...]:
-    """Told once a process, for finding it out loads every script."""
-    scripts = ScriptDirectory.from_config(migrations.config())
-    return tuple(Migration.of(script.module) for script in reversed(list(scripts.walk_revisions())))
+    """Told once a process."""
+    scripts = [script for folder in migrations.folders for script in folder.glob("[!_]*.py")]
+    following = {step.after: step for step in map(Migration.read, scripts)}
+    found: list[Migration] = []
+    while (step := following.pop(found[-1].revision if found else None, None)) is not None:
+        found.append(step)
+    if len(found) != len(scripts):
+        raise SchemaError(
+            f"the migrations of the {migrations.name} database do not follow each other in one line"
+        )
+    return tuple(found)
 
 
 @cache

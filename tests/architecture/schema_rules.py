@@ -40,7 +40,7 @@ def _noting(asked: list[ops.MigrateOperation]) -> Iterator[None]:
 
 def faults(module: ModuleType) -> list[str]:
     """Say what is wrong with the migration in *module*: nothing where it contracts, or only adds as it says."""
-    if Migration.of(module).kind is Kind.CONTRACT:
+    if Migration.of(vars(module)).kind is Kind.CONTRACT:
         return []
     asked = operations(module)
     new = {each.table_name for each in asked if isinstance(each, ops.CreateTableOp)}

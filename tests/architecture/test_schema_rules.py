@@ -1,5 +1,6 @@
 """Every migration says whether it only adds; one that says so does."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -25,7 +26,7 @@ MODULES = [pytest.param(module, id=f"{known.name}-{module.revision}") for known 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_migration_says_its_kind_and_keeps_to_it(module: ModuleType) -> None:
     """It states expand or contract; what is called expanding adds tables, columns that may stay empty, and indexes."""
-    assert Migration.of(module).revision == module.revision
+    assert Migration.read(Path(str(module.__file__))) == Migration.of(vars(module))
     assert faults(module) == []
 
 
@@ -93,7 +94,20 @@ def test_a_migration_that_does_not_say_its_kind_is_refused(said: dict[str, Any],
     module = ModuleType("migration")
     module.__dict__.update({"revision": "0005", **said})
     with pytest.raises(SchemaError, match=refused):
-        Migration.of(module)
+        Migration.of(vars(module))
+
+
+def test_migrations_that_fork_are_refused(tmp_path: Path) -> None:
+    """Two that follow the same one are no line, whichever would come first."""
+    fork = newer(POLICY, tmp_path, Step(body="pass"), Step(body="pass"))
+    last = tmp_path / f"{fork.head}_tomorrow.py"
+    last.write_text(
+        last.read_text().replace(
+            f'down_revision = "{fork.all[-2].revision}"', f'down_revision = "{POLICY.head}"'
+        )
+    )
+    with pytest.raises(SchemaError, match="one line"):
+        assert replace(fork, name="read anew").all
 
 
 def test_the_template_of_a_migration_leaves_its_kind_to_whoever_writes_it(tmp_path: Path) -> None:
@@ -107,5 +121,5 @@ def test_the_template_of_a_migration_leaves_its_kind_to_whoever_writes_it(tmp_pa
 def _planted(folder: Path, step: Step) -> ModuleType:
     known = newer(POLICY, folder, step)
     module: ModuleType = ScriptDirectory.from_config(known.config()).get_revision("head").module
-    assert Migration.of(module).kind is Kind.EXPAND
+    assert Migration.of(vars(module)).kind is Kind.EXPAND
     return module

@@ -60,6 +60,14 @@ def test_a_gateway_loads_no_web_framework() -> None:
     assert not done.intersection({"fastapi", "jinja2", "aiosmtplib", "multipart"})
 
 
+@pytest.mark.parametrize("program", ["gateway", "console"])
+def test_a_server_loads_no_migrations(program: str) -> None:
+    """It looks whether it can use the databases; who brings them forward is somebody else."""
+    done = loaded("ecluse", program, "--config", "/nonexistent")
+    assert "schema.migrations" in done
+    assert not done.intersection({"alembic", "mako", "policy.store.migrations.env"})
+
+
 def test_a_console_loads_no_ssh_library() -> None:
     """Nobody comes to it by SSH: it reads keys and certificates with what policy reads them with."""
     done = loaded("ecluse", "console", "--config", "/nonexistent")
