@@ -22,6 +22,7 @@ from admin_api.retention.keeper import Keeper
 from admin_api.security.permissions import EVERY_ROLE, GuardedRoute
 from admin_api.settings import ApiSettings
 from admin_api.v1 import ROUTERS
+from admin_api.wording import catalog as words
 from policy.clock import Clock
 from policy.errors import PolicyError
 from policy.i18n import Catalog as SentenceCatalog
@@ -63,8 +64,9 @@ def create_app(
     another package words. *ring* holds the readers' keys, where something else opens traces by them too. *probe* tells
     whether the console can serve: without one, nobody can ask.
     Raises SignatureInvalid where a public key of the settings cannot be read, OSError or ssl.SSLError where the mail
-    server's CA cannot.
+    server's CA cannot, MissingMessage where a sentence is not in every language.
     """
+    words()
     context = Context(
         services=services,
         catalog=catalog,

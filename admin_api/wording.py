@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from policy import i18n
 from policy.domain.people import Language
 
-_CATALOG = i18n.load("admin_api")
+
+def catalog() -> i18n.Catalog:
+    """Return this package's sentences; raises MissingMessage where the two languages do not match."""
+    return i18n.load("admin_api")
 
 
 def say(key: str, language: Language, **arguments: object) -> str:
@@ -15,17 +18,17 @@ def say(key: str, language: Language, **arguments: object) -> str:
 
 def say_in(timezone: str, key: str, language: Language, **arguments: object) -> str:
     """Return the sentence under *key* in *language*, its instants on the wall clock of *timezone* (IANA name)."""
-    return _CATALOG.translate(key, language, timezone=timezone, **arguments)
+    return catalog().translate(key, language, timezone=timezone, **arguments)
 
 
 def knows(key: str) -> bool:
     """Tell whether the catalogues hold a sentence under *key*."""
-    return _CATALOG.knows(key)
+    return catalog().knows(key)
 
 
 def templates(prefix: str, language: Language) -> Mapping[str, str]:
     """Return the sentences whose key starts with *prefix*, by key, their placeholders still in braces."""
-    return _CATALOG.templates(prefix, language)
+    return catalog().templates(prefix, language)
 
 
 def preferred(accept_language: str | None, fallback: Language) -> Language:

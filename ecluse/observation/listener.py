@@ -7,17 +7,13 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 import structlog
-import uvicorn
-from prometheus_client import make_asgi_app
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from admin_api.crowd import CrowdedProtocol
 from admin_api.health import Health
 from ecluse.observation.metrics import ProcessMetrics
 from ecluse.observation.settings import ObservationSettings
-from ecluse.processes.http import Server, bound
 from policy.domain.addresses import read_address
 from policy.vault.secret import Secret
 
@@ -43,6 +39,8 @@ class Exposition:
 
     def __init__(self, metrics: ProcessMetrics, token: Secret | None) -> None:
         """Tell *metrics*, once they are refreshed."""
+        from prometheus_client import make_asgi_app
+
         self._text: ASGIApp = make_asgi_app(metrics.registry, disable_compression=True)
         self._metrics = metrics
         self._token = token
@@ -90,6 +88,12 @@ async def watched(settings: ObservationSettings | None, metrics: ProcessMetrics)
     if settings is None:
         yield None
         return
+    # a gateway serves nothing else by HTTP, so that what does is loaded where somebody watches
+    import uvicorn
+
+    from admin_api.crowd import CrowdedProtocol
+    from ecluse.processes.http import Server, bound
+
     app = Health(Exposition(metrics, settings.token), probe=metrics.readings)
     with bound(settings.section, settings.host, settings.port, "metrics_") as sockets:
         server = Server(

@@ -54,10 +54,10 @@ def test_a_command_loads_no_other_noun() -> None:
 
 
 def test_a_gateway_loads_no_web_framework() -> None:
-    """It brings its events into the journal by the console's own code, and starts without the console's pages."""
+    """It brings its events into the journal by the console's own code, and starts without the console's pages and server."""
     done = loaded("ecluse", "gateway", "--config", "/nonexistent")
     assert "gateway.server.listener" in done
-    assert not done.intersection({"fastapi", "jinja2", "aiosmtplib", "multipart"})
+    assert not done.intersection({"fastapi", "uvicorn", "jinja2", "aiosmtplib", "multipart"})
 
 
 @pytest.mark.parametrize("program", ["gateway", "console"])
