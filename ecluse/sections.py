@@ -7,8 +7,6 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, field_validator
 from pydantic_core import PydanticCustomError
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from admin_api.alarms.causes import MUTABLE
 from admin_api.settings import MailTransport
@@ -73,9 +71,11 @@ class DatabaseSection(Section):
     def _no_password_in_the_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
+        import sqlalchemy  # late: on SQLite nobody is told a URL, and a supervisor needs no database
+
         try:
-            url = make_url(value)
-        except ArgumentError as error:
+            url = sqlalchemy.make_url(value)
+        except sqlalchemy.exc.ArgumentError as error:
             raise PydanticCustomError("database_url", "write a database URL") from error
         if url.password is not None:
             raise PydanticCustomError("database_password", "holds a password")
@@ -118,6 +118,8 @@ class DatabaseSection(Section):
             return self.url
         if user is None and "@" not in self.url:
             raise SettingsError("settings.password_without_user")
+        from sqlalchemy import make_url
+
         url = make_url(self.url)
         secret = None if file is None else _password(file)
         return url.set(username=user or url.username, password=secret).render_as_string(hide_password=False)

@@ -17,7 +17,12 @@ GatewayError
     └── DeviceRefused       the device accepts the account and refuses the channel
 """
 
-from policy.domain.access import Denial
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from policy.domain.access import Denial
 
 
 class GatewayError(Exception):

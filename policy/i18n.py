@@ -6,6 +6,8 @@ is found at start and never on a refused technician's screen. An entry with ``ms
 form for one and a form for several, and the sentence's ``count`` says which is read: French says one of none, too.
 """
 
+from __future__ import annotations
+
 import enum
 import re
 import string
@@ -14,7 +16,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from babel.core import Locale
 from babel.dates import format_datetime
@@ -22,13 +24,15 @@ from babel.lists import format_list
 from babel.messages.pofile import read_po
 from babel.units import format_unit
 
-from policy.domain.access import Denial, Explanation, Finding
 from policy.domain.factors import Factor, Level
 from policy.domain.interventions import InterventionKind
 from policy.domain.local_time import zone_of
 from policy.domain.people import Language
 from policy.domain.windows import Channel
 from policy.errors import MissingMessage
+
+if TYPE_CHECKING:
+    from policy.domain.access import Denial, Explanation, Finding
 
 _LONGEST_ARGUMENT = 200
 _PATTERNS: Final = {

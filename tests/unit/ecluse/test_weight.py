@@ -50,7 +50,9 @@ def test_a_command_loads_no_other_noun() -> None:
     """Who asks one thing does not wait for the imports of all the rest, which the help of the root alone lists."""
     done = loaded("ecluse", "why", "alice", "scan01")
     assert {name for name in done if name.startswith("ecluse.commands.")} == {"ecluse.commands.why"}
-    assert not done.intersection({"cryptography", "asn1crypto", "babel.messages.extract"})
+    assert not done.intersection(
+        {"cryptography", "asn1crypto", "babel.messages.extract", "policy.domain.access"}
+    )
 
 
 def test_a_gateway_loads_no_web_framework() -> None:
@@ -58,6 +60,13 @@ def test_a_gateway_loads_no_web_framework() -> None:
     done = loaded("ecluse", "gateway", "--config", "/nonexistent")
     assert "gateway.server.listener" in done
     assert not done.intersection({"fastapi", "uvicorn", "jinja2", "aiosmtplib", "multipart"})
+
+
+def test_a_supervisor_loads_no_database() -> None:
+    """It reads the settings and starts two programs, and stays in memory beside them."""
+    done = loaded("ecluse", "serve", "--config", "/nonexistent")
+    assert "ecluse.sections" in done
+    assert not done.intersection({"sqlalchemy", "fastapi", "asyncssh", "alembic"})
 
 
 @pytest.mark.parametrize("program", ["gateway", "console"])
