@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,3 +85,19 @@ def test_every_decision_is_in_the_list() -> None:
     assert [number for number, name in told if int(number) != int(name[:4])] == []
     for name in there:
         assert (DECISIONS / name).read_text().startswith(f"# {int(name[:4])}. ")
+
+
+def test_links_of_installed_pages_lead_somewhere(tmp_path: Path) -> None:
+    """In the package's folder the pages lie side by side: each relative link is followed, and one to the source is text."""
+    subprocess.run([sys.executable, str(ROOT / "tools/pages"), str(tmp_path)], check=True)
+    nowhere, followed = [], 0
+    for page in tmp_path.rglob("*.md"):
+        for target in re.findall(r"\[[^\]]*\]\(([^)\s#]+)[^)]*\)", page.read_text()):
+            if not re.match(r"[a-z]+:", target):
+                followed += 1
+                nowhere += [] if (page.parent / target).exists() else [(page.name, target)]
+    assert nowhere == []
+    assert followed > 100
+    assert "[ADR 41](adr/0041-two-tier-lock.md)" in (tmp_path / "operator.md").read_text()
+    assert "(../policy" not in (tmp_path / "reading.md").read_text()
+    assert (tmp_path / "examples/nftables/ecluse.nft").exists()
