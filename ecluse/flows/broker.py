@@ -4,7 +4,7 @@ It is the only part of the product that may change the network filter, and all i
 device's address and port be reached, for a bounded time. It runs apart from the gateway, with that one right
 (CAP_NET_ADMIN), and on the standard library alone::
 
-    python -I -m ecluse.flows.broker --gateway ecluse-gateway --register /etc/ecluse-network/flows.json
+    python -I -m ecluse.flows.broker --gateway ecluse-gateway --register /etc/ecluse-network
 
 A connection of the Unix socket is one way. Who connects is known by the kernel (SO_PEERCRED): the gateway's user, or
 root. She sends one line (see `ecluse.flows.request`) and is answered one, ``{"open": SECONDS}`` or ``{"refused":
@@ -166,7 +166,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--gateway", required=True, help="the gateway's user, by name or number")
     parser.add_argument(
-        "--register", required=True, type=Path, nargs="+", help="what 'ecluse flows export' printed"
+        "--register",
+        required=True,
+        type=Path,
+        nargs="+",
+        help="what 'ecluse flows export' printed, or a folder of it",
     )
     parser.add_argument("--listen", type=Path, help="where to listen, if systemd passes no socket")
     parser.add_argument("--nft", default="/usr/sbin/nft", help="the nft program")

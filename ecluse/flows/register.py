@@ -1,4 +1,4 @@
-"""What the flow broker may open at all: the files that ``ecluse flows export`` printed and root put there."""
+"""What the flow broker may open at all: the files that ``ecluse flows export`` printed and root put there, one a hospital."""
 
 import json
 import os
@@ -10,18 +10,18 @@ from typing import Final
 from ecluse.flows.request import Place, Refused, place
 
 LONGEST_FILE: Final = 8 << 20
-_Stamp = tuple[int, int, int, int]
+_Stamp = tuple[Path, int, int, int, int]
 
 
 class Register:
     """The registered devices' addresses and ports, read anew whenever a file has changed.
 
-    The gateway cannot add to it: each file must belong to root, or to who runs the broker, and be writable by nobody
-    else. One that is missing, or wrong anywhere, refuses everything: half a list is no list.
+    The gateway cannot add to it: each file, and a folder of them, must belong to root, or to who runs the broker, and be
+    writable by nobody else. One that is missing, or wrong anywhere, refuses everything: half a list is no list.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        """Hold to what stands in *paths*."""
+        """Hold to what stands in *paths*; of a folder, in each file of it whose name ends in ``.json``."""
         self._paths = tuple(paths)
         self._stamps: tuple[_Stamp, ...] | None = None
         self._places: frozenset[Place] = frozenset()
@@ -29,10 +29,11 @@ class Register:
     def check(self, wanted: Place) -> None:
         """Raise Refused unless *wanted* is registered: ``unregistered``, or ``register`` where the files don't serve."""
         try:
-            stamps = tuple(_stamp(path.lstat()) for path in self._paths)
+            files = [file for path in self._paths for file in _files(path)]
+            stamps = tuple(_stamp(path) for path in files)
             if stamps != self._stamps:
                 found: set[Place] = set()
-                for path in self._paths:
+                for path in files:
                     found |= _places(path)
                 self._places, self._stamps = frozenset(found), stamps
         except OSError as error:
@@ -45,8 +46,26 @@ class Register:
             raise Refused("unregistered", wanted.shown)
 
 
-def _stamp(found: os.stat_result) -> _Stamp:
-    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
+def _files(path: Path) -> Sequence[Path]:
+    if not path.is_dir():
+        return [path]
+    if _others_write(path.stat()):
+        raise ValueError(
+            f"{path} must belong to root, and nobody else may write there (chown root, chmod 755)"
+        )
+    found = sorted(path.glob("*.json"))
+    if not found:
+        raise ValueError(f"{path} holds no file that 'ecluse flows export --json' printed (flows.json)")
+    return found
+
+
+def _others_write(found: os.stat_result) -> bool:
+    return found.st_uid not in {0, os.geteuid()} or bool(found.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+
+
+def _stamp(path: Path) -> _Stamp:
+    found = path.lstat()
+    return path, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
 
 
 def _places(path: Path) -> set[Place]:
@@ -55,7 +74,7 @@ def _places(path: Path) -> set[Place]:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or found.st_size > LONGEST_FILE:
             raise ValueError(f"{path} is no file of at most {LONGEST_FILE} bytes")
-        if found.st_uid not in {0, os.geteuid()} or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        if _others_write(found):
             raise ValueError(
                 f"{path} must belong to root, and nobody else may write it (chown root, chmod 644)"
             )

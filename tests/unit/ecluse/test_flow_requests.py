@@ -131,3 +131,25 @@ def test_a_register_that_somebody_else_can_write_opens_nothing(tmp_path: Path) -
         (tmp_path / "elsewhere.json").rename(path)
         os.chown(path, 64001, 64001)
         assert word(register, Place("192.0.2.7", 22)) == "register"
+
+
+def test_a_folder_holds_a_register_for_each_hospital(tmp_path: Path) -> None:
+    """What stands in any of its files may be opened, also in one put there later; one that is wrong closes all."""
+    place, other = {"address": "192.0.2.7", "port": 22}, {"address": "192.0.2.9", "port": 22}
+    register = Register([tmp_path])
+    assert word(register, Place("192.0.2.7", 22)) == "register", "an empty one is none"
+    (tmp_path / "site.nft").write_text("what else lies there is no register")
+    write(tmp_path / "flows.json", place)
+    assert word(register, Place("192.0.2.7", 22)) == ""
+    assert word(register, Place("192.0.2.9", 22)) == "unregistered"
+    write(tmp_path / "flows-tulle.json", other)
+    assert [word(register, Place(address, 22)) for address in ("192.0.2.7", "192.0.2.9")] == ["", ""]
+    (tmp_path / "flows-tulle.json").write_text("{")
+    assert word(register, Place("192.0.2.7", 22)) == "register"
+    (tmp_path / "flows-tulle.json").unlink()
+    assert [word(register, Place(address, 22)) for address in ("192.0.2.7", "192.0.2.9")] == [
+        "",
+        "unregistered",
+    ]
+    tmp_path.chmod(0o777)
+    assert word(register, Place("192.0.2.7", 22)) == "register", "anybody may put a file there"
