@@ -12,8 +12,10 @@ from admin_api.errors import BadTimestamp
 from admin_api.live.tickets import Tickets
 from admin_api.live.viewers import Viewers
 from admin_api.readers import ReaderDesk
+from admin_api.registered_keys import RegisteredKeys
 from admin_api.retention.keeper import Keeper
 from admin_api.security.permissions import principal_of
+from admin_api.selfaudit.machines import AuditKeys
 from admin_api.settings import ApiSettings
 from admin_api.wording import preferred
 from policy.clock import Clock
@@ -55,6 +57,11 @@ class Context:
     recordings: Recordings = field(default_factory=Recordings)
     viewers: Viewers = field(default_factory=Viewers)
     tickets: Tickets = field(default_factory=Tickets)
+
+    @property
+    def auditors(self) -> AuditKeys:
+        """By which keys self-audits are believed."""
+        return AuditKeys(self.proofs.keys, RegisteredKeys(self.settings.audit_keys))
 
     @property
     def ring(self) -> ReaderRing:

@@ -5,20 +5,17 @@ its signature, by the key registered for that vantage, and for being newer than 
 """
 
 import asyncio
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
+from admin_api.registered_keys import RegisteredKeys
 from policy.errors import InvalidInput
 from recorder.audit.entries import JournalEntry
 from recorder.audit.events import SecurityEvent
 from recorder.audit.journal import Journal, JournalFilters
 from recorder.errors import SignatureInvalid, TraceFormatError
 from recorder.seal import documents
-from recorder.seal.signing import PublicKey
 from recorder.trace import instants
 
 PROBED: Final = "flows.probed"
@@ -26,10 +23,8 @@ PURPOSE: Final = "probe"
 FORMAT: Final = "ecluse-probe"
 VERSION: Final = 2
 """1 was unsigned."""
-VANTAGE: Final = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 CLOCKS: Final = timedelta(minutes=5)
 """So far the clock of a machine that probes may be ahead."""
-_SUFFIX: Final = ".pem.pub"
 _OURS: Final = frozenset({"found", "probed_at"})
 """What an entry tells besides the document."""
 _SHOWN: Final = 20
@@ -37,35 +32,8 @@ _PAGE: Final = 100
 _MOST: Final = 5000
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeKeys:
-    """The registered keys: a public key a vantage, in a *folder* that root keeps; none where there is no folder."""
-
-    folder: Path | None
-
-    def place(self, vantage: str) -> Path:
-        """Return the file of the vantage's key. Raises ValueError for what is no name of one, or without a folder."""
-        if self.folder is None or not VANTAGE.fullmatch(vantage):
-            raise ValueError(vantage)
-        return self.folder / f"{vantage}{_SUFFIX}"
-
-    def of(self, vantage: str) -> PublicKey | None:
-        """Return the key of that vantage, read anew each time; None where none can be used."""
-        try:
-            return PublicKey.load(self.place(vantage))
-        except (ValueError, SignatureInvalid):
-            return None
-
-    def vantages(self) -> list[str]:
-        """Return the vantages that have a key, sorted."""
-        if self.folder is None or not self.folder.is_dir():
-            return []
-        names = (path.name.removesuffix(_SUFFIX) for path in self.folder.glob(f"*{_SUFFIX}"))
-        return sorted(name for name in names if VANTAGE.fullmatch(name))
-
-
 async def taken(
-    document: Mapping[str, Any], journal: Journal, hospital_id: str, keys: ProbeKeys, now: datetime
+    document: Mapping[str, Any], journal: Journal, hospital_id: str, keys: RegisteredKeys, now: datetime
 ) -> dict[str, Any]:
     """Return what the journal keeps of the *document*, whose form was checked.
 
@@ -98,7 +66,7 @@ async def taken(
     return {**document, "probed_at": at.isoformat(), "found": ", ".join(found[:_SHOWN]) + more}
 
 
-def genuine(event: SecurityEvent, keys: ProbeKeys) -> bool:
+def genuine(event: SecurityEvent, keys: RegisteredKeys) -> bool:
     """Tell whether the entry *event* holds a result that the key of its vantage signed, for this hospital."""
     document = {name: value for name, value in event.details.items() if name not in _OURS}
     key = keys.of(str(document.get("vantage")))
@@ -124,7 +92,7 @@ def told_at(entry: JournalEntry) -> datetime:
 
 
 async def _told_since(
-    journal: Journal, hospital_id: str, vantage: str, keys: ProbeKeys, at: datetime, until: datetime
+    journal: Journal, hospital_id: str, vantage: str, keys: RegisteredKeys, at: datetime, until: datetime
 ) -> bool:
     """Tell whether a result of *vantage*, made at *at* or later, was told already; also where too much stands there to say.
 

@@ -53,7 +53,8 @@ class ApiSettings:
     ``token_lifetime`` is how long a bearer token serves. ``trace_public_keys`` are the PEM files of the gateways'
     public keys, by which traces are verified. ``gateway`` is what technicians' SSH configurations are made of.
     ``page_hosts`` are the names under which the pages answer, besides their own address. ``mail`` None: nothing is
-    mailed. ``probe_keys`` is the folder of the keys that sign probes' results. ``webhook`` None: alarms are posted nowhere. ``thresholds``: from how many on something is an alarm.
+    mailed. ``probe_keys`` and ``audit_keys`` are the folders of the
+    keys that sign probes' results and other machines' self-audits. ``webhook`` None: alarms are posted nowhere. ``thresholds``: from how many on something is an alarm.
     """
 
     hospital_id: HospitalId
@@ -68,3 +69,4 @@ class ApiSettings:
     readers: ReaderPlaces = field(default_factory=ReaderPlaces)
     gateway: Place = _NOWHERE
     probe_keys: Path | None = None
+    audit_keys: Path | None = None

@@ -364,6 +364,7 @@ def api_settings(settings: Settings) -> ApiSettings:
         thresholds=thresholds(settings),
         readers=settings.reader_places,
         probe_keys=settings.probe_keys,
+        audit_keys=settings.audit_keys,
         gateway=Place(
             names=settings.gateway_names,
             port=settings.gateway.port,

@@ -142,9 +142,13 @@ class Move:
 
         *while_running*: change nothing where programs of the databases' own version would not outlast all of it; and
         what waits for others is no error where this version can do without.
-        What contracts under somebody alive is not done: who may be dead is waited for, which *waiting* is told. Raises StoreError for what had to wait, once everything before it is done; PolicyUnavailable,
-        CatalogUnavailable.
+        What contracts under somebody alive is not done: who may be dead is waited for, which *waiting* is told. On a further
+        gateway's machine nothing is changed, only looked at. Raises StoreError for what had to wait, once everything before
+        it is done; PolicyUnavailable, CatalogUnavailable.
         """
+        if self._settings.console.elsewhere:
+            await self._awaited()
+            return
         if while_running:
             before = await self.state()
             for standing in (before.policy, before.traces):
@@ -167,6 +171,13 @@ class Move:
                 revision=first.migration.revision,
                 programs=", ".join(map(str, first.users)),
             )
+
+    async def _awaited(self) -> None:
+        """See that who may change the databases has: no gateway's user may. Raises StoreError where that is to be done yet."""
+        state = await self.state()
+        for standing in (state.policy, state.traces):
+            if standing.obstacle is not None:
+                raise StoreError("db.elsewhere", found=standing.revision or "–", wanted=standing.head)
 
     async def _settled(self, after_all_upgraded: bool, waiting: Waiting | None) -> list[Held]:
         end = time.monotonic() + self._patience.total_seconds()

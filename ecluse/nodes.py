@@ -7,15 +7,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from admin_api.registered_keys import RegisteredKeys
 from ecluse.errors import InstallationError
 from ecluse.private_files import database_passwords, foreign
 from ecluse.sections import Part
+from ecluse.selfaudit.signers import OWN
 from ecluse.settings import CONFIG_NAME, Settings
 from recorder.seal.signing import generate_key
 
 PRIVATE = 0o700
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
 NODE = re.compile(r"^node\s*=.*$", re.MULTILINE)
+_CONSOLE = re.compile(r"^\[console\][^\n]*\n", re.MULTILINE)
 _DATA_DIR = re.compile(r"^data_dir\s*=.*\n?", re.MULTILINE)
 
 
@@ -36,13 +39,14 @@ def make_node(name: str, folder: Path, config: Path, settings: Settings) -> Node
     """Make *folder* for the gateway *name*, whose installation is described by *settings*, read from *config*.
 
     It gets the vault's keys, the host keys and their CA, for all gateways are one address to technicians; the readers'
-    public keys; and a key of its own that signs its traces. Raises InstallationError, and OSError where it cannot be
+    public keys; and keys of its own that sign its traces and its self-audits, whose public halves stay here. Raises InstallationError, and OSError where it cannot be
     written; what was begun is removed.
     """
     if NAME.fullmatch(name) is None:
         raise InstallationError("nodes.name", value=name)
     public = settings.gateway_public_key(name)
-    if name == settings.node or public.exists():
+    registered = RegisteredKeys(settings.audit_keys)
+    if name == settings.node or public.exists() or name in registered.names():
         raise InstallationError("nodes.taken", name=name)
     if settings.evaluation_stores:
         raise InstallationError("nodes.embedded")
@@ -56,7 +60,9 @@ def make_node(name: str, folder: Path, config: Path, settings: Settings) -> Node
         key.parent.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
         generate_key(key)
         public.parent.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+        audits = generate_key(folder / OWN).public
         shutil.copyfile(key.with_name(key.name + ".pub"), public)
+        registered.enter(name, audits)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -67,7 +73,20 @@ def _fill(folder: Path, name: str, config: Path, settings: Settings) -> tuple[Pa
     for part in ("", "keys", "spool", "run"):
         (folder / part).mkdir(mode=PRIVATE, parents=True, exist_ok=True)
     carry_settings(config, folder / CONFIG_NAME, NODE, f'node = "{name}"')
+    _alone(folder / CONFIG_NAME, config)
     return bring(folder, settings, _needed(settings))
+
+
+def _alone(target: Path, source: Path) -> None:
+    """Let the settings in *target*, carried from *source*, say that the console is on another machine."""
+    text, line = target.read_text(encoding="utf-8"), "elsewhere = true\n"
+    found = _CONSOLE.search(text)
+    text = text[: found.end()] + line + text[found.end() :] if found else f"{text}\n[console]\n{line}"
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InstallationError("nodes.settings", path=str(source), setting="console.elsewhere") from error
+    target.write_text(text, encoding="utf-8")
 
 
 def bring(folder: Path, settings: Settings, paths: Iterable[Path]) -> tuple[Path, ...]:

@@ -185,12 +185,10 @@ class ConsoleSection(Watched):
     """The API's side. ``metrics_…``: where a monitoring looks. ``certificate`` and ``key`` are PEM files; unset, those made by ``init`` serve.
 
     ``trace_public_keys`` are PEM files of the gateways' public keys; unset, that of this node and of those that
-    ``nodes new`` made here. ``public_url`` is where
-    people find the pages, ``https://name:port``; unset, the console's own address under the gateway's first name.
-    ``reader_keys`` are
-    the private keys that open traces; unset, those made by ``init`` and ``readers new``. A session of the console
-    ends after ``session_hours``, or after ``idle_minutes`` of rest; a sensitive act needs a code that is not older than
-    ``fresh_minutes``.
+    ``nodes new`` made here. ``public_url`` is where people find the pages, ``https://name:port``; unset, the console's own
+    address under the gateway's first name. ``reader_keys`` are the private keys that open traces; unset, those made by
+    ``init`` and ``readers new``. A session of the console ends after ``session_hours``, or after ``idle_minutes`` of rest; a
+    sensitive act needs a code that is not older than ``fresh_minutes``. ``elsewhere``: on this machine is a gateway alone.
     """
 
     host: str = "127.0.0.1"
@@ -201,6 +199,7 @@ class ConsoleSection(Watched):
     trace_public_keys: tuple[Path, ...] = ()
     reader_keys: tuple[Path, ...] = ()
     user: str | None = None
+    elsewhere: bool = False
     session_hours: PositiveHours = 10.0
     idle_minutes: PositiveMinutes = 30.0
     fresh_minutes: PositiveMinutes = 10.0

@@ -156,6 +156,11 @@ class Settings(BaseSettings):
         return self.data_dir / "keys/probes"
 
     @property
+    def audit_keys(self) -> Path:
+        """The folder of the public keys that sign other machines' self-audits, one a machine."""
+        return self.data_dir / "keys/self-audits"
+
+    @property
     def checkpoint_key(self) -> Path:
         """The Ed25519 key that signs checkpoints."""
         return self._key(self.checkpoints.key, "keys/checkpoint-signing.pem")
@@ -262,11 +267,15 @@ class Settings(BaseSettings):
 
     def policy_url(self, part: Part = Part.OWNER) -> str:
         """Return the policy database's full URL for *part*. Raises SettingsError when its password cannot be read."""
-        return self.policy_database.resolve(self.data_dir / "policy.db", part)
+        return self.policy_database.resolve(self.data_dir / "policy.db", self._whose(part))
 
     def trace_url(self, part: Part = Part.OWNER) -> str:
         """Return the trace database's full URL for *part*. Raises SettingsError when its password cannot be read."""
-        return self.trace_database.resolve(self.data_dir / "traces.db", part)
+        return self.trace_database.resolve(self.data_dir / "traces.db", self._whose(part))
+
+    def _whose(self, part: Part) -> Part:
+        """Return whom to connect as for *part*: where a gateway is alone, nobody has the owner's password."""
+        return Part.GATEWAY if self.console.elsewhere and part is Part.OWNER else part
 
     @property
     def pages_url(self) -> str | None:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from admin_api.selfaudit.machines import AuditKeys
 from admin_api.selfaudit.report import LARGEST, CheckResult, Outcome, Report, digest
 from admin_api.selfaudit.words import FINDINGS
 from recorder.audit.entries import JournalEntry
 from recorder.audit.events import SecurityEvent
 from recorder.audit.journal import Journal, JournalFilters
 from recorder.errors import SignatureInvalid, TraceFormatError
-from recorder.seal.signing import PublicKey
 
 MADE: Final = "self_audit.made"
 LONGEST: Final = timedelta(days=365)
@@ -38,9 +38,7 @@ class Kept:
     report: Report | None
 
 
-async def kept(
-    journal: Journal, hospital_id: str, keys: Sequence[PublicKey], *, most: int = 100
-) -> list[Kept]:
+async def kept(journal: Journal, hospital_id: str, keys: AuditKeys, *, most: int = 100) -> list[Kept]:
     """Return the newest audits of the hospital, at most so many, and the newest few that nobody signed; the newest first.
 
     Others write into the journal too: what they write takes the place of no audit. Raises JournalBroken, SQLAlchemyError.
@@ -63,18 +61,18 @@ async def kept(
     return found
 
 
-def of(event: SecurityEvent, keys: Sequence[PublicKey]) -> Kept:
-    """Return the audit that the *event* holds; without its report where none of *keys* signed it for this event."""
+def of(event: SecurityEvent, keys: AuditKeys) -> Kept:
+    """Return the audit that the *event* holds; without its report where none of its machine's *keys* signed it for this event."""
     document = str(event.details.get("report") or "").encode("utf-8", "replace")
     report = _believed(event, document, keys)
     return Kept(event.at, b"" if report is None else document, digest(document), report)
 
 
-def _believed(event: SecurityEvent, document: bytes, keys: Sequence[PublicKey]) -> Report | None:
+def _believed(event: SecurityEvent, document: bytes, keys: AuditKeys) -> Report | None:
     if len(document) > LARGEST:
         return None
     try:
-        report, _ = Report.opened(document, keys)
+        report, _ = Report.opened(document, keys.of(str(event.details.get("node"))))
     except (SignatureInvalid, TraceFormatError):
         return None
     late = event.at - report.finished_at
@@ -90,6 +88,15 @@ def newest(audits: Sequence[Kept], node: str | None = None) -> tuple[Kept, Repor
         (one, one.report) for one in audits if one.report is not None and node in {None, one.report.node}
     ]
     return max(found, key=lambda pair: pair[1].made_at, default=None)
+
+
+def machines(audits: Sequence[Kept]) -> dict[str, datetime]:
+    """Return when each machine that a believed one of *audits* tells of last audited itself."""
+    found = dict[str, datetime]()
+    for one in audits:
+        if (report := one.report) is not None:
+            found[report.node] = max(report.made_at, found.get(report.node, report.made_at))
+    return found
 
 
 def facts(report: Report, document: bytes, before: Report | None) -> dict[str, Any]:

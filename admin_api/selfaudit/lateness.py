@@ -10,6 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from admin_api.deps import Context
 from admin_api.selfaudit import history
+from policy.domain.ids import HospitalId
+from policy.errors import PolicyError
 from recorder.audit.journal import JournalFilters
 from recorder.errors import RecorderError
 
@@ -22,7 +24,10 @@ _LOOKED_AT: Final = 500
 
 
 class AuditLateness:
-    """One chore of the console. A machine is known by its first audit; before any, this console's own is looked for."""
+    """One chore of the console. A machine is known by its first audit; by its key, registered here; by its gateway, which runs.
+
+    This console's own is looked for whatever is known of it.
+    """
 
     def __init__(self, context: Context, hospital_id: str, node: str, late: timedelta) -> None:
         """Say that a machine is late once its last audit is older than *late*; *node* is the console's own machine."""
@@ -36,12 +41,12 @@ class AuditLateness:
         while True:
             try:
                 await self.look()
-            except (RecorderError, SQLAlchemyError) as error:
+            except (PolicyError, RecorderError, SQLAlchemyError) as error:
                 log.warning("self_audit.not_looked_for", error=str(error))
             await asyncio.sleep(LOOK_EVERY.total_seconds())
 
     async def look(self) -> list[str]:
-        """Say of each machine that it is late if it has just become so, and return which. Raises RecorderError, SQLAlchemyError."""
+        """Say of each machine that it is late if it has just become so, and return which. Raises PolicyError, RecorderError, SQLAlchemyError."""
         now, last = self._context.clock.now(), await self._last()
         told = await self._told(now)
         late = [
@@ -59,19 +64,16 @@ class AuditLateness:
         return late
 
     async def _last(self) -> Mapping[str, datetime]:
-        """Return when each machine last audited itself; of an installation without any audit, when its journal begins."""
-        journal, keys = self._context.journal, self._context.proofs.keys
-        audits = await history.kept(journal, self._hospital_id, keys, most=_LOOKED_AT)
-        found: dict[str, datetime] = {}
-        for one in audits:
-            if one.report is not None:
-                found[one.report.node] = max(
-                    one.report.made_at, found.get(one.report.node, one.report.made_at)
-                )
-        if found:
+        """Return when each machine last audited itself; of one that never did, since when it could have."""
+        context = self._context
+        audits = await history.kept(context.journal, self._hospital_id, context.auditors, most=_LOOKED_AT)
+        audited = history.machines(audits)
+        running = await context.services.access.gateways(HospitalId(self._hospital_id))
+        found = {**context.auditors.silent(audited, running), **audited}
+        if self._node in audited:
             return found
-        page = await journal.entries(JournalFilters(hospital_id=self._hospital_id), limit=1)
-        return {self._node: page.entries[0].event.at} if page.entries else {}
+        page = await context.journal.entries(JournalFilters(hospital_id=self._hospital_id), limit=1)
+        return {**found, self._node: page.entries[0].event.at} if page.entries else found
 
     async def _told(self, now: datetime) -> Mapping[str, datetime]:
         """Return when each machine was last said to be late; a day to come is nobody's but a forger's, who wants silence."""

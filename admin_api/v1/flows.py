@@ -9,7 +9,8 @@ from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 from admin_api.alarms.causes import proves
 from admin_api.deps import Ctx, Who
 from admin_api.evidence import note
-from admin_api.probes import FORMAT, PROBED, VERSION, ProbeKeys, taken
+from admin_api.probes import FORMAT, PROBED, VERSION, taken
+from admin_api.registered_keys import RegisteredKeys
 from admin_api.security.permissions import VERIFYING, GuardedRoute
 from admin_api.v1.schemas.base import Input, example
 
@@ -88,7 +89,7 @@ async def report_probe(context: Ctx, who: Who, body: ProbeIn, request: Request) 
     It must be signed by the key registered for its vantage, and be newer than what was told of that vantage before.
     """
     del body  # its form; what was signed is what was sent
-    now, keys = context.clock.now(), ProbeKeys(context.settings.probe_keys)
+    now, keys = context.clock.now(), RegisteredKeys(context.settings.probe_keys)
     facts = await taken(await request.json(), context.journal, who.hospital_id, keys, now)
     await note(context, who, PROBED, details=facts)
     return ProbeOut.of(facts, now)

@@ -1,5 +1,6 @@
 """Self-audits: what each machine of the installation found of itself, and whether rule T4 holds."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from admin_api.security.permissions import VERIFYING, GuardedRoute
 from admin_api.selfaudit import history
 from admin_api.selfaudit.history import Kept
 from admin_api.selfaudit.report import Outcome, Report
+from policy.domain.ids import HospitalId
 from policy.errors import NotFound
 
 router = APIRouter(prefix="/self-audits", tags=["proofs"], route_class=GuardedRoute)
@@ -60,10 +62,13 @@ class SelfAuditOut(BaseModel):
 
 
 class SelfAuditsOut(BaseModel):
-    """The newest audits of all machines, the newest first."""
+    """The newest audits of all machines, the newest first, and the machines of which there is none."""
 
     items: list[SelfAuditOut]
     overdue: bool = Field(description="Whether there was none for twelve months: rule T4 is not held.")
+    silent: list[str] = Field(
+        description="Machines that never audited themselves: gateways that run, and those whose key is registered."
+    )
 
 
 class CheckOut(BaseModel):
@@ -96,11 +101,12 @@ class SelfAuditDetail(SelfAuditOut):
 @router.get("", openapi_extra=VERIFYING)
 async def list_self_audits(context: Ctx, who: Who) -> SelfAuditsOut:
     """List the newest self-audits of all machines, the newest first."""
-    found = await history.kept(context.journal, who.hospital_id, context.proofs.keys, most=MOST)
+    found = await history.kept(context.journal, who.hospital_id, context.auditors, most=MOST)
     last = history.newest(found)
     return SelfAuditsOut(
         items=[SelfAuditOut.of(one) for one in found],
         overdue=history.overdue(None if last is None else last[1].made_at, context.clock.now()),
+        silent=await silent(context, who.hospital_id, found),
     )
 
 
@@ -119,9 +125,15 @@ async def get_self_audit(context: Ctx, who: Who, audit_id: str) -> SelfAuditDeta
     return SelfAuditDetail(**SelfAuditOut.of(kept).model_dump(), parts=parts, document=kept.document.decode())
 
 
+async def silent(context: Context, hospital_id: HospitalId, found: Sequence[Kept]) -> list[str]:
+    """Return the machines of which there is no audit among those *found*."""
+    running = await context.services.access.gateways(hospital_id)
+    return list(context.auditors.silent(history.machines(found), running))
+
+
 async def named(context: Context, hospital_id: str, audit_id: str) -> tuple[Kept, Report]:
     """Return the genuine audit of that id; raises NotFound."""
-    found = await history.kept(context.journal, hospital_id, context.proofs.keys, most=MOST)
+    found = await history.kept(context.journal, hospital_id, context.auditors, most=MOST)
     for one in found:
         if one.report is not None and one.report.id == audit_id:
             return one, one.report

@@ -29,7 +29,7 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "console": ("console",),
     "airlock": ("airlock",),
     "doctor": ("doctor",),
-    "self-audit": ("self_audit",),
+    "self-audit": ("self_audit", "self_audit_keys"),
     "host-ca": ("host_ca",),
     "demo": ("demo",),
     "hospitals": ("hospitals",),

@@ -196,7 +196,8 @@ def report(
 
 async def _journalled(settings: "Settings", document: dict[str, Any]) -> dict[str, Any]:
     """Write the entry that the API would, as the console's database user. Raises what the API would refuse it for."""
-    from admin_api.probes import PROBED, ProbeKeys, taken
+    from admin_api.probes import PROBED, taken
+    from admin_api.registered_keys import RegisteredKeys
     from admin_api.v1.flows import ProbeOut
     from ecluse.local_acts import PROGRAM, journalled
     from ecluse.sections import Part
@@ -209,7 +210,7 @@ async def _journalled(settings: "Settings", document: dict[str, Any]) -> dict[st
     try:
         await database.check()
         journal = Journal(database, node="reading", now=clock.now)
-        keys = ProbeKeys(settings.probe_keys)
+        keys = RegisteredKeys(settings.probe_keys)
         facts = await taken(document, journal, settings.hospital_id, keys, clock.now())
     finally:
         await database.dispose()

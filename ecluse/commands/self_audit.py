@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -44,14 +44,17 @@ def run(
 
     As root: it looks at what both programs' users can reach. The report is signed and goes into the journal.
     """
+    from ecluse.selfaudit.memory import remember
+    from ecluse.selfaudit.signers import own_key
     from recorder.errors import JournalBroken
     from recorder.seal.files import write_new
     from recorder.seal.signing import SigningKey
 
     desk, settings = Desk.of(context, as_json), load(config)
-    if not settings.checkpoint_key.exists():
-        raise MachineError("self_audit.no_key", path=str(settings.checkpoint_key))
-    key = SigningKey.load(settings.checkpoint_key)
+    place = own_key(settings)
+    if not place.exists():
+        raise MachineError("self_audit.no_key", path=str(place))
+    key = SigningKey.load(place)
     if out is not None and out.exists():
         raise FileUnusable("file.exists", path=str(out))
     with _progress(desk) as tell:
@@ -68,6 +71,13 @@ def run(
         _show(desk, report, document, all_)
         raise EcluseError("self_audit.not_kept", why=str(error)) from error
     _show(desk, report, document, all_)
+    if settings.console.elsewhere:
+        try:
+            remember(settings, document)
+        except OSError as error:
+            raise FileUnusable(
+                "file.unwritable", path=str(settings.run_directory), why=error.strerror
+            ) from error
     raise typer.Exit(_status(report))
 
 
@@ -95,6 +105,8 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
     desk.show_table(columns, rows, found, empty="self_audit.none")
     if found["overdue"]:
         desk.note("self_audit.overdue")
+    if found["silent"]:
+        desk.note("self_audit.silent", machines=", ".join(found["silent"]))
 
 
 @group.command("show", epilog="Example: ecluse self-audit show --save audit-2026-11-29.json")
@@ -191,29 +203,16 @@ def _opened(file: Path, key: Any) -> "tuple[Report, bytes]":
 
 
 async def _audited(settings: "Settings", occasion: str, tell: "Told") -> "tuple[Report, Report | None]":
-    """Return the report, and the one before of this machine; None where the journal has none, or cannot be read."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from admin_api.selfaudit import history
+    """Return the report, and the one before of this machine; None where nothing tells of it, or can be read."""
     from admin_api.selfaudit.report import Predecessor
-    from ecluse.diagnosis.databases import opened_traces, traces_are_absent
-    from ecluse.selfaudit.conduct import audit
+    from ecluse.selfaudit.conduct import audit, last_of
     from policy.clock import SystemClock
-    from recorder.audit.journal import Journal
-    from recorder.errors import RecorderError
-    from recorder.seal.signing import PublicKey
 
-    clock, last = SystemClock(), None
-    if not traces_are_absent(settings):
-        with suppress(RecorderError, SQLAlchemyError):  # the part that looks at the journal tells why
-            async with opened_traces(settings) as database:
-                journal = Journal(database, node="reading", now=clock.now)
-                keys = [PublicKey.load(path) for path in settings.checkpoint_public_keys]
-                last = history.newest(await history.kept(journal, settings.hospital_id, keys), settings.node)
-    previous = None if last is None else Predecessor(last[1].id, last[0].sha256)
-
+    clock = SystemClock()
+    last = await last_of(settings, clock)
+    previous = None if last is None else Predecessor(last[0].id, last[1])
     report = await audit(settings, clock, occasion=occasion, previous=previous, tell=tell)
-    return report, None if last is None else last[1]
+    return report, None if last is None else last[0]
 
 
 async def _journalled(

@@ -12,6 +12,7 @@ from ecluse.diagnosis.symptom import Symptom, look
 from ecluse.errors import SettingsError
 from ecluse.presence import port_of
 from ecluse.private_files import GROUP_AND_OTHERS, console_secrets, exposed_mode, gateway_secrets
+from ecluse.selfaudit.signers import own_key
 from ecluse.settings import Settings
 from recorder.capture.outage import remembered
 
@@ -26,7 +27,11 @@ def permissions(settings: Settings) -> Iterator[Symptom]:
     forbidden = OTHERS if _two_users(settings) else GROUP_AND_OTHERS
     for path in (settings.data_dir, settings.spool, *trace_folder(settings), settings.keyring):
         yield _mode(path, forbidden)
-    secrets = [*gateway_secrets(settings), *console_secrets(settings), settings.data_dir / "tls/ca.key"]
+    secrets = gateway_secrets(settings)
+    if settings.console.elsewhere:
+        secrets.append(own_key(settings))
+    else:
+        secrets += [*console_secrets(settings), settings.data_dir / "tls/ca.key"]
     for path in dict.fromkeys(secrets):
         yield _secret(path)
     for path in database_files(settings):

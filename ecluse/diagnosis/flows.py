@@ -10,7 +10,8 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from admin_api.alarms.causes import PROBE_LASTS, proves
-from admin_api.probes import PROBED, ProbeKeys, genuine
+from admin_api.probes import PROBED, genuine
+from admin_api.registered_keys import RegisteredKeys
 from ecluse.diagnosis.databases import opened_traces, traces_are_absent
 from ecluse.diagnosis.symptom import Symptom, look
 from ecluse.errors import SettingsError
@@ -67,7 +68,7 @@ async def probes(settings: Settings, clock: Clock) -> list[Symptom]:
     if entries is None:
         return []
     newest: dict[str, JournalEntry] = {}
-    keys = ProbeKeys(settings.probe_keys)
+    keys = RegisteredKeys(settings.probe_keys)
     for entry in entries:
         told = entry.event.details
         if not told.get("answered") and not told.get("refused") and not genuine(entry.event, keys):

@@ -74,7 +74,7 @@ def signing_key(settings: Settings) -> Iterator[Symptom]:
 
 
 def readers(settings: Settings, clock: Clock) -> Iterator[Symptom]:
-    """Look at the keys that traces are sealed for, and at whether the console can open one of them."""
+    """Look at the keys that traces are sealed for, and at whether the console, if it is here, can open one of them."""
     check = look("readers")
     try:
         states = ReaderRing(settings.reader_places, clock.now).states()
@@ -85,6 +85,8 @@ def readers(settings: Settings, clock: Clock) -> Iterator[Symptom]:
     here = [state for state in active if state.guard is not Guard.ELSEWHERE]
     if not active:
         yield check.failed("none")
+    elif settings.console.elsewhere:
+        yield check.good("elsewhere", count=len(active))
     elif not here:
         yield check.notice("closed", count=len(active))
     elif not any(state.opened for state in here):

@@ -10,10 +10,9 @@ from ecluse.settings import Settings
 
 def ports(settings: Settings) -> Iterator[Symptom]:
     """Look at whether each program could listen, or does."""
-    places = (
-        ("gateway", settings.gateway.host, settings.gateway.port),
-        ("console", settings.console.host, settings.console.port),
-    )
+    places = [("gateway", settings.gateway.host, settings.gateway.port)]
+    if not settings.console.elsewhere:
+        places.append(("console", settings.console.host, settings.console.port))
     for program, host, port in places:
         check = look("port", program=program, place=f"{host}:{port}")
         running = port_of(settings.run_directory, program)

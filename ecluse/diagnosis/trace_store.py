@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from ecluse import composition
@@ -33,24 +34,30 @@ _KINDS = (
 
 
 async def trace_store(settings: Settings, clock: Clock) -> list[Symptom]:
-    """Look at the bucket with the credentials of both sides; in a folder's place, say what it is fit for."""
+    """Look at the bucket with the credentials of both sides, or of the one that is here; in a folder's place, say what it is fit for."""
     check = look("trace_store", place=settings.store.bucket or str(settings.trace_folder))
     if settings.store.bucket is None:
         return [check.notice("folder")]
     try:
         adding = composition.bucket_settings(settings, settings.store_credentials)
-        reading = composition.bucket_settings(settings, settings.console_store_credentials)
+        reading = (
+            None
+            if settings.console.elsewhere
+            else composition.bucket_settings(settings, settings.console_store_credentials)
+        )
     except SettingsError as error:
         return [check.failed("settings", why=error)]
-    if adding is None or reading is None:
+    if adding is None:
         return []
     return await asyncio.to_thread(_examine, check, adding, reading, clock)
 
 
-def _examine(check: Check, adding: BucketSettings, reading: BucketSettings, clock: Clock) -> list[Symptom]:
+def _examine(
+    check: Check, adding: BucketSettings, reading: BucketSettings | None, clock: Clock
+) -> list[Symptom]:
     from recorder.store.bucket import Bucket
 
-    gateway, console = Bucket(adding), Bucket(reading)
+    gateway = Bucket(adding)
     live = f"{adding.prefix}/live/".removeprefix("/")
     key, digest = f"{live}.locked-probe", hashlib.sha256(b"probe").hexdigest()
     until = clock.now() + PROBED
@@ -61,9 +68,10 @@ def _examine(check: Check, adding: BucketSettings, reading: BucketSettings, cloc
         gateway.put_locked(key, b"probe", digest, until=until, held=False)
         return check.good("good", retention=adding.lock_mode)
 
-    def reads() -> Symptom:
-        if adding.credentials == reading.credentials:
+    def reads(chosen: BucketSettings) -> Symptom:
+        if adding.credentials == chosen.credentials:
             return check.notice("shared")
+        console = Bucket(chosen)
         lock = console.lock(key)
         if (
             console.read(key, 0, 5) != b"probe"
@@ -93,7 +101,10 @@ def _examine(check: Check, adding: BucketSettings, reading: BucketSettings, cloc
         return check.good("lifecycle") if tails else check.notice("no_lifecycle")
 
     first = _told(check, adds)
-    return [first] if first.level != "good" else [first, *(_told(check, one) for one in (reads, short, ends))]
+    if first.level != "good":
+        return [first]
+    others = (short, ends) if reading is None else (partial(reads, reading), short, ends)
+    return [first, *(_told(check, one) for one in others)]
 
 
 def _takes_traces(rule: Mapping[str, Any], live: str) -> bool:

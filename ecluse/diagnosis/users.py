@@ -14,6 +14,7 @@ from pathlib import Path
 from ecluse.diagnosis.files import database_files, trace_folder
 from ecluse.diagnosis.symptom import Symptom, look
 from ecluse.private_files import console_secrets, gateway_secrets
+from ecluse.selfaudit.signers import own_key
 from ecluse.settings import CONFIG_NAME, Settings
 
 READ = 4
@@ -38,9 +39,10 @@ def accounts(settings: Settings) -> Iterator[Symptom]:
     else:
         yield check.good(gateway=gateway, console=console)
         yield from _apart(settings, gateway)
-    for user, needs in ((gateway, _gateway(settings)), (console, _console(settings))):
-        if user is not None:
-            yield _reach(user, needs)
+    if gateway is not None:
+        yield _reach(gateway, _gateway(settings))
+    if console is not None and not settings.console.elsewhere:
+        yield _reach(console, _console(settings))
 
 
 def _gateway(settings: Settings) -> _Needs:
@@ -69,7 +71,7 @@ def _console(settings: Settings) -> _Needs:
 
 
 def _apart(settings: Settings, gateway: str) -> Iterator[Symptom]:
-    """Look at whether the gateway's user could read what opens traces, or what was on screens: it has no business there."""
+    """Look at whether the gateway's user could read what opens traces, what was on screens, or what signs its machine's audits."""
     try:
         account = pwd.getpwnam(gateway)
     except KeyError:
@@ -86,6 +88,10 @@ def _apart(settings: Settings, gateway: str) -> Iterator[Symptom]:
                 if _can(account.pw_uid, groups, path, READ)
                 else check.good()
             )
+    if settings.console.elsewhere and (key := own_key(settings)).exists():
+        check = look("audit_key", path=str(key))
+        readable = _can(account.pw_uid, groups, key, READ)
+        yield check.failed("open", user=gateway, path=str(key)) if readable else check.good()
 
 
 def _reach(user: str, needs: _Needs) -> Symptom:

@@ -16,8 +16,9 @@ from admin_api.alarms.watch import AlarmWatch
 from admin_api.alarms.webhook import Webhook
 from admin_api.app import close, create_app, keep_retention, look_after_readers, send_mails
 from admin_api.evidence import OutboxIngest
-from admin_api.probes import ProbeKeys
+from admin_api.registered_keys import RegisteredKeys
 from admin_api.selfaudit.lateness import AuditLateness
+from admin_api.selfaudit.machines import AuditKeys
 from admin_api.server import server_config
 from admin_api.settings import ApiSettings
 from admin_api.syslog.exporter import JournalExport
@@ -211,7 +212,8 @@ def _watches(
 ) -> Iterator[Coroutine[None, None, None]]:
     """Give what looks for alarms, and what tells of them."""
     feed = JournalFeed(proofs.database, told.hospital_id, proofs.keys)
-    belief = Belief(proofs.keys, ProbeKeys(settings.probe_keys))
+    audits = AuditKeys(proofs.keys, RegisteredKeys(settings.audit_keys))
+    belief = Belief(audits, RegisteredKeys(settings.probe_keys))
     yield AlarmWatch(built, feed, told.hospital_id, told.thresholds, built.clock, belief=belief).run()
     collector = composition.syslog_settings(settings)
     if collector is not None:

@@ -10,30 +10,40 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
-from admin_api.selfaudit.report import CheckResult, Outcome, PartResult, Predecessor, Report
+from admin_api.selfaudit import history
+from admin_api.selfaudit.report import CheckResult, Outcome, PartResult, Predecessor, Report, digest
 from ecluse.diagnosis import examine, flows
+from ecluse.diagnosis.databases import opened_traces, traces_are_absent
 from ecluse.diagnosis.symptom import Saying, Symptom, look
+from ecluse.errors import SettingsError
 from ecluse.presence import port_of
 from ecluse.selfaudit import advisories, exposure, ledger, ssh, tls
+from ecluse.selfaudit.memory import recall
 from ecluse.selfaudit.places import reachable
+from ecluse.selfaudit.signers import known
 from ecluse.settings import Settings
 from ecluse.wording import detailed
 from policy import i18n
 from policy.clock import Clock
 from policy.domain.ids import new_id
 from policy.domain.people import Language
+from recorder.audit.journal import Journal
+from recorder.errors import RecorderError
 
 log = structlog.get_logger()
 
 PARTS: Final = ("ssh", "tls", "exposure", "files", "ledger", "probes", "advisories", "clock", "machine")
 """In the order in which they are done, and stand in the report."""
+_OF_CONSOLES: Final = frozenset({"tls", "ledger", "probes"})
+"""What a machine without a console has not: nothing there speaks TLS, and its gateway may not read the journal."""
 _OF_DOCTOR: Final[Mapping[str, frozenset[str]]] = {
-    "files": frozenset({"permissions", "writable", "users", "apart", "reach"}),
+    "files": frozenset({"permissions", "writable", "users", "apart", "audit_key", "reach"}),
     "ledger": frozenset({"verification"}),
     "clock": frozenset({"clock", "timekeeper", "start_despite_clock"}),
 }
-_ELSEWHERE: Final = frozenset({"self_audit", "probes", "probe"})
+_ELSEWHERE: Final = frozenset({"self_audit", "self_audit_of", "probes", "probe"})
 """What doctor says of the last self-audit is no part of the next; the probes have a part of their own."""
 
 Told = Callable[[str, int, int], None]
@@ -57,12 +67,12 @@ async def audit(
         "clock": lambda: _given(_of_doctor(doctor, "clock")),
         "machine": lambda: _given(_of_doctor(doctor, "machine")),
     }
-    parts = []
-    for done, part in enumerate(PARTS):
-        tell(part, done, len(PARTS))
+    parts, wanted = [], parts_of(settings)
+    for done, part in enumerate(wanted):
+        tell(part, done, len(wanted))
         found = await _guarded(part, works[part]())
         parts.append(PartResult(part=part, checks=tuple(map(_result, found))))
-    tell(PARTS[-1], len(PARTS), len(PARTS))
+    tell(wanted[-1], len(wanted), len(wanted))
     return Report(
         id=new_id(),
         hospital_id=settings.hospital_id,
@@ -75,6 +85,28 @@ async def audit(
         parts=tuple(parts),
         previous=previous,
     )
+
+
+async def last_of(settings: Settings, clock: Clock) -> tuple[Report, str] | None:
+    """Return the last report of this machine and its digest; None where nothing tells of it, or can be read."""
+    if settings.console.elsewhere:
+        last = recall(settings)
+        return None if last is None else (last[0], digest(last[1]))
+    if traces_are_absent(settings):
+        return None
+    try:
+        async with opened_traces(settings) as database:
+            journal = Journal(database, node="reading", now=clock.now)
+            audits = await history.kept(journal, settings.hospital_id, known(settings))
+    except (RecorderError, SettingsError, SQLAlchemyError):
+        return None  # the part that looks at the journal tells why
+    found = history.newest(audits, settings.node)
+    return None if found is None else (found[1], found[0].sha256)
+
+
+def parts_of(settings: Settings) -> Sequence[str]:
+    """Return the parts that this machine has."""
+    return [one for one in PARTS if not (settings.console.elsewhere and one in _OF_CONSOLES)]
 
 
 async def _guarded(part: str, work: Awaitable[Iterable[Symptom]]) -> Sequence[Symptom]:

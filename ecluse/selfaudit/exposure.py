@@ -67,7 +67,8 @@ def expected(settings: Settings) -> list[Listener]:
     """Return what may listen: the programs where their settings say, and what the settings name besides, at any address."""
     gateway, console = settings.gateway, settings.console
     places: list[tuple[str, int | None]] = []
-    for program, section in (("gateway", gateway), ("console", console)):
+    here = (("gateway", gateway),) if console.elsewhere else (("gateway", gateway), ("console", console))
+    for program, section in here:
         running = port_of(settings.run_directory, program)
         places.append((section.host, section.port or running))
         if section.metrics_port is not None:

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from ecluse.diagnosis.keys import SMALLEST_RSA_HOST_KEY
@@ -11,10 +12,13 @@ from ecluse.diagnosis.symptom import Symptom, look
 from ecluse.presence import port_of
 from ecluse.selfaudit.places import reachable
 from ecluse.settings import Settings
+from gateway.server import proxy_header
+from gateway.server.proxy_header import is_listed
 from gateway.sshfix.algorithms import COMPRESSION, ENCRYPTION, KEX, MAC, SIGNATURE
 
 _PROGRAM: Final = ("-I", "-m", "ssh_audit.ssh_audit")
 _LIMIT: Final = 120.0
+_PIECE: Final = 65536
 _STRICT: Final = "kex-strict-s-v00@openssh.com"
 _MARKERS: Final = frozenset({_STRICT, "ext-info-s"})
 """No algorithms, though they stand in the list of them: what the server can do besides."""
@@ -33,17 +37,50 @@ async def port(settings: Settings) -> list[Symptom]:
     running = port_of(settings.run_directory, "gateway")
     if running is None:
         return [look("ssh_algorithms", place="–").undone("silent", why="no gateway runs on this machine")]
-    return await offered(reachable(settings.gateway.host), running)
+    host = reachable(settings.gateway.host)
+    return await offered(host, running, announced=is_listed(host, settings.gateway.proxy_sources))
 
 
-async def offered(host: str, port: int) -> list[Symptom]:
-    """Ask *host* at *port* what it offers, and judge it by what is promised."""
+async def offered(host: str, port: int, *, announced: bool = False) -> list[Symptom]:
+    """Ask *host* at *port* what it offers, and judge it by what is promised.
+
+    *announced*: it takes connections from here for a balancer's, or the two-tier lock's relay's, and wants their header.
+    """
     check = look("ssh_algorithms", place=f"{host}:{port}")
     try:
-        found = await _asked(host, port)
+        if announced:
+            async with _announcing(host, port) as way:
+                found = await _asked("127.0.0.1", way)
+        else:
+            found = await _asked(host, port)
     except (OSError, ValueError, LookupError) as error:
         return [check.undone("silent", why=str(error) or type(error).__name__)]
     return list(_judged(found, f"{host}:{port}"))
+
+
+@asynccontextmanager
+async def _announcing(host: str, port: int) -> AsyncIterator[int]:
+    """Give a port of this machine alone that leads to *host* at *port*, each connection behind a header of its own."""
+
+    async def bring(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            there, out = await asyncio.open_connection(host, port)
+            here = writer.get_extra_info("peername")[:2]
+            out.write(proxy_header.write(here, writer.get_extra_info("sockname")[:2]))
+            await asyncio.gather(_carry(reader, out), _carry(there, writer))
+
+    server = await asyncio.start_server(bring, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def _carry(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    try:
+        while data := await source.read(_PIECE):
+            target.write(data)
+            await target.drain()
+    finally:
+        target.close()
 
 
 async def _asked(host: str, port: int) -> Mapping[str, Any]:

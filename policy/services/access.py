@@ -160,6 +160,11 @@ class AccessService:
         async with self._deadline(), self._database.unit_of_work(None, self._clock) as work:
             await work.leases.beat(node, self._clock.now())
 
+    async def gateways(self, hospital_id: HospitalId) -> Mapping[str, datetime]:
+        """Return the hospital's gateways that live, by name, and when each began."""
+        async with self._snapshot() as view:
+            return await view.leases.living(hospital_id, self._beat_since())
+
     async def session_opened(self, grant: Grant, node: str) -> Earlier | None:
         """Take a lease for the session of *grant*, held by *node*; return what came before it in its intervention.
 

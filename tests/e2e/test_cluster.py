@@ -21,6 +21,7 @@ from ecluse.client import ApiClient
 from ecluse.demo.ports import free_port
 from ecluse.errors import StoreError
 from ecluse.migration import Move
+from ecluse.selfaudit import advisories
 from ecluse.settings import load
 from policy.clock import SystemClock
 from policy.store.migrations.upgrade import MIGRATIONS as POLICY
@@ -29,7 +30,7 @@ from recorder.store.migrations.upgrade import MIGRATIONS as TRACES
 from recorder.trace.place import MANIFEST
 from tests.support import s3
 from tests.support.cluster import NODES, Cluster, cluster
-from tests.support.installed import change
+from tests.support.installed import change, ecluse
 from tests.support.newer_schema import Step, newer
 from tests.support.restored import Safe, served, verified
 from tests.support.ssh_client import Finished, Terminal
@@ -315,6 +316,40 @@ async def test_a_second_gateway_of_one_name_does_not_start(house: Cluster, api: 
     await until_stored(api)
 
 
+async def test_each_gateway_audits_itself_and_the_console_misses_one_that_does_not(
+    house: Cluster, api: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one, whose database user reads nothing of the journal: its own port and files, signed by its own key."""
+    monkeypatch.setattr(advisories, "program", lambda: None)  # it has tests of its own, and takes seconds
+    there = house.config("node2")
+
+    async def asked(*command: str) -> dict[str, Any] | list[dict[str, Any]]:
+        done = await asyncio.to_thread(ecluse, *command, "--config", str(there), "--json")
+        return json.loads(done.stdout)  # type: ignore[no-any-return]  # what a command prints
+
+    found = {one["check"]: one for one in await asked("doctor") if isinstance(one, dict)}
+    assert [one["subject"] for one in found.values() if one["level"] == "failed"] == []
+    assert found["doctor.self_audit"]["finding"] == "doctor.self_audit.never"
+    assert (await asyncio.to_thread(api.get, "/v1/self-audits"))["silent"] == ["node1", "node2"]
+    assert await asked("db", "migrate") == {"migrated": True}
+    first = await asked("self-audit", "run")
+    second = await asked("self-audit", "run")
+    assert isinstance(first, dict)
+    assert isinstance(second, dict)
+    parts = {one["part"]: one["outcome"] for one in first["parts"]}
+    assert list(parts) == ["ssh", "exposure", "files", "advisories", "clock", "machine"]
+    assert (parts["ssh"], parts["advisories"]) == ("good", "undone")
+    assert second["previous"]["id"] == first["id"]
+    told = await asyncio.to_thread(api.get, "/v1/self-audits")
+    assert [(one["id"], one["believed"]) for one in told["items"]] == [
+        (second["id"], True),
+        (first["id"], True),
+    ]
+    assert told["silent"] == ["node1"]
+    found = {one["check"]: one for one in await asked("doctor") if isinstance(one, dict)}
+    assert found["doctor.self_audit"]["finding"] in {"doctor.self_audit.good", "doctor.self_audit.findings"}
+
+
 async def test_a_schema_moves_on_under_everybody_and_the_programs_of_before_start_on_it(
     house: Cluster, api: ApiClient, tmp_path: Path
 ) -> None:
@@ -336,6 +371,8 @@ async def test_a_schema_moves_on_under_everybody_and_the_programs_of_before_star
         *(TRACES, tmp_path / "traces"),
         Step(body='op.add_column("sessions_opened", sa.Column("ticket", sa.Text()))'),
     )
+    with pytest.raises(StoreError, match="on the console's machine"):
+        await Move(load(house.config("node2")), SystemClock(), policy, traces).run()
     move = Move(load(house.config()), SystemClock(), policy, traces, patience=timedelta(0))
     async with shell(house) as terminal:
         with pytest.raises(StoreError) as held:

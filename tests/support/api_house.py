@@ -267,6 +267,7 @@ async def console_of(
         readers=ReaderPlaces(directory / "readers"),
         trace_public_keys=(signing.with_name(f"{signing.name}.pub"),),
         probe_keys=directory / "probes",
+        audit_keys=directory / "audits",
         body_limit=64 * 1024,
         gateway=Place(
             names=("bastion.example",),

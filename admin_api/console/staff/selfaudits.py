@@ -12,7 +12,7 @@ from admin_api.console.staff.view import page
 from admin_api.selfaudit import history
 from admin_api.selfaudit.report import CheckResult, Outcome, PartResult, Report
 from admin_api.selfaudit.words import worded
-from admin_api.v1.selfaudits import MOST, named
+from admin_api.v1.selfaudits import MOST, named, silent
 
 screens = Screens()
 screens.entry("menu.self_audits", "/console/self-audits", icon="check", order=85, roles=AUDITORS)
@@ -34,7 +34,7 @@ class Said:
 async def show(caller: StaffCaller) -> Response:
     """List the audits of all machines, the newest first, and say whether rule T4 is held."""
     context = caller.context
-    found = await history.kept(context.journal, caller.hospital_id, context.proofs.keys, most=MOST)
+    found = await history.kept(context.journal, caller.hospital_id, context.auditors, most=MOST)
     last = history.newest(found)
     return await page(
         caller,
@@ -43,6 +43,7 @@ async def show(caller: StaffCaller) -> Response:
         more=max(0, len(found) - _SHOWN),
         last=None if last is None else last[1],
         overdue=history.overdue(None if last is None else last[1].made_at, context.clock.now()),
+        silent=await silent(context, caller.hospital_id, found),
         levels=_counts,
     )
 

@@ -64,6 +64,13 @@ class Leases(Repository):
         statement = insertion(self._connection, t.nodes).values({"node": node, "started_at": at} | fresh)
         await self._connection.execute(statement.on_conflict_do_update(index_elements=["node"], set_=fresh))
 
+    async def living(self, hospital_id: HospitalId, beat_since: datetime) -> Mapping[str, datetime]:
+        """Return the hospital's gateways that beat since *beat_since*, and when each began."""
+        query = select(_n.node, _n.started_at).where(
+            (_n.hospital_id == hospital_id) & (_n.beat_at >= beat_since)
+        )
+        return {row.node: row.started_at for row in await self._connection.execute(query)}
+
     async def end_left_open(self, hospital_id: HospitalId, node: str, at: datetime) -> Sequence[LiveSession]:
         """End what *node* left open, as of its last sign of life, and return it."""
         return await self._end(hospital_id, _s.node == node, at)

@@ -18,8 +18,9 @@ from admin_api.alarms.causes import Thresholds
 from admin_api.alarms.watch import AlarmWatch
 from admin_api.alarms.words import words
 from admin_api.evidence import OutboxIngest
-from admin_api.probes import ProbeKeys
+from admin_api.registered_keys import RegisteredKeys
 from admin_api.selfaudit.history import MADE, facts
+from admin_api.selfaudit.machines import AuditKeys
 from admin_api.selfaudit.report import Outcome
 from ecluse.alarms import JournalAlarms
 from gateway.journal import GatewayJournal
@@ -183,7 +184,7 @@ class Hospital:
             pass
         half = self.folder / "checkpoint.pem.pub"
         keys = [PublicKey.load(half)] if half.exists() else []
-        belief = Belief(keys, ProbeKeys(self.folder / "probes"))
+        belief = Belief(AuditKeys(keys, RegisteredKeys(None)), RegisteredKeys(self.folder / "probes"))
         feed = JournalFeed(self.database, here, keys)
         watch = AlarmWatch(services, feed, here, Thresholds(), self.clock, belief=belief)
         while await watch.step():

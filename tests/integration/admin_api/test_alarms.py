@@ -13,7 +13,7 @@ from typing_extensions import override
 from admin_api.alarms.belief import Belief
 from admin_api.alarms.causes import Thresholds
 from admin_api.alarms.watch import AlarmWatch
-from admin_api.probes import ProbeKeys
+from admin_api.registered_keys import RegisteredKeys
 from policy.domain.alarms import Alarm
 from policy.domain.people import Language
 from policy.errors import Conflict
@@ -57,7 +57,7 @@ def watch(house: House) -> AlarmWatch:
         house.world.id,
         Thresholds(),
         house.clock,
-        belief=Belief(house.proofs.keys, ProbeKeys(house.directory / "probes")),
+        belief=Belief(house.context.auditors, RegisteredKeys(house.directory / "probes")),
     )
 
 
@@ -224,7 +224,7 @@ def test_a_journal_that_cannot_be_read_is_an_alarm_of_its_own(house: House) -> N
         here,
         Thresholds(),
         house.clock,
-        belief=Belief(house.proofs.keys, ProbeKeys(house.directory / "probes")),
+        belief=Belief(house.context.auditors, RegisteredKeys(house.directory / "probes")),
         interval=0.01,
     )
 

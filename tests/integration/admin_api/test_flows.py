@@ -13,7 +13,8 @@ from admin_api import probes
 from admin_api.alarms.belief import Belief
 from admin_api.alarms.causes import Thresholds
 from admin_api.alarms.watch import AlarmWatch
-from admin_api.probes import PROBED, ProbeKeys
+from admin_api.probes import PROBED
+from admin_api.registered_keys import RegisteredKeys
 from ecluse.flows.register import Register
 from ecluse.flows.request import Place, Refused
 from recorder.audit.events import SecurityEvent
@@ -99,7 +100,7 @@ def raised(house: House) -> list[tuple[bool, str, str]]:
             house.world.id,
             Thresholds(),
             house.clock,
-            belief=Belief(house.proofs.keys, ProbeKeys(house.directory / "probes")),
+            belief=Belief(house.context.auditors, RegisteredKeys(house.directory / "probes")),
         )
         while await console.step():
             pass

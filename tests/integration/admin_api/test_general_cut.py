@@ -7,7 +7,7 @@ from typing import Any
 from admin_api.alarms.belief import Belief
 from admin_api.alarms.causes import Thresholds
 from admin_api.alarms.watch import AlarmWatch
-from admin_api.probes import ProbeKeys
+from admin_api.registered_keys import RegisteredKeys
 from policy.domain.access import Denial
 from policy.domain.exercises import DUE
 from policy.domain.ids import HospitalId
@@ -33,7 +33,7 @@ def alarms(house: House, rssi: Desk) -> dict[str, dict[str, Any]]:
         house.world.id,
         Thresholds(),
         house.clock,
-        belief=Belief(house.proofs.keys, ProbeKeys(house.directory / "probes")),
+        belief=Belief(house.context.auditors, RegisteredKeys(house.directory / "probes")),
     )
 
     async def work() -> None:

@@ -1,6 +1,7 @@
 """Self-audits behind the real API and console: listed, shown, handed over, alarmed, and refused where nobody signed them."""
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from admin_api.alarms.belief import Belief
 from admin_api.alarms.causes import Thresholds
 from admin_api.alarms.watch import AlarmWatch
-from admin_api.probes import ProbeKeys
+from admin_api.registered_keys import RegisteredKeys
 from admin_api.selfaudit import history
 from admin_api.selfaudit.history import LONGEST, MADE, facts
 from admin_api.selfaudit.lateness import LATE, AuditLateness
@@ -21,7 +22,7 @@ from ecluse.selfaudit import tls
 from ecluse.selfaudit.conduct import PARTS
 from policy import i18n
 from recorder.audit.events import SecurityEvent
-from recorder.seal.signing import generate_key
+from recorder.seal.signing import SigningKey, generate_key
 from tests.support.api_house import House
 from tests.support.console import look_at, session_of, signed_in
 from tests.support.own_machine import Desk
@@ -41,7 +42,7 @@ def alarms(house: House, *kinds: str) -> list[tuple[str, bool, str]]:
     house.ingest_all()
 
     async def work() -> None:
-        belief = Belief(house.proofs.keys, ProbeKeys(house.directory / "probes"))
+        belief = Belief(house.context.auditors, RegisteredKeys(house.directory / "probes"))
         console = AlarmWatch(
             house.world.services, house.feed, house.world.id, Thresholds(), house.clock, belief=belief
         )
@@ -209,8 +210,67 @@ def test_what_nobody_signed_takes_the_place_of_no_audit(
     house.clock.advance(timedelta(minutes=1))
     for _ in range(5):
         house.run(house.proofs.note(history.MADE, "gateway", {"node": "gw-7", "report": "clean"}))
-    kept = house.run(history.kept(house.context.journal, house.world.id, house.proofs.keys, most=1))
+    kept = house.run(history.kept(house.context.journal, house.world.id, house.context.auditors, most=1))
     assert [one.report and one.report.node for one in kept] == [None, None, None, "gw-7"]
+
+
+def registered(house: House, tmp_path: Path, node: str) -> SigningKey:
+    """The key of a machine's self-audits, registered at this instant."""
+    key, keys = generate_key(tmp_path / f"{node}.pem"), house.context.auditors.machines
+    keys.enter(node, key.public)
+    now = house.clock.now().timestamp()
+    os.utime(keys.place(node), (now, now))
+    return key
+
+
+def test_a_machine_with_a_key_of_its_own_is_believed_by_that_key_alone(house: House, tmp_path: Path) -> None:
+    """Neither the key of checkpoints nor another machine's signs for it, and its own signs for no other."""
+    key, other = registered(house, tmp_path, "gw-3"), registered(house, tmp_path, "gw-2")
+    for node, signer, believed in (
+        ("gw-3", None, False),
+        ("gw-3", other, False),
+        ("gw-1", key, False),
+        ("gw-3", key, True),
+    ):
+        keep(house, report(house, node=node), key=signer)
+        with house.client("rssi") as client:
+            assert client.get("/v1/self-audits").json()["items"][0]["believed"] is believed, node
+        house.clock.advance(timedelta(minutes=1))
+    house.context.auditors.machines.place("gw-3").write_text("no key")
+    with house.client("rssi") as client:
+        assert client.get("/v1/self-audits").json()["items"][0]["believed"] is False, "doubt closes"
+
+
+def test_a_machine_that_never_audited_is_told_though_others_did(
+    house: House, desks: tuple[Desk, Desk, Desk], tmp_path: Path
+) -> None:
+    """By its key, registered here, or by its gateway, which runs: API, command and screen name it; after three days an alarm."""
+    *_, rssi = desks
+    key = registered(house, tmp_path, "gw-6")
+    house.run(house.world.services.access.node_started(house.world.id, "gw-4"))
+    house.run(house.world.services.access.node_started(house.world.id, "gw-4.2"))
+    keep(house, report(house))
+    silent = rssi.json("self-audit", "list")["silent"]
+    assert {"gw-4", "gw-6"} <= set(silent)
+    assert not {"node1", "gw-4.2"} & set(silent), "who audits, and who took over on a machine that is named"
+    assert "gw-6" in rssi.run("self-audit", "list").stderr
+    with signed_in(house, "rssi") as client:
+        page = client.get("/console/self-audits").text
+    assert "gw-6" in page
+    assert "rule PGSSIS-T4 is held" not in page
+    lateness = AuditLateness(house.context, house.world.id, "node1", timedelta(days=3))
+    house.clock.advance(timedelta(days=2))
+    assert "gw-6" not in house.run(lateness.look())
+    house.clock.advance(timedelta(days=2))
+    assert "gw-6" in house.run(lateness.look())
+    assert "gw-6" not in house.run(lateness.look()), "once"
+    about = [over for _, over, told in alarms(house, "self_audit_late") if "gw-6" in told]
+    assert about == [False]
+    house.clock.advance(timedelta(hours=1))
+    keep(house, report(house, node="gw-6"), key=key)
+    about = [over for _, over, told in alarms(house, "self_audit_late") if "gw-6" in told]
+    assert about == [True]
+    assert "gw-6" not in rssi.json("self-audit", "list")["silent"]
 
 
 @pytest.mark.parametrize("forgery", ["strange", "old", "elsewhere", "changed", "none"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ecluse import settings
+from ecluse.selfaudit import signers
 from recorder.seal.signing import PublicKey, SigningKey
 from tests.support.installed import change, ecluse, init, install, tree
 
@@ -29,6 +30,7 @@ def test_a_gateway_s_folder_holds_what_it_needs_and_no_more(config: Path, tmp_pa
     assert "/etc/ecluse/owner.pass" in done.output
     before, made = settings.load(config), settings.load(folder / "ecluse.toml")
     assert (made.node, made.data_dir, made.hospital_id) == ("node2", folder, before.hospital_id)
+    assert (before.console.elsewhere, made.console.elsewhere) == (False, True)
     there = set(tree(folder))
     assert {"keys/host_ca", "keys/host_ed25519", "keys/readers/hospital.pem.pub", "spool"} <= there
     assert not there & {
@@ -43,6 +45,9 @@ def test_a_gateway_s_folder_holds_what_it_needs_and_no_more(config: Path, tmp_pa
     own, first = (SigningKey.load(each.signing_key).public.key_id for each in (made, before))
     assert own != first
     assert {PublicKey.load(path).key_id for path in before.trace_public_keys} == {own, first}
+    audits = SigningKey.load(signers.own_key(made)).public.key_id
+    assert audits not in {own, first}, "who takes the gateway over does not audit it"
+    assert [key.key_id for key in signers.known(before).of("node2")] == [audits]
     assert not any(
         (folder / path).stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO) for path in ("", "keys", "spool")
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -15,10 +16,10 @@ from admin_api.selfaudit.report import Outcome, Report
 from ecluse import settings
 from ecluse.diagnosis.selfaudit import self_audit
 from ecluse.local_acts import journalled
-from ecluse.selfaudit import advisories, conduct, ledger
+from ecluse.selfaudit import advisories, conduct, ledger, memory, signers
 from policy.clock import ManualClock, SystemClock
 from recorder.seal.signing import SigningKey, generate_key
-from tests.support.installed import ecluse, findings, install
+from tests.support.installed import change, ecluse, findings, install
 
 pytestmark = pytest.mark.integration
 
@@ -134,9 +135,9 @@ def test_a_touched_report_is_refused(audited: Path, tmp_path: Path) -> None:
         lambda found: found.update(made_at="2027-11-24T02:00:00.000000Z"),
         lambda found: found.pop("signature"),
     )
-    for change in changes:
+    for altered in changes:
         found = json.loads(json.dumps(report))
-        change(found)
+        altered(found)
         touched.write_text(json.dumps(found))
         status, words = verify(audited, touched)
         assert (status, str(touched) in words) == (1, True)
@@ -178,14 +179,13 @@ def test_the_journal_holds_the_report_whole(audited: Path) -> None:
 async def audits(config: Path) -> list[history.Kept]:
     """What the journal keeps."""
     from ecluse.diagnosis.databases import opened_traces
+    from ecluse.selfaudit.signers import known
     from recorder.audit.journal import Journal
-    from recorder.seal.signing import PublicKey
 
     chosen = settings.load(config)
-    keys = [PublicKey.load(path) for path in chosen.checkpoint_public_keys]
     async with opened_traces(chosen) as database:
         journal = Journal(database, node="reading", now=SystemClock().now)
-        return await history.kept(journal, chosen.hospital_id, keys)
+        return await history.kept(journal, chosen.hospital_id, known(chosen))
 
 
 def test_thirteen_months_later_rule_t4_is_broken(audited: Path) -> None:
@@ -215,3 +215,63 @@ def test_an_entry_that_no_console_s_key_signed_counts_for_nothing(config: Path, 
         facts = {"report": document.decode(), "outcome": "good"}
         asyncio.run(journalled(chosen, history.MADE, facts, actor="ecluse", chain="forged"))
         assert findings(config, "self_audit") == [("forged", "failed"), ("never", "notice")]
+
+
+def test_a_further_machine_s_key_is_registered_missed_and_taken_away(config: Path, tmp_path: Path) -> None:
+    """From its registration on the doctor here misses its audits; who has the console here makes no such key."""
+
+    def keys(*arguments: str) -> tuple[int, str]:
+        done = ecluse("self-audit", "keys", *arguments, "--config", str(config))
+        return done.exit_code, done.output
+
+    assert keys("new") == (1, keys("new")[1])
+    assert "elsewhere = true" in keys("new")[1]
+    key = tmp_path / "self-audit.pem"
+    generate_key(key)
+    assert keys("add", "Node 2", f"{key}.pub")[0] == 1
+    assert keys("add", "node2", str(key))[0] == 1, "the private half is none"
+    assert keys("add", "node2", f"{key}.pub")[0] == 0
+    assert "keys remove node2" in keys("add", "node2", f"{key}.pub")[1]
+    assert "node2" in keys("list")[1]
+    assert findings(config, "self_audit_of") == [("never", "notice")]
+    assert keys("remove", "node2")[0] == 0
+    assert findings(config, "self_audit_of") == []
+    assert keys("remove", "node2")[0] == 1
+
+
+def test_what_a_gateway_alone_remembers_counts_by_its_signature(config: Path, tmp_path: Path) -> None:
+    """Its last report is kept in a folder that others write in: neither another's, nor a link, nor a pipe is taken for it."""
+    change(config, "console", "elsewhere = true")
+    chosen = settings.load(config)
+    assert ecluse("self-audit", "keys", "new", "--config", str(config)).exit_code == 0
+    made = Report(
+        id="0" * 32,
+        hospital_id=chosen.hospital_id,
+        node=chosen.node,
+        machine="node2.hospital.example",
+        occasion="asked",
+        made_at=SystemClock().now(),
+        finished_at=SystemClock().now(),
+        ecluse="0.1.0",
+        parts=(),
+    )
+    key = SigningKey.load(signers.own_key(chosen))
+    place = chosen.run_directory / "self-audit.json"
+    for wrong in (
+        b"",
+        made.signed(generate_key(tmp_path / "strange.pem")),
+        replace(made, node="other").signed(key),
+    ):
+        memory.remember(chosen, wrong)
+        assert memory.recall(chosen) is None
+    place.unlink()
+    os.mkfifo(place)
+    assert memory.recall(chosen) is None
+    memory.remember(chosen, made.signed(key))
+    assert memory.recall(chosen) == (made, made.signed(key))
+    elsewhere = tmp_path / "copied.json"
+    place.rename(elsewhere)
+    place.symlink_to(elsewhere)
+    assert memory.recall(chosen) is None
+    memory.remember(chosen, made.signed(key))
+    assert (place.is_symlink(), memory.recall(chosen)) == (False, (made, made.signed(key)))
