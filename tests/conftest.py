@@ -18,8 +18,8 @@ from structlog.dev import ConsoleRenderer, plain_traceback
 
 from ecluse.demo.leftovers import collect, temporary_folder
 from ecluse.logs import QUIET
-from tests.support import postgres
 from tests.support.compiled import compile_all
+from tests.support.temporary import in_memory, write_in_memory
 
 pytest_plugins = ["tests.support.matrix", "tests.support.reader_token", "tests.support.statements"]
 
@@ -74,7 +74,8 @@ TURNS = "TESTS_TURNS"
 def pytest_configure(config: pytest.Config) -> None:
     """Clear away what killed runs left, and make the place where workers take turns; once a run."""
     if not hasattr(config, "workerinput"):
-        collect(*filter(None, [postgres.place()]))
+        write_in_memory()
+        collect(*filter(None, [in_memory()]))
         compile_all(config)
         os.environ[TURNS] = str(temporary_folder("turns"))
 

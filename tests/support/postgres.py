@@ -16,11 +16,10 @@ import pytest
 
 from ecluse.demo.leftovers import temporary_folder
 from ecluse.demo.processes import with_us
+from tests.support.temporary import in_memory
 from tests.support.waiting import PATIENCE, until
 
 _USERS = ("postgres", "nobody")
-_SHARED_MEMORY = Path("/dev/shm")
-_ROOM = 2 << 30
 _SPEED = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -42,7 +41,7 @@ class Postgres:
         self._binaries = binaries
         self._settings = _DURABLE if durable else _SPEED
         # a database is some three hundred files, made and removed for a single test
-        self._directory = temporary_folder("pg", None if durable else place())
+        self._directory = temporary_folder("pg", None if durable else in_memory())
         self._count = 0
         self._shell: subprocess.Popen[str] | None = None
         self._as = _unprivileged(self._directory)
@@ -184,16 +183,6 @@ class Postgres:
 
 def _name(url: str) -> str:
     return url.partition("@/")[2].partition("?")[0]
-
-
-def place() -> Path | None:
-    """Return where a server's files are put: in memory where there is room; None for among the temporary files."""
-    try:
-        found = os.statvfs(_SHARED_MEMORY)
-    except OSError:
-        return None
-    roomy = found.f_bavail * found.f_frsize >= _ROOM
-    return _SHARED_MEMORY if roomy and os.access(_SHARED_MEMORY, os.W_OK) else None
 
 
 def find_binaries() -> Path | None:
