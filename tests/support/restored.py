@@ -9,13 +9,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ecluse.client import ApiClient
 from ecluse.demo.processes import with_us
 from ecluse.presence import port_of
+from recorder.seal import passphrase as guesses
 from tests.support.installed import change, ecluse
 from tests.support.waiting import eventually
 
 PASSPHRASE = "a lock keeper never sleeps"
+
+
+def backup_key(key: Path) -> None:
+    """Make *key* and its public half, behind a passphrase that is cheap to guess: a real one costs all who open by it."""
+    with pytest.MonkeyPatch.context() as cheap:
+        cheap.setattr(guesses, "COST", 1 << 10)
+        assert ecluse("backup", "key", str(key), typed=f"{PASSPHRASE}\n{PASSPHRASE}\n").exit_code == 0
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,7 @@ class Safe:
         passphrase, key = folder / "passphrase", folder / "backup.pem"
         passphrase.write_text(PASSPHRASE + "\n")
         passphrase.chmod(0o600)
-        assert ecluse("backup", "key", str(key), typed=f"{PASSPHRASE}\n{PASSPHRASE}\n").exit_code == 0
+        backup_key(key)
         shutil.copy(f"{key}.pub", config.parent / "keys/backup.pem.pub")
         signer = shutil.copy(config.parent / "keys/checkpoint-signing.pem.pub", folder / "signer.pub")
         change(config, "backup", 'recipients = ["keys/backup.pem.pub"]')

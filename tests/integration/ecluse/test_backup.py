@@ -27,7 +27,7 @@ from recorder.seal.signing import PublicKey
 from recorder.trace.frames import FrameType
 from tests.support.installed import change, doctor, ecluse, init, install, tree
 from tests.support.purged_journal import purge_first_entry, take_first_entry
-from tests.support.restored import PASSPHRASE, Safe
+from tests.support.restored import Safe, backup_key
 from tests.support.traces import header
 
 SAID = {"backup_made": "last backup", "backup_rehearsed": "last rehearsal of a restoration"}
@@ -233,7 +233,7 @@ def test_who_can_seal_cannot_forge(house: House, tmp_path: Path) -> None:
 def test_another_private_key_opens_nothing(house: House, tmp_path: Path) -> None:
     """Who has a key that it was not sealed for is told so, and nothing is left."""
     stranger = tmp_path / "stranger.pem"
-    ecluse("backup", "key", str(stranger), typed=f"{PASSPHRASE}\n{PASSPHRASE}\n")
+    backup_key(stranger)
     done = house.restore(house.archive, tmp_path / "restored", key=stranger)
     assert (done.exit_code, "not sealed for the key" in done.stderr) == (1, True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["stranger.pem", "stranger.pem.pub"]

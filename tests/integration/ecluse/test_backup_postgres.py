@@ -10,9 +10,9 @@ import pytest
 
 from tests.support import postgres
 from tests.support.installed import change, doctor, ecluse, install
+from tests.support.restored import PASSPHRASE, backup_key
 
 pytestmark = pytest.mark.postgres
-PASSPHRASE = "a lock keeper never sleeps"
 
 
 def run(*words: str | Path, passphrase: Path) -> Any:
@@ -28,7 +28,7 @@ def test_two_databases_are_dumped_and_filled_again_or_not_at_all(tmp_path: Path)
     config = install(tmp_path / "data")
     passphrase, key, archive = tmp_path / "passphrase", tmp_path / "backup.pem", tmp_path / "one.backup"
     passphrase.write_text(PASSPHRASE)
-    assert ecluse("backup", "key", str(key), typed=f"{PASSPHRASE}\n{PASSPHRASE}\n").exit_code == 0
+    backup_key(key)
     shutil.copy(f"{key}.pub", config.parent / "keys/backup.pem.pub")
     change(config, "backup", 'recipients = ["keys/backup.pem.pub"]')
     moved = run("db", "migrate-to", old[0], "--traces-url", old[1], "--config", config, passphrase=passphrase)
