@@ -64,9 +64,11 @@ async def keystrokes(recording: Recording, count: int) -> list[float]:
 
 @pytest.mark.alone
 async def test_a_stuck_disk_ends_only_the_session_that_waits_for_it(
-    tmp_path: Path, disk: FreezableDisk
+    tmp_path: Path, disk: FreezableDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A write that blocks in the kernel fails its own recording in time; another of the same recorder echoes on."""
+    # closing waits so long for the disk, and every other test for this one
+    monkeypatch.setattr("recorder.capture.spool.SHIP_SECONDS", TIMEOUT)
     async with studio(tmp_path / "made", write_timeout_seconds=TIMEOUT) as made:
         failure = Failure()
         stuck = await made.recorder.open(header(), failure)

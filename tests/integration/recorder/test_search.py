@@ -274,7 +274,7 @@ async def test_poison_is_bounded_and_the_next_trace_is_indexed(
             FrameType.OUTPUT, 1, b"\x1b[1;1H\x1b[2J" * 20_000 + bytes(range(256)) * 500 + b"</script>=cmd\r\n"
         )
 
-    async with library(tmp_path, bounds=Bounds(cpu_seconds=2, text_mib=1)) as books:
+    async with library(tmp_path, bounds=Bounds(cpu_seconds=1, text_mib=1)) as books:
         first, second = await books.record(endless), await books.record(storm)
         third = await books.record(work)
         await books.indexed()
