@@ -51,11 +51,16 @@ def install(directory: Path) -> Path:
     """Copy into *directory* what ``ecluse init`` makes, on two free ports of its own; return its settings file."""
     shutil.copytree(_mould(), directory, symlinks=True)
     config = directory / "ecluse.toml"
+    on_own_ports(config)
+    return config
+
+
+def on_own_ports(config: Path) -> None:
+    """Give the installation whose settings are in *config* two free ports, in place of those that all are made with."""
     text = config.read_text()
     for port in ("2222", "8443"):
         text = text.replace(f"port = {port}", f"port = {free_port()}")
     config.write_text(text)
-    return config
 
 
 def change(config: Path, section: str, line: str) -> None:

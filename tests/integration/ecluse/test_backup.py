@@ -25,7 +25,7 @@ from recorder.capture.spool import Recorder
 from recorder.replay.reader import verify as verify_trace
 from recorder.seal.signing import PublicKey
 from recorder.trace.frames import FrameType
-from tests.support.installed import change, doctor, ecluse, init, install, tree
+from tests.support.installed import change, doctor, ecluse, init, install, on_own_ports, tree
 from tests.support.purged_journal import purge_first_entry, take_first_entry
 from tests.support.restored import Safe, backup_key
 from tests.support.traces import header
@@ -107,6 +107,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> House:
     made = init(folder / "data", "--json")
     invitation = json.loads(made.stdout)["invitations"]["dsi"]
     config = folder / "data/ecluse.toml"
+    on_own_ports(config)  # the doctor looks whether they are free
     totp, session_id, live_id = asyncio.run(live_in(config, invitation.rpartition("/")[2]))
     kept, archive = Safe.made(safe, config), folder / "one.backup"
     found = House(
