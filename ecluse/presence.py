@@ -12,12 +12,16 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
+from recorder.regular import regular
+
 log = structlog.get_logger()
 
+_LONGEST: Final = 4096
+"""Bytes of an announcement, or of a claim in a berth."""
 _NO_FILE: Final = frozenset({errno.ELOOP, errno.EISDIR, errno.ENXIO})
 
 
@@ -65,7 +69,7 @@ class Berth:
         A copy of the file tells nothing: who noted something in the original may well live.
         """
         try:
-            said = json.loads(os.pread(self._descriptor, 4096, 0))
+            said = json.loads(os.pread(self._descriptor, _LONGEST, 0))
             return str(said["claim"]) if said["place"] == self._place else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -133,7 +137,7 @@ def _is_anothers(path: Path) -> bool:
 def pid_of(directory: Path, program: str) -> int | None:
     """Return the process that announced itself as *program* in *directory*, whether it lives or not; None without one."""
     try:
-        return int(json.loads((directory / f"{program}.json").read_text())["pid"])
+        return int(_said(directory, program)["pid"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -144,10 +148,16 @@ def port_of(directory: Path, program: str, kind: str = "port") -> int | None:
     *kind* ``watched`` asks for the one of its health and metrics.
     """
     try:
-        said = json.loads((directory / f"{program}.json").read_text())
+        said = _said(directory, program)
         # a process killed with SIGKILL leaves its announcement behind
         with suppress(PermissionError):  # it lives, and is another user's
             os.kill(int(said["pid"]), 0)
         return int(said[kind])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _said(directory: Path, program: str) -> Any:
+    """Return what *program* announced; raises OSError, ValueError. A pipe of the other user's there is not waited at."""
+    with regular(directory / f"{program}.json", os.O_NOFOLLOW) as file:
+        return json.loads(file.read(_LONGEST))

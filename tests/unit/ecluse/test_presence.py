@@ -86,3 +86,14 @@ def test_something_in_an_announcement_s_place_keeps_nobody_from_serving(tmp_path
     with announced(tmp_path, "gateway", 4022):
         assert port_of(tmp_path, "gateway") is None
     assert [path.name for path in tmp_path.iterdir()] == ["gateway.json"]
+
+
+def test_a_pipe_in_an_announcement_s_place_holds_nobody_up(tmp_path: Path) -> None:
+    """What the other program's user put there tells nothing, and neither doctor nor a process that ends waits at it."""
+    (tmp_path / "gateway.json").write_text("{}")
+    with announced(tmp_path, "console", 4022):
+        for name in ("gateway", "console"):
+            (tmp_path / f"{name}.json").unlink()
+            os.mkfifo(tmp_path / f"{name}.json")
+            assert port_of(tmp_path, name) is None
+    assert (tmp_path / "console.json").exists()
