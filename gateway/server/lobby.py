@@ -1,6 +1,7 @@
 """The menu on a person's terminal: what is open now, until she chooses, leaves, or nothing is left."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,7 +12,6 @@ from gateway.session.request import ChannelRequest
 from gateway.session.valve import Valve
 from policy.domain.access import Opening
 from policy.domain.people import Person
-from policy.errors import PolicyError
 
 LOOK_SECONDS = 1.0
 WARNING_SECONDS = 60.0
@@ -26,9 +26,15 @@ class Lobby:
     """Serves one channel without a device."""
 
     def __init__(
-        self, context: GatewayContext, person: Person, channel: PersonChannel, request: ChannelRequest
+        self,
+        context: GatewayContext,
+        person: Person,
+        channel: PersonChannel,
+        request: ChannelRequest,
+        openings: Callable[[], Awaitable[list[Opening] | None]],
     ) -> None:
-        """Show the menu on *channel*."""
+        """Show the menu on *channel*; *openings* tells what is open to *person* now, None where policy cannot be asked."""
+        self._openings = openings
         self._context = context
         self._person = person
         self._channel = channel
@@ -92,12 +98,6 @@ class Lobby:
             return MenuStep(f"\r\n{text}\r\n".encode(), quit=True)
         step = self._menu.tick(self._context.clock.now())
         return step if step.quit or step.refresh or self._channel.closed else None
-
-    async def _openings(self) -> list[Opening] | None:
-        try:
-            return await self._context.openings.openings(self._person.hospital_id, self._person.id)
-        except PolicyError:
-            return None
 
     def dismiss(self, text: str) -> None:
         """Leave the menu with *text*, whatever was about to be chosen."""

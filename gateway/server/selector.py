@@ -77,7 +77,7 @@ class Selector:
         self._jumped = jumped
         self._opening: dict[_Target, asyncio.Task[Session]] = {}
         self._sessions: list[Session] = []
-        self._looking: asyncio.Future[list[Opening]] | None = None
+        self._looking: asyncio.Future[list[Opening] | None] | None = None
         self._within: WeakSet[Selector] = WeakSet()
         self._refusals: list[tuple[Mapping[str, object], Refused]] = []
         self._refused = 0
@@ -142,22 +142,24 @@ class Selector:
             raise
 
     async def ports(self, device: str) -> set[int]:
-        """Return the SSH port of *device* where it is open to her now; else nothing, whatever the reason.
+        """Return the SSH port of *device* where it is open to her now; else nothing, whatever the reason."""
+        return {opening.port for opening in await self._openings() or () if opening.device_name == device}
 
-        Whoever asks meanwhile shares the question under way: a flood of openings is no flood of questions, and
-        policy is asked once more before anything opens.
+    async def _openings(self) -> list[Opening] | None:
+        """Return what is open to her now, None where policy cannot be asked.
+
+        Whoever asks meanwhile shares the question under way: a flood of openings, or of keys in many menus, is no
+        flood of questions, and policy is asked once more before anything opens.
         """
         if self._looking is None or self._looking.done():
-            self._looking = asyncio.ensure_future(self._openings())
-        found = await asyncio.shield(self._looking)
-        return {opening.port for opening in found if opening.device_name == device}
+            self._looking = asyncio.ensure_future(self._looked())
+        return await asyncio.shield(self._looking)
 
-    async def _openings(self) -> list[Opening]:
+    async def _looked(self) -> list[Opening] | None:
         try:
             return await self._context.openings.openings(self._person.hospital_id, self._person.id)
-        except PolicyError as error:
-            _log.error("policy.unreadable", error=str(error))
-            return []
+        except PolicyError:  # the supervisor tells it; told at each key, a menu would fill the log
+            return None
 
     def inside(self, device: str, account: str | None, hang_up: HangUp) -> "Selector":
         """Return who serves her on a connection to *device* inside this one, which *hang_up* closes."""
@@ -246,7 +248,7 @@ class Selector:
         if self._name.device is not None:
             await self._bridge(channel, request, (self._name.device, self._name.account))
         elif request.kind == "shell" and request.pty is not None:
-            lobby = Lobby(self._context, self._person, channel, request)
+            lobby = Lobby(self._context, self._person, channel, request, self._openings)
             chosen = await lobby.choose()
             if chosen is None:
                 channel.leave(0)

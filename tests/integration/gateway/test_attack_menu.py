@@ -36,6 +36,27 @@ async def test_a_flood_of_ports_shares_its_questions(tmp_path: Path, monkeypatch
         assert 0 < len(asked) < 10
 
 
+async def test_many_menus_share_their_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as a connection may have, all refreshed at once, cost policy one question under way and not one each."""
+    async with running_bastion(tmp_path) as bastion:
+        access, answered = bastion.world.services.access, asyncio.Event()
+        really, asked = access.openings, 0
+
+        async def counted(hospital_id: HospitalId, person_id: PersonId) -> list[Opening]:
+            nonlocal asked
+            asked += 1
+            await answered.wait()
+            return await really(hospital_id, person_id)
+
+        monkeypatch.setattr(access, "openings", counted)
+        async with logged_in(bastion, "alice") as connection:
+            menus = [await channel(connection, term_type="xterm") for _ in range(20)]
+            assert asked == 1
+            answered.set()
+            for _, heard in menus:
+                await heard.until(b"scan01")
+
+
 async def test_who_does_not_read_the_menu_is_not_heard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
