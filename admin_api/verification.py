@@ -1,5 +1,7 @@
 """The verification of everything: asked for, or every night at the lowest priority; its last result is in the journal."""
 
+from __future__ import annotations
+
 import asyncio
 import os
 import threading
@@ -8,14 +10,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from admin_api.deps import Context
 from policy.domain.ids import HospitalId
 from policy.domain.sessions import SessionState
 from policy.errors import PolicyError
@@ -25,6 +26,9 @@ from recorder.proof.inspection import Inspection
 from recorder.proof.sessions import Shelf
 from recorder.trace.header import TraceHeader
 from recorder.trace.place import TracePlace
+
+if TYPE_CHECKING:
+    from admin_api.deps import Context
 
 log = structlog.get_logger()
 

@@ -69,6 +69,13 @@ def test_a_supervisor_loads_no_database() -> None:
     assert not done.intersection({"sqlalchemy", "fastapi", "asyncssh", "alembic"})
 
 
+def test_a_look_at_the_machine_loads_no_server() -> None:
+    """Whoever looks whether the console's work is done reads the journal, and answers nobody."""
+    done = loaded("ecluse", "doctor", "--config", "/nonexistent")
+    assert "ecluse.diagnosis.proofs" in done
+    assert not done.intersection({"fastapi", "uvicorn", "jinja2", "alembic", "asyncssh"})
+
+
 @pytest.mark.parametrize("program", ["gateway", "console"])
 def test_a_server_loads_no_migrations(program: str) -> None:
     """It looks whether it can use the databases; who brings them forward is somebody else."""
