@@ -53,8 +53,9 @@ class ApiSettings:
     ``token_lifetime`` is how long a bearer token serves. ``trace_public_keys`` are the PEM files of the gateways'
     public keys, by which traces are verified. ``gateway`` is what technicians' SSH configurations are made of.
     ``page_hosts`` are the names under which the pages answer, besides their own address. ``mail`` None: nothing is
-    mailed. ``probe_keys`` and ``audit_keys`` are the folders of the
-    keys that sign probes' results and other machines' self-audits. ``webhook`` None: alarms are posted nowhere. ``thresholds``: from how many on something is an alarm.
+    mailed. ``store_days``: for so long the trace store refuses to delete what came. ``probe_keys`` and ``audit_keys`` are
+    the folders of the keys that sign probes' results and other machines' self-audits. ``webhook`` None: alarms are posted
+    nowhere. ``thresholds``: from how many on something is an alarm.
     """
 
     hospital_id: HospitalId
@@ -70,3 +71,4 @@ class ApiSettings:
     gateway: Place = _NOWHERE
     probe_keys: Path | None = None
     audit_keys: Path | None = None
+    store_days: int = 0

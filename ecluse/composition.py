@@ -365,6 +365,7 @@ def api_settings(settings: Settings) -> ApiSettings:
         readers=settings.reader_places,
         probe_keys=settings.probe_keys,
         audit_keys=settings.audit_keys,
+        store_days=settings.store.retention_days,
         gateway=Place(
             names=settings.gateway_names,
             port=settings.gateway.port,

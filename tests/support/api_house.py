@@ -265,6 +265,7 @@ async def console_of(
     settings = ApiSettings(
         hospital_id=world.id,
         readers=ReaderPlaces(directory / "readers"),
+        store_days=92,
         trace_public_keys=(signing.with_name(f"{signing.name}.pub"),),
         probe_keys=directory / "probes",
         audit_keys=directory / "audits",

@@ -71,10 +71,11 @@ async def show(caller: StaffCaller) -> Response:
     if asked.get("state") not in _BY_TIME:
         kept.sort(key=lambda one: (_ORDER.index(one.state), _GRAVITY.index(one.severity)))
     part, older = _part(kept, asked)
+    names = await registry(caller)
     return await page(
         caller,
         "staff/alarms.html",
-        alarms=[_shown(one, caller) for one in part],
+        alarms=[_shown(one, caller, names) for one in part],
         asked=asked,
         states=_choices(caller, "alarms.list", list(_STATES)[1:]),
         severities=_choices(caller, "severity", [one.value for one in Severity]),
@@ -92,7 +93,7 @@ async def one(caller: StaffCaller) -> Response:
     return await page(
         caller,
         "staff/alarm.html",
-        one=_shown(alarm, caller),
+        one=_shown(alarm, caller, names),
         alarm=alarm,
         facts_told=[(name, value) for name, value in alarm.facts.items() if name not in _UNTOLD],
         acknowledged=_answer(alarm.acknowledged, names),
@@ -123,12 +124,13 @@ async def _asked(caller: StaffCaller) -> Alarm:
     return await caller.context.services.alarms.get(caller.actor, caller.hospital_id, caller.path("alarm_id"))
 
 
-def _shown(alarm: Alarm, caller: StaffCaller) -> Shown:
+def _shown(alarm: Alarm, caller: StaffCaller, names: Registry) -> Shown:
     facts = alarm.facts
+    known = names.people.get(alarm.person_id or "")
     return Shown(
         alarm=alarm,
         said=words(alarm.kind, facts, caller.language, caller.context.vocabulary),
-        person=_text(facts.get("person") or facts.get("login")),
+        person=known.full_name if known is not None else _text(facts.get("person") or facts.get("login")),
         device=_text(facts.get("device")),
         source=_text(facts.get("source") or facts.get("node")),
     )

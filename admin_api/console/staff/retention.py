@@ -30,6 +30,7 @@ async def show(caller: StaffCaller) -> Response:
         caller,
         "staff/retention.html",
         plan=plan,
+        store_days=caller.context.settings.store_days,
         days=_AHEAD.days,
         now=at,
         waiting=[rule for rule in history if rule.state(at) in {"asked", "coming"}],

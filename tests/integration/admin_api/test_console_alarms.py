@@ -84,8 +84,10 @@ def test_alarms_are_listed_counted_and_answered(house: House, raised: Mapping[st
         listed = client.get("/console/alarms").text
         assert "A device shows another host key" in listed
         assert "2 times" in listed
+        assert "Alice Martin" in listed.partition("<main")[2]
         shown = client.get(path).text
         assert "Ask who maintains the device" in shown
+        assert "Alice Martin" in shown.partition("<main")[2]
         assert f"/console/journal?device={house.world.device.id}" in shown
         token = token_of(shown)
         answer = client.post(f"{path}/acknowledge", data={"form_token": token, "note": "J’appelle Imagix"})

@@ -1,6 +1,7 @@
 """The console's pages of retention, holds and erasures: who sees what, two persons, and how they look."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from admin_api.console.staff.app import all_screens
 from admin_api.console.staff.screens import REPLAYERS
+from admin_api.retention.plan import Plan
 from tests.support.api_house import House, open_house
 from tests.support.console import look_at, session_of, signed_in, token_of
 from tests.support.recorded import record, speak
@@ -70,6 +72,22 @@ def test_the_rule_is_changed_by_two_persons(old_house: House) -> None:
         assert client.post(f"/console/retention/rules/{rule}", data=refuse).status_code == 303
     rule_now = old_house.run(old_house.world.services.retention.rule(old_house.world.id))
     assert rule_now.recordings_days == 183
+
+
+def test_a_store_that_keeps_longer_than_the_rule_is_told(
+    old_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside a number of days that the store does not let be kept to, the page says how long it refuses."""
+    with signed_in(old_house, "rssi") as client:
+        assert "The trace store keeps longer" not in client.get("/console/retention").text
+        plan = old_house.keeper.plan
+
+        async def shorter(ahead: timedelta) -> Plan:
+            found = await plan(ahead)
+            return replace(found, rule=replace(found.rule, recordings_days=91))
+
+        monkeypatch.setattr(old_house.keeper, "plan", shorter)
+        assert "refuses to delete for 92 days" in client.get("/console/retention").text
 
 
 def test_a_hold_is_placed_and_lifted(old_house: House, monkeypatch: pytest.MonkeyPatch) -> None:

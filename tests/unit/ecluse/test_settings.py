@@ -205,6 +205,12 @@ def test_how_long_four_eyes_look_back_is_a_setting(tmp_path: Path) -> None:
     assert composition.policy_settings(chosen).four_eyes_period == timedelta(days=3)
 
 
+def test_the_console_knows_how_long_the_store_keeps(tmp_path: Path) -> None:
+    """``store.retention_days`` reaches the page that tells how long recordings are kept."""
+    chosen = settings.load(write(tmp_path, "[store]\nretention_days = 366\n"))
+    assert composition.api_settings(chosen).store_days == 366
+
+
 def test_a_credential_of_systemd_s_stands_for_a_key_that_no_setting_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
