@@ -37,6 +37,8 @@ from recorder.errors import RecorderError
 
 MAX_REFUSALS = 100
 """Refused forwardings after which a connection is taken for an attack and closed."""
+COMMANDS_AT_ONCE = 4
+"""Commands of one connection that are answered at a time; further ones wait, and not everybody else's questions to policy."""
 TELLING_SECONDS = 3.0
 """How long a log-in that counts no more is left to the last words of its sessions."""
 
@@ -79,6 +81,7 @@ class Selector:
         self._sessions: list[Session] = []
         self._looking: asyncio.Future[list[Opening] | None] | None = None
         self._within: WeakSet[Selector] = WeakSet()
+        self._commands = asyncio.Semaphore(COMMANDS_AT_ONCE)
         self._refusals: list[tuple[Mapping[str, object], Refused]] = []
         self._refused = 0
         self._left = False
@@ -271,7 +274,8 @@ class Selector:
             typed = await reading.whole()
             channel.server = None
         caller = Caller(person=self._person, source=self._source, factors=self._factors, typed=typed)
-        result = await self._context.commands.run(caller, line)
+        async with self._commands:
+            result = await self._context.commands.run(caller, line)
         channel.accept()
         terminal = request.pty is not None
         channel.write(result.out.replace("\n", "\r\n").encode() if terminal else result.out.encode())

@@ -6,7 +6,9 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from gateway.server import lobby
+from gateway.server import lobby, selector
+from gateway.server.channel import PersonChannel
+from gateway.session.request import ChannelRequest
 from policy.domain.access import Opening
 from policy.domain.ids import HospitalId, PersonId
 from tests.support.bastion import running_bastion
@@ -36,11 +38,16 @@ async def test_a_flood_of_ports_shares_its_questions(tmp_path: Path, monkeypatch
         assert 0 < len(asked) < 10
 
 
-async def test_many_menus_share_their_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many as a connection may have, all refreshed at once, cost policy one question under way and not one each."""
+@pytest.mark.parametrize(
+    ("shown", "most"), [({"term_type": "xterm"}, 1), ({"command": "list"}, selector.COMMANDS_AT_ONCE)]
+)
+async def test_many_channels_share_few_questions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: dict[str, str], most: int
+) -> None:
+    """Menus and commands, as many as a connection may have, put a few questions to policy at a time and not one each."""
     async with running_bastion(tmp_path) as bastion:
         access, answered = bastion.world.services.access, asyncio.Event()
-        really, asked = access.openings, 0
+        really, serve, came, asked = access.openings, selector.Selector.serve, 0, 0
 
         async def counted(hospital_id: HospitalId, person_id: PersonId) -> list[Opening]:
             nonlocal asked
@@ -48,12 +55,19 @@ async def test_many_menus_share_their_questions(tmp_path: Path, monkeypatch: pyt
             await answered.wait()
             return await really(hospital_id, person_id)
 
+        async def served(self: selector.Selector, one: PersonChannel, request: ChannelRequest) -> None:
+            nonlocal came
+            came += 1
+            await serve(self, one, request)
+
         monkeypatch.setattr(access, "openings", counted)
+        monkeypatch.setattr(selector.Selector, "serve", served)
         async with logged_in(bastion, "alice") as connection:
-            menus = [await channel(connection, term_type="xterm") for _ in range(20)]
-            assert asked == 1
+            opening = [asyncio.ensure_future(channel(connection, **shown)) for _ in range(20)]
+            await eventually(lambda: came == len(opening) and asked >= most)
+            assert asked == most
             answered.set()
-            for _, heard in menus:
+            for _, heard in await asyncio.gather(*opening):
                 await heard.until(b"scan01")
 
 
