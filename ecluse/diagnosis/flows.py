@@ -51,6 +51,8 @@ def routing() -> Symptom:
     """Look at whether this machine forwards packets: then it is a way around itself (T1, T2)."""
     check = look("routing")
     on: list[str] = []
+    if not _SWITCHES.is_dir():  # a unit's ProcSubset=pid: hidden is not off
+        return check.notice("unknown", why=f"{_SWITCHES} is not shown here")
     for name in _ROUTING:
         try:
             if (_SWITCHES / name).read_text().strip() != "0":

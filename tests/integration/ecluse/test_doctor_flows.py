@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
 
+import pytest
 from typer.testing import Result
 
 from ecluse import settings
 from ecluse.demo.ports import free_port
+from ecluse.diagnosis import flows as diagnosis
 from ecluse.diagnosis.flows import flows, probes
 from ecluse.local_acts import journalled
 from policy.clock import ManualClock
@@ -138,3 +140,16 @@ def test_each_vantage_s_newest_probe_is_looked_at(config: Path, tmp_path: Path) 
     assert told() == {"lyon": "good", "zone-a": "unproved"}, "what nobody signed is passed over"
     clock.advance(timedelta(days=4))
     assert told() == {"lyon": "old", "zone-a": "unproved"}
+
+
+def test_switches_that_a_unit_is_not_shown_are_not_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind ``ProcSubset=pid`` there is no /proc/sys: whether the machine forwards is unknown then, and said so."""
+    monkeypatch.setattr(diagnosis, "_SWITCHES", tmp_path / "sys/net")
+    assert diagnosis.routing().finding.key == "doctor.routing.unknown"
+    for name in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+        place = tmp_path / "sys/net" / name
+        place.parent.mkdir(parents=True)
+        place.write_text("0\n")
+    assert diagnosis.routing().finding.key == "doctor.routing.off"
