@@ -21,6 +21,7 @@ from ecluse.errors import StartError
 from ecluse.operation import Port
 from ecluse.sections import Count, HostName, PositiveSeconds
 from gateway.airlock.settings import FrontSettings, RelaySettings
+from recorder.seal.signing import generate_key
 
 FILE = "airlock.toml"
 LIFE = timedelta(days=825)
@@ -37,7 +38,8 @@ class _Section(BaseModel):
 class FrontSection(_Section):
     """The front: ``host`` and ``port`` are for technicians, ``relay_host`` and ``relay_port`` for relays dialling out.
 
-    ``certificate`` and ``key`` are its own; ``relays`` are the certificates of the relays that it takes.
+    ``certificate`` and ``key`` are its own; ``relays`` are the certificates of the relays that it takes. Its self-audits
+    say ``name``, are signed by ``audit_key``, and take what ``listens`` names (``22/tcp``) for the machine's own.
     """
 
     host: str = "0.0.0.0"  # noqa: S104 - a front is there to be reached from everywhere
@@ -47,6 +49,9 @@ class FrontSection(_Section):
     certificate: Path = Path("front.pem")
     key: Path = Path("front.key")
     relays: Annotated[tuple[Path, ...], Field(min_length=1)] = (Path("relay.pem"),)
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")] = "front"
+    audit_key: Path = Path("self-audit.pem")
+    listens: tuple[Annotated[str, Field(pattern="^[0-9]{1,5}/(tcp|udp)$")], ...] = ()
     max_clients: Count = 1000
     max_clients_per_source: Count = 100
     drain_seconds: PositiveSeconds = 10.0
@@ -141,7 +146,7 @@ def ends(path: Path) -> datetime:
 def make_keys(folder: Path, front_place: str, at: datetime) -> tuple[Path, Path]:
     """Make the two sides' folders in *folder*, ``front`` and ``relay``, each with all that its machine needs.
 
-    *front_place* is where the relay will find the front, ``name:port``. Raises FileExistsError, OSError.
+    *front_place* is where the relay will find the front, ``name:port``. Raises FileExistsError, OSError, SignatureInvalid.
     """
     made = []
     for own in ("front", "relay"):
@@ -150,6 +155,7 @@ def make_keys(folder: Path, front_place: str, at: datetime) -> tuple[Path, Path]
         certificates.make_pinned_certificate(side, own, at, LIFE)
         made.append(side)
     front, relay = made
+    generate_key(front / FrontSection.model_fields["audit_key"].default)
     (front / "relay.pem").write_bytes((relay / "relay.pem").read_bytes())
     (relay / "front.pem").write_bytes((front / "front.pem").read_bytes())
     port = front_place.rpartition(":")[2]

@@ -77,6 +77,73 @@ def check(context: typer.Context, config: SideConfig = DEFAULT, as_json: AsJson 
         raise typer.Exit(1)
 
 
+@group.command(
+    "audit",
+    epilog="Example: ecluse airlock audit --out /var/lib/ecluse-airlock/self-audit.json\n\n"
+    "Exit status: 0 clean, 1 something must be mended, 3 nothing must but not all is as it should be, or could be looked at.",
+)
+def audit(
+    context: typer.Context,
+    config: SideConfig = DEFAULT,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Keep the signed report here, in place of the one before, which it names."
+        ),
+    ] = None,
+    nightly: Annotated[bool, typer.Option("--nightly", help="Say in the report that a timer asked.")] = False,
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="Only make the key that signs, for a front that has none.")
+    ] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Show as well what is as it should be.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Audit the front's machine, as root there: what comes through it, its TLS, what listens, permissions, certificates.
+
+    Fetch the report from inside, within six hours, and put it into the journal: 'self-audit report'.
+    """
+    import asyncio
+
+    from ecluse import airlock
+    from ecluse.commands.self_audit import exit_status, parts_told, show_report
+    from ecluse.errors import FileUnusable, MachineError, StartError
+    from ecluse.registry import make
+    from ecluse.selfaudit import front as fronts
+    from policy.clock import SystemClock
+    from recorder.seal.signing import SigningKey
+
+    desk = Desk.of(context, as_json)
+    chosen, folder = airlock.load(config), config.resolve().parent
+    if chosen.front is None:
+        raise StartError("airlock.no_side", path=str(config), side="front")
+    place = folder / chosen.front.audit_key
+    if new_key:
+        make(desk, "self_audit", place)
+        return
+    if not place.exists():
+        raise MachineError("airlock.no_audit_key", path=str(place))
+    key = SigningKey.load(place)
+    previous = None if out is None else fronts.last(out, key.public)
+    occasion = "nightly" if nightly else "asked"
+    with parts_told(desk) as tell:
+        report = asyncio.run(
+            fronts.audit(
+                *(chosen, chosen.front, folder, SystemClock()),
+                occasion=occasion,
+                previous=previous,
+                tell=tell,
+            )
+        )
+    document = report.signed(key)
+    show_report(desk, report, document, all_)
+    if out is not None:
+        try:
+            fronts.keep(out, document)
+        except OSError as error:
+            raise FileUnusable("file.unwritable", path=str(out), why=error.strerror) from error
+    raise typer.Exit(exit_status(report))
+
+
 @group.command("front", epilog="Example: ecluse airlock front --config /etc/ecluse-airlock/airlock.toml")
 def front(config: SideConfig = DEFAULT) -> None:
     """Run the front, before the hospital's network: it takes technicians' connections. SIGTERM drains it."""

@@ -57,7 +57,7 @@ def run(
     key = SigningKey.load(place)
     if out is not None and out.exists():
         raise FileUnusable("file.exists", path=str(out))
-    with _progress(desk) as tell:
+    with parts_told(desk) as tell:
         report, before = asyncio.run(_audited(settings, "nightly" if nightly else "asked", tell))
     document = report.signed(key)
     if out is not None:
@@ -68,9 +68,9 @@ def run(
     try:
         asyncio.run(_journalled(settings, report, document, before))
     except JournalBroken as error:
-        _show(desk, report, document, all_)
+        show_report(desk, report, document, all_)
         raise EcluseError("self_audit.not_kept", why=str(error)) from error
-    _show(desk, report, document, all_)
+    show_report(desk, report, document, all_)
     if settings.console.elsewhere:
         try:
             remember(settings, document)
@@ -78,7 +78,7 @@ def run(
             raise FileUnusable(
                 "file.unwritable", path=str(settings.run_directory), why=error.strerror
             ) from error
-    raise typer.Exit(_status(report))
+    raise typer.Exit(exit_status(report))
 
 
 @group.command("list", epilog="Example: ecluse self-audit list")
@@ -183,19 +183,74 @@ def verify(
                 "self_audit.not_later", path=str(file), at=report.made_at, other=earlier.made_at
             )
         follows = report.previous is not None and report.previous.sha256 == digest(seen)
-    _show(desk, report, document, all_, follows=follows)
+    show_report(desk, report, document, all_, follows=follows)
     facts = {"node": report.node, "machine": report.machine, "at": report.made_at, "signer": known.key_id}
     desk.tell("self_audit.verified", **facts)
 
 
-def _opened(file: Path, key: Any) -> "tuple[Report, bytes]":
+@group.command(
+    "report", epilog="Example: ecluse self-audit report front.json --config /etc/ecluse/ecluse.toml"
+)
+def report_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="The signed report, as it was fetched.")],
+    config: ConfigOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put the report of a machine that has no way to the journal into it: that of the two-tier lock's front.
+
+    On the console's machine, within six hours of the audit. Refused: by another key than the one registered for that
+    machine, of another hospital, dated ahead, or not later than the newest one.
+    """
+    desk, settings = Desk.of(context, as_json), load(config)
+    report = asyncio.run(_taken(settings, file))
+    shown = {"audit": report.id, "node": report.node, "outcome": report.outcome.value}
+    desk.done(
+        shown, "self_audit.reported", node=report.node, outcome=desk.word("audited", report.outcome.value)
+    )
+
+
+async def _taken(settings: "Settings", file: Path) -> "Report":
+    """Write the entry of the report in *file*, as the console's database user. Raises EcluseError, RecorderError."""
+    from admin_api.selfaudit import history
+    from ecluse.local_acts import PROGRAM, journalled
+    from ecluse.sections import Part
+    from ecluse.selfaudit.front import NOBODYS
+    from ecluse.selfaudit.signers import known
+    from policy.clock import SystemClock
+    from recorder.audit.journal import Journal
+    from recorder.store.database import Database
+
+    clock, keys = SystemClock(), known(settings)
+    report, document = _opened(file, *(keys.machines.of(node) for node in keys.machines.names()))
+    ours = report.hospital_id in {NOBODYS, settings.hospital_id}
+    _opened(file, *(keys.of(report.node) if ours else ()))  # by that machine's own key, and no other's
+    age = clock.now() - report.finished_at
+    if not -history.CLOCKS <= age <= history.TOLD_LATE:
+        raise FileUnusable("self_audit.too_late", path=str(file), at=report.finished_at)
+    database = Database(settings.trace_url(Part.CONSOLE))
+    try:
+        await database.check()
+        journal = Journal(database, node="reading", now=clock.now)
+        audits = await history.kept(journal, settings.hospital_id, keys)
+    finally:
+        await database.dispose()
+    before = history.newest(audits, report.node)
+    if before is not None and before[1].made_at >= report.made_at:
+        raise FileUnusable("self_audit.not_later", path=str(file), at=report.made_at, other=before[1].made_at)
+    facts = history.facts(report, document, None if before is None else before[1])
+    await journalled(settings, history.MADE, facts, actor=PROGRAM, chain="self-audit", part=Part.CONSOLE)
+    return report
+
+
+def _opened(file: Path, *keys: Any) -> "tuple[Report, bytes]":
     from admin_api.selfaudit.report import LARGEST, Report
     from recorder.errors import SignatureInvalid, TraceFormatError
 
     try:
         with file.open("rb") as opened:
             document = opened.read(LARGEST + 1)
-        return Report.opened(document, [key])[0], document
+        return Report.opened(document, keys)[0], document
     except OSError as error:
         raise FileUnusable("file.unreadable", path=str(file)) from error
     except (SignatureInvalid, TraceFormatError) as error:
@@ -225,15 +280,17 @@ async def _journalled(
     await journalled(settings, MADE, facts(report, document, before), actor=actor, chain="self-audit")
 
 
-def _status(report: "Report") -> int:
+def exit_status(report: "Report") -> int:
+    """Return the code that the command ends with."""
     from admin_api.selfaudit.report import Outcome
 
     return {Outcome.GOOD: 0, Outcome.FAILED: FAILED}.get(report.outcome, NOT_CLEAN)
 
 
-def _show(
+def show_report(
     desk: Desk, report: "Report", document: bytes, everything: bool, *, follows: bool | None = None
 ) -> None:
+    """Write what the *report* says, of which *document* is the signed form."""
     import json
 
     shown = json.loads(document)
@@ -279,7 +336,7 @@ def _in_words(desk: Desk, key: str, arguments: dict[str, Any], english: str) -> 
 
 
 @contextmanager
-def _progress(desk: Desk) -> "Iterator[Told]":
+def parts_told(desk: Desk) -> "Iterator[Told]":
     """Show which part is under way on standard error, where a person looks at it."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 

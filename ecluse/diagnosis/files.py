@@ -26,21 +26,21 @@ def permissions(settings: Settings) -> Iterator[Symptom]:
     # two users share what lies here through a group of theirs; one user shares it with nobody
     forbidden = OTHERS if _two_users(settings) else GROUP_AND_OTHERS
     for path in (settings.data_dir, settings.spool, *trace_folder(settings), settings.keyring):
-        yield _mode(path, forbidden)
+        yield mode_of(path, forbidden)
     secrets = gateway_secrets(settings)
     if settings.console.elsewhere:
         secrets.append(own_key(settings))
     else:
         secrets += [*console_secrets(settings), settings.data_dir / "tls/ca.key"]
     for path in dict.fromkeys(secrets):
-        yield _secret(path)
+        yield secret(path)
     for path in database_files(settings):
         if path.exists():
-            yield _mode(path, forbidden)
+            yield mode_of(path, forbidden)
     if settings.search.enabled and settings.search_folder.exists():
         # what was on screens, in clear: the console's user shares it with nobody, the gateway's least of all
         for path in (settings.search_folder, *sorted(settings.search_folder.glob("*.db*"))):
-            yield _mode(path, GROUP_AND_OTHERS)
+            yield mode_of(path, GROUP_AND_OTHERS)
 
 
 def database_files(settings: Settings) -> list[Path]:
@@ -121,7 +121,8 @@ def _two_users(settings: Settings) -> bool:
     return settings.gateway.user != settings.console.user
 
 
-def _mode(path: Path, forbidden: int) -> Symptom:
+def mode_of(path: Path, forbidden: int) -> Symptom:
+    """Look at whether *path* is there, with none of the *forbidden* bits."""
     check = look("permissions", path=str(path))
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -131,7 +132,8 @@ def _mode(path: Path, forbidden: int) -> Symptom:
     return check.failed("open", mode=shown) if mode & forbidden else check.good(mode=shown)
 
 
-def _secret(path: Path) -> Symptom:
+def secret(path: Path) -> Symptom:
+    """Look at whether the file *path* is there, and read by its owner alone."""
     check = look("permissions", path=str(path))
     try:
         open_to_others = exposed_mode(path)

@@ -46,6 +46,7 @@ _OF_DOCTOR: Final[Mapping[str, frozenset[str]]] = {
 _ELSEWHERE: Final = frozenset({"self_audit", "self_audit_of", "probes", "probe"})
 """What doctor says of the last self-audit is no part of the next; the probes have a part of their own."""
 
+Work = Callable[[], Awaitable[Iterable[Symptom]]]
 Told = Callable[[str, int, int], None]
 """Told which part begins, how many are done, and of how many."""
 
@@ -56,23 +57,18 @@ async def audit(
     """Audit this machine. A part that cannot be done says so and why; whatever happens in one, the others are done."""
     begun = clock.now()
     doctor = await _guarded("machine", examine(settings, clock))
-    works: Mapping[str, Callable[[], Awaitable[Iterable[Symptom]]]] = {
+    works: Mapping[str, Work] = {
         "ssh": lambda: ssh.port(settings),
         "tls": lambda: _tls(settings, clock.now()),
-        "exposure": lambda: _given(exposure.exposure(settings)),
-        "files": lambda: _given(_of_doctor(doctor, "files")),
+        "exposure": lambda: given(exposure.exposure(settings)),
+        "files": lambda: given(_of_doctor(doctor, "files")),
         "ledger": lambda: _ledger(settings, clock, doctor),
         "probes": lambda: flows.probes(settings, clock),
         "advisories": lambda: advisories.advisories(settings.self_audit.advisories_url),
-        "clock": lambda: _given(_of_doctor(doctor, "clock")),
-        "machine": lambda: _given(_of_doctor(doctor, "machine")),
+        "clock": lambda: given(_of_doctor(doctor, "clock")),
+        "machine": lambda: given(_of_doctor(doctor, "machine")),
     }
-    parts, wanted = [], parts_of(settings)
-    for done, part in enumerate(wanted):
-        tell(part, done, len(wanted))
-        found = await _guarded(part, works[part]())
-        parts.append(PartResult(part=part, checks=tuple(map(_result, found))))
-    tell(wanted[-1], len(wanted), len(wanted))
+    parts = await conducted({part: works[part] for part in parts_of(settings)}, tell)
     return Report(
         id=new_id(),
         hospital_id=settings.hospital_id,
@@ -82,9 +78,20 @@ async def audit(
         made_at=begun,
         finished_at=clock.now(),
         ecluse=version("ecluse"),
-        parts=tuple(parts),
+        parts=parts,
         previous=previous,
     )
+
+
+async def conducted(works: Mapping[str, Work], tell: Told) -> tuple[PartResult, ...]:
+    """Do one part after another. Whatever happens in one, the others are done."""
+    parts = []
+    for done, (part, work) in enumerate(works.items()):
+        tell(part, done, len(works))
+        found = await _guarded(part, work())
+        parts.append(PartResult(part=part, checks=tuple(map(_result, found))))
+    tell(part, len(works), len(works))
+    return tuple(parts)
 
 
 async def last_of(settings: Settings, clock: Clock) -> tuple[Report, str] | None:
@@ -117,7 +124,8 @@ async def _guarded(part: str, work: Awaitable[Iterable[Symptom]]) -> Sequence[Sy
         return [look("part", part=part).undone("broken", why=f"{type(error).__name__}: {error}")]
 
 
-async def _given(found: Iterable[Symptom]) -> Iterable[Symptom]:
+async def given(found: Iterable[Symptom]) -> Iterable[Symptom]:
+    """Return what was *found* already, as a part's work does."""
     return found
 
 

@@ -41,13 +41,17 @@ class Listener:
 
 def exposure(settings: Settings) -> Iterator[Symptom]:
     """Look at what listens beyond this machine."""
+    return beside(expected(settings))
+
+
+def beside(wanted: Sequence[Listener]) -> Iterator[Symptom]:
+    """Look at what listens beyond this machine and is not *wanted*; one without an address may at any."""
     check = look("exposure")
     try:
         found = listeners()
     except (OSError, ValueError) as error:
         yield check.undone("unseen", why=str(error))
         return
-    wanted = expected(settings)
     taken = {(one.port, one.protocol) for one in found if one.address in _EVERYWHERE}
     strangers = [
         one
@@ -75,8 +79,13 @@ def expected(settings: Settings) -> list[Listener]:
             watched = section.metrics_port or port_of(settings.run_directory, program, "watched")
             places.append((section.metrics_host, watched))
     own = [Listener(port, "tcp", host) for host, port in places if port is not None]
-    further = [one.partition("/") for one in settings.self_audit.listens]
-    return [*own, *(Listener(int(port), protocol, "") for port, _, protocol in further)]
+    return [*own, *further(settings.self_audit.listens)]
+
+
+def further(listens: Sequence[str]) -> list[Listener]:
+    """Return what settings name besides, ``22/tcp``, at any address."""
+    places = [one.partition("/") for one in listens]
+    return [Listener(int(port), protocol, "") for port, _, protocol in places]
 
 
 def listeners(folder: Path = NET) -> list[Listener]:

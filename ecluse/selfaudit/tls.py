@@ -18,6 +18,7 @@ from ecluse.diagnosis.symptom import Symptom, look
 _SECONDS: Final = 10.0
 _OLD: Final = (("TLS 1.0", ssl.TLSVersion.TLSv1), ("TLS 1.1", ssl.TLSVersion.TLSv1_1))
 _NEW: Final = (("TLS 1.2", ssl.TLSVersion.TLSv1_2), ("TLS 1.3", ssl.TLSVersion.TLSv1_3))
+_NEWEST: Final = "TLS 1.3"
 _ALL: Final = "ALL:COMPLEMENTOFALL:@SECLEVEL=0"
 _NOT_PROMISED: Final = "ALL:COMPLEMENTOFALL:!ECDHE+AESGCM:!ECDHE+CHACHA20:@SECLEVEL=0"
 """Every suite of TLS 1.2 that this machine can speak, but those that we promise (`admin_api.server`)."""
@@ -48,6 +49,39 @@ def port(host: str, number: int, name: str, authority: Path, now: datetime) -> l
         *_certificate(host, number, name, authority, now),
         *_strictness(host, number, name),
     ]
+
+
+def relays(host: str, number: int) -> list[Symptom]:
+    """Look at the port of the two-tier lock's front that relays dial: TLS 1.3 alone, and nothing for who shows no certificate."""
+    check = look("tls_relays", place=f"{host}:{number}")
+    try:
+        with socket.create_connection((host, number), _SECONDS):
+            pass
+        spoken = {told: _spoken(host, number, version, _ALL) for told, version in (*_OLD, *_NEW)}
+        admitted = _admitted(host, number)
+    except (OSError, _Unable) as error:
+        return [check.undone("silent", why=getattr(error, "strerror", None) or str(error))]
+    old = [told for told, suite in spoken.items() if suite is not None and told != _NEWEST]
+    if old or spoken[_NEWEST] is None:
+        return [check.failed("old", versions=", ".join(old) or "–")]
+    return [check.failed("admitted") if admitted else check.good()]
+
+
+def _admitted(host: str, number: int) -> bool:
+    """Tell whether who shows no certificate is let in: kept waiting, and not sent away."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # whether it lets us in, not to whom
+    try:
+        with (
+            socket.create_connection((host, number), _SECONDS) as plain,
+            context.wrap_socket(plain) as spoken,
+        ):
+            return spoken.recv(1) != b""
+    except TimeoutError:
+        return True
+    except (ssl.SSLError, ConnectionError):
+        return False
 
 
 def _versions(host: str, number: int) -> Iterator[Symptom]:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from ecluse import airlock, certificates
+from ecluse.selfaudit import ssh as own_port
 from gateway.airlock.front import Front
 from gateway.airlock.relay import Relay
 from gateway.airlock.settings import FrontSettings, RelaySettings
@@ -131,11 +132,13 @@ async def test_a_session_comes_in_by_the_lock(lock: Lock) -> None:
 
 
 async def test_the_front_s_machine_holds_its_own_key_alone(lock: Lock) -> None:
-    """What is copied to the front is one key, two certificates and the settings; nothing there is the relay's."""
+    """What is copied to the front is its two keys, two certificates and the settings; nothing there is the relay's."""
     outside, inside = ({each.name for each in (lock.folder / side).iterdir()} for side in ("front", "relay"))
-    assert outside == {"airlock.toml", "front.key", "front.pem", "relay.pem"}
+    audits = {"self-audit.pem", "self-audit.pem.pub"}
+    assert outside == {"airlock.toml", "front.key", "front.pem", "relay.pem"} | audits
     assert inside == {"airlock.toml", "relay.key", "relay.pem", "front.pem"}
-    assert {each.stat().st_mode & 0o777 for each in lock.folder.rglob("*.key")} == {0o600}
+    private = [*lock.folder.rglob("*.key"), lock.folder / "front/self-audit.pem"]
+    assert {each.stat().st_mode & 0o777 for each in private} == {0o600}
 
 
 def forged(folder: Path, kind: str) -> ssl.SSLContext:
@@ -350,3 +353,10 @@ async def test_who_has_begun_stays(lock: Lock) -> None:
             terminal.send(b"echo here-$((40+2)); exit\r")
             await terminal.expect(b"here-42")
             assert await terminal.wait() == 0
+
+
+async def test_the_front_s_audit_hears_the_gateway_through_the_lock(lock: Lock) -> None:
+    """What technicians find at the front's port is what the gateway promises, asked by ssh-audit from the front's machine."""
+    async with standing(lock) as (front, _):
+        [symptom] = await own_port.offered("127.0.0.1", front.port)
+    assert symptom.finding.key == "doctor.ssh_algorithms.blamed"
