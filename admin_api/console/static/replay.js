@@ -83,7 +83,12 @@ const failed = async () => {
 };
 
 const build = async (at, play) => {
-  if (pauses.checked) await lookUp();
+  try {
+    if (pauses.checked) await lookUp();
+  } catch {
+    await failed();
+    return;
+  }
   const start = toPlayer(at);
   if (player) player.dispose();
   place.replaceChildren();

@@ -9,6 +9,7 @@ import pytest
 
 from recorder.audit.events import SecurityEvent
 from recorder.capture.session import Recording
+from recorder.errors import StoreUnreachable
 from recorder.trace.frames import FrameType, canonical
 from tests.support.api_house import House
 from tests.support.browser import Browser, window
@@ -140,9 +141,12 @@ def test_every_screen_is_sound(
 
 
 def test_a_replay_begins_where_it_is_asked_and_nothing_hostile_acts(
-    house: House, chrome: httpx.Client, session_id: str
+    house: House, chrome: httpx.Client, session_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The address tells the moment, marks lead to theirs, pauses shorten it; titles, links and scripts stay text."""
+    """The address tells the moment, marks lead to theirs, pauses shorten it; titles, links and scripts stay text.
+
+    Where the store is away it is that which is told, and nothing is said to be prepared.
+    """
     house.clock.advance(timedelta(minutes=2))
     shown = session_of(house, "rssi")
     visitor = house.run(house.world.services.console_sessions.authenticate(shown))
@@ -165,6 +169,15 @@ def test_a_replay_begins_where_it_is_asked_and_nothing_hostile_acts(
         browser.go(f"{house.url}/console/sessions/{session_id}/replay?t=150")
         browser._wait(lambda: "x" * 60 in screen(browser), "the line without end")
         assert browser.run("return document.title") == title
+
+        def away(*_: object) -> bytes:
+            raise StoreUnreachable("away")
+
+        monkeypatch.setattr("admin_api.console.staff.replay.trace_key", away)
+        house.context.recordings._kept.clear()
+        browser.find("#pauses").click()
+        told = "const told = document.querySelector('#player'); return told.innerText === told.dataset.away"
+        browser.wait_until(lambda: browser.run(told), "what is away")
 
 
 def test_a_cut_is_confirmed_over_the_screen_and_the_list_follows(house: House, chrome: httpx.Client) -> None:
