@@ -101,3 +101,27 @@ def test_links_of_installed_pages_lead_somewhere(tmp_path: Path) -> None:
     assert "[ADR 41](adr/0041-two-tier-lock.md)" in (tmp_path / "operator.md").read_text()
     assert "(../policy" not in (tmp_path / "reading.md").read_text()
     assert (tmp_path / "examples/nftables/ecluse.nft").exists()
+
+
+def _headings(page: Path) -> set[str]:
+    """Return what the headings of *page* are called in links, as those who show Markdown call them."""
+    titles = re.findall(
+        r"^#+ (.*)$", re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL), re.MULTILINE
+    )
+    plain = (re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-") for title in titles)
+    found = dict[str, int]()
+    for one in plain:
+        found[one] = found.get(one, 0) + 1
+    return {f"{one}-{number}" if number else one for one, count in found.items() for number in range(count)}
+
+
+def test_links_into_a_document_lead_to_a_heading() -> None:
+    """In each page, also where it links into another one."""
+    headings = {page.name: _headings(page) for page in DOCUMENTS}
+    links = [
+        (page.name, target or page.name, anchor)
+        for page in DOCUMENTS
+        for target, anchor in re.findall(r"\]\(([^)#\s]*)#([^)\s]+)\)", page.read_text())
+    ]
+    assert len(links) > 50
+    assert [link for link in links if link[1] in headings and link[2] not in headings[link[1]]] == []
