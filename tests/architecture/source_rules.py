@@ -169,6 +169,8 @@ def reasons_given(path: PurePosixPath, text: str) -> list[str]:
     """A silenced checker has its reason beside it, and nothing is left for later."""
     found = []
     for number, content in enumerate(text.splitlines(), start=1):
+        if "#" not in content:
+            continue
         silenced = re.search(
             r"#\s*(?:type:\s*ignore(?:\[[^\]]*\])?|noqa(?::\s*[A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*)?)(.*)", content
         )
@@ -181,6 +183,8 @@ def reasons_given(path: PurePosixPath, text: str) -> list[str]:
 
 def cancellable(path: PurePosixPath, text: str) -> list[str]:
     """Nobody waits by asyncio.wait_for: on Python 3.11 it loses a cancellation that comes with the answer."""
+    if "wait_for" not in text:
+        return []
     return [
         f"{path}:{line(node)}: asyncio.wait_for, which can lose a cancellation: asyncio.timeout does not"
         for node in ast.walk(ast.parse(text))

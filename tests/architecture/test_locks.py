@@ -49,10 +49,15 @@ def faults_of_lock(text: str) -> list[str]:
 
 def strangers(path: PurePosixPath, text: str) -> list[str]:
     """Name the places in a file that tell of a registry's host or of the machine it was written on."""
-    told = [word for word in HOSTS if re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text)]
+    there = {word for word in (*HOSTS, *OPTIONS, *PLACES) if word in text}  # which most files are done with
+    told = [
+        word for word in HOSTS if word in there and re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text)
+    ]
     if path.name != "Makefile":  # which tells pip-compile to write none of them
-        told += [word for word in OPTIONS if re.search(rf"(?<!no-emit){word}\b", text)]
-    told += [word for word in PLACES if re.search(rf"(?<![\w./}}$*]){re.escape(word)}", text)]
+        told += [word for word in OPTIONS if word in there and re.search(rf"(?<!no-emit){word}\b", text)]
+    told += [
+        word for word in PLACES if word in there and re.search(rf"(?<![\w./}}$*]){re.escape(word)}", text)
+    ]
     return [f"{path}: {word}" for word in told]
 
 
