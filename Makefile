@@ -39,8 +39,9 @@ help:
 demo: setup-run
 	@$(BIN)/ecluse demo $(ARGS)
 
+# Where the environment forbids bytecode, every worker would rewrite a hundred modules of pytest's plugins anew.
 test: lint
-	timeout --kill-after=15 $(TEST_LIMIT) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	PYTHONDONTWRITEBYTECODE= timeout --kill-after=15 $(TEST_LIMIT) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 # mypy is the longest, so the others go beside it; each tells its own part whole.
 lint: setup
