@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from recorder.errors import TraceFormatError
+from recorder.search.job import Job
 from recorder.search.passages import MAX_LINE_BYTES, Passage
-from recorder.search.worker import Job
 from recorder.workers import worker
 
 MIB: Final = 1 << 20

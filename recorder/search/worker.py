@@ -11,7 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from recorder.confinement import confine
 from recorder.errors import RecorderError, TraceSealed
 from recorder.replay.reader import TraceReader
 from recorder.search.extraction import extract
+from recorder.search.job import Job
 from recorder.trace.frames import Frame, FrameType
 
 NICE: Final = 19
@@ -27,29 +28,6 @@ SPARE_SECONDS: Final = 10
 PIECE: Final = 32 * 1024
 """Bytes of output between two looks at the time."""
 STREAMS: Final = frozenset({FrameType.OUTPUT, FrameType.ERROR_OUTPUT})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One trace to render.
-
-    Attributes:
-        folder: Where it lies.
-        key: Its data key in hexadecimal; None for one that is not sealed.
-        cpu_seconds: Processor time that it may use.
-        memory_bytes: Address space that it may use.
-        text_bytes: Text that it may give.
-    """
-
-    folder: str
-    key: str | None
-    cpu_seconds: int
-    memory_bytes: int
-    text_bytes: int
-
-    def to_json(self) -> bytes:
-        """One line of JSON."""
-        return json.dumps(asdict(self)).encode() + b"\n"
 
 
 def answers(job: Job) -> Iterator[str]:

@@ -84,11 +84,11 @@ def test_a_server_loads_no_migrations(program: str) -> None:
     assert not done.intersection({"alembic", "mako", "policy.store.migrations.env"})
 
 
-def test_a_console_loads_no_ssh_library() -> None:
-    """Nobody comes to it by SSH: it reads keys and certificates with what policy reads them with."""
+def test_a_console_loads_neither_ssh_nor_a_terminal() -> None:
+    """Nobody comes to it by SSH, and what devices wrote on a screen is read by workers of their own."""
     done = loaded("ecluse", "console", "--config", "/nonexistent")
     assert "admin_api.app" in done
-    assert not done.intersection({"asyncssh", "gateway.server", "gateway.session"})
+    assert not done.intersection({"asyncssh", "gateway.server", "gateway.session", "pyte"})
 
 
 def test_every_module_is_a_noun_s() -> None:
