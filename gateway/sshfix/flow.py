@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol, cast
 
-from asyncssh.constants import MSG_IGNORE
+from asyncssh.constants import MSG_CHANNEL_REQUEST, MSG_IGNORE
 from asyncssh.packet import SSHPacketLogger
 from typing_extensions import override
 
@@ -106,6 +106,9 @@ class FlowControl(FastData):
         if len(self._inpbuf) > INPUT_LIMIT:
             self.logger.warning("More than %d bytes unread: connection aborted", INPUT_LIMIT)
             self.abort()
+        self._bound_output()
+
+    def _bound_output(self) -> None:
         transport = self._transport
         if transport is not None and transport.get_write_buffer_size() > OUTPUT_LIMIT:
             self.logger.warning("More than %d bytes left unread: connection aborted", OUTPUT_LIMIT)
@@ -120,10 +123,16 @@ class FlowControl(FastData):
 
     @override
     def send_packet(self, pkttype: int, *args: bytes, handler: SSHPacketLogger | None = None) -> None:
-        """Send one packet; leave out the SSH_MSG_IGNORE that only the CBC ciphers need."""
+        """Send one packet; leave out the SSH_MSG_IGNORE that only the CBC ciphers need.
+
+        Cuts a peer that is silent and reads nothing: sizes, signals and breaks of a terminal have no window, and go on
+        to a device for as long as somebody sends them.
+        """
         if pkttype == MSG_IGNORE and not self._sends_with_cbc():
             return
         super().send_packet(pkttype, *args, handler=handler)
+        if pkttype == MSG_CHANNEL_REQUEST:
+            self._bound_output()
 
     def _sends_with_cbc(self) -> bool:
         algorithm = self._enc_alg_sc if self.is_server() else self._enc_alg_cs

@@ -11,7 +11,7 @@ from typing import Any
 import asyncssh
 import paramiko
 import pytest
-from asyncssh.constants import MSG_IGNORE
+from asyncssh.constants import MSG_CHANNEL_REQUEST, MSG_IGNORE
 from asyncssh.misc import ProtocolError
 from asyncssh.packet import SSHPacket, String, UInt32
 from typing_extensions import override
@@ -292,6 +292,10 @@ class Transport(asyncio.Transport):
     def get_write_buffer_size(self) -> int:
         return self.unread
 
+    @override
+    def write(self, data: "bytes | bytearray | memoryview") -> None:
+        """Take it, as a buffer does."""
+
 
 async def test_answers_left_unread_are_bounded() -> None:
     """A peer that goes on asking, keep-alives say, and never reads the answers is cut before memory is full."""
@@ -306,6 +310,18 @@ async def test_answers_left_unread_are_bounded() -> None:
     transport.unread = OUTPUT_LIMIT + 1
     connection.data_received(b"x")
     await asyncio.sleep(0)
+    assert transport.aborted
+
+
+async def test_what_is_asked_of_a_silent_peer_is_bounded() -> None:
+    """A device that says nothing and reads nothing is cut: sizes and signals of a terminal are held by no window."""
+    connection = await _unconnected(ServerConnection)
+    transport = Transport()
+    connection._transport = transport
+    for transport.unread in (OUTPUT_LIMIT, OUTPUT_LIMIT + 1):
+        assert not transport.aborted
+        connection.send_packet(MSG_CHANNEL_REQUEST, b"")
+        await asyncio.sleep(0)
     assert transport.aborted
 
 
