@@ -35,6 +35,14 @@ for place in 10.9.1.20/22 172.16.7.2/2222; do
     if in_machine front timeout 5 bash -c "</dev/tcp/$place" 2>/dev/null; then fail "the front reaches $place"; fi
 done
 
+say "the front audits itself behind its walls, and its report is taken inside"
+in_machine front systemctl start ecluse-airlock-audit.service ||
+    { in_machine front journalctl --no-pager -u ecluse-airlock-audit.service | tail -40; fail "it finds something to mend"; }
+in_machine front systemctl list-timers --no-pager ecluse-airlock-audit.timer | grep ecluse-airlock-audit.service || fail "no timer runs it"
+in_machine front cat /var/lib/ecluse-airlock/self-audit.json >"$home/front.json"
+inside ecluse self-audit report "$admin/front.json" || fail "its report is not taken"
+if inside ecluse self-audit report "$admin/front.json"; then fail "its report is taken twice"; fi
+
 say "the relay, then the front, is killed: both come back, and the way with them"
 before=$(pid "$relay")
 inside kill -s KILL "$before"

@@ -48,7 +48,7 @@ if grep '^?' "$work/audit" | grep -v 'NOT AUDITED'; then fail "a part could ask 
 inside systemctl list-timers --no-pager ecluse-self-audit.timer | grep ecluse-self-audit.service || fail "no timer runs it"
 
 say "what is not set up starts nothing, and fails nothing"
-for unit in ecluse-airlock-front.service ecluse-airlock-relay.service ecluse-firewall.service; do
+for unit in ecluse-airlock-front.service ecluse-airlock-relay.service ecluse-airlock-audit.service ecluse-firewall.service; do
     inside systemctl start "$unit"
     [ "$(inside systemctl show -P ConditionResult "$unit")" = no ] || fail "$unit starts without its settings"
 done
