@@ -17,6 +17,9 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
 from ecluse.demo.errors import DemoError
 from ecluse.demo.leftovers import temporary_folder
 
@@ -106,7 +109,10 @@ class DeviceFiles:
     def make_host_key(self) -> str:
         """Generate a host key in place of any earlier one and give its public half (``ssh-ed25519 AAAA...``)."""
         self.host_key.unlink(missing_ok=True)
-        return generate_key(self.host_key)
+        private, public = key_pair()
+        _write(self.host_key, private)
+        _write(self.host_key.with_suffix(".pub"), f"{public}\n")
+        return public
 
     def make_account(self, name: str, device: str) -> DeviceAccount:
         """Write the account database with one account of fresh secrets, and a home for it."""
@@ -125,13 +131,9 @@ class DeviceFiles:
         _write(etc / "group", f"{name}:x:{gid}:\nsshd:x:65534:\n")
         _write(etc / "shadow", f"{name}:{crypted(password)}:19000:0:99999:7:::\nsshd:!:19000:0:99999:7:::\n")
         _write(self.home / ".profile", f"PS1='{name}@{device}:\\w\\$ '\n")
-        private = etc / "account_key"
-        public = generate_key(private)
-        _write(self.authorized_keys, f"{public} {name}\n")
-        account = DeviceAccount(name=name, password=password, private_key=private.read_text(encoding="ascii"))
-        # The device keeps only the public half.
-        private.unlink()
-        private.with_suffix(".pub").unlink()
+        private, public = key_pair()
+        _write(self.authorized_keys, f"{public} {name}\n")  # all that the device keeps of the key
+        account = DeviceAccount(name=name, password=password, private_key=private)
         if self.uid is not None:
             self.authorized_keys.chmod(0o644)
             for path in (self.home, *self.home.iterdir()):
@@ -240,30 +242,24 @@ def nss_wrapper() -> Path:
 def crypted(password: str) -> str:
     """Hash a password as shadow(5) keeps it (crypt(5), sha512crypt, a fresh salt).
 
+    In the fewest rounds that there are: nobody guesses a password that was drawn, and each log-in costs them.
     libcrypt is called itself, since sshd needs it anyway and Python 3.13 has no door to it.
     """
     crypt = ctypes.CDLL("libcrypt.so.1").crypt
     crypt.restype = ctypes.c_char_p
     crypt.argtypes = [ctypes.c_char_p, ctypes.c_char_p]
-    hashed = crypt(password.encode(), b"$6$" + secrets.token_hex(8).encode())
+    hashed = crypt(password.encode(), b"$6$rounds=1000$" + secrets.token_hex(8).encode())
     if not isinstance(hashed, bytes) or not hashed.startswith(b"$6$"):
         raise DemoError("demo.no_sha512crypt")
     return hashed.decode("ascii")
 
 
-def generate_key(path: Path) -> str:
-    """Have ssh-keygen make an Ed25519 key pair at *path* and give the public half, without a comment.
-
-    Raises DemoError when ssh-keygen is missing or fails.
-    """
-    arguments = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(path)]
-    try:
-        subprocess.run(arguments, check=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=30)
-    except FileNotFoundError:
-        raise DemoError("demo.not_installed", program="ssh-keygen", package="openssh-client") from None
-    except subprocess.SubprocessError as error:
-        raise DemoError("demo.no_key", path=str(path), why=str(error)) from error
-    return " ".join(path.with_suffix(".pub").read_text(encoding="ascii").split()[:2])
+def key_pair() -> tuple[str, str]:
+    """Make an Ed25519 key and give both halves as OpenSSH writes them, the public one without a comment."""
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    return private.decode("ascii"), public.decode("ascii")
 
 
 def _write(path: Path, text: str) -> None:

@@ -27,7 +27,7 @@ def check_installed() -> None:
     """Raise DemoError naming every program that a demonstration needs and this machine lacks."""
     missing = [
         DemoError("demo.not_installed", program=program, package="openssh-client")
-        for program in ("ssh", "sftp", "scp", "ssh-keygen")
+        for program in ("ssh", "sftp", "scp")
         if shutil.which(program) is None
     ]
     for look_for in (sshd_program, sftp_server):
