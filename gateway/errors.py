@@ -11,6 +11,7 @@ GatewayError
     ├── DeviceUnreachable   no answer, no route
     │   └── DeviceHungUp    it takes the connection and closes it
     ├── NoCommonAlgorithm   the device speaks nothing that its leg allows
+    ├── DeviceMisdescribed  its list names an algorithm that does not exist
     ├── HostKeyChanged      the device shows a key that nobody pinned
     ├── SecretRefused       the device refuses the vaulted secret
     ├── FlowRefused         the network filter does not open the way to it
@@ -105,6 +106,12 @@ class NoCommonAlgorithm(DeviceError):
     """The device speaks no algorithm that is modern or on its own list of old ones."""
 
     key = "device.algorithms"
+
+
+class DeviceMisdescribed(DeviceError):
+    """The device's own list, as the hospital wrote it, names an algorithm that no gateway can speak."""
+
+    key = "device.misdescribed"
 
 
 class HostKeyChanged(DeviceError):

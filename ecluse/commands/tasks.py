@@ -43,12 +43,12 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
 def wait_for(desk: Desk, task: Json) -> Json:
     """Wait until a gateway has done *task* and return it as it then is.
 
-    Raises EcluseError where it failed, or where no gateway took it in a minute.
+    Raises EcluseError where it failed, or is not over in a minute.
     """
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while task["state"] not in _OVER:
         if time.monotonic() >= deadline:
-            raise EcluseError("tasks.nobody")
+            raise EcluseError("tasks.nobody" if task["state"] == "asked" else "tasks.unfinished")
         time.sleep(_PAUSE_SECONDS)
         task = desk.client.get(f"/v1/tasks/{task['id']}")
     if task["state"] == "failed":

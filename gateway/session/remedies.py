@@ -31,6 +31,7 @@ REMEDIES: Final[Mapping[str, Remedy]] = {
     "device.unreachable": Remedy("planner", "step.device-on", "T1"),
     "device.hung-up": Remedy("administrator", "step.device-filter", "T1"),
     "device.algorithms": Remedy("administrator", "step.derogation", "T5"),
+    "device.misdescribed": Remedy("administrator", "step.algorithms", "T5"),
     "device.host-key": Remedy("administrator", "step.host-key", "T5"),
     "device.secret": Remedy("administrator", "step.secret", "T9"),
     "device.flow": Remedy("administrator", "step.flow", "T8"),

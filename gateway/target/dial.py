@@ -9,6 +9,7 @@ import asyncssh
 from gateway.errors import (
     DeviceError,
     DeviceHungUp,
+    DeviceMisdescribed,
     DeviceUnreachable,
     FlowRefused,
     HostKeyChanged,
@@ -60,8 +61,8 @@ class Dialler:
         """Connect to the device of *grant* under its account; *on_lost* is called when the connection ends.
 
         *left* tells for how many seconds the connection may still be used; unset, for as long as a device is given.
-        Raises FlowRefused, HostKeyChanged, SecretRefused, NoCommonAlgorithm, DeviceUnreachable; PolicyUnavailable
-        from the vault.
+        Raises FlowRefused, HostKeyChanged, SecretRefused, DeviceMisdescribed, NoCommonAlgorithm, DeviceUnreachable;
+        PolicyUnavailable from the vault.
         """
         keys = pinned(grant.host_keys)
         try:
@@ -101,9 +102,12 @@ class Dialler:
         timeout: float,
         owner: DeviceOwner,
     ) -> DeviceConnection:
-        options = await asyncssh.SSHClientConnectionOptions.construct(
-            None, **_options(grant, credential, keys, timeout, owner)
-        )
+        try:
+            options = await asyncssh.SSHClientConnectionOptions.construct(
+                None, **_options(grant, credential, keys, timeout, owner)
+            )
+        except ValueError as unknown:  # asyncssh knows no algorithm of that name
+            raise DeviceMisdescribed(str(unknown)) from unknown
         spared = Quirk.NO_IGNORE in grant.algorithms.quirks
         try:
             async with asyncio.timeout(timeout):

@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from gateway.errors import DeviceError, FlowRefused, HostKeyChanged, NoCommonAlgorithm
+from gateway.errors import DeviceError, DeviceMisdescribed, FlowRefused, HostKeyChanged, NoCommonAlgorithm
 from gateway.journal import ACTOR
 from gateway.target.dial import Dialler, patience
 from gateway.target.hostkeys import fetch
@@ -12,7 +12,7 @@ from policy.clock import Clock
 from policy.domain.ids import HospitalId
 from policy.domain.people import Language
 from policy.domain.tasks import TaskGrant, TaskKind, TaskResult
-from policy.errors import PolicyError
+from policy.errors import InvalidInput, PolicyError
 from policy.i18n import Catalog
 from policy.services.device_tasks import DeviceTaskService
 from recorder.audit.backlog import Appending
@@ -66,8 +66,12 @@ class TaskRunner:
         grant = await self._tasks.claim(self._hospital_id, self._node)
         if grant is None:
             return False
-        result = await self._done(grant)
-        await self._tasks.finish(grant, result)
+        result = await self._result(grant)
+        try:
+            await self._tasks.finish(grant, result)
+        except InvalidInput as refused:  # what the device showed cannot be kept
+            result = TaskResult(ok=False, detail=str(refused))
+            await self._tasks.finish(grant, result)
         _log.info("task.finished", ok=result.ok, **grant.described())
         return True
 
@@ -83,6 +87,16 @@ class TaskRunner:
                 worked = False
             if not worked:
                 await asyncio.sleep(self._poll)
+
+    async def _result(self, grant: TaskGrant) -> TaskResult:
+        """Do the task; whatever breaks, who asked is told that it failed, instead of waiting for ever."""
+        try:
+            return await self._done(grant)
+        except PolicyError:
+            raise  # asked again: its claim lapses
+        except Exception as error:
+            _log.error("task.failed", error=repr(error), **grant.described())
+            return TaskResult(ok=False, detail=self._say("task.failed", error=type(error).__name__))
 
     async def _done(self, grant: TaskGrant) -> TaskResult:
         try:
@@ -127,7 +141,8 @@ class TaskRunner:
                 "task.host-key", device=grant.device_name, shown=error.shown, pinned=error.pinned
             )
         said = self._say(error.key, device=grant.device_name)
-        return f"{said} ({error.detail})" if isinstance(error, NoCommonAlgorithm | FlowRefused) else said
+        telling = isinstance(error, NoCommonAlgorithm | DeviceMisdescribed | FlowRefused)
+        return f"{said} ({error.detail})" if telling else said
 
     def _say(self, key: str, **arguments: str) -> str:
         """Return the sentence in both languages: a result is read by whoever looks, not by one person."""

@@ -1,5 +1,6 @@
 """Devices, the admin-network zones they stand in, and their dedicated accounts (rule T9)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -45,6 +46,44 @@ SOUND: Final = frozenset(
     }
 )  # fmt: skip
 """Algorithms that nobody has to answer for (X14, X16). Any other name is a weakness, known to be one or not."""
+
+
+KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
+    "kex": (
+        "mlkem768x25519-sha256", "mlkem768nistp256-sha256", "mlkem1024nistp384-sha384", "curve25519-sha256",
+        "curve25519-sha256@libssh.org", "curve448-sha512", "ecdh-sha2-nistp521", "ecdh-sha2-nistp384",
+        "ecdh-sha2-nistp256", "ecdh-sha2-1.3.132.0.10", "diffie-hellman-group-exchange-sha256",
+        "diffie-hellman-group-exchange-sha224@ssh.com", "diffie-hellman-group-exchange-sha384@ssh.com",
+        "diffie-hellman-group-exchange-sha512@ssh.com", "diffie-hellman-group-exchange-sha1",
+        "diffie-hellman-group14-sha256", "diffie-hellman-group15-sha512", "diffie-hellman-group16-sha512",
+        "diffie-hellman-group17-sha512", "diffie-hellman-group18-sha512",
+        "diffie-hellman-group14-sha256@ssh.com", "diffie-hellman-group14-sha224@ssh.com",
+        "diffie-hellman-group15-sha256@ssh.com", "diffie-hellman-group15-sha384@ssh.com",
+        "diffie-hellman-group16-sha384@ssh.com", "diffie-hellman-group16-sha512@ssh.com",
+        "diffie-hellman-group18-sha512@ssh.com", "diffie-hellman-group14-sha1",
+        "diffie-hellman-group1-sha1", "rsa2048-sha256", "rsa1024-sha1",
+    ),
+    "host_key": (
+        "rsa-sha2-256", "rsa-sha2-512", "ssh-rsa-sha224@ssh.com", "ssh-rsa-sha256@ssh.com",
+        "ssh-rsa-sha384@ssh.com", "ssh-rsa-sha512@ssh.com", "ssh-rsa", "ssh-ed25519", "ssh-ed448",
+        "ecdsa-sha2-nistp521", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp256", "ecdsa-sha2-1.3.132.0.10",
+        "ssh-dss",
+    ),
+    "encryption": (
+        "chacha20-poly1305@openssh.com", "aes256-gcm@openssh.com", "aes128-gcm@openssh.com", "aes256-ctr",
+        "aes192-ctr", "aes128-ctr", "aes256-cbc", "aes192-cbc", "aes128-cbc", "3des-cbc", "blowfish-cbc",
+        "cast128-cbc", "seed-cbc@ssh.com", "arcfour256", "arcfour128", "arcfour",
+    ),
+    "mac": (
+        "hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha1-etm@openssh.com",
+        "hmac-md5-etm@openssh.com", "hmac-sha2-256-96-etm@openssh.com", "hmac-sha2-512-96-etm@openssh.com",
+        "hmac-sha1-96-etm@openssh.com", "hmac-md5-96-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512",
+        "hmac-sha1", "hmac-sha256-2@ssh.com", "hmac-sha224@ssh.com", "hmac-sha256@ssh.com",
+        "hmac-sha384@ssh.com", "hmac-sha512@ssh.com", "hmac-md5", "hmac-sha2-256-96", "hmac-sha2-512-96",
+        "hmac-sha1-96", "hmac-md5-96",
+    ),
+}  # fmt: skip
+"""What a device's list may name, by its kind: what a gateway can speak, which a test compares with its SSH library."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -209,9 +209,9 @@ def _groups(names: Iterable[str]) -> frozenset[str]:
 
 def _algorithms(wanted: Algorithms) -> Algorithms:
     return Algorithms(
-        kex=inputs.algorithms(wanted.kex, "algorithms.kex"),
-        host_key=inputs.algorithms(wanted.host_key, "algorithms.host_key"),
-        encryption=inputs.algorithms(wanted.encryption, "algorithms.encryption"),
-        mac=inputs.algorithms(wanted.mac, "algorithms.mac"),
+        kex=inputs.algorithms(wanted.kex, "kex"),
+        host_key=inputs.algorithms(wanted.host_key, "host_key"),
+        encryption=inputs.algorithms(wanted.encryption, "encryption"),
+        mac=inputs.algorithms(wanted.mac, "mac"),
         quirks=tuple(inputs.choice(Quirk, quirk, "algorithms.quirks") for quirk in wanted.quirks),
     )

@@ -7,6 +7,7 @@ from enum import StrEnum
 from ipaddress import ip_address, ip_network
 from typing import TypeVar
 
+from policy.domain.devices import KNOWN
 from policy.domain.ids import is_name
 from policy.domain.suppliers import Site
 from policy.errors import InvalidInput
@@ -14,7 +15,6 @@ from policy.errors import InvalidInput
 Choice = TypeVar("Choice", bound=StrEnum)
 
 _COUNTRY = re.compile(r"[A-Z]{2}")
-_ALGORITHM = re.compile(r"[a-zA-Z0-9@.+_-]{1,64}")
 _EMAIL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)+")
 _SHARED_MAILBOXES = frozenset(
     {
@@ -104,12 +104,11 @@ def port(number: int, field: str = "port") -> int:
     return number
 
 
-def algorithms(names: Iterable[str], field: str) -> tuple[str, ...]:
-    """Return SSH algorithm names as they were written, in order."""
+def algorithms(names: Iterable[str], kind: str) -> tuple[str, ...]:
+    """Return names of SSH algorithms of that *kind* as they were written, in order; a name no gateway can speak is refused."""
     found = tuple(names)
-    for one in found:
-        if _ALGORITHM.fullmatch(one) is None:
-            raise InvalidInput(field, f"{one!r} is no SSH algorithm name")
+    if set(found) - set(KNOWN[kind]):
+        raise InvalidInput(f"algorithms.{kind}", "write one of: " + ", ".join(KNOWN[kind]))
     return found
 
 

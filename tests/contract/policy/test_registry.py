@@ -111,7 +111,10 @@ async def test_a_supplier_keeps_its_name_and_its_sites_decide(world: World) -> N
         ("port", {"port": 65536}),
         ("groups", {"groups": ["../x"]}),
         ("description", {"description": "a\x1b[31m"}),
-        ("algorithms.kex", {"algorithms": Algorithms(kex=("a,b",))}),
+        ("algorithms.kex", {"algorithms": Algorithms(kex=("foo",))}),
+        ("algorithms.host_key", {"algorithms": Algorithms(host_key=("ssh-rsa", "rsa"))}),
+        ("algorithms.encryption", {"algorithms": Algorithms(encryption=("hmac-sha1",))}),
+        ("algorithms.mac", {"algorithms": Algorithms(mac=("a,b",))}),
     ],
 )
 async def test_a_device_that_makes_no_sense_is_refused_by_field(

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from policy.authn import ssh_keys
+from policy.domain.devices import KNOWN
 from policy.domain.tasks import TaskGrant, TaskKind, TaskResult
 from tests.support.api_house import House
 from tests.support.own_machine import Desk
@@ -61,6 +62,17 @@ def test_old_devices_are_answered_for_and_listed(house: House, desks: Desks) -> 
     states = {item["weakness"]: item["state"] for item in denis.json("devices", "derogations")}
     assert states == {"kex=diffie-hellman-group1-sha1": "withdrawn", "quirk=no-ignore": "ending"}
     assert rssi.run("devices", "derogate", "irm51", "--only", "mac=hmac-md5", *why).exit_code == 1
+
+
+@pytest.mark.parametrize("kind", ["kex", "host_key", "encryption", "mac"])
+def test_an_algorithm_that_there_is_not_is_refused(desks: Desks, kind: str) -> None:
+    """A name that no gateway can speak is refused with the field and the names that may be written."""
+    dsi, _, _ = desks
+    refused = dsi.run("devices", "update", "scan01", "--legacy", f"{kind}=foo")
+    assert refused.exit_code == 1
+    assert f"algorithms.{kind}" in refused.stderr
+    assert KNOWN[kind][-1] in refused.stderr
+    assert dsi.json("devices", "show", "scan01")["algorithms"][kind] == []
 
 
 @pytest.mark.parametrize("quirk", ["no-ignored", ""])

@@ -14,7 +14,7 @@ import pytest
 
 from gateway.target import dial
 from gateway.target.flows import Flow
-from policy.domain.devices import Algorithms
+from policy.domain.devices import KNOWN, Algorithms
 from tests.support.bastion import Bastion, running_bastion
 
 pytestmark = pytest.mark.integration
@@ -101,6 +101,26 @@ async def test_old_algorithms_are_one_devices_own(tmp_path: Path) -> None:
         over = await bastion.client.ssh("alice+scan01", "id", answers=bastion.answers())
         assert over.rc == 1
         assert "échue" in over.said
+
+
+async def test_a_list_that_names_no_algorithm_is_told_as_the_devices_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name written when names were not checked is refused as that, not as an incident; the journal has the name."""
+    monkeypatch.setattr("policy.services.inputs.KNOWN", {**KNOWN, "mac": ("foo",)})
+    async with running_bastion(tmp_path) as bastion:
+        world = bastion.world
+        where = world.id, world.device.id
+        await world.services.devices.update(world.who("dsi"), *where, algorithms=Algorithms(mac=("foo",)))
+        until = bastion.clock.now() + timedelta(minutes=5)
+        await world.services.derogations.accept(world.who("rssi"), *where, reason="Erreur", until=until)
+        refused = await bastion.client.ssh("alice+scan01", "id", answers=bastion.answers())
+        assert refused.rc == 1
+        assert "nomment un algorithme que la passerelle ne connaît pas" in refused.said
+        assert "T5" in refused.said
+        failed = dict((await bastion.written("device.failed"))[0].event.details)
+        assert failed["error"] == "DeviceMisdescribed"
+        assert "foo" in str(failed["detail"])
 
 
 @pytest.mark.parametrize("name", ["KexAlgorithms", "HostKeyAlgorithms", "Ciphers", "MACs"])

@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from gateway.target.hostkeys import fetch
 from gateway.target.tasks import TaskRunner
 from policy.authn import ssh_keys
 from policy.clock import ManualClock
-from policy.domain.devices import Algorithms
+from policy.domain.devices import KNOWN, Algorithms
 from policy.domain.tasks import DeviceTask, TaskKind, TaskState
 from policy.i18n import load
 from policy.vault.secret import Secret
@@ -131,6 +131,42 @@ async def test_a_changed_host_key_never_sees_the_secret(tmp_path: Path, device: 
     for line in (pinned, device.host_key_public):
         assert task.result.detail.count(ssh_keys.parse(line).fingerprint) == 2, "once in each language"
     assert "password" not in device.log()
+
+
+@pytest.mark.parametrize("kind", list(TaskKind))
+async def test_a_list_that_names_no_algorithm_fails_the_task(
+    good: Bench, device: DemoDevice, kind: TaskKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list written when names were not checked is told as what it is, by its name, and nothing is dialled."""
+    known = {**KNOWN, "kex": ("foo", *KNOWN["kex"])}
+    monkeypatch.setattr("policy.services.inputs.KNOWN", known)
+    world, before = good.world, device.log()
+    who = world.who("dsi"), world.id, world.device.id
+    await world.services.devices.update(*who, algorithms=Algorithms(kex=("foo",)))
+    until = world.clock.now() + timedelta(days=1)
+    await world.services.derogations.accept(
+        world.who("rssi"), *who[1:], reason="Écrit par erreur", until=until
+    )
+    task = await good.result_of(kind)
+    assert task.state is TaskState.FAILED
+    assert task.result is not None
+    assert "nomment un algorithme" in task.result.detail
+    assert "foo" in task.result.detail
+    assert device.log() == before
+
+
+async def test_a_task_that_breaks_ends_as_failed(good: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody foresaw leaves no task that runs for ever: it has failed, and says by what."""
+
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError("unforeseen")
+
+    monkeypatch.setattr(Dialler, "dial", broken)
+    task = await good.result_of(TaskKind.TRY_ACCOUNT)
+    assert task.state is TaskState.FAILED
+    assert task.result is not None
+    assert "ZeroDivisionError" in task.result.detail
+    assert await good.runner.run_one() is False
 
 
 async def test_no_device_is_dialled_that_the_journal_does_not_have(good: Bench, device: DemoDevice) -> None:
