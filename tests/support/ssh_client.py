@@ -18,10 +18,13 @@ from tests.support.waiting import PATIENCE
 _ASKPASS = """#!/bin/sh
 cd "$ECLUSE_ANSWERS" || exit 1
 printf '%s\\n' "$1" >> prompts
-n=$(cat next)
+read -r n < next
 echo $((n + 1)) > next
-cat "answer.$n" 2>/dev/null || exit 1
+[ -e "answer.$n" ] || exit 1
+IFS= read -r answer < "answer.$n"
+printf '%s\\n' "$answer"
 """
+"""Answers the next prompt with the shell's own words alone: a log-in asks twice, and each `cat` was a process."""
 
 
 @dataclass(frozen=True)
