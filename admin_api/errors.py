@@ -49,12 +49,13 @@ class BadCursor(ApiError):
 
 
 class BadTimestamp(ApiError):
-    """A time in the query is not an ISO 8601 instant with its offset."""
+    """A time in the query cannot be read. ``bare``: it could have been one of the hospital's clock, without an offset."""
 
-    def __init__(self, field: str) -> None:
-        """Name the *field* of the query."""
-        super().__init__(f"{field}: write an instant with its offset")
+    def __init__(self, field: str, *, bare: bool = False) -> None:
+        """Name the *field* of the query, and whether a *bare* time would have done."""
+        super().__init__(f"{field}: write an instant{'' if bare else ' with its offset'}")
         self.field = field
+        self.bare = bare
 
 
 class TraceUnreadable(ApiError):

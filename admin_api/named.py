@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from admin_api.deps import Context, instant
+from admin_api.errors import BadTimestamp
 from admin_api.v1.schemas.windows import Fold
 from policy.domain.hospitals import Hospital
 from policy.domain.ids import DeviceId, PersonId, SupplierId, is_identifier
@@ -69,8 +70,8 @@ def moment(text: str | None, fold: Fold | None, field: str, hospital: Hospital) 
         return None
     try:
         bare = datetime.fromisoformat(text)
-    except ValueError:
-        return instant(text, field)
+    except ValueError as refused:
+        raise BadTimestamp(field, bare=True) from refused
     if bare.tzinfo is not None:
         return instant(text, field)
     side = None if fold is None else int(fold == "second")

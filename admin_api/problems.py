@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from admin_api import errors as mine
-from admin_api.sayings import said
+from admin_api.sayings import alternatives, said
 from admin_api.v1.schemas.base import IDENTIFIER_FORM, NAME_FORM
 from admin_api.v1.schemas.windows import LOCAL_TIME
 from admin_api.wording import knows, say, say_in
@@ -139,7 +139,8 @@ def _of_edge(error: mine.ApiError, language: Language) -> Refusal:
         case mine.BadCursor():
             return Refusal("invalid-input", 422, errors=[("after", say("invalid.cursor", language))])
         case mine.BadTimestamp():
-            return Refusal("invalid-input", 422, errors=[(error.field, say("invalid.timestamp", language))])
+            key = "invalid.moment" if error.bare else "invalid.timestamp"
+            return Refusal("invalid-input", 422, errors=[(error.field, say(key, language))])
         case mine.TracePurged():
             return Refusal("trace-purged", 410, {"at": error.at}, timezone=error.timezone)
         case mine.TraceUnreadable():
@@ -225,7 +226,10 @@ def _validation_errors(error: RequestValidationError, language: Language) -> lis
     for item in error.errors():
         place = [str(part) for part in item["loc"] if part not in ("body", "query", "path")]
         key = f"invalid.{item['type']}"
-        limits = {str(name): value for name, value in (item.get("ctx") or {}).items()}
+        limits = {
+            str(name): alternatives(value, language) if name == "expected" else value
+            for name, value in (item.get("ctx") or {}).items()
+        }
         key = _FORMS.get(limits.get("pattern", ""), key)
         if not knows(key):
             key, limits = "invalid.value", {"why": str(item["msg"])[:200]}

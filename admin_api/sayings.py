@@ -16,6 +16,9 @@ from policy.domain.people import Language
 REASONS: Final = frozenset({"why", "detail"})
 """The arguments of a finding or a fault that hold such a sentence."""
 _PREFIX: Final = "said."
+_STROKE: Final = " / "
+_ALTERNATIVES: Final = re.compile(r"[^\s,]+(?:, [^\s,]+)*,? or [^\s,]+")
+"""How values to choose from are listed in English: each of them one word."""
 _VALUE = re.compile(r"\{[a-z]\}")
 _ESCAPED_VALUE = re.compile(r"\\\{([a-z])\\\}")
 
@@ -27,9 +30,28 @@ def said(message: str, language: Language) -> str:
     for key, pattern in _patterns():
         found = pattern.fullmatch(message)
         if found is not None:
-            values = {name: said(value, language) for name, value in found.groupdict().items()}
+            values = {
+                name: alternatives(said(value, language), language)
+                for name, value in found.groupdict().items()
+            }
             return say(key, language, **values)
     return message
+
+
+def of_both(text: str, language: Language) -> str:
+    """Return what a gateway wrote for whoever looks, in French and in English with a stroke between, in *language* alone."""
+    parts = text.split(_STROKE)
+    if len(parts) % 2:
+        return said(text, language)
+    half = len(parts) // 2
+    return _STROKE.join(parts[:half] if language is Language.FRENCH else parts[half:])
+
+
+def alternatives(text: str, language: Language) -> str:
+    """Return *text* in *language* where it lists values to choose from (``a, b or c``); else as it is."""
+    if language is Language.ENGLISH or _ALTERNATIVES.fullmatch(text) is None:
+        return text
+    return " ou ".join(part.removesuffix(",") for part in text.rsplit(" or ", 1))
 
 
 @cache

@@ -32,7 +32,7 @@ class EcluseError(Exception):
         """Keep the sentence's *key* and *arguments*; it is put into words where the language is known."""
         super().__init__(key)
         self.key = key
-        self.arguments = arguments
+        self.arguments: Mapping[str, object] = arguments
         self.further: tuple[EcluseError, ...] = ()
 
     @property
@@ -54,8 +54,14 @@ class EcluseError(Exception):
 
     def said(self, language: Language | str) -> str:
         """Return this fault's own sentence in *language*; its key where the catalogues lack it."""
+        arguments = self.arguments
+        if language == Language.FRENCH:
+            # late: only what went wrong needs the words of the packages below, and of the system
+            from ecluse.wording import detailed
+
+            arguments = detailed(arguments, language)
         try:
-            return i18n.load("ecluse").translate(self.key, language, timezone="UTC", **self.arguments)
+            return i18n.load("ecluse").translate(self.key, language, timezone="UTC", **arguments)
         except MissingMessage:
             return self.key
 

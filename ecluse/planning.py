@@ -51,7 +51,7 @@ def opening(
     if start.strip() == NOW:
         begun = here().replace(second=0, microsecond=0)
         start, start_fold = _written(begun), start_fold or _fold(begun)
-    start = _local(start, "--start", '"2026-11-23 20:30" on the hospital\'s clock, or now')
+    start = _local(start, "--start", 'write "2026-11-23 20:30" on the hospital\'s clock, or now')
     if length := _LENGTH.fullmatch(end.strip()):
         zone = here().tzinfo
         begun = datetime.fromisoformat(start).replace(tzinfo=zone, fold=int(start_fold == "second"))
@@ -61,7 +61,7 @@ def opening(
     elif _CLOCK.fullmatch(end.strip()):
         # an end before the start is for the planner to write in full: nothing is guessed
         end = f"{start[:10]} {end.strip()}"
-    end = _local(end, "--end", '22:30, "2026-11-24 02:00" on the hospital\'s clock, or +90m or +2h')
+    end = _local(end, "--end", 'write 22:30, "2026-11-24 02:00" on the hospital\'s clock, or +90m or +2h')
     return {"start": start, "end": end, "start_fold": start_fold, "end_fold": end_fold}
 
 
@@ -80,14 +80,14 @@ def option(field: str, options: Mapping[str, str]) -> str:
     return field
 
 
-def _local(text: str, name: str, forms: str) -> str:
+def _local(text: str, name: str, asked: str) -> str:
     text = text.strip()
     try:
         datetime.fromisoformat(text)
     except ValueError:
         text = ""
     if _LOCAL.fullmatch(text) is None:
-        raise typer.BadParameter(f"write {forms}", param_hint=name)
+        raise typer.BadParameter(asked, param_hint=name)
     return text
 
 

@@ -78,6 +78,8 @@ def _recognised(message: str, prefix: str, language: Language | str) -> str:
             facts = found.groupdict()
             if "asked" in facts:
                 facts["asked"] = usage(facts["asked"], language)
+            if "why" in facts:
+                facts["why"] = detail(facts["why"], language)
             return i18n.load("ecluse").translate(key, language, timezone="UTC", **facts)
     return message
 

@@ -250,6 +250,9 @@ def _verify_stored(desk: Desk, trace: str) -> Json:
 def _verify_files(path: Path, public_keys: list[Path]) -> Json:
     try:
         keys = [PublicKey.load(each) for each in public_keys]
+    except RecorderError as broken:
+        raise RecordingUnusable("traces.nothing_verified", why=str(broken)) from broken
+    try:
         folder = path if path.is_dir() else path.parent
         try:
             signer = read_manifest(folder).signer

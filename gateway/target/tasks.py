@@ -140,13 +140,14 @@ class TaskRunner:
             return self._say(
                 "task.host-key", device=grant.device_name, shown=error.shown, pinned=error.pinned
             )
-        said = self._say(error.key, device=grant.device_name)
         telling = isinstance(error, NoCommonAlgorithm | DeviceMisdescribed | FlowRefused)
-        return f"{said} ({error.detail})" if telling else said
+        return self._say(error.key, f" ({error.detail})" if telling else "", device=grant.device_name)
 
-    def _say(self, key: str, **arguments: str) -> str:
-        """Return the sentence in both languages: a result is read by whoever looks, not by one person."""
-        return " / ".join(self._catalog.translate(key, language, **arguments) for language in Language)
+    def _say(self, key: str, ending: str = "", **arguments: str) -> str:
+        """Return the sentence in both languages, *ending* behind each: a result is read by whoever looks, not by one person."""
+        return " / ".join(
+            self._catalog.translate(key, language, **arguments) + ending for language in Language
+        )
 
     def _event(self, grant: TaskGrant) -> SecurityEvent:
         return SecurityEvent(

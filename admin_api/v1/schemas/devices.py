@@ -3,15 +3,17 @@
 import base64
 import binascii
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 
+from admin_api.sayings import of_both
 from admin_api.v1.schemas.base import Identifier, InOrder, Input, Name, Page, Shown, example
 from policy.authn import ssh_keys
 from policy.domain.devices import AccountMethod, Algorithms, Quirk
 from policy.domain.factors import Level
-from policy.domain.tasks import TaskKind, TaskState
+from policy.domain.people import Language
+from policy.domain.tasks import DeviceTask, TaskKind, TaskState
 
 
 class ZoneOut(Shown):
@@ -224,6 +226,14 @@ class TaskOut(Shown):
     node: str | None
     finished_at: datetime | None
     result: TaskResultOut | None
+
+    @classmethod
+    def told(cls, task: DeviceTask, language: Language) -> Self:
+        """Show *task*, what the gateway says of it in *language*."""
+        shown = cls.of(task)
+        if shown.result is not None:
+            shown.result.detail = of_both(shown.result.detail, language)
+        return shown
 
 
 class TasksPage(Page[TaskOut]):

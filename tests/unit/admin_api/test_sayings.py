@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from admin_api.sayings import said
+from admin_api.sayings import alternatives, of_both, said
 from policy.domain.people import Language
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -128,3 +128,18 @@ def test_values_keep_their_place(english: str, french: str) -> None:
 def test_what_is_unknown_stays_as_it_is() -> None:
     """A sentence that nobody knows is told as it is, not lost."""
     assert said("something else altogether", Language.FRENCH) == "something else altogether"
+
+
+def test_values_to_choose_from_are_listed_in_the_caller_s_language() -> None:
+    """Only a list of single words is one: a sentence that holds the word stays as it is."""
+    assert alternatives("'critical', 'high' or 'notice'", Language.FRENCH) == "'critical', 'high' ou 'notice'"
+    assert alternatives("'critical', 'high' or 'notice'", Language.ENGLISH).endswith("or 'notice'")
+    assert alternatives("this one or that", Language.FRENCH) == "this one or that"
+
+
+def test_what_a_gateway_said_in_both_languages_is_told_in_one() -> None:
+    """French comes first; what stands behind no stroke is one of policy's sentences, or told as it is."""
+    both = "Le scan ne répond pas (a / b). / The scan does not answer (a / b)."
+    assert of_both(both, Language.FRENCH) == "Le scan ne répond pas (a / b)."
+    assert of_both(both, Language.ENGLISH) == "The scan does not answer (a / b)."
+    assert of_both("bob is suspended", Language.FRENCH) == "bob est suspendu(e)"

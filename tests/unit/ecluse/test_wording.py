@@ -1,6 +1,8 @@
 """The errors of this machine's own commands, put into words."""
 
 import ast
+import errno
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -10,14 +12,14 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from ecluse.errors import MachineError, SettingsError, StoreError
-from ecluse.wording import detail, detailed, spoken
+from ecluse.wording import detail, detailed, spoken, usage
 from embedded.patience import failure
 from policy import i18n
 from policy.domain.people import Language
 from policy.errors import InvalidInput, KeyMissing, NotFound, PolicyUnavailable, VaultError
 from policy.vault.keyring import Keyring
 from recorder.errors import CatalogUnavailable, SignatureInvalid
-from recorder.seal.signing import SigningKey
+from recorder.seal.signing import PublicKey, SigningKey
 from tests.support.installed import ecluse
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -60,6 +62,12 @@ def test_what_is_refused_of_a_value_has_its_french() -> None:
         if isinstance(first, ast.Constant)
         for text in texts(first)
         if " " in text
+    } | {
+        text
+        for node in ast.walk(ast.parse((ROOT / "ecluse/planning.py").read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        for text in map(str, (one.value for one in node.args if isinstance(one, ast.Constant)))
+        if text.startswith("write ")
     }
     assert len(found) > 10
     assert found - known == set()
@@ -128,6 +136,7 @@ def test_what_is_unknown_stays_as_it_came() -> None:
     refused = StoreError("db.unreachable", why="x")
     assert detailed({"why": refused, "path": "p"}, "fr") == {"why": refused.said("fr"), "path": "p"}
     assert refused.said("fr") != str(refused)
+    assert usage("something else altogether", "fr") == "something else altogether"
     assert detail("something else altogether", "fr") == "something else altogether"
     own = MachineError("machine.failed", why="x")
     assert spoken(own, "fr") is own
@@ -174,6 +183,11 @@ def test_the_vault_s_and_the_recorder_s_real_complaints_are_known(tmp_path: Path
         (("audit", "list", "--limit", "x"), "Valeur refusée pour '--limit' : écrivez un nombre entier"),
         (("audit", "list", "--limit", "0"), "Valeur refusée pour '--limit' : écrivez au moins 1"),
         (("devices", "update", "scan01", "--group", "a", "--no-group"), "donnez l’un d’eux"),
+        (("traces", "replay", "d4d4", "--speed", "abc"), "'--speed' : écrivez un nombre, tel que"),
+        (
+            ("sessions", "watch", "8c", "--reason", "x", "--from", "z"),
+            "'--from' : 'z' n’est pas l’un de 'now', 'start'",
+        ),
     ],
     ids=" ".join,
 )
@@ -186,3 +200,26 @@ def test_what_was_typed_wrongly_is_said_in_french_with_the_same_exit_code(
     french = " ".join(re.sub(r"[│\N{NO-BREAK SPACE}]", " ", done["fr"].stderr).split())
     assert told in french
     assert told not in done["en"].stderr
+
+
+def test_what_the_system_said_of_a_file_is_french_too() -> None:
+    """What the system says is in no catalogue of ours but by its sentence, wherever it stands in another one."""
+    said = [os.strerror(number) for number in (errno.ENOENT, errno.EACCES, errno.ENOSPC, errno.EADDRINUSE)]
+    assert [one for one in said if detail(one, "fr") == one] == []
+    assert (
+        SettingsError("settings.unreadable", path="/nope", why=said[0])
+        .said("fr")
+        .endswith("(aucun fichier ni répertoire de ce nom).")
+    )
+    with pytest.raises(SignatureInvalid) as refused:
+        PublicKey.load(Path("/nope/key"))
+    assert "répertoire de ce nom" in detail(str(refused.value), "fr")
+
+
+def test_a_key_that_cannot_be_read_is_not_the_trace_s_fault(tmp_path: Path) -> None:
+    """Where the public key cannot be read, nothing was verified, and the sentence does not speak of the trace."""
+    done = ecluse("traces", "verify", str(tmp_path), "--public-key", "/nope/key", language="fr")
+    assert done.exit_code == 1
+    assert "Rien n’a été vérifié : la clé publique /nope/key" in done.stderr.replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
