@@ -48,6 +48,14 @@ def load(environment: Mapping[str, str], *, url: str | None = None, ca: Path | N
     return Profile(url=address.rstrip("/"), ca=Path(authority), token=Secret(token) if token else None)
 
 
+def overruling(environment: Mapping[str, str], profile: Profile) -> tuple[str, ...]:
+    """Return the variables by which the next commands would not go on by *profile*, once it is saved."""
+    said = {"ECLUSE_API_URL": profile.url, "ECLUSE_API_CA": str(profile.ca), "ECLUSE_API_TOKEN_FILE": ""}
+    return tuple(
+        name for name, ours in said.items() if environment.get(name, "").rstrip("/") not in {"", ours}
+    )
+
+
 def save(environment: Mapping[str, str], profile: Profile) -> Path:
     """Write the profile with its token, mode 0600, and return where."""
     path = state_file(environment)

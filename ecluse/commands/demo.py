@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecluse.desk import Desk
+from ecluse.profile import state_file
 
 if TYPE_CHECKING:
     from ecluse.demo.scene import Scene
@@ -112,9 +113,11 @@ def _explain(desk: Desk, scene: "Scene") -> None:
     from ecluse.demo.scene import ACCOUNT, CLOSED_DEVICE, HOST, OPEN_DEVICE
 
     alice, operator = scene.troupe.alice, scene.troupe.operator
+    command, package = sys.argv[0], scene.directory / "evidence.zip"
+    verifier = scene.directory / "verify.py"
     ssh = f"ssh -p {scene.ssh_port} -o UserKnownHostsFile={scene.known_hosts} alice+{OPEN_DEVICE}@{HOST}"
     jump = f"ssh -F {scene.ssh_config} -J alice@{HOST}:{scene.ssh_port} {ACCOUNT}@{OPEN_DEVICE}"
-    desk.tell("demo.ready")
+    desk.tell("demo.ready", path=str(state_file(desk.environment)))
     lines = [
         ("demo.say.ssh", ssh),
         ("demo.say.password", alice.password),
@@ -129,17 +132,17 @@ def _explain(desk: Desk, scene: "Scene") -> None:
                 f"ECLUSE_API_TOKEN_FILE={scene.token_file}"
             ),
         ),
-        ("demo.say.why", f"{sys.argv[0]} why alice {CLOSED_DEVICE}"),
-        ("demo.say.sessions", f"{sys.argv[0]} sessions list"),
-        ("demo.say.cut", f"{sys.argv[0]} sessions cut SESSION --reason exercice"),
-        ("demo.say.traces", f"{sys.argv[0]} traces list"),
-        ("demo.say.replay", f"{sys.argv[0]} traces replay SESSION --idle-cut 1 --reason exercice"),
-        ("demo.say.watch", f"{sys.argv[0]} sessions watch SESSION --reason exercice"),
-        ("demo.say.search", f"{sys.argv[0]} search 'whoami' --reason exercice"),
-        ("demo.say.alarms", f"{sys.argv[0]} alarms test; {sys.argv[0]} alarms list"),
-        ("demo.say.verify", f"{sys.argv[0]} traces verify --all"),
-        ("demo.say.evidence", f"{sys.argv[0]} evidence make SESSION --reason exercice --output evidence.zip"),
-        ("demo.say.verifier", f"{sys.argv[0]} audit verifier > verify.py; python3 verify.py evidence.zip"),
+        ("demo.say.why", f"{command} why alice {CLOSED_DEVICE}"),
+        ("demo.say.sessions", f"{command} sessions list"),
+        ("demo.say.cut", f"{command} sessions cut SESSION --reason exercice"),
+        ("demo.say.traces", f"{command} traces list"),
+        ("demo.say.replay", f"{command} traces replay SESSION --idle-cut 1 --reason exercice"),
+        ("demo.say.watch", f"{command} sessions watch SESSION --reason exercice"),
+        ("demo.say.search", f"{command} search 'whoami' --reason exercice"),
+        ("demo.say.alarms", f"{command} alarms test; {command} alarms list"),
+        ("demo.say.verify", f"{command} traces verify --all"),
+        ("demo.say.evidence", f"{command} evidence make SESSION --reason exercice --output {package}"),
+        ("demo.say.verifier", f"{command} audit verifier > {verifier}; python3 {verifier} {package}"),
         ("demo.say.document", str(scene.data / "demo.json")),
     ]
     for key, value in lines:

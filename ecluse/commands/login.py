@@ -36,11 +36,12 @@ def login(
     answer = desk.client_for(anonymous).post(
         "/v1/login", {"login": name, "password": password.reveal(), "code": code}
     )
-    kept = profile.save(
-        desk.environment, profile.Profile(url=place.url, ca=place.ca, token=Secret(str(answer["token"])))
-    )
+    fresh = profile.Profile(url=place.url, ca=place.ca, token=Secret(str(answer["token"])))
+    kept = profile.save(desk.environment, fresh)
     document = {"login": answer["person"]["login"], "expires": answer["expires"], "file": str(kept)}
     desk.done(document, "login.done", name=answer["person"]["full_name"], path=str(kept))
+    if overruling := profile.overruling(desk.environment, fresh):
+        desk.note("login.overruled", names=" ".join(overruling), name=answer["person"]["full_name"])
 
 
 def logout(context: typer.Context, as_json: AsJson = False) -> None:

@@ -150,7 +150,7 @@ def approve(
 
 @group.command("requests", epilog="Example: ecluse windows requests")
 def requests(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the windows that wait for an answer: who asks, on what, when, and why."""
+    """List the windows that wait for an answer: who asks, for whom, on what, when, with which rights, and why."""
     desk = Desk.of(context, as_json)
     found = list(desk.client.items("/v1/windows", state="planned"))
     people, devices = names.people_by_id(desk.client), names.devices_by_id(desk.client)
@@ -158,18 +158,17 @@ def requests(context: typer.Context, as_json: AsJson = False) -> None:
         (
             item["id"][:8],
             people.get(item["requested_by"], item["requested_by"]),
+            [people.get(key, key) for key in item["people"]],
             _span(item["occurrences"][0]) if item["occurrences"] else None,
             [*(devices.get(key, key) for key in item["devices"]), *(f"@{name}" for name in item["groups"])],
-            item["channels"],
+            _rights(item),
             item["purpose"],
         )
         for item in found
     ]
     columns = (
-        *whole("field.digits", "field.requested_by", "field.next"),
-        Column("field.object"),
-        Column("field.channels", wide=True),
-        Column("field.why"),
+        *whole("field.digits"),
+        *(Column(f"field.{noun}") for noun in ("requested_by", "people", "next", "object", "rights", "why")),
     )
     desk.show_table(columns, rows, found)
 
@@ -280,7 +279,7 @@ def list_(
             _span(item["occurrences"][0]) if item["occurrences"] else None,
             [people.get(key, key) for key in item["people"]],
             [*(devices.get(key, key) for key in item["devices"]), *(f"@{name}" for name in item["groups"])],
-            [*item["channels"], *(str(forward["port"]) for forward in item["forwards"])],
+            _rights(item),
             item["purpose"],
         )
         for item in found
@@ -288,7 +287,7 @@ def list_(
     columns = (
         *whole("field.digits", "field.state", "field.next"),
         *(Column(f"field.{noun}") for noun in ("people", "object")),
-        Column("field.channels", wide=True),
+        Column("field.rights", wide=True),
         Column("field.purpose"),
     )
     desk.show_table(columns, rows, found)
@@ -350,6 +349,11 @@ def _show_window(desk: Desk, item: Json) -> None:
         ("field.answer", item["answer"]),
     ]
     desk.show_record(fields, item)
+
+
+def _rights(item: Json) -> list[str]:
+    """Return all that a window lets its people do: its channels, and the ports of ``ssh -L``."""
+    return [*item["channels"], *(f"-L {_port(forward)}" for forward in item["forwards"])]
 
 
 def _port(forward: Json) -> str:

@@ -65,6 +65,8 @@ async def test_ctrl_c_leaves_no_process_and_no_folder(tmp_path: Path, *, early: 
         await eventually((folder / "demo.json").exists, SECONDS)
         said = await asyncio.wait_for(process.stdout.readuntil(b"demo.json\n"), SECONDS)
         assert b"alice+scan01@127.0.0.1" in said
+        assert f"--output {folder}/evidence.zip\n".encode() in said, "what it has made is removed too"
+        assert b"token.json" in said, "and what stays is told"
         assert {"ssh", "api", "people", "devices", "data_dir"} == set(
             json.loads((folder / "demo.json").read_text())
         )

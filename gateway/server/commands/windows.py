@@ -61,13 +61,15 @@ class WindowsCommand:
 
     def _row(self, person: Person, own: OwnWindow, now: datetime) -> tuple[str, ...]:
         zone = self._voice.hospital.timezone
+        ports = (f"-L {forward.shown}" for forward in own.window.forwards)
+        rights = [*sorted(own.window.channels), *ports]
         return (
             own.window.id[:8],
             self._voice.say(person, f"window.{state_of(own, now)}"),
             wall(own.occurrence.start, zone),
             wall(own.occurrence.end, zone),
             ", ".join(own.devices),
-            self._voice.say(person, "windows.channels", channels=own.window.channels),
+            self._voice.say(person, "windows.channels", channels=rights),
             neutralise(own.window.purpose),
         )
 
@@ -94,6 +96,7 @@ class WindowsCommand:
             "kind": own.kind.value,
             "purpose": own.window.purpose,
             "channels": sorted(own.window.channels),
+            "forwards": [{"port": forward.port, "label": forward.label} for forward in own.window.forwards],
             "asked_by_me": own.asked_by_her,
             "answer": own.window.answer,
             "extensions": [

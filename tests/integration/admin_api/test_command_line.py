@@ -32,6 +32,27 @@ def test_log_in_keeps_a_token_for_its_owner_only(house: House, tmp_path: Path) -
     assert (again.exit_code, again.output.count("ecluse login")) == (1, 1)
 
 
+def test_a_log_in_that_a_variable_overrules_says_so(house: House, tmp_path: Path) -> None:
+    """Where a variable names somebody else's token, whoever logs in reads that commands do not go on as her."""
+    desk = Desk(house, tmp_path, "dsi")
+    typed = f"{house.world.passwords['denis'].reveal()}\n{house.next_code('denis')}\n"
+    done = desk.run("login", "--login", "denis", typed=typed)
+    assert done.exit_code == 0, done.output
+    assert "unset ECLUSE_API_TOKEN_FILE" in done.stderr
+    assert '"dsi"' in desk.run("whoami", "--json").stdout
+    del desk.environment["ECLUSE_API_TOKEN_FILE"]
+    assert '"denis"' in desk.run("whoami", "--json").stdout
+    typed = f"{house.world.passwords['denis'].reveal()}\n{house.next_code('denis')}\n"
+    again = desk.run("login", "--login", "denis", typed=typed)
+    assert (again.exit_code, "unset" in again.output) == (0, False), again.output
+    elsewhere = desk.environment["ECLUSE_API_URL"] = "https://127.0.0.1:1"
+    typed = f"{house.world.passwords['denis'].reveal()}\n{house.next_code('denis')}\n"
+    third = desk.run("login", "--login", "denis", "--url", house.url, typed=typed)
+    assert third.exit_code == 0, third.output
+    assert "unset ECLUSE_API_URL" in third.stderr
+    assert elsewhere not in third.stdout
+
+
 def test_a_token_file_that_others_may_read_is_refused(house: House, tmp_path: Path) -> None:
     """A token file open to others is not used, and the sentence says how to close it."""
     desk = Desk(house, tmp_path, None)

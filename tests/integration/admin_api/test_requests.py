@@ -74,6 +74,20 @@ def test_the_command_line_reads_requests_and_answers_them(house: House, tmp_path
     assert denis.json("windows", "requests") == []
 
 
+def test_who_approves_sees_all_that_is_asked_for(house: House, tmp_path: Path) -> None:
+    """``windows requests`` names the person, the device and every right, ports included, on a narrow screen too."""
+    dsi, denis = Desk(house, tmp_path, "dsi"), Desk(house, tmp_path, "denis")
+    planned = dsi.run(
+        "windows", "plan", "--supplier", "Imagix", "--person", "alice", "--device", "scan01", "--start", "now",
+        "--end", "+2h", "--forward", "443=console", "--purpose", "Console web",
+    )  # fmt: skip
+    assert planned.exit_code == 0, planned.output
+    denis.environment["COLUMNS"] = "80"
+    told = denis.run("windows", "requests").stdout.split()
+    assert {"dsi", "alice", "scan01", "-L", "443", "(console)", "Console", "web"} <= set(told)
+    assert "…" not in "".join(told)
+
+
 def test_extensions_are_granted_and_refused_in_words(house: House, tmp_path: Path) -> None:
     """``extensions`` lists why more time is asked for; a refusal without words is turned back."""
     extend = house.world.services.requests.extend

@@ -272,13 +272,15 @@ async def test_dynamic_and_remote_forwarding_stay_refused_beside_a_port(running:
 
 
 async def test_the_command_list_tells_the_ports(running: Running) -> None:
-    """What a technician may forward is in ``list``, for her and for her programs."""
+    """What a technician may forward is in ``list`` and ``windows``, for her and for her programs."""
     bastion, there = running
     told_her = await bastion.client.ssh("alice", "list", answers=bastion.answers())
     assert f"[-L {there.port} (console)]" in told_her.stdout.decode()
     programs = await bastion.client.ssh("alice", "list --json", answers=bastion.answers())
     [opening] = json.loads(programs.stdout)
     assert opening["forwards"] == [{"port": there.port, "label": "console"}]
+    windows = await bastion.client.ssh("alice", "windows", answers=bastion.answers())
+    assert f"-L {there.port} (console)" in windows.stdout.decode()
 
 
 @pytest.mark.parametrize(
