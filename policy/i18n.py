@@ -182,7 +182,7 @@ def refusal(denial: Denial, language: Language | str, timezone: str, contact: st
     lines = [headline]
     for finding in told:
         lines += finding_lines(rule_label(finding.code), finding, language, timezone)
-    return [*lines, *_opening(denial.next_opening, language, timezone), ending]
+    return [*lines, *_opening(denial, language, timezone), ending]
 
 
 def explained(explanation: Explanation, language: Language | str, timezone: str) -> list[str]:
@@ -192,7 +192,7 @@ def explained(explanation: Explanation, language: Language | str, timezone: str)
         mark = translate("why.held" if finding.held else "why.failed", language)
         lines += finding_lines(f"{mark} {rule_label(finding.code)}", finding, language, timezone)
     if explanation.disclose:
-        lines += _opening(explanation.next_opening, language, timezone)
+        lines += _opening(explanation, language, timezone)
     return lines
 
 
@@ -202,10 +202,12 @@ def finding_lines(label: str, finding: Finding, language: Language | str, timezo
     return [f"  {label} - {sentence(finding, language, timezone)}", *([f"    {step}"] if step else [])]
 
 
-def _opening(opening: tuple[datetime, datetime] | None, language: Language | str, timezone: str) -> list[str]:
-    if opening is None:
-        return [translate("refusal.no_opening", language)]
-    start, end = opening
+def _opening(answer: Denial | Explanation, language: Language | str, timezone: str) -> list[str]:
+    """Return the line about the next opening; none beside a window that is open now and has no other after it."""
+    if answer.next_opening is None:
+        is_open = any(finding.code == "O3" and finding.held for finding in answer.findings)
+        return [] if is_open else [translate("refusal.no_opening", language)]
+    start, end = answer.next_opening
     return [translate("refusal.next_opening", language, timezone=timezone, start=start, end=end)]
 
 

@@ -11,7 +11,7 @@ from admin_api.deps import Context, Ctx, Paging, Who, source_of
 from admin_api.errors import BadCursor
 from admin_api.security.permissions import READING, RESUMING, STOPPING, GuardedRoute
 from admin_api.v1.schemas.base import Input, Page, Reason, Text, example, shown
-from policy.domain.access import Revocation, RevocationScope
+from policy.domain.access import Cut, RevocationScope
 from policy.domain.ids import HospitalId, SessionId
 from policy.domain.sessions import LiveSession
 from policy.domain.sessions import SessionState as State
@@ -101,6 +101,7 @@ class CutOut(BaseModel):
     target: str
     at: datetime
     reason: str
+    sessions: int = Field(description="How many sessions were open in its scope; 0: it ends nothing.")
 
 
 class Gates(BaseModel):
@@ -143,10 +144,10 @@ async def get_session(context: Ctx, who: Who, session_id: str) -> SessionOut:
 async def cut_session(context: Ctx, who: Who, session_id: str, body: Reason) -> CutOut:
     """Cut one session, wherever it is."""
     session = await context.services.access.session(who.hospital_id, SessionId(session_id))
-    revocation = await context.services.revocations.cut(
+    made = await context.services.revocations.cut(
         who.person.id, who.hospital_id, RevocationScope.SESSION, session.session_id, body.reason
     )
-    return _cut(revocation)
+    return _cut(made)
 
 
 @router.post("/cuts", status_code=201, openapi_extra=STOPPING)
@@ -161,10 +162,10 @@ async def cut(request: Request, context: Ctx, who: Who, body: CutIn) -> CutOut:
         return _cut(
             await context.services.revocations.cut_everything(who.person.id, who.hospital_id, body.reason)
         )
-    revocation = await context.services.revocations.cut(
+    made = await context.services.revocations.cut(
         who.person.id, who.hospital_id, body.scope, body.target, body.reason
     )
-    return _cut(revocation)
+    return _cut(made)
 
 
 @router.post("/reopen", openapi_extra=RESUMING)
@@ -192,7 +193,12 @@ async def _past(context: Context, hospital_id: HospitalId, after: str | None, li
     return SessionsPage(items=[SessionOut.of_catalog(row) for row in found.sessions], next=found.after)
 
 
-def _cut(revocation: Revocation) -> CutOut:
+def _cut(made: Cut) -> CutOut:
+    revocation = made.revocation
     return CutOut(
-        scope=revocation.scope, target=revocation.target, at=revocation.at, reason=revocation.reason
+        scope=revocation.scope,
+        target=revocation.target,
+        at=revocation.at,
+        reason=revocation.reason,
+        sessions=made.sessions,
     )

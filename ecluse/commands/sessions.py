@@ -233,7 +233,14 @@ def cut(
         proof = {"code": desk.fresh_code()} if everything else {}
         scope = _scope(desk, person, supplier, device)
         done = desk.client.post("/v1/cuts", {**scope, **proof, "reason": reason})
-    desk.done(done, "sessions.cut_everything" if everything else "sessions.cut")
+    key = (
+        "sessions.cut_everything"
+        if everything
+        else "sessions.cut"
+        if done["sessions"]
+        else "sessions.cut_none"
+    )
+    desk.done(done, key)
 
 
 @group.command("reopen", epilog='Example: ecluse sessions reopen --reason "Fin de la crise"')

@@ -62,7 +62,7 @@ def why(
         if found["next_opening"]:
             opening = found["next_opening"]
             desk.tell("why.next_opening", start=opening["start_local"], end=opening["end_local"])
-        elif not found["allowed"]:
+        elif not any(finding["code"] == "O3" and finding["held"] for finding in found["findings"]):
             desk.tell("why.no_opening")
     if not found["allowed"]:
         raise typer.Exit(_REFUSED)

@@ -11,6 +11,8 @@ from policy.domain.people import Person
 from policy.i18n import Catalog, neutralise
 
 _LONGEST_CHOICE = 130  # a device, a separator and an account
+_FAREWELLS = frozenset({"exit", "quit", "logout", "quitter"})
+"""What hands type that want to leave; a device of that name is chosen all the same."""
 _ESCAPE = 0x1B
 _ERASE = b"\x7f\x08"
 _ENTER = b"\r\n"
@@ -125,9 +127,9 @@ class Menu:
         self._typed.clear()
         if not typed:
             return MenuStep(b"\r\n", refresh=True)
-        if typed == "q":
-            return self._leave()
         found = self._matching(typed)
+        if typed == "q" or (typed in _FAREWELLS and not found):
+            return self._leave()
         if len(found) == 1:
             return MenuStep(b"\r\n", chosen=(found[0].device_name, found[0].account_name))
         if found:

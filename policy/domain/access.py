@@ -99,6 +99,14 @@ class Revocation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """A cut that was committed, and how many sessions were open in its scope then."""
+
+    revocation: Revocation
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Everything the engine may look at for one person and one device, read in one snapshot.
 

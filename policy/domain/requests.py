@@ -26,7 +26,8 @@ class OwnWindow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedTime:
-    """More time, asked for: the extension, and the names of the devices it is for."""
+    """More time, asked for: the extension, the names of the devices it is for, and whether she has a session there."""
 
     extension: Extension
     devices: tuple[str, ...]
+    inside: bool

@@ -146,7 +146,7 @@ class RequestService(Service):
             person = await require(work, hospital_id, actor, Duty.ASK)
             await work.leases.hold_person(hospital_id, actor)
             now = self._clock.now()
-            window = await self._open_window(work, person, device_name, now)
+            window, inside = await self._open_window(work, person, device_name, now)
             occurrence = window.occurrence_at(now)
             if occurrence is None:
                 raise RequestRefused(failed("O3", "finding.O3.not_open", "next.O3.ask", "technician"))
@@ -172,7 +172,7 @@ class RequestService(Service):
             await work.extensions.insert(extension)
             facts = described(extension)
             await work.emit("window.extension_requested", hospital_id, window.id, {}, facts)
-            return AskedTime(extension=extension, devices=await _device_names(work, window))
+            return AskedTime(extension=extension, devices=await _device_names(work, window), inside=inside)
 
     async def windows(
         self, actor: PersonId, hospital_id: HospitalId, *, since: datetime, until: datetime
@@ -223,8 +223,8 @@ class RequestService(Service):
 
     async def _open_window(
         self, work: UnitOfWork, person: Person, device_name: str | None, now: datetime
-    ) -> Window:
-        """Return the window meant: on the device named, else where she works, else the only one open."""
+    ) -> tuple[Window, bool]:
+        """Return the window meant: on the device named, else where she works, else the only one open; and whether she works there."""
         device = None if device_name is None else await _device(work, person, device_name)
         found = await work.windows.list(
             person.hospital_id,
@@ -245,7 +245,8 @@ class RequestService(Service):
             raise RequestRefused(
                 failed("O3", "finding.O3.which", "next.O3.which", "technician", devices=tuple(names))
             )
-        return max(meant, key=lambda one: (one.occurrences[-1].end, one.id))
+        window = max(meant, key=lambda one: (one.occurrences[-1].end, one.id))
+        return window, window.id in at_work
 
 
 async def _supplier(view: View, person: Person) -> Supplier:

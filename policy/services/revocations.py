@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from policy.domain.access import Revocation, RevocationScope
+from policy.domain.access import Cut, Revocation, RevocationScope
 from policy.domain.hospitals import Closure, Hospital
 from policy.domain.ids import DeviceId, HospitalId, PersonId, SessionId, SupplierId
 from policy.errors import Conflict, InvalidInput, NotFound
@@ -25,7 +25,7 @@ class RevocationService(Service):
         scope: RevocationScope,
         target: str,
         reason: str,
-    ) -> Revocation:
+    ) -> Cut:
         """End every session of *scope* granted until now; *target* is the id of what is cut, '' for all.
 
         New sessions may open afterwards: to keep somebody out, suspend. It is dated no earlier than the newest
@@ -38,7 +38,7 @@ class RevocationService(Service):
             await _exists(work, hospital_id, scope, target)
             return await cut_in(work, actor, hospital_id, scope, target, reason=why, now=self._clock.now())
 
-    async def cut_everything(self, actor: PersonId, hospital_id: HospitalId, reason: str) -> Revocation:
+    async def cut_everything(self, actor: PersonId, hospital_id: HospitalId, reason: str) -> Cut:
         """End every session and let nobody in any more, until somebody reopens. A second time cuts again.
 
         The caller has asked for a fresh code. Raises InvalidInput, Forbidden.
@@ -88,9 +88,9 @@ async def cut_in(
     *,
     reason: str,
     now: datetime,
-) -> Revocation:
+) -> Cut:
     """End the sessions of *scope* in the caller's transaction, which has checked that they may be ended. *now*: UTC."""
-    newest = await work.leases.latest_opening(hospital_id, scope, target)
+    count, newest = await work.leases.open_in(hospital_id, scope, target)
     revocation = Revocation(
         hospital_id=hospital_id,
         scope=scope,
@@ -101,7 +101,7 @@ async def cut_in(
     )
     await work.revocations.insert(revocation)
     await work.emit(f"{scope.value}.cut", hospital_id, target or hospital_id, {}, described(revocation))
-    return revocation
+    return Cut(revocation=revocation, sessions=count)
 
 
 def _state(hospital: Hospital) -> Mapping[str, object]:

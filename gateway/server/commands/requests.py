@@ -154,7 +154,7 @@ class ExtendCommand:
         return as_lines(
             [
                 voice.say(person, "extend.done", id=asked.extension.id[:8], devices=asked.devices, end=end),
-                voice.say(person, "extend.next"),
+                voice.say(person, "extend.next" if asked.inside else "extend.next-read"),
                 voice.contact(person),
             ]
         )

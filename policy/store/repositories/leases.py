@@ -239,10 +239,10 @@ class Leases(Repository):
         query = select(_s.id).where((_s.hospital_id == hospital_id) & (_s.id == session_id))
         return (await self._connection.execute(query)).first() is not None
 
-    async def latest_opening(
+    async def open_in(
         self, hospital_id: HospitalId, scope: RevocationScope, target: str
-    ) -> datetime | None:
-        """Return when the newest open session in *scope* was granted, None where there is none."""
+    ) -> tuple[int, datetime | None]:
+        """Return how many sessions are open in *scope*, and when the newest was granted, None where there is none."""
         where = (_s.hospital_id == hospital_id) & _s.closed_at.is_(None)
         column = {
             RevocationScope.SESSION: _s.id,
@@ -252,8 +252,9 @@ class Leases(Repository):
         }.get(scope)
         if column is not None:
             where &= column == target
-        newest = select(_s.opened_at).where(where).order_by(_s.opened_at.desc()).limit(1)
-        return (await self._connection.execute(newest)).scalar()
+        found = select(func.count(), func.max(_s.opened_at)).where(where)
+        count, newest = (await self._connection.execute(found)).one()
+        return count, newest
 
 
 @cache

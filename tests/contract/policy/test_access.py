@@ -182,10 +182,10 @@ async def test_a_cut_reaches_a_session_whose_gateway_clock_is_ahead(world: World
     grant = await world.grant()
     await world.services.access.session_opened(grant, "gw1")
     clock.advance(timedelta(seconds=-5))
-    revocation = await world.services.revocations.cut(
+    made = await world.services.revocations.cut(
         world.who("rssi"), world.id, RevocationScope.PERSON, world.who("alice"), "soupçon"
     )
-    assert revocation.at == grant.issued_at
+    assert (made.revocation.at, made.sessions) == (grant.issued_at, 1)
     assert isinstance((await world.services.access.recheck([grant]))[grant.session_id], Denial)
 
 

@@ -224,7 +224,10 @@ def test_live_sessions_are_listed_and_cut_by_their_first_digits(
     grant = house.run(house.world.grant())
     house.run(access.session_opened(grant, "gateway-1"))
     assert "alice" in rssi.run("sessions", "list").output
-    assert rssi.run("sessions", "cut", grant.session_id[:8], "--reason", "Doute").exit_code == 0
+    nobody = rssi.run("sessions", "cut", "--person", "bob", "--reason", "Doute")
+    assert (nobody.exit_code, "No session was open there" in nobody.stdout) == (0, True), nobody.output
+    cut = rssi.run("sessions", "cut", grant.session_id[:8], "--reason", "Doute")
+    assert (cut.exit_code, "within two seconds" in cut.stdout) == (0, True), cut.output
     assert type(house.run(access.recheck([grant]))[grant.session_id]).__name__ == "Denial"
 
 

@@ -110,6 +110,12 @@ async def test_every_command_has_its_help(bastion: Bastion) -> None:
         assert "poste 4242" in out
 
 
+async def test_who_is_not_inside_is_told_where_the_answer_will_stand(bastion: Bastion) -> None:
+    """Without an open terminal nothing is promised of one: the command that tells is named."""
+    rc, out, _ = await typed(bastion, "extend 15 --why Le dernier essai n'est pas fini")
+    assert (rc, "terminal ouvert" in out, "La commande windows" in out) == (0, False, True), out
+
+
 async def test_the_answer_appears_in_her_live_terminal(bastion: Bastion) -> None:
     """Asked over a second connection, decided by a planner: she reads who, until when and why where she works."""
     client, services, world = bastion.client, bastion.world.services, bastion.world
@@ -118,6 +124,7 @@ async def test_the_answer_appears_in_her_live_terminal(bastion: Bastion) -> None
         await terminal.expect(b"Mise \xc3\xa0 jour du logiciel")
         rc, out, _ = await typed(bastion, "extend 15 --why Le dernier essai n'est pas fini")
         assert rc == 0
+        assert "dans votre terminal ouvert" in out
         assert "scan01" in out
         [asked] = await services.windows.extensions(world.who("denis"), world.id)
         assert asked.reason == "Le dernier essai n'est pas fini"

@@ -61,10 +61,16 @@ def test_two_accounts_of_a_device_are_told_apart(menu: Menu) -> None:
     assert b"Plusieurs comptes" in step.output
 
 
-@pytest.mark.parametrize("typed", [b"q\r", b"Q\r", b"\x03", b"\x04"])
+@pytest.mark.parametrize("typed", [b"q\r", b"Q\r", b"\x03", b"\x04", b"exit\r", b"quitter\r"])
 def test_leaving(menu: Menu, typed: bytes) -> None:
-    """Q, Ctrl-C and Ctrl-D leave."""
+    """Q, Ctrl-C, Ctrl-D, and what shells are left by, leave."""
     assert menu.feed(typed).quit
+
+
+def test_a_device_named_as_a_farewell_is_chosen(menu: Menu) -> None:
+    """What leaves the menu elsewhere is a name like any other where a device has it."""
+    menu.show([replace(OPENINGS[0], device_name="exit")])
+    assert menu.feed(b"exit\r").chosen == ("exit", OPENINGS[0].account_name)
 
 
 def test_enter_asks_for_a_new_list(menu: Menu) -> None:

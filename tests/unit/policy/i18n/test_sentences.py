@@ -16,7 +16,7 @@ from policy.domain.windows import Channel
 from policy.engine.decide import decide
 from policy.engine.explain import explain
 from policy.i18n import explained, load, next_step, refusal, sentence
-from tests.support.facts import DURING, FACTS, OPENS, REQUEST, SUPPLIER, make_grant, with_windows
+from tests.support.facts import CLOSES, DURING, FACTS, OPENS, REQUEST, SUPPLIER, make_grant, with_windows
 
 PARIS = "Europe/Paris"
 CONTACT = "RSSI, poste 4242"
@@ -125,7 +125,7 @@ def test_refusal_names_rules_steps_opening_and_contact() -> None:
 
 def test_refusal_without_an_opening_says_so() -> None:
     """Where no window is to come, nobody waits for one."""
-    denial = decide(replace(REQUEST, source="203.0.113.9"), FACTS, DURING)
+    denial = decide(replace(REQUEST, source="203.0.113.9"), FACTS, CLOSES)
     assert isinstance(denial, Denial)
     assert "Aucune ouverture n’est à venir." in refusal(denial, "fr", PARIS, CONTACT)
 
@@ -179,6 +179,17 @@ def test_explained_shows_what_held_and_what_failed() -> None:
         "  [NO]  PGSSIS-C2 - The address 203.0.113.9 belongs to no site that the supplier declared."
     )
     assert lines[at + 1].startswith("    To be done by the supplier: ")
+
+
+def test_no_opening_to_come_is_not_said_while_one_is_open() -> None:
+    """Beside a window that is open now, neither ``why`` nor a refusal for another reason speaks as if there were none."""
+    elsewhere = replace(REQUEST, source="203.0.113.9")
+    denial = decide(elsewhere, FACTS, DURING)
+    assert isinstance(denial, Denial)
+    for request in (REQUEST, elsewhere):
+        assert "No opening is to come." not in explained(explain(request, FACTS, DURING), "en", PARIS)
+    assert "No opening is to come." not in refusal(denial, "en", PARIS, CONTACT)
+    assert "No opening is to come." in explained(explain(REQUEST, FACTS, CLOSES), "en", PARIS)
 
 
 def test_explained_tells_a_stranger_nothing() -> None:
