@@ -34,18 +34,31 @@ Worded = Callable[[str, object], str]
 """Gives a detail's value, a list among them, in the reader's words, by the detail's name."""
 _PLAIN = ("reason", "state", "purpose")
 """Details that need no name, and come first: the line may be cut."""
-_WORDS = {"reason": ("ended",), "state": ("window", "alarm", "erasure"), "purpose": ("purpose",)}
-_VALUES = {
-    "fate": "fate",
-    "form": "form",
-    "from": "began",
-    "guard": "guard",
-    "rule": "said",
-    "severity": "severity",
-    "unread": "unread",
-    "why": "locked",
+_WORDS: Mapping[str, tuple[str, ...]] = {
+    "channel": ("channel",),
+    "channels": ("channel",),
+    "detail": ("both",),
+    "factor": ("factor",),
+    "factors": ("factor",),
+    "fate": ("fate",),
+    "form": ("form",),
+    "from": ("began",),
+    "guard": ("guard",),
+    "kind": ("task", "kind"),
+    "label": ("label",),
+    "level": ("level",),
+    "method": ("method",),
+    "purpose": ("purpose",),
+    "reason": ("ended",),
+    "roles": ("role",),
+    "rule": ("said",),
+    "severity": ("severity",),
+    "state": ("window", "alarm", "erasure"),
+    "unread": ("unread",),
+    "why": ("locked",),
 }
-"""Under which prefix a named detail's value has its word; yes and no have theirs under ``answer``, sentences under ``said``."""
+"""Under which prefixes a detail's value has its word, by its name; yes and no have theirs under ``answer``, sentences under ``said``,
+what a gateway wrote in both languages under ``both``."""
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d:\d\d|Z)")
 """How a detail that is an instant is written."""
 _RULE = re.compile(r"([A-Z]+[0-9]+):finding\.\S+")
@@ -87,13 +100,16 @@ def facts(entry: Json) -> Iterator[tuple[str, object]]:
 
 def gist(entry: Json, word: Word) -> str:
     """Return the details in one line, in the reader's words; of a change, what became different."""
-    told = ((key, value) for key, value in _told(entry) if value)
     return ", ".join(
-        next((said for prefix in _WORDS[key] if (said := str(word(prefix, value))) != value), value)
-        if key in _PLAIN
-        else f"{word('fact', key)} {word(_VALUES.get(key, 'answer'), value)}"
-        for key, value in told
+        said if key in _PLAIN else f"{named(key, word)} {said}"
+        for key, value in _told(entry)
+        if (said := _value(key, value, word))
     )
+
+
+def named(key: str, word: Word) -> str:
+    """Return what a detail is called, by its name."""
+    return str(next((one for one in (word("fact", key), word("detail", key)) if one != key), key))
 
 
 def lines(entry: Json, word: Word, worded: Worded | None = None, colon: str = ": ") -> Iterator[str]:
@@ -102,18 +118,17 @@ def lines(entry: Json, word: Word, worded: Worded | None = None, colon: str = ":
     *worded* tells a detail's value, by default with *word*; *colon* stands behind each name, as the language has it.
     """
 
-    def named(key: str) -> str:
-        found = next((one for one in (word("fact", key), word("detail", key)) if one != key), key)
-        return str(found).rstrip(" \N{NO-BREAK SPACE}:")
+    def called(key: str) -> str:
+        return named(key, word).rstrip(" \N{NO-BREAK SPACE}:")
 
     def told(key: str, value: object) -> str:
         return whole(key, value, word) if worded is None else worded(key, value)
 
-    yield f"{named('entry')}{colon}{entry['writer']} #{entry['seq']} {entry['digest']}"
+    yield f"{called('entry')}{colon}{entry['writer']} #{entry['seq']} {entry['digest']}"
     if entry["session_id"] is not None:
-        yield f"{named('session')}{colon}{entry['session_id']}"
+        yield f"{called('session')}{colon}{entry['session_id']}"
     for place, value in _unfolded((), entry["details"]):
-        yield f"{' · '.join(map(named, place))}{colon}{told(place[-1], value)}"
+        yield f"{' · '.join(map(called, place))}{colon}{told(place[-1], value)}"
 
 
 def whole(key: str, value: object, word: Word) -> str:
@@ -122,26 +137,35 @@ def whole(key: str, value: object, word: Word) -> str:
         return "–"
     if isinstance(value, list):
         return ", ".join(whole(key, one, word) for one in value)
-    prefixes = _WORDS.get(key, (_VALUES.get(key, "answer"),))
-    return next((said for prefix in prefixes if (said := str(word(prefix, value))) != str(value)), str(value))
+    return _worded(key, str(value), value, word)
 
 
-def _told(entry: Json) -> Iterator[tuple[str, str]]:
+def _told(entry: Json) -> Iterator[tuple[str, object]]:
     said = {doer(entry), object_of(entry)}
     for key, kept in facts(entry):
-        value = _value(kept)
-        if value not in said:
-            yield key, value
+        if isinstance(kept, Mapping | list) or _short(kept) not in said:
+            yield key, kept
 
 
-def _value(value: object) -> str:
+def _value(key: str, value: object, word: Word) -> str:
+    """Return a detail's value shortened, in the reader's words; one that holds others names them."""
     if value is None:
         return ""
     if isinstance(value, Mapping):
-        return ",".join(f"{key}:{_value(one)}" for key, one in value.items() if one not in (None, [], {}))
+        inside = (
+            f"{named(name, word)} {_value(name, one, word)}"
+            for name, one in value.items()
+            if one not in (None, [], {})
+        )
+        return f"({', '.join(inside)})" if value else ""
     if isinstance(value, list):
-        return ",".join(_value(one) for one in value)
-    return _short(value)
+        return ", ".join(_value(key, one, word) for one in value)
+    return _worded(key, _short(value), value, word)
+
+
+def _worded(key: str, text: str, value: object, word: Word) -> str:
+    prefixes = _WORDS.get(key, ("answer",))
+    return next((said for prefix in prefixes if (said := str(word(prefix, value))) != str(value)), text)
 
 
 def _short(value: object) -> str:

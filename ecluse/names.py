@@ -10,6 +10,7 @@ from typing import Final
 from ecluse.client import ApiClient, Json
 from ecluse.errors import NameUnknown
 from policy.domain.ids import is_identifier
+from policy.i18n import OneOf
 
 _PREFIX = re.compile(r"[0-9a-f]{1,32}")
 _DIGITS = re.compile(r"[0-9a-f]{1,31}")
@@ -180,4 +181,4 @@ def _unknown(noun: str, name: str, known: Sequence[str]) -> NameUnknown:
     near = difflib.get_close_matches(name, known, n=3)
     if not near:
         return NameUnknown("name.unknown", **facts)
-    return NameUnknown("name.near", near=near, **facts)
+    return NameUnknown("name.near", near=OneOf(near), **facts)

@@ -6,14 +6,15 @@ in ``locales/fr/help.po``, a paragraph an entry, found by the English paragraph 
 
 import os
 import re
+from collections.abc import Callable
 from copy import copy
-from functools import cache
+from functools import cache, partial
 from typing import Final, TypeVar
 
 import typer
 from typer._click.core import Command, Context, Parameter
 from typer._click.formatting import HelpFormatter
-from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from typing_extensions import override
 
 from ecluse.desk import Desk, language_of
@@ -24,6 +25,18 @@ EXAMPLE: Final = "Example: "
 """How a paragraph begins that is typed, and so the same in both languages but for this word."""
 
 _Thing = TypeVar("_Thing", bound=Command | Parameter)
+_KINDS: Final = {
+    "bool": "oui|non",
+    "float range": "nombre",
+    "float": "nombre",
+    "int range": "entier",
+    "int": "entier",
+    "path": "chemin",
+    "Path": "chemin",
+    "str": "texte",
+}
+_TYPES: Final = re.compile(rf"(?<=[<\[|])(?:{'|'.join(_KINDS)})(?=[]>|])")
+_SEVERAL: Final = re.compile(r"list\[(\w+)\]")
 _BREAK: Final = re.compile(r"\n\s*\n")
 _FRAME: Final = (
     "ARGUMENTS_PANEL_TITLE",
@@ -125,6 +138,14 @@ def _english_frame() -> dict[str, str]:
     return {name: getattr(rich_utils, name) for name in _FRAME}
 
 
+def _typed(english: Callable[..., str | None], ctx: Context) -> str | None:
+    """Return the type of an option as Typer's help shows it, in French; a switch takes none."""
+    shown = english(ctx=ctx)
+    if not shown or shown == "<bool>":
+        return None
+    return _TYPES.sub(lambda found: _KINDS[found[0]], _SEVERAL.sub(r"\1", shown))
+
+
 def _spoken(thing: _Thing, ctx: Context) -> _Thing:
     """Return *thing*, or what says the same in French: a copy, for another run in this process may be in English."""
     language = language_of_screen(ctx)
@@ -134,6 +155,9 @@ def _spoken(thing: _Thing, ctx: Context) -> _Thing:
     for name in ("help", "short_help", "epilog"):
         if getattr(shown, name, None):
             setattr(shown, name, told(getattr(shown, name), language))
+    if isinstance(shown, TyperOption | TyperArgument):
+        # an attribute of this copy alone, for Typer names types in English and has no place to say them in another language
+        vars(shown)["display_type_rich"] = partial(_typed, shown.display_type_rich)
     if isinstance(shown, Command):
         shown.params = [_spoken(parameter, ctx) for parameter in shown.params]
     return shown

@@ -58,6 +58,12 @@ _TYPESET: Final = (
 )
 
 
+class OneOf(tuple[object, ...]):
+    """Values of which one is meant: a sentence lists them with an "or"."""
+
+    __slots__ = ()
+
+
 class Catalog:
     """The sentences of one package in every language."""
 
@@ -243,7 +249,9 @@ def _shown(value: object, language: Language, timezone: str) -> str:
     if isinstance(value, Collection) and not isinstance(value, str | bytes | Mapping):
         items = [_shown(item, language, timezone) for item in value]
         return format_list(
-            sorted(items) if isinstance(value, set | frozenset) else items, locale=language.value
+            sorted(items) if isinstance(value, set | frozenset) else items,
+            style="or" if isinstance(value, OneOf) else "standard",
+            locale=language.value,
         )
     return neutralise(str(value))
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from admin_api.chronicle import INSTANT, doer, gist, lines, object_of
-from admin_api.sayings import said
+from admin_api.sayings import of_both, said
 from ecluse import names
 from ecluse.client import Json
 from ecluse.commands.config import ConfigOption, load
@@ -62,12 +62,14 @@ def list_(
     def word(prefix: str, value: object, *, seconds: bool = False) -> str | None:
         if prefix == "said":
             return said(str(value), Language(desk.language))
+        if prefix == "both":
+            return of_both(str(value), Language(desk.language))
         text = str(value)
         return desk.moment(text, seconds=seconds) if INSTANT.fullmatch(text) else desk.word(prefix, value)
 
     if details and not desk.as_json:
         for item in found:
-            head = (item["name"], doer(item), object_of(item), item["source"])
+            head = (item["name"], desk.word("actor", doer(item)), object_of(item), item["source"])
             desk.write(
                 "  ".join([desk.moment(item["at"], seconds=True) or "", *(str(one or "–") for one in head)])
             )
@@ -79,7 +81,7 @@ def list_(
         (
             desk.moment(item["at"]),
             desk.word("event", item["name"]),
-            doer(item),
+            desk.word("actor", doer(item)),
             object_of(item),
             item["source"],
             gist(item, word),

@@ -1,5 +1,6 @@
 """``ecluse search``: what was on screen, commands, files and findings, over every trace."""
 
+import sys
 import time
 from typing import Annotated, Any
 
@@ -52,6 +53,8 @@ def search(
     if query == [STATE]:
         _show_state(desk, desk.client.get("/v1/search/standing"))
         return
+    if reason is None and sys.stdin.isatty():
+        reason = desk.ask("search.reason")
     if reason is None:
         raise typer.BadParameter(desk.say("search.why"), param_hint="--reason")
     desk.options = {"q": "QUERY", "from": "--since", "to": "--until", "reason": "--reason", "kind": "--kind"}

@@ -154,7 +154,8 @@ class Rehearsal:
         hold("O3" in done.text, "the refusal does not name its rule", done)
         hold("20:00" in done.text, "the refusal does not say the next opening", done)
         hold(device.log().count("Connection from") == before, "the device was contacted all the same")
-        return next(line.strip() for line in done.text.splitlines() if "O3" in line)
+        # the rule alone: the sentence is in the language of who was refused
+        return next((word.strip(",") for word in done.text.split() if word.startswith("PGSSIS-O3")), "O3")
 
     async def _cut(self) -> str:
         place = self._ssh.place(f"alice+{OPEN_DEVICE}")

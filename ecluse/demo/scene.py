@@ -264,7 +264,7 @@ class Scene:
                         "zone_id": zone["id"],
                         "address": device.host,
                         "port": device.port,
-                        "description": f"Appareil de démonstration {device.name}",
+                        "description": f"Équipement de démonstration {device.name}",
                     },
                 )
                 account = device.account

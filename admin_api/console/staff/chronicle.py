@@ -11,7 +11,7 @@ from admin_api.console.staff import moments
 from admin_api.console.staff.caller import StaffCaller
 from admin_api.console.staff.listing import Registry
 from admin_api.console.staff.view import harmless, size
-from admin_api.sayings import said
+from admin_api.sayings import of_both, said
 from admin_api.wording import knows, say
 from policy import i18n
 from policy.domain.ids import is_identifier
@@ -33,9 +33,11 @@ _PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
     "fate": ("fate",),
     "form": ("form",),
     "from": ("begin",),
-    "kind": ("kind",),
     "guard": ("guard",),
+    "kind": ("kind", "task"),
+    "label": ("label",),
     "level": ("level",),
+    "method": ("method",),
     "reason": ("ended", "login"),
     "roles": ("role",),
     "severity": ("severity",),
@@ -97,7 +99,7 @@ def tell(entry: JournalEntry, reader: Reader, known: Registry) -> Told:
         name=event.name,
         title=worded(reader, "event", event.name),
         grave=event.name.startswith("alarm.") or event.name.endswith((".locked", ".denied", ".cut")),
-        doer=harmless(chronicle.doer(shown) or "", 80),
+        doer=worded(reader, "actor", chronicle.doer(shown) or "")[:80],
         about=harmless(chronicle.object_of(shown) or "", 80),
         source=harmless(event.source or "", 64),
         gist=harmless(_gist(shown, reader, known), _LONGEST_GIST),
@@ -158,6 +160,8 @@ def _value(key: str, kept: object, reader: Reader, known: Registry) -> str:
     rule = _RULE.fullmatch(text)
     if rule is not None:
         return rule_label(rule[1])
+    if key == "detail":
+        return of_both(text, reader.language)
     if key == "rule":
         return said(text, reader.language)
     if key == "kind" and knows(f"alarm.{text}.title"):

@@ -17,6 +17,7 @@ from admin_api.keeping import FILLING, UNREACHABLE, keepings
 from admin_api.verification import VERIFIED, last_verified
 from policy.domain.alarms import Severity
 from policy.domain.exercises import due
+from policy.domain.people import Role
 from policy.domain.windows import WindowState
 from recorder.audit.journal import MAX_PAGE, JournalFilters
 
@@ -72,7 +73,12 @@ async def _windows(caller: StaffCaller, _live: list[Row]) -> Card | None:
     waiting = await caller.context.services.windows.list(
         caller.actor, caller.hospital_id, start=now, end=now + _COMING, state=WindowState.PLANNED
     )
-    return Card(key="windows", count=len(waiting), level="warning") if waiting else None
+    if not waiting:
+        return None
+    hers = Role.PLANNER in caller.roles
+    return Card(
+        key="windows" if hers else "windows_waiting", count=len(waiting), level="warning" if hers else "calm"
+    )
 
 
 async def _denied(caller: StaffCaller, _live: list[Row]) -> Card | None:
@@ -138,6 +144,8 @@ async def _verified(caller: StaffCaller, _live: list[Row]) -> Card | None:
         return Card(
             key="verified_touched", count=int(last.details.get("findings", 1)), level="alarm", path=path
         )
+    if days == 0:
+        return Card(key="verified_today", count=0, level="calm", path=path)
     return Card(key="verified", count=days, level="warning" if days > _VERIFIED_DAYS else "calm", path=path)
 
 

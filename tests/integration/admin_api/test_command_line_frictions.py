@@ -189,10 +189,10 @@ def test_an_unknown_name_is_called_by_its_noun_with_what_was_meant(desks: tuple[
     assert near.exit_code == 1
     assert 'no "scan0l" among the devices; did you mean scan01' in near.stderr
     far = dsi.run("--lang", "fr", "devices", "show", "zzzzzzzz")
-    assert "« zzzzzzzz » ne figure pas parmi les appareils" in far.stderr.replace("\N{NO-BREAK SPACE}", " ")
+    assert "« zzzzzzzz » ne figure pas parmi les équipements" in far.stderr.replace("\N{NO-BREAK SPACE}", " ")
     assert "ecluse devices list" in far.stderr
     account = dsi.run("--lang", "fr", "accounts", "try", "scan01", "main")
-    assert "comptes de cet appareil" in account.stderr
+    assert "comptes de cet équipement" in account.stderr
     assert "maint" in account.stderr
 
 

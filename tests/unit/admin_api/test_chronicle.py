@@ -1,15 +1,17 @@
 """One entry of the journal in one line."""
 
 import ast
+import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from admin_api.chronicle import doer, gist, lines, object_of
-from admin_api.sayings import said
+from admin_api.sayings import of_both, said
 from ecluse.desk import Desk
 from policy import i18n
+from policy.domain.holds import Hold
 from policy.domain.people import Language
 
 HEX = "3bae2f52c0f14a5f9a1c0f5e4f3a4ac5"
@@ -77,7 +79,7 @@ def test_how_a_recording_was_read_and_what_an_alarm_became_have_words_too() -> N
 def test_rules_are_called_by_the_name_people_know() -> None:
     """The rules that failed are said by their labels, and not by the keys of their sentences."""
     entry = _entry(details={"failed": ["O3:finding.O3.outside", "C2:finding.C2.undeclared"]})
-    assert gist(entry, _say) == "failed PGSSIS-O3,PGSSIS-C2"
+    assert gist(entry, _say) == "failed PGSSIS-O3, PGSSIS-C2"
 
 
 def test_every_event_that_the_code_writes_has_its_words() -> None:
@@ -181,6 +183,37 @@ def test_numbers_and_beginnings_are_named_in_french() -> None:
     details = {"from": "now", "count": 3, "facts": {"a": 1}, "closed_uncovered": 4, "severity": "high"}
     desk = Desk({}, "fr")
     assert gist(_entry(details=details), desk.word) == (
-        "depuis maintenant, nombre\N{NO-BREAK SPACE}: 3, faits\N{NO-BREAK SPACE}: a:1, "
+        "depuis maintenant, nombre\N{NO-BREAK SPACE}: 3, faits\N{NO-BREAK SPACE}: (a 1), "
         f"closes depuis le dernier point de contrôle\N{NO-BREAK SPACE}: 4, gravité\N{NO-BREAK SPACE}: {desk.say('severity.high')}"
     )
+
+
+def test_a_detail_that_holds_others_names_them_in_the_reader_s_language() -> None:
+    """No line of the journal's list shows a list or an object as programs write them, nor the value that only they know."""
+    desk = Desk({}, "fr")
+
+    def word(prefix: str, value: object) -> str | None:
+        return of_both(str(value), Language.FRENCH) if prefix == "both" else desk.word(prefix, value)
+
+    cut = {"gateways": [{"node": "node1", "seconds": 0.22}, {"node": "node2", "seconds": None}]}
+    assert gist(_entry(details=cut), word).replace("\N{NO-BREAK SPACE}", " ") == (
+        "passerelles (nœud node1, secondes : 0.22), (nœud node2)"
+    )
+    task = {"kind": "fetch-host-keys", "method": "password", "detail": "Clés lues : 1. / Keys read: 1."}
+    assert gist(_entry(details=task), word).replace("’", "'") == (
+        "genre lire les clés d'hôte, méthode mot de passe, détail Clés lues : 1."
+    )
+    assert gist(_entry(details={"label": "log-in"}), word) == "intitulé connexion"
+    assert (
+        gist(_entry(details={"placed_at": "2026-11-23"}), word)
+        == f"{desk.say('detail.placed_at')} 2026-11-23"
+    )
+
+
+def test_what_is_known_of_a_hold_is_named_in_both_languages() -> None:
+    """A hold's entry holds each of its fields, and none by the program's own word."""
+    known = i18n.load("ecluse")
+    called = [one.name for one in dataclasses.fields(Hold)]
+    assert [
+        one for one in called if not known.knows(f"fact.{one}") and not known.knows(f"detail.{one}")
+    ] == []

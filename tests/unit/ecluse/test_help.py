@@ -133,3 +133,14 @@ def test_help_and_refusals_are_in_the_language_of_the_screen() -> None:
     assert "Usage: ecluse holds place" in english
     assert "Hold recordings" in english
     assert "Show this message and exit." in english
+
+
+def test_no_type_of_an_option_stays_english_in_the_french_help() -> None:
+    """Typer names its types in English; a bound stands behind, and a switch, which takes nothing, shows none."""
+    plain = {"COLUMNS": "300", "NO_COLOR": "1", "TERM": "dumb"}
+    shown = CliRunner().invoke(app, ["--lang", "fr", "sessions", "watch", "--help"], env=plain).stdout
+    assert "<nombre> [1<=x<=64]" in shown
+    assert "<now|start>" in shown
+    assert [name for name in ("float", "int", "str", "bool", "path", "list") if f"<{name}" in shown] == []
+    english = CliRunner().invoke(app, ["sessions", "watch", "--help"], env=plain).stdout
+    assert "<float range> [1<=x<=64]" in english
