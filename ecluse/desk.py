@@ -226,7 +226,7 @@ class Desk:
         table.add_column(overflow="fold")
         for key, value in fields:
             table.add_row(self.say(key), Text(self._cell(value)))
-        _out().print(table)
+        tables.put(_out(), table)
 
     def show_error(self, error: EcluseError) -> None:
         """Write why the command failed, on standard error: what, which fields, and the next step."""

@@ -11,6 +11,7 @@ Until = Annotated[str | None, typer.Option("--to", metavar="INSTANT", help="On t
 
 _MINUTE = "%Y-%m-%d %H:%M"
 _SECOND = "%Y-%m-%d %H:%M:%S"
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _TO_THE_MINUTE = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d")
 
 
@@ -56,6 +57,11 @@ def whole_minute(text: str) -> tuple[str, str] | None:
     if not _TO_THE_MINUTE.fullmatch(text.strip()):
         return None
     return f"{text.strip()}:00", f"{text.strip()}:59.999"
+
+
+def through(text: str) -> str:
+    """Return the end of the day where *text* names a whole one, which is included then; else *text*."""
+    return f"{text.strip()} 23:59:59" if _DAY.fullmatch(text.strip()) else text
 
 
 def read(text: str, option: str) -> datetime:

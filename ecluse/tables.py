@@ -1,9 +1,10 @@
 """Tables for people: light, and within the screen's width, with nothing broken that is read as one word."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -12,6 +13,8 @@ WIDE = 100
 """From this many columns of the screen on, tables show their wide columns too."""
 PIPE = 4096
 """The width where nobody looks: each row stays on one line, for ``grep``."""
+_LONGEST = 40
+"""To so many columns the cells of one are made equally wide in a pipe."""
 _STEP = 1000
 _TENTHS_BELOW = 10
 
@@ -38,6 +41,10 @@ def whole(*keys: str) -> tuple[Column, ...]:
 
 def draw(screen: Console, headings: Sequence[tuple[Column, str]], rows: Sequence[Sequence[str]]) -> None:
     """Write *rows*, a cell a heading, on *screen*; what is in a cell is shown and never obeyed."""
+    if screen.width == PIPE:
+        told = [[heading for _, heading in headings], *rows]
+        screen.file.writelines(f"{line}\n" for line in _lines(told, [column for column, _ in headings]))
+        return
     # in a pipe nobody needs a line drawn, nor blanks at the end of one
     box = SIMPLE_HEAD if screen.is_terminal else None
     table = Table(
@@ -58,12 +65,28 @@ def draw(screen: Console, headings: Sequence[tuple[Column, str]], rows: Sequence
         )
     for row in rows:
         table.add_row(*(_cell(headings[place][0], row[place]) for place in shown))
+    put(screen, table)
+
+
+def put(screen: Console, table: Table) -> None:
+    """Write *table* on *screen*, without blanks at the end of a line where it is no terminal."""
     if screen.is_terminal:
         screen.print(table)
         return
     with screen.capture() as drawn:
         screen.print(table)
     screen.file.writelines(f"{line.rstrip()}\n" for line in drawn.get().splitlines())
+
+
+def _lines(rows: Sequence[Sequence[str]], columns: Sequence[Column]) -> Iterator[str]:
+    """Yield *rows* for a pipe, each on one line: what is longer than most moves the rest of its own line alone."""
+    widths = [min(_LONGEST, max(map(cell_len, column))) for column in zip(*rows, strict=True)]
+    for row in rows:
+        padded = (
+            " " * (width - cell_len(text)) + text if column.number else text + " " * (width - cell_len(text))
+            for text, width, column in zip(row, widths, columns, strict=True)
+        )
+        yield "  ".join(padded).rstrip()
 
 
 def _cell(column: Column, text: str) -> Text:

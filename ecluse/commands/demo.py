@@ -12,6 +12,7 @@ from ecluse.desk import Desk
 from ecluse.profile import state_file
 
 if TYPE_CHECKING:
+    from ecluse.demo.cast import Actor
     from ecluse.demo.scene import Scene
 
 REFRESH_SECONDS = 1.0
@@ -112,7 +113,13 @@ async def _rehearse(desk: Desk, scene: "Scene") -> int:
 def _explain(desk: Desk, scene: "Scene") -> None:
     from ecluse.demo.scene import ACCOUNT, CLOSED_DEVICE, HOST, OPEN_DEVICE
 
-    alice, operator = scene.troupe.alice, scene.troupe.operator
+    alice, bob = scene.troupe.alice, scene.troupe.bob
+    staff = (scene.troupe.operator, scene.troupe.dsi, scene.troupe.rssi)
+
+    def what_for(one: "Actor") -> str:
+        roles = ", ".join(desk.say(f"role.{role}") for role in one.roles)
+        return f"{one.login}   {one.password}   ({roles})"
+
     command, package = sys.argv[0], scene.directory / "evidence.zip"
     verifier = scene.directory / "verify.py"
     ssh = f"ssh -p {scene.ssh_port} -o UserKnownHostsFile={scene.known_hosts} alice+{OPEN_DEVICE}@{HOST}"
@@ -124,7 +131,8 @@ def _explain(desk: Desk, scene: "Scene") -> None:
         ("demo.say.code", alice.shown_code(scene.clock)),
         ("demo.say.jump", jump),
         ("demo.say.closed", ssh.replace(OPEN_DEVICE, CLOSED_DEVICE)),
-        ("demo.say.console", f"{scene.url}/console   {operator.login}   {operator.password}"),
+        ("demo.say.second", bob.password),
+        ("demo.say.console", "\n".join([f"{scene.url}/console", *map(what_for, staff)])),
         (
             "demo.say.environment",
             (
@@ -138,7 +146,7 @@ def _explain(desk: Desk, scene: "Scene") -> None:
         ("demo.say.traces", f"{command} traces list"),
         ("demo.say.replay", f"{command} traces replay SESSION --idle-cut 1 --reason exercice"),
         ("demo.say.watch", f"{command} sessions watch SESSION --reason exercice"),
-        ("demo.say.search", f"{command} search 'whoami' --reason exercice"),
+        ("demo.say.search", f"{command} search {ACCOUNT} --reason exercice"),
         ("demo.say.alarms", f"{command} alarms test; {command} alarms list"),
         ("demo.say.verify", f"{command} traces verify --all"),
         ("demo.say.evidence", f"{command} evidence make SESSION --reason exercice --output {package}"),
@@ -162,7 +170,8 @@ async def _show_codes(desk: Desk, scene: "Scene", stopping: asyncio.Event) -> No
         return
 
     def codes() -> Text:
-        people = (scene.troupe.alice, scene.troupe.bob, scene.troupe.operator)
+        cast = scene.troupe
+        people = (cast.alice, cast.bob, cast.operator, cast.dsi, cast.rssi)
         shown = "   ".join(f"{person.login} {person.shown_code(scene.clock)}" for person in people)
         left = STEP_SECONDS - int(scene.clock.now().timestamp()) % STEP_SECONDS
         return Text(desk.say("demo.codes", codes=shown, seconds=left))

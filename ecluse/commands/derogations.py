@@ -4,13 +4,19 @@ from typing import Annotated
 
 import typer
 
-from ecluse import names
+from ecluse import moments, names
 from ecluse.commands.devices import Name, Why, group
 from ecluse.desk import AsJson, Desk
 from ecluse.errors import EcluseError
 from ecluse.tables import Column, whole
 
-Until = Annotated[str, typer.Option("--until", help="Last instant, on the hospital's clock: 2027-06-30.")]
+Until = Annotated[
+    str,
+    typer.Option(
+        "--until",
+        help='Last day, included, or instant, on the hospital\'s clock: 2027-06-30, "2027-06-30 12:00".',
+    ),
+]
 Only = Annotated[
     list[str] | None,
     typer.Option(
@@ -29,7 +35,11 @@ def derogate(
     """Answer for what a device is too old for, until a date: you are who decides."""
     desk = Desk.of(context, as_json)
     found = names.device(desk.client, name)
-    body = {"until": desk.instant(until, "--until"), "reason": reason, "weaknesses": only or None}
+    body = {
+        "until": desk.instant(moments.through(until), "--until"),
+        "reason": reason,
+        "weaknesses": only or None,
+    }
     made = desk.client.post(f"/v1/devices/{found['id']}/derogations", body)
     accepted = [item["weakness"] for item in made["items"]]
     end = desk.moment(made["items"][0]["expires_at"])

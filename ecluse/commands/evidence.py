@@ -35,7 +35,10 @@ def make(
     ] = None,
     person: Annotated[str | None, typer.Option(help="Or all that this person did from then to then.")] = None,
     from_: Annotated[str | None, typer.Option("--from", help="Sessions opened at or after then.")] = None,
-    to: Annotated[str | None, typer.Option("--to", help="Sessions opened before then.")] = None,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", help="Sessions opened before then: a day named alone is not included."),
+    ] = None,
     reason: Annotated[
         str | None, typer.Option("--reason", help="Why; the journal and the package keep it.")
     ] = None,

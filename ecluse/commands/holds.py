@@ -54,7 +54,10 @@ def place(
     device: Annotated[str | None, typer.Option(help="What was and will be done on this device.")] = None,
     intervention: Annotated[str | None, typer.Option(help="The sessions of this intervention.")] = None,
     from_: Annotated[str | None, typer.Option("--from", help="Sessions open at or after then.")] = None,
-    to: Annotated[str | None, typer.Option("--to", help="Sessions opened before then.")] = None,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", help="Sessions opened before then: a day named alone is not included."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Hold recordings: whatever retention and two persons say, what is covered stays; what is recorded later too."""

@@ -1,6 +1,6 @@
 """``windows``: her own windows, past week and to come, with what became of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -52,11 +52,15 @@ class WindowsCommand:
             "list.purpose",
         )
         rows = [tuple(voice.say(person, key) for key in keys)]
-        rows += [self._row(person, one, now) for one in own[:MOST]]
+        shown, again = next_ones(own, now)
+        rows += [self._row(person, one, now) for one in shown[:MOST]]
         lines = columns(rows)
-        answers = [line for one in own[:MOST] for line in self._answers(person, one)]
-        if len(own) > MOST:
-            answers.append(voice.say(person, "windows.more", count=len(own) - MOST))
+        answers = [line for one in shown[:MOST] for line in self._answers(person, one)]
+        for identifier, later in again.items():
+            facts = {"id": identifier[:8], "count": len(later), "end": later[-1].occurrence.end}
+            answers.append(voice.say(person, "windows.again", **facts))
+        if len(shown) > MOST:
+            answers.append(voice.say(person, "windows.more", count=len(shown) - MOST))
         return as_lines([*lines, *([""] if answers else []), *answers])
 
     def _row(self, person: Person, own: OwnWindow, now: datetime) -> tuple[str, ...]:
@@ -122,6 +126,21 @@ def state_of(own: OwnWindow, now: datetime) -> str:
     if state is WindowState.PLANNED:
         return state.value
     return "open" if own.occurrence.start <= now else state.value
+
+
+def next_ones(own: Sequence[OwnWindow], now: datetime) -> tuple[list[OwnWindow], dict[str, list[OwnWindow]]]:
+    """Return the openings without those that a window has after its next one, and these by their window; with an answer each is shown."""
+    shown: list[OwnWindow] = []
+    again: dict[str, list[OwnWindow]] = {}
+    coming: set[str] = set()
+    for one in own:
+        if one.occurrence.start > now and one.window.id in coming and not one.extensions:
+            again.setdefault(one.window.id, []).append(one)
+            continue
+        shown.append(one)
+        if one.occurrence.start > now:
+            coming.add(one.window.id)
+    return shown, again
 
 
 def answer_of(extension: Extension) -> str:

@@ -8,7 +8,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecluse.moments import lasted, read, span, wall, whole_minute
+from ecluse.moments import lasted, read, span, through, wall, whole_minute
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -63,3 +63,9 @@ def test_what_is_typed_may_be_a_day_a_wall_time_or_an_instant() -> None:
     with pytest.raises(typer.BadParameter) as refused:
         read("demain", "--from")
     assert refused.value.param_hint == "--from"
+
+
+def test_a_last_day_named_whole_is_included() -> None:
+    """Until the 30th is until its end; who writes an hour means that hour."""
+    assert through(" 2027-06-30") == "2027-06-30 23:59:59"
+    assert through("2027-06-30 12:00") == "2027-06-30 12:00"

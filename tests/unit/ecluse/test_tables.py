@@ -49,6 +49,18 @@ def test_a_pipe_gets_one_whole_line_a_row() -> None:
     assert [line for line in lines if line != line.rstrip()] == []
 
 
+def test_a_long_cell_makes_no_other_line_of_a_pipe_long() -> None:
+    """Columns are in line where cells are short; what is longer moves the rest of its own line alone."""
+    kept = io.StringIO()
+    screen = Console(file=kept, width=PIPE, force_terminal=False)
+    rows = [("a", "x" * 200, "end"), ("b", "short", "end"), ("c", "é", "end")]
+    draw(screen, [(Column(name, number=name == "n"), name) for name in ("k", "t", "e")], rows)
+    lines = kept.getvalue().splitlines()
+    assert lines[1] == f"a  {'x' * 200}  end"
+    assert [line.index("end") for line in lines[2:]] == [45, 45]
+    assert len(lines[2]) == 48
+
+
 def test_a_size_is_written_as_its_language_does() -> None:
     """French counts octets, with a comma; nothing known is nothing shown."""
     assert [data_size(count, "fr") for count in (0, 2500, 120_000)] == ["0 o", "2,5 ko", "120 ko"]
