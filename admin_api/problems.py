@@ -166,6 +166,10 @@ def _of_policy(error: policy.PolicyError, language: Language, now: datetime) -> 
             return Refusal("not-found", 404, {"noun": noun, "name": error.key})
         case policy.SecretReused():
             return Refusal("secret-reused", 409)
+        case policy.NameTaken():
+            return Refusal("name-taken", 409, {"why": said(str(error), language)})
+        case policy.AlreadySo():
+            return Refusal("already-so", 409, {"why": said(str(error), language)})
         case policy.Conflict():
             return Refusal("conflict", 409, {"why": said(str(error), language)})
         case policy.Forbidden():

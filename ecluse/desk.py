@@ -151,6 +151,9 @@ class Desk:
             self.note("question.differ")
 
     def _typed(self, question: str, hidden: bool, default: str | None) -> str:
+        if hidden and not sys.stdin.isatty() and not _has_terminal():
+            # nothing echoes what no terminal sends: getpass would warn, by a line of Python's, that it may be seen
+            return self._read(question)
         return str(
             typer.prompt(
                 question,
@@ -161,6 +164,15 @@ class Desk:
                 err=True,
             )
         )
+
+    def _read(self, question: str) -> str:
+        while True:
+            typer.echo(f"{question}{self.colon}", err=True)
+            line = sys.stdin.readline()
+            if not line:
+                raise typer.Abort
+            if typed := line.rstrip("\r\n"):
+                return typed
 
     def fresh_code(self) -> str:
         """Ask for a code of one's own, for what must not be done by whoever finds this terminal open."""
@@ -331,3 +343,12 @@ def _mappings(value: object) -> list[Mapping[str, object]]:
 
 def _texts(value: object) -> list[str]:
     return [str(item) for item in value] if isinstance(value, list) else []
+
+
+def _has_terminal() -> bool:
+    """Tell whether somebody may type at a terminal of this process, though its standard input is something else."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True

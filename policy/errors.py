@@ -6,7 +6,9 @@ PolicyError
 ├── MissingMessage          a catalogue lacks a sentence, or a sentence lacks an argument
 ├── NotFound                no such row in this hospital
 ├── Conflict                the row exists already, or changed meanwhile
-│   └── SecretReused        the same secret on two devices (rule T9)
+│   ├── SecretReused        the same secret on two devices (rule T9)
+│   ├── NameTaken           something else has that name
+│   └── AlreadySo           what was asked for is the case: nothing is to be done
 ├── RequestRefused          what a technician asked for cannot be; carries the finding she reads
 ├── Forbidden               the person may not do this (roles, four eyes)
 ├── AuthenticationFailed    wrong or missing factor; says nothing of which
@@ -76,6 +78,14 @@ class Conflict(PolicyError):
 
 class SecretReused(Conflict):
     """The same secret already serves another device (rule T9)."""
+
+
+class NameTaken(Conflict):
+    """Something else of its kind has that name: another one is to be chosen."""
+
+
+class AlreadySo(Conflict):
+    """What was asked for is the case already: nothing was done, and nothing is to be done."""
 
 
 class RequestRefused(PolicyError):

@@ -1,5 +1,6 @@
 """``ecluse enrol``: the invited person chooses a password and takes a TOTP secret, in her own terminal."""
 
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -57,8 +58,11 @@ def enrol(
     else:
         segno.make(str(shown["uri"])).terminal(out=sys.stdout, compact=True)
         desk.tell("enrol.secret", secret=str(shown["secret"]))
-    _insist(desk, lambda: _confirm(desk, client, token))
+    person = _insist(desk, lambda: _confirm(desk, client, token))
     desk.tell("enrol.done", login=str(shown["login"]))
+    outside = person["roles"] == ["technician"]
+    given = shlex.join(["--url", place.url, "--ca", str(place.ca), "--login", str(shown["login"])])
+    desk.tell("enrol.next_technician" if outside else "enrol.next", login=str(shown["login"]), given=given)
 
 
 def _choose(

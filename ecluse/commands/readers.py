@@ -25,6 +25,8 @@ Key = Annotated[str, typer.Argument(metavar="KEY", help="The key's name, as 'rea
 _LASTING = re.compile(r"(\d{1,3})\s*(m|min|h)")
 _MOST_MINUTES = 12 * 60
 _UNREADABLE = 1
+_NOT_LOCKABLE = {"file": "unguarded", "elsewhere": "absent"}
+"""What is said, by what stands before it, of a key that nobody unlocks."""
 
 
 @group.command(
@@ -167,6 +169,10 @@ def unlock(
         raise typer.BadParameter(
             "write a number of minutes or hours, 12h at most: 30m, 2h", param_hint="--for"
         )
+    guards = {str(item["name"]): str(item["guard"]) for item in desk.client.get("/v1/readers")["items"]}
+    guard = guards.get(key, "")
+    if guard not in {"passphrase", "token"}:
+        raise EcluseError(f"readers.{_NOT_LOCKABLE.get(guard, 'unlisted')}", name=key)
     secret = desk.ask("readers.secret", hidden=True, name=key)
     body = {"secret": secret, "code": desk.fresh_code(), "minutes": minutes}
     done = desk.client.post(f"/v1/readers/{key}/unlock", body)

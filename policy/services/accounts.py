@@ -6,7 +6,7 @@ from dataclasses import replace
 from policy.clock import Clock
 from policy.domain.devices import AccountMethod, DedicatedAccount, Device
 from policy.domain.ids import AccountId, DeviceId, HospitalId, PersonId, new_id
-from policy.errors import Conflict, InvalidInput, NotFound
+from policy.errors import Conflict, InvalidInput, NameTaken, NotFound
 from policy.services import inputs
 from policy.services.duties import Duty
 from policy.services.service import Service
@@ -53,7 +53,7 @@ class AccountService(Service):
             await work.devices.get(hospital_id, device_id)
             others = await work.accounts.list(hospital_id, device_id)
             if any(other.name == account.name for other in others):
-                raise Conflict(f"this device has an account called {account.name!r} already")
+                raise NameTaken(f"this device has an account called {account.name!r} already")
             await work.accounts.insert(account)
             await self._keep(work, account, secret)
             await work.emit("account.created", hospital_id, account.id, {}, described(account))

@@ -9,7 +9,7 @@ from typing import Final
 from policy.clock import Clock
 from policy.domain.alarms import Alarm, AlarmState, Answer, Bookmark, Call, Severity, Sighting, Tally
 from policy.domain.ids import DeviceId, HospitalId, PersonId, new_id
-from policy.errors import Conflict, NotFound
+from policy.errors import AlreadySo, Conflict, NotFound
 from policy.services import inputs
 from policy.services.calls import CallQueue
 from policy.services.duties import Duty
@@ -113,7 +113,7 @@ class AlarmService(Service):
         async with self._acting(actor, hospital_id, Duty.RESUME) as work:
             before = await work.alarms.get(hospital_id, alarm_id, hold=True)
             if before.state is not AlarmState.OPEN:
-                raise Conflict("this alarm is not open any more")
+                raise AlreadySo("this alarm is not open any more")
             answer = Answer(by=actor, at=self._clock.now(), note=said)
             after = replace(before, state=AlarmState.ACKNOWLEDGED, acknowledged=answer)
             await self._answered(work, "alarm.acknowledged", before, after, answer)
@@ -128,7 +128,7 @@ class AlarmService(Service):
         async with self._acting(actor, hospital_id, Duty.RESUME) as work:
             before = await work.alarms.get(hospital_id, alarm_id, hold=True)
             if before.state is AlarmState.CLOSED:
-                raise Conflict("this alarm is closed already")
+                raise AlreadySo("this alarm is closed already")
             answer = Answer(by=actor, at=self._clock.now(), note=said)
             after = replace(before, state=AlarmState.CLOSED, closed=answer)
             await self._answered(work, "alarm.closed", before, after, answer)

@@ -12,7 +12,7 @@ from policy.authn import x509_chains
 from policy.authn.x509_revocation import issuer_of, read_list, signed_by
 from policy.domain.certificates import RevocationList, TrustAnchor, WhenStale
 from policy.domain.ids import HospitalId, PersonId, SupplierId, new_id
-from policy.errors import Conflict, InvalidInput
+from policy.errors import Conflict, InvalidInput, NameTaken
 from policy.services import inputs
 from policy.services.duties import Duty
 from policy.services.service import Service
@@ -63,7 +63,7 @@ class AnchorService(Service):
                 await work.suppliers.get(hospital_id, supplier_id)
             for other in await work.certificates.anchors(hospital_id):
                 if other.name == anchor.name:
-                    raise Conflict(f"there is a trust anchor called {anchor.name!r} already")
+                    raise NameTaken(f"there is a trust anchor called {anchor.name!r} already")
                 if (other.fingerprint, other.supplier_id) == (anchor.fingerprint, anchor.supplier_id):
                     raise Conflict(f"this certificate is believed already, as {other.name!r}")
             await work.certificates.insert_anchor(anchor)

@@ -7,7 +7,7 @@ from typing import Final
 
 from policy.domain.derogations import Derogation
 from policy.domain.ids import DerogationId, DeviceId, HospitalId, PersonId, new_id
-from policy.errors import Conflict, InvalidInput
+from policy.errors import AlreadySo, Conflict, InvalidInput
 from policy.services import inputs
 from policy.services.duties import Duty
 from policy.services.service import Service
@@ -72,7 +72,7 @@ class DerogationService(Service):
         async with self._acting(actor, hospital_id, Duty.DEROGATE) as work:
             before = await work.derogations.get(hospital_id, derogation_id)
             if not before.in_force(self._clock.now()):
-                raise Conflict("this derogation is over already")
+                raise AlreadySo("this derogation is over already")
             after = replace(before, withdrawn_at=self._clock.now())
             await work.derogations.update(after)
             shown = {**_shown(after), "reason": why}

@@ -7,7 +7,7 @@ from policy.authn import ssh_keys
 from policy.domain.devices import Algorithms, Device, Quirk, Zone
 from policy.domain.factors import Level
 from policy.domain.ids import DeviceId, HospitalId, PersonId, ZoneId, new_id
-from policy.errors import Conflict, NotFound
+from policy.errors import NameTaken, NotFound
 from policy.services import inputs
 from policy.services.accounts import AccountService
 from policy.services.duties import Duty
@@ -34,7 +34,7 @@ class DeviceService(AccountService):
         )
         async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             if any(other.name == zone.name for other in await work.zones.list(hospital_id)):
-                raise Conflict(f"there is a zone called {zone.name!r} already")
+                raise NameTaken(f"there is a zone called {zone.name!r} already")
             await work.zones.insert(zone)
             await work.emit("zone.created", hospital_id, zone.id, {}, described(zone))
         return zone
@@ -84,7 +84,7 @@ class DeviceService(AccountService):
         async with self._acting(actor, hospital_id, Duty.MANAGE) as work:
             await work.zones.get(hospital_id, zone_id)
             if await work.devices.by_name(hospital_id, device.name) is not None:
-                raise Conflict(f"there is a device called {device.name!r} already")
+                raise NameTaken(f"there is a device called {device.name!r} already")
             await work.devices.insert(device)
             await work.emit("device.created", hospital_id, device.id, {}, described(device))
         return device

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from policy.domain.holds import Hold
 from policy.domain.ids import DeviceId, HospitalId, InterventionId, PersonId, new_id
-from policy.errors import Conflict, Forbidden, InvalidInput
+from policy.errors import AlreadySo, Forbidden, InvalidInput
 from policy.services import inputs
 from policy.services.duties import Duty
 from policy.services.service import Service
@@ -89,7 +89,7 @@ class HoldService(Service):
         async with self._acting(actor, hospital_id, Duty.HOLD) as work:
             before = await work.holds.get(hospital_id, hold_id, hold=True)
             if before.lifted_at is not None:
-                raise Conflict("this hold was lifted already")
+                raise AlreadySo("this hold was lifted already")
             after = replace(before, lifted_by=actor, lifted_at=self._clock.now(), lift_reason=why)
             await work.holds.update(after)
             await work.emit("hold.lifted", hospital_id, after.id, described(before), described(after))

@@ -15,7 +15,7 @@ from policy.domain.keeping import (
     RetentionRule,
     in_force,
 )
-from policy.errors import Conflict, Forbidden, InvalidInput
+from policy.errors import AlreadySo, Conflict, Forbidden, InvalidInput
 from policy.services import inputs
 from policy.services.duties import Duty, require
 from policy.services.four_eyes import require_independent
@@ -85,7 +85,7 @@ class RetentionService(Service):
             )
             _bounded(asked)
             if asked.recordings_days == before.recordings_days:
-                raise Conflict("this is how long they are kept already")
+                raise AlreadySo("this is how long they are kept already")
             if not asked.shortens(before):
                 asked = replace(asked, effective_at=now)
             await self._overtake(work, rules)

@@ -8,7 +8,7 @@ from policy.domain.credentials import EnrolledKey
 from policy.domain.ids import HospitalId, PersonId, SupplierId, new_id
 from policy.domain.mails import MailKind
 from policy.domain.people import Language, Person, Role
-from policy.errors import Conflict, InvalidInput
+from policy.errors import Conflict, InvalidInput, NameTaken
 from policy.services import inputs
 from policy.services.duties import Duty, require
 from policy.services.enrolment import Enrolment, EnrolmentService, Invited
@@ -219,7 +219,7 @@ async def add_person(
         active=True,
     )
     if await work.people.by_login(hospital_id, person.login) is not None:
-        raise Conflict(f"the login {person.login!r} is taken")
+        raise NameTaken(f"the login {person.login!r} is taken")
     if await work.people.by_email(hospital_id, person.email) is not None:
         raise Conflict(
             f"{person.email} is somebody's address already: one address belongs to one person (E3)"

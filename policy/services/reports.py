@@ -9,7 +9,7 @@ from policy.clock import Clock
 from policy.domain.ids import HospitalId, InterventionId, PersonId, is_name, new_id
 from policy.domain.reports import Goal, Report, Reporting, ReportState, WorkedSession
 from policy.engine.rules.findings import failed
-from policy.errors import Conflict, RequestRefused
+from policy.errors import AlreadySo, RequestRefused
 from policy.services import inputs
 from policy.services.duties import Duty
 from policy.services.service import Service
@@ -89,7 +89,7 @@ class ReportService(Service):
         async with self._acting(actor, hospital_id, Duty.PLAN) as work:
             before = await work.reports.get(hospital_id, report_id)
             if before.state is ReportState.ACKNOWLEDGED:
-                raise Conflict("this report is acknowledged already")
+                raise AlreadySo("this report is acknowledged already")
             after = replace(
                 before,
                 state=ReportState.ACKNOWLEDGED,

@@ -7,7 +7,7 @@ from datetime import datetime
 from policy.domain.access import Cut, Revocation, RevocationScope
 from policy.domain.hospitals import Closure, Hospital
 from policy.domain.ids import DeviceId, HospitalId, PersonId, SessionId, SupplierId
-from policy.errors import Conflict, InvalidInput, NotFound
+from policy.errors import AlreadySo, InvalidInput, NotFound
 from policy.services import inputs
 from policy.services.duties import Duty
 from policy.services.service import Service
@@ -61,7 +61,7 @@ class RevocationService(Service):
         async with self._acting(actor, hospital_id, Duty.RESUME) as work:
             before = await work.hospitals.get(hospital_id)
             if before.closure is None:
-                raise Conflict("no general cut keeps anybody out")
+                raise AlreadySo("no general cut keeps anybody out")
             after = replace(before, closure=None)
             await work.hospitals.update(after)
             await work.emit(

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from policy.domain.ids import HospitalId, PersonId, SupplierId, new_id
 from policy.domain.suppliers import Site, Supplier
-from policy.errors import Conflict
+from policy.errors import NameTaken
 from policy.services import inputs
 from policy.services.duties import Duty
 from policy.services.service import Service
@@ -100,4 +100,4 @@ class SupplierService(Service):
 async def _free(view: View, supplier: Supplier) -> None:
     other = await view.suppliers.by_name(supplier.hospital_id, supplier.name)
     if other is not None and other.id != supplier.id:
-        raise Conflict(f"there is a supplier called {supplier.name!r} already")
+        raise NameTaken(f"there is a supplier called {supplier.name!r} already")

@@ -17,7 +17,7 @@ from policy.domain.ids import (
 )
 from policy.domain.interventions import Intervention, InterventionKind, InterventionState
 from policy.domain.windows import Channel, Forward, IdleRule, Recurrence, Window, WindowState
-from policy.errors import Conflict, Forbidden, InvalidInput
+from policy.errors import AlreadySo, Conflict, Forbidden, InvalidInput
 from policy.services import inputs, window_checks
 from policy.services.duties import Duty, require
 from policy.services.interventions import add_intervention
@@ -253,7 +253,7 @@ class WindowService(WindowChanges):
         async with self._acting(actor, hospital_id, Duty.STOP) as work:
             before = await work.windows.get(hospital_id, window_id)
             if before.state.over:
-                raise Conflict(f"this window is {before.state.value} already")
+                raise AlreadySo(f"this window is {before.state.value} already")
             after = replace(before, state=WindowState.CANCELLED, version=before.version + 1)
             await work.windows.update(after)
             facts = {**shown(after), "reason": why}

@@ -136,7 +136,7 @@ def _served(screen: Screen, shown: Mapping[str, Screen], context: Context) -> An
         except (NotFound, TraceNotFound):
             return await page(caller, "staff/nowhere.html", status=404)
         except (Conflict, Forbidden, InvalidInput) as refused:
-            status = {Conflict: 409, Forbidden: 403}.get(type(refused), 422)
+            status = 409 if isinstance(refused, Conflict) else 403 if isinstance(refused, Forbidden) else 422
             why = said(
                 refused.message if isinstance(refused, InvalidInput) else str(refused), caller.language
             )

@@ -120,6 +120,7 @@ def test_a_changed_host_key_reaches_everybody_and_is_answered(
     assert (closed["state"], closed["closed"]["note"]) == ("closed", "Réinstallé")
     refused = rssi.run("alarms", "close", digits, "--note", "encore")
     assert (refused.exit_code, "closed already" in refused.output) == (1, True)
+    assert "There is nothing to do." in refused.output
     assert rssi.json("alarms", "list") == []
     look(house)
     told = [item["name"] for item in rssi.json("audit", "list", "--name", "alarm")]

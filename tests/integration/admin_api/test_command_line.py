@@ -90,6 +90,12 @@ def test_a_day_from_a_new_supplier_to_an_open_door(
     token.write_text(invited["invitation"]["token"] + "\n")
     _enrol(house, tmp_path, token)
     dsi.json("zones", "add", "admin")
+    for twice in (
+        ("zones", "add", "admin"),
+        ("suppliers", "add", "Radiolux", "--site", "Lyon,FR,192.0.2.0/24"),
+    ):
+        refused = dsi.run(*twice)
+        assert (refused.exit_code, "Choose another name." in refused.output) == (1, True), refused.output
     dsi.json("devices", "add", "irm01", "--zone", "admin", "--address", "127.0.0.1", "--port", "2222")
     secret = tmp_path / "secret.txt"
     secret.write_text("Un-secret-qui-ne-sert-qu-ici\n")

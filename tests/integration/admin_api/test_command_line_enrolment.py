@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyotp
 import pytest
 
+from ecluse.commands import enrol
+from ecluse.desk import Desk as Screen
 from tests.support.api_house import House, open_house
 from tests.support.mail_server import MailServer, mail_server
 from tests.support.own_machine import Desk
@@ -100,6 +103,50 @@ def test_texts_are_published_from_files_and_accepted_at_the_terminal(
         ("confidentiality", 1),
         ("action-limit", 1),
     }
+
+
+@pytest.mark.parametrize(
+    ("roles", "next_step"),
+    [
+        (("--role", "planner", "--name", "Paule Suite"), "Next: ecluse login --url https://"),
+        (PERSON, "Next: ssh {login}@GATEWAY"),
+    ],
+    ids=["staff", "technician"],
+)
+def test_who_has_enrolled_reads_what_comes_next(
+    house: House,
+    desks: tuple[Desk, Desk, Desk],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    roles: tuple[str, ...],
+    next_step: str,
+) -> None:
+    """The staff's command or the technician's ssh, and that the code which was typed serves no more."""
+    dsi, _, _ = desks
+    login = "paule-suite" if "planner" in roles else "odile-suite"
+    who = (*roles, "--email", f"{login}@imagix.example")
+    invitation = tmp_path / "invitation.txt"
+    invitation.write_text(dsi.json("people", "invite", login, *who)["invitation"]["token"])
+    shown: dict[str, str] = {}
+    choose, ask = enrol._choose, Screen.ask
+
+    def chosen(*told: Any) -> Any:
+        shown.update(choose(*told))
+        return shown
+
+    def asked(desk: Screen, key: str, **options: Any) -> str:
+        secret = shown.get("secret", "")
+        return pyotp.TOTP(secret).at(house.clock.now()) if key == "enrol.code" else ask(desk, key, **options)
+
+    monkeypatch.setattr(enrol, "_choose", chosen)
+    monkeypatch.setattr(Screen, "ask", asked)
+    nobody = Desk(house, tmp_path, None)
+    place = ("--url", house.url, "--ca", str(house.ca), "--accept")
+    typed = "trois vaches bleues au plafond\n" * 2
+    done = nobody.run("--lang", "en", "enrol", str(invitation), *place, typed=typed)
+    assert done.exit_code == 0, done.output
+    assert next_step.format(login=login) in " ".join(done.stdout.split())
+    assert "a code serves once" in " ".join(done.stdout.split())
 
 
 def test_without_a_yes_nothing_is_accepted(

@@ -259,6 +259,10 @@ def test_a_new_reader_from_the_command_line(house: House, tmp_path: Path) -> Non
     done = rssi.run("readers", "rewrap", "--reason", "Clé 2027", typed=house.next_code("rssi") + "\n")
     assert done.exit_code == 1
     assert "ecluse readers unlock rssi" in done.output
+    for key, why in (("nobody", "no key called nobody"), ("hospital", "hospital has no passphrase")):
+        refused = rssi.run("readers", "unlock", key)
+        assert (refused.exit_code, why in refused.stderr) == (1, True), refused.output
+        assert "assphrase or PIN" not in refused.output
     typed = f"{PHRASE}\n{house.next_code('rssi')}\n"
     done = rssi.run("readers", "unlock", "rssi", "--for", "2h", typed=typed)
     assert done.exit_code == 0, done.output

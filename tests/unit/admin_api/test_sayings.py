@@ -10,7 +10,15 @@ from admin_api.sayings import alternatives, of_both, said
 from policy.domain.people import Language
 
 ROOT = Path(__file__).resolve().parents[3]
-PLACES = {"InvalidInput": 1, "AmbiguousLocalTime": 1, "Forbidden": 0, "Conflict": 0, "TraceUnreadable": 0}
+PLACES = {
+    "InvalidInput": 1,
+    "AmbiguousLocalTime": 1,
+    "Forbidden": 0,
+    "Conflict": 0,
+    "NameTaken": 0,
+    "AlreadySo": 0,
+    "TraceUnreadable": 0,
+}
 """Which argument of each error is its sentence."""
 VERIFYING = (
     *("audit/verify.py", "proof/cuts.py", "proof/ledger.py", "proof/sessions.py", "proof/stamps.py"),

@@ -30,6 +30,8 @@ EVERY = [
     policy.NotFound("gadget", "x"),
     policy.Conflict("changed"),
     policy.SecretReused("reused"),
+    policy.NameTaken("taken"),
+    policy.AlreadySo("so"),
     policy.Forbidden("four eyes"),
     policy.AuthenticationFailed("no"),
     policy.LockedOut(NOW + timedelta(seconds=60)),
