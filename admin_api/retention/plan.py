@@ -25,7 +25,7 @@ class Planned:
 
     ``stays`` says why it does not go then: ``held`` (by the hold for ``case``), ``locked`` (the store keeps it until
     ``until``), ``unseen`` (nobody saw enough time pass since it ended), ``missing`` (not in the store) or ``altered``
-    (what the store has is no trace).
+    (what the store has is no trace, or its row in the catalogue is not what a gateway writes).
     """
 
     trace: ClosedTrace
@@ -110,6 +110,8 @@ def _asked(store: TraceStore, one: Planned, now: datetime) -> Planned:
     """Return it as the store sees it: what the store keeps longer than the rule, or has not."""
     if one.stays is not None:
         return one
+    if one.trace.altered:
+        return Planned(trace=one.trace, due_at=one.due_at, stays="altered")
     try:
         objects = store.objects(one.trace.place)
     except TraceNotFound:

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Row, Table, exists, func, select
 
-from recorder.errors import RecorderError, TraceFormatError, TraceNotFound
+from recorder.errors import RecorderError, TraceNotFound
 from recorder.proof.checkpoint import Checkpoint, Fact
 from recorder.proof.inspection import Inspection, Progress
 from recorder.proof.ledger import CLOCK_TOLERANCE, Ledger
@@ -23,6 +23,7 @@ from recorder.replay.reader import Verification, read_manifest, verify
 from recorder.seal.signing import PublicKey
 from recorder.seal.wrapping import read_wraps
 from recorder.store.database import Database
+from recorder.store.headers import told_by
 from recorder.store.tables import checkpoint_facts, sessions_closed, sessions_opened
 from recorder.trace import instants
 from recorder.trace.header import TraceHeader
@@ -156,8 +157,7 @@ class _Walk:
             if row is None:
                 continue  # named already: it was opened by an earlier checkpoint
             try:
-                header = TraceHeader.from_json(row.header.encode("utf-8", "surrogatepass"))
-                found = await self._apart(self._purge_digest, header)
+                found = await self._apart(self._purge_digest, told_by(row).header)
             except (RecorderError, OSError):
                 found = None
             if found != fact.sha256:
@@ -258,21 +258,10 @@ class _Walk:
             detail = "what the catalogue tells of its opening is not what the checkpoint commits to"
             self._inspection.found("catalogue", row.session_id, "changed", detail)
             return
-        try:
-            header = TraceHeader.from_json(text)
-        except TraceFormatError as error:
-            self._inspection.found("catalogue", row.session_id, "format", str(error))
-            return
-        told = {
-            "session_id": header.session_id,
-            "started_at": header.started_at,
-            "node": header.node,
-            "person_id": header.person["id"],
-            "supplier_id": header.supplier["id"],
-            "device_id": header.device["id"],
-            "window_id": header.window["id"],
-        }
-        self._compare(row, told)
+        told = told_by(row)
+        if told.altered is not None:
+            what = "column" if told.column else "format"
+            self._inspection.found("catalogue", row.session_id, what, told.altered)
 
     def _compare(self, row: Row[Any], told: Mapping[str, object]) -> None:
         for name, value in told.items():
@@ -294,9 +283,9 @@ class _Walk:
 
     async def _trace(self, opened: Row[Any], closed: Row[Any] | None, manifest_sha256: str) -> None:
         name = opened.session_id
+        told = told_by(opened)
         try:
-            header = TraceHeader.from_json(opened.header.encode("utf-8", "surrogatepass"))
-            found = await self._apart(self._verify, header, manifest_sha256)
+            found = await self._apart(self._verify, told.header, manifest_sha256)
         except TraceNotFound:
             fresh = closed is not None and self._shelf.now - closed.closed_at < ARRIVAL
             if not fresh:
@@ -314,7 +303,7 @@ class _Walk:
             self._inspection.found("trace", name, problem.what, problem.detail, problem.record)
         elif found.manifest is not None and closed is not None:
             self._compare(closed, _columns(found.manifest))
-            if found.header is not None and found.header != header:
+            if told.altered is None and found.header is not None and found.header != told.header:
                 detail = "the catalogue tells another header than its trace has"
                 self._inspection.found("catalogue", name, "changed", detail)
         if self._progress is not None:

@@ -76,6 +76,8 @@ class Purger:
             StoreUnavailable: The store does not answer; begun or not, it can be asked again.
             SQLAlchemyError: The database refuses.
         """
+        if trace.altered:
+            return Outcome(Fate.ALTERED)
         begun = await self._shelf.begun(self._now(), trace.header.session_id)
         if begun:
             return await self.finish(begun[0])
@@ -114,6 +116,8 @@ class Purger:
             SQLAlchemyError: The database refuses.
         """
         trace, place = begun.trace, begun.trace.place
+        if trace.altered:
+            return Outcome(Fate.ALTERED)
         digest = hashlib.sha256(begun.content).hexdigest()
         waits = begun.kept_until is not None and begun.kept_until > self._now()
         try:

@@ -11,6 +11,7 @@ from sqlalchemy import Row, Select, and_, exists, func, insert, or_, select, tup
 
 from recorder.ports import Now
 from recorder.store.database import Database
+from recorder.store.headers import told_by
 from recorder.store.tables import (
     checkpoint_facts,
     checkpoints,
@@ -30,7 +31,7 @@ class ClosedTrace:
     """One closed session of the catalogue. ``size`` is in bytes, instants are aware UTC.
 
     ``closed_at`` is the gateway's word. ``noted_at`` is when a checkpoint, the console's, first told of the end; None
-    where none does yet.
+    where none does yet. ``altered``: its row is not what a gateway writes; no purge touches it (`headers.told_by`).
     """
 
     header: TraceHeader
@@ -38,6 +39,7 @@ class ClosedTrace:
     size: int
     manifest_sha256: str
     noted_at: datetime | None = None
+    altered: bool = False
 
     @property
     def place(self) -> TracePlace:
@@ -122,7 +124,8 @@ class PurgeShelf:
             rows = (await connection.execute(query)).all()
         last = rows[limit - 1] if len(rows) > limit else None
         following = None if last is None else (last.closed_at, last.session_id)
-        return ShelfPage([_trace(row) for row in rows[:limit]], following)
+        # equal: no instant that is read stands for these rows, which come last, and would come again for ever
+        return ShelfPage([_trace(row) for row in rows[:limit]], following if following != after else None)
 
     async def begun(self, at: datetime, session_id: str | None = None) -> list[BegunPurge]:
         """Purges that were begun and not finished, and that the store does not delay beyond *at*.
@@ -233,8 +236,7 @@ class PurgeShelf:
     def _joined(self, *more: Any) -> Select[Any]:
         closed = sessions_closed.c
         columns = (
-            sessions_opened.c.header,
-            closed.session_id,
+            *sessions_opened.c,
             closed.closed_at,
             closed.size,
             closed.manifest_sha256,
@@ -264,8 +266,9 @@ class PurgeShelf:
 
 
 def _trace(row: Row[Any]) -> ClosedTrace:
-    header = TraceHeader.from_json(row.header.encode("utf-8", "surrogatepass"))
-    return ClosedTrace(header, row.closed_at, row.size, row.manifest_sha256, row.noted_at)
+    told = told_by(row)
+    altered = told.altered is not None
+    return ClosedTrace(told.header, row.closed_at, row.size, row.manifest_sha256, row.noted_at, altered)
 
 
 def _same(table: Any) -> Any:

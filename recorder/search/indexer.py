@@ -30,6 +30,7 @@ from recorder.seal.wrapping import SUFFIX, LockedKey, ReaderKey, data_key
 from recorder.search.index import SearchIndex
 from recorder.search.rendering import Bounds, Rendered, State, render
 from recorder.store.database import Database
+from recorder.store.headers import Told, told_by
 from recorder.store.tables import sessions_closed, sessions_opened, sessions_purged
 from recorder.trace.header import TraceHeader
 
@@ -170,11 +171,11 @@ class Indexer:
         await self._forget(hospital_id, index, walk)
         headers = await self._new(hospital_id, index, walk)
         headers += await self._waiting(hospital_id, index)
-        for session_id, text in headers:
+        for session_id, told in headers:
             if hospital_id in self._anew:
                 break
             await self._forget(hospital_id, index, walk)
-            await self._take(index, session_id, text)
+            await self._take(index, session_id, told)
         return len(headers)
 
     async def total(self, hospital_id: str) -> int:
@@ -214,7 +215,7 @@ class Indexer:
         if gone:
             log.info("search.forgotten", hospital=hospital_id, traces=gone)
 
-    async def _new(self, hospital_id: str, index: SearchIndex, walk: _Walk) -> list[tuple[str, str]]:
+    async def _new(self, hospital_id: str, index: SearchIndex, walk: _Walk) -> list[tuple[str, Told]]:
         """Return the headers of a page of sessions that the index does not know, and move on in the catalogue."""
         closed, opened, purged = sessions_closed.c, sessions_opened.c, sessions_purged.c
         after = (walk.closed - LATE if walk.closed > _LONG_AGO + LATE else _LONG_AGO, "")
@@ -231,7 +232,7 @@ class Indexer:
                 return []
             names = await asyncio.to_thread(index.unknown, [row.session_id for row in page])
             if names:
-                headers = select(opened.session_id, opened.header).where(
+                headers = select(sessions_opened).where(
                     opened.hospital_id == hospital_id,
                     opened.session_id.in_(names),
                     opened.session_id.not_in(
@@ -239,15 +240,18 @@ class Indexer:
                     ),
                 )
                 async with self._database.read() as connection:
-                    found = {row.session_id: row.header for row in await connection.execute(headers)}
+                    found = {row.session_id: told_by(row) for row in await connection.execute(headers)}
                 if found:
                     return [
                         (row.session_id, found[row.session_id]) for row in page if row.session_id in found
                     ]
-            after = (page[-1].closed_at, page[-1].session_id)
-            walk.closed = max(walk.closed, page[-1].closed_at)
+            before, after = after, (page[-1].closed_at, page[-1].session_id)
+            if after[0] <= self._now():  # an end to come would hide every end until then
+                walk.closed = max(walk.closed, after[0])
+            if after == before:  # ends that no instant stands for come last, and would come again for ever
+                return []
 
-    async def _waiting(self, hospital_id: str, index: SearchIndex) -> list[tuple[str, str]]:
+    async def _waiting(self, hospital_id: str, index: SearchIndex) -> list[tuple[str, Told]]:
         before = self._now() - RETRY
         if self._woken is not None:
             before = max(before, self._woken)
@@ -255,17 +259,16 @@ class Indexer:
         if not due:
             return []
         opened = sessions_opened.c
-        query = select(opened.session_id, opened.header).where(
+        query = select(sessions_opened).where(
             opened.hospital_id == hospital_id, opened.session_id.in_([one.session_id for one in due])
         )
         async with self._database.read() as connection:
-            return [(row.session_id, row.header) for row in await connection.execute(query)]
+            return [(row.session_id, told_by(row)) for row in await connection.execute(query)]
 
-    async def _take(self, index: SearchIndex, session_id: str, text: str) -> None:
-        try:
-            header = TraceHeader.from_json(text.encode())
-        except RecorderError as error:
-            await asyncio.to_thread(index.refuse, session_id, str(error), self._now())
+    async def _take(self, index: SearchIndex, session_id: str, told: Told) -> None:
+        header = told.header
+        if told.altered is not None:
+            await asyncio.to_thread(index.refuse, session_id, told.altered, self._now())
             return
         waits: str | None = None
         try:

@@ -12,6 +12,7 @@ from sqlalchemy import Row, Select, and_, false, select, tuple_
 
 from recorder.errors import TraceFormatError, TraceNotFound
 from recorder.store.database import Database
+from recorder.store.headers import told_by
 from recorder.store.insertions import Insertions
 from recorder.store.tables import sessions_closed, sessions_opened
 from recorder.trace import instants
@@ -46,11 +47,15 @@ class Closing:
 
 @dataclass(frozen=True, slots=True)
 class CatalogedSession:
-    """One session of the catalogue; ``closing`` is None while it has no end."""
+    """One session of the catalogue; ``closing`` is None while it has no end.
+
+    ``altered``: its row is not what a gateway writes, and ``header`` is made of its columns (`headers.told_by`).
+    """
 
     header: TraceHeader
     state: SessionState
     closing: Closing | None
+    altered: bool = False
 
     @property
     def closed_at(self) -> datetime | None:
@@ -174,7 +179,8 @@ class Catalog:
             rows = (await connection.execute(query)).all()
         found = [cataloged(row, filters.live_nodes) for row in rows[:limit]]
         following = _cursor(rows[limit - 1]) if len(rows) > limit else None
-        return SessionPage(found, following)
+        # equal: no instant that is read stands for these rows, which come last, and would come again for ever
+        return SessionPage(found, following if following != after else None)
 
     async def session(
         self, hospital_id: str, session_id: str, *, live_nodes: Collection[str] | None = None
@@ -234,12 +240,13 @@ def _narrowed(query: Select[Any], filters: SessionFilters) -> Select[Any]:
 def cataloged(row: Row[Any], live_nodes: Collection[str] | None) -> CatalogedSession:
     """Return a row of `joined` as a session; without end it is live where its gateway is among *live_nodes*."""
     values = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
-    header = TraceHeader.from_json(values["header"].encode())
+    told = told_by(row)
+    header, altered = told.header, told.altered is not None
     if values["closed_at"] is not None:
         closing = Closing(**{name: values[name] for name in Closing.__dataclass_fields__})
-        return CatalogedSession(header, SessionState.ENDED, closing)
+        return CatalogedSession(header, SessionState.ENDED, closing, altered)
     alive = live_nodes is None or header.node in live_nodes
-    return CatalogedSession(header, SessionState.LIVE if alive else SessionState.LOST, None)
+    return CatalogedSession(header, SessionState.LIVE if alive else SessionState.LOST, None, altered)
 
 
 def _cursor(row: Row[Any]) -> str:

@@ -10,6 +10,12 @@ from typing_extensions import override
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
+_FIRST = (datetime(1000, 1, 1, tzinfo=UTC) - _EPOCH) // _TICK
+_LAST = (datetime(9999, 12, 30, tzinfo=UTC) - _EPOCH) // _TICK
+"""The first and the last instant that every time zone can show, in four digits of a year.
+
+What lies beyond is read as the nearest of the two: a row that a gateway planted must not break the list it is in.
+"""
 
 
 class Instant(TypeDecorator[datetime]):
@@ -28,4 +34,4 @@ class Instant(TypeDecorator[datetime]):
 
     @override
     def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else _EPOCH + value * _TICK
+        return None if value is None else _EPOCH + min(max(value, _FIRST), _LAST) * _TICK

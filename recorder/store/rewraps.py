@@ -29,7 +29,8 @@ class Tally:
 
     Attributes:
         counts: ``traces`` looked at; of them ``wrapped``, ``retired`` (a note stands for a wrap), ``as_wanted``,
-            ``erased`` (without any wrap), ``missing`` (not in the store), ``unreadable`` (no key at hand opens it).
+            ``erased`` (without any wrap), ``missing`` (not in the store), ``unreadable`` (no key at hand
+            opens it, or its row is altered).
         unreadable: The first of these.
         locked: Names of keys that would have opened some of them.
     """
@@ -37,6 +38,12 @@ class Tally:
     counts: Counter[str] = field(default_factory=Counter)
     unreadable: list[str] = field(default_factory=list)
     locked: set[str] = field(default_factory=set)
+
+    def unread(self, session_id: str) -> None:
+        """Count a trace that cannot be wrapped anew, and name it if it is of the first."""
+        self.counts["unreadable"] += 1
+        if len(self.unreadable) < _NAMED:
+            self.unreadable.append(session_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,11 @@ class Rewrapping:
             page = await self.catalog.sessions(filters, after=after, limit=_PAGE)
             purged = await self._purged([session.header for session in page.sessions])
             for session in page.sessions:
-                await self._one(session.header, tally, purged=session.header.session_id in purged)
+                if session.altered:  # where its trace lies, and who shall read it, nobody can say
+                    tally.counts["traces"] += 1
+                    tally.unread(session.header.session_id)
+                else:
+                    await self._one(session.header, tally, purged=session.header.session_id in purged)
                 done = tally.counts["traces"]
                 progress(done, max(of, done))
             after = page.after
@@ -96,11 +107,9 @@ class Rewrapping:
             counts["missing"] += 1
             return
         except (TraceSealed, TraceFormatError) as error:
-            counts["unreadable"] += 1
+            tally.unread(header.session_id)
             if isinstance(error, ReaderKeyLocked):
                 tally.locked.update(error.names)
-            if len(tally.unreadable) < _NAMED:
-                tally.unreadable.append(header.session_id)
             return
         if not changes:
             counts["as_wanted"] += 1

@@ -38,6 +38,7 @@ class Row:
     ends: datetime | None
     reason: str | None
     interrupted: bool = False
+    altered: bool = False
 
     @property
     def lasted(self) -> timedelta | None:
@@ -129,6 +130,7 @@ def of_catalog(session: CatalogedSession) -> Row:
         ends=None,
         reason=closing.end_reason if closing is not None else None,
         interrupted=closing is not None and closing.interrupted,
+        altered=session.altered,
     )
 
 

@@ -40,6 +40,9 @@ class TraceOut(BaseModel):
     trimmed_bytes: int | None
     manifest_sha256: str | None
     signer: str | None
+    altered: bool = Field(
+        description="Whether its row is not what a gateway writes: `?` stands for what no column of it tells."
+    )
     purged_at: datetime | None = Field(
         description="Since when its content is gone: by its retention, or by two persons."
     )
@@ -56,6 +59,7 @@ class TraceOut(BaseModel):
             **how,
             id=header.session_id,
             state=session.state,
+            altered=session.altered,
             started=header.started_at,
             ended=session.closed_at,
             kind=header.intervention["kind"],

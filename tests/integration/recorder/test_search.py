@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import BigInteger, insert, type_coerce, update
 
 from recorder.capture.session import Recording
 from recorder.seal.wrapping import ReaderKey, generate_reader_key
@@ -19,7 +19,7 @@ from recorder.search.hits import Hit, Search
 from recorder.search.indexer import CAUGHT_UP, FAILED, RETRY, Indexer
 from recorder.search.query import parse
 from recorder.search.rendering import Bounds, State
-from recorder.store.tables import sessions_purged
+from recorder.store.tables import sessions_closed, sessions_purged
 from recorder.trace.frames import FrameType, canonical
 from tests.support.traces import HOSPITAL, Studio, header, studio, unexpected
 from tests.support.waiting import eventually
@@ -305,6 +305,20 @@ async def test_a_trace_that_was_changed_is_failed_by_name(tmp_path: Path) -> Non
         assert state is State.FAILED
         assert "record" in why
         assert books.told == [(FAILED, session)]
+
+
+async def test_an_end_that_no_calendar_has_hides_no_later_session(tmp_path: Path) -> None:
+    """Whoever planted that row of the catalogue stops nobody's search: what ends after it was seen is indexed."""
+    async with library(tmp_path, sealed=False) as books:
+        first = await books.record(work)
+        async with books.made.recorder.database.write() as connection:
+            never = type_coerce(2**63 - 1, BigInteger)
+            await connection.execute(update(sessions_closed).values(closed_at=never))
+        async with asyncio.timeout(30):
+            await books.indexed()
+            second = await books.record(work)
+            await books.indexed()
+        assert books.states() == dict.fromkeys((first, second), (State.INDEXED, ""))
 
 
 async def test_an_index_that_cannot_be_written_is_told_once_and_when_it_works_again(tmp_path: Path) -> None:
