@@ -44,16 +44,16 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "form": ("form",),
     "from": ("began",),
     "guard": ("guard",),
-    "kind": ("task", "kind"),
+    "kind": ("task", "kind", "text"),
     "label": ("label",),
     "level": ("level",),
     "method": ("method",),
     "purpose": ("purpose",),
-    "reason": ("ended",),
+    "reason": ("ended", "login"),
     "roles": ("role",),
     "rule": ("said",),
     "severity": ("severity",),
-    "state": ("window", "alarm", "erasure"),
+    "state": ("window", "intervention", "alarm", "erasure"),
     "unread": ("unread",),
     "why": ("locked",),
 }
@@ -157,7 +157,8 @@ def _value(key: str, value: object, word: Word) -> str:
             for name, one in value.items()
             if one not in (None, [], {})
         )
-        return f"({', '.join(inside)})" if value else ""
+        told = ", ".join(inside)
+        return f"({told})" if told else ""
     if isinstance(value, list):
         return ", ".join(_value(key, one, word) for one in value)
     return _worded(key, _short(value), value, word)

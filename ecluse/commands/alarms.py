@@ -23,6 +23,7 @@ def list_(
 ) -> None:
     """List the alarms that nobody closed, the one seen last first."""
     desk = Desk.of(context, as_json)
+    desk.options = {"state": "--state", "severity": "--severity"}
     found = list(desk.client.items("/v1/alarms", state=state, severity=severity))
     rows = [
         (

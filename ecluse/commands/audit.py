@@ -22,8 +22,11 @@ from ecluse.moments import Since, Until
 from ecluse.pieces import unpack, watched
 from ecluse.proving import Anchors, anchors_in, conclude, told
 from ecluse.tables import Column, whole
+from policy import i18n
 from policy.domain.people import Language
 
+_ELSEWHERE = {"channel": "policy", "login": "admin_api.console.staff", "text": "admin_api.console"}
+"""Whose words these are: the screens and the gateway have them, too."""
 _VALUE = r'"((?:[^"\\\]]|\\.)*)"'
 _TOLD = frozenset({"writer", "seq", "digest"})
 """What says of which entry a line tells; lines of others stand beside them in a collector's file."""
@@ -59,13 +62,7 @@ def list_(
     found = list(desk.client.items("/v1/journal", at_most=limit, **query))
     found.reverse()
 
-    def word(prefix: str, value: object, *, seconds: bool = False) -> str | None:
-        if prefix == "said":
-            return said(str(value), Language(desk.language))
-        if prefix == "both":
-            return of_both(str(value), Language(desk.language))
-        text = str(value)
-        return desk.moment(text, seconds=seconds) if INSTANT.fullmatch(text) else desk.word(prefix, value)
+    word = partial(word_of, desk)
 
     if details and not desk.as_json:
         for item in found:
@@ -175,6 +172,21 @@ def key(context: typer.Context, config: ConfigOption = None, as_json: AsJson = F
     except SignatureInvalid as error:
         raise EcluseError("audit.no_key", why=str(error)) from error
     desk.done({"id": made.public.key_id, "path": str(path)}, "audit.key", path=str(path))
+
+
+def word_of(desk: Desk, prefix: str, value: object, *, seconds: bool = False) -> str | None:
+    """Return the word for a detail's *value* under *prefix*, an instant by the hospital's clock; the value where there is none."""
+    text = str(value)
+    if prefix == "said":
+        return said(text, Language(desk.language))
+    if prefix == "both":
+        return of_both(text, Language(desk.language))
+    if INSTANT.fullmatch(text):
+        return desk.moment(text, seconds=seconds)
+    key = f"{prefix}.{text}"
+    if prefix in _ELSEWHERE and (words := i18n.load(_ELSEWHERE[prefix])).knows(key):
+        return words.translate(key, desk.language)
+    return desk.word(prefix, value)
 
 
 def _heads(desk: Desk, path: Path) -> list[Json]:

@@ -36,6 +36,7 @@ def set_(
 ) -> None:
     """Replace the table. One factor is never enough, and only hardware reaches the high level."""
     desk = Desk.of(context, as_json)
+    desk.options = {"rows": "--row"}
     _show(desk, desk.client.put("/v1/factors", {"rows": [_read(text) for text in row]}))
 
 

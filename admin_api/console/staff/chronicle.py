@@ -34,7 +34,7 @@ _PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
     "form": ("form",),
     "from": ("begin",),
     "guard": ("guard",),
-    "kind": ("kind", "task"),
+    "kind": ("kind", "task", "text"),
     "label": ("label",),
     "level": ("level",),
     "method": ("method",),
@@ -173,7 +173,12 @@ def _value(key: str, kept: object, reader: Reader, known: Registry) -> str:
 
 
 def _catalog(reader: Reader, key: str) -> Catalog | None:
-    own = (i18n.load("admin_api.console.staff"), *reader.vocabulary, i18n.load("policy"))
+    own = (
+        i18n.load("admin_api.console.staff"),
+        *reader.vocabulary,
+        i18n.load("policy"),
+        i18n.load("admin_api.console"),
+    )
     return next((one for one in own if one.knows(key)), None)
 
 

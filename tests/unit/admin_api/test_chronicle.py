@@ -4,11 +4,13 @@ import ast
 import dataclasses
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from admin_api.chronicle import doer, gist, lines, object_of
-from admin_api.sayings import of_both, said
+from admin_api.sayings import said
+from ecluse.commands.audit import word_of
 from ecluse.desk import Desk
 from policy import i18n
 from policy.domain.holds import Hold
@@ -191,10 +193,7 @@ def test_numbers_and_beginnings_are_named_in_french() -> None:
 def test_a_detail_that_holds_others_names_them_in_the_reader_s_language() -> None:
     """No line of the journal's list shows a list or an object as programs write them, nor the value that only they know."""
     desk = Desk({}, "fr")
-
-    def word(prefix: str, value: object) -> str | None:
-        return of_both(str(value), Language.FRENCH) if prefix == "both" else desk.word(prefix, value)
-
+    word = partial(word_of, desk)
     cut = {"gateways": [{"node": "node1", "seconds": 0.22}, {"node": "node2", "seconds": None}]}
     assert gist(_entry(details=cut), word).replace("\N{NO-BREAK SPACE}", " ") == (
         "passerelles (nœud node1, secondes : 0.22), (nœud node2)"
@@ -203,6 +202,12 @@ def test_a_detail_that_holds_others_names_them_in_the_reader_s_language() -> Non
     assert gist(_entry(details=task), word).replace("’", "'") == (
         "genre lire les clés d'hôte, méthode mot de passe, détail Clés lues : 1."
     )
+    assert gist(_entry(details={"algorithms": {"kex": [], "mac": []}, "kind": "charter"}), word).replace(
+        "’", "'"
+    ) == ("genre Charte d'accès à distance")
+    login = {"reason": "wrong-code", "channels": ["shell", "exec"]}
+    assert gist(_entry(details=login), word) == "code faux, canaux terminal, commandes"
+    assert gist(_entry(details={"state": "requested"}), word) == desk.say("intervention.requested")
     assert gist(_entry(details={"label": "log-in"}), word) == "intitulé connexion"
     assert (
         gist(_entry(details={"placed_at": "2026-11-23"}), word)
