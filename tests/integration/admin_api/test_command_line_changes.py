@@ -118,7 +118,7 @@ def test_the_journal_reads_from_top_to_bottom(house: House, desks: tuple[Desk, D
     assert re.match(r"2026-11-23 20:\d\d  zone declared +dsi", lines[places[0]])
     whole = rssi.run("audit", "list", "--name", "zone.created", "--details", "--limit", "1").stdout
     assert "zone.created" in whole
-    assert "    after.name: second" in whole
+    assert "    after · name: second" in whole
     assert "premier" not in whole
 
 
