@@ -12,6 +12,7 @@ from policy.errors import Conflict, InvalidInput, NotFound
 from policy.services.tokens import Principal
 from recorder.errors import TraceNotFound
 from recorder.store.catalog import CatalogedSession, SessionFilters
+from recorder.store.headers import NAMELESS
 
 MOST: Final = 200
 """Sessions of one package: a reader, and a judge, must be able to read it."""
@@ -101,7 +102,8 @@ async def _of_person(context: Context, who: Principal, asked: Asked) -> list[Cat
     found = await context.catalog.sessions(filters, limit=MOST + 1)
     if len(found.sessions) > MOST:
         raise InvalidInput("to", _too_many())
-    return list(found.sessions)
+    # what cannot be asked for by its name has neither trace nor proof to give
+    return [one for one in found.sessions if not one.header.session_id.startswith(NAMELESS)]
 
 
 def _too_many() -> str:

@@ -18,6 +18,8 @@ from recorder.trace.header import IDENTIFIER, TraceHeader
 
 UNKNOWN = "?"
 """What stands for each name that only the header tells."""
+NAMELESS = "altered-"
+"""Begins what stands for a session's name that could be none: by it nobody finds the row again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,9 @@ def _stand_in(row: Row[Any]) -> TraceHeader:
     started = instants.text(row.started_at)
     session_id = row.session_id
     if not IDENTIFIER.fullmatch(session_id):  # would be part of a path: no session can be called so
-        session_id = f"altered-{hashlib.sha256(session_id.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+        session_id = (
+            f"{NAMELESS}{hashlib.sha256(session_id.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+        )
     return TraceHeader(
         session_id=session_id,
         hospital_id=row.hospital_id,

@@ -1,5 +1,6 @@
 """A row of the catalogue that a gateway which was taken over planted: shown, told of, and nobody else's trouble."""
 
+import hashlib
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,9 @@ from tests.support.recorded import record, speak
 
 pytestmark = pytest.mark.integration
 WHY = "Plainte 2026-114"
-PLANTED = {"malformed": "5" * 32, "elsewhere": "6" * 32, "another's": "7" * 32}
+PLANTED = {"malformed": "5" * 32, "elsewhere": "6" * 32, "another's": "7" * 32, "path": "../../etc"}
+NAMELESS = f"altered-{hashlib.sha256(b'../../etc').hexdigest()[:32]}"
+SHOWN = [*list(PLANTED.values())[:-1], NAMELESS]
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,7 @@ def good(house: House) -> str:
                 "malformed": "{",
                 "elsewhere": opened["header"].replace(house.world.id, "f" * 32),
                 "another's": opened["header"],
+                "path": opened["header"],
             }
             for kind, name in PLANTED.items():
                 ids: dict[str, Any] = {"session_id": name}
@@ -60,13 +64,13 @@ def test_every_list_has_it_and_says_that_it_is_altered(house: House, good: str) 
         past = client.get("/v1/sessions", params={"state": "past"}).json()["items"]
         there = client.get("/v1/presence", params={"at": house.clock.now().isoformat()})
     altered = {one["id"]: one["altered"] for one in traces}
-    assert altered == {good: False} | dict.fromkeys(PLANTED.values(), True)
+    assert altered == {good: False} | dict.fromkeys(SHOWN, True)
     assert {one["id"] for one in past} == altered.keys()
     assert there.status_code == 200, there.text
     with signed_in(house, "rssi") as browser:
         listed = browser.get("/console/sessions").text
         assert listed.count("Altered: its entry") == len(PLANTED)
-        for name in PLANTED.values():
+        for name in SHOWN[:-1]:
             assert "Altered: its entry" in browser.get(f"/console/sessions/{name}").text
         assert "Altered: its entry" not in browser.get(f"/console/sessions/{good}").text
 
@@ -81,8 +85,11 @@ def test_search_package_and_plan_go_on_without_it(
         found = client.get("/v1/search", params={"q": "bonjour", "reason": WHY}).json()
         assert [one["session_id"] for one in found["items"]] == [good]
         assert found["progress"]["failed"] == len(PLANTED)
-        wanted = {"reason": WHY, "session": [good, *PLANTED.values()]}
-        assert client.get("/v1/evidence", params=wanted).status_code == 200
+        now, day = house.clock.now(), timedelta(days=1)
+        period = {"from": (now - day).isoformat(), "to": (now + day).isoformat()}
+        for whose in ({"session": [good, *SHOWN[:-1]]}, {"person": "alice", **period}):
+            answer = client.get("/v1/evidence", params={"reason": WHY, **whose})
+            assert answer.status_code == 200, answer.text
     asked: list[str] = []
     objects = house.context.traces.objects
 
@@ -93,7 +100,7 @@ def test_search_package_and_plan_go_on_without_it(
     monkeypatch.setattr(house.context.traces, "objects", told)
     plan = house.run(house.context.keeper.plan(timedelta(days=4000)))
     stays = {one.trace.header.session_id: one.stays for one in plan.planned}
-    assert {name: stays[name] for name in PLANTED.values()} == dict.fromkeys(PLANTED.values(), "altered")
+    assert {name: stays[name] for name in SHOWN} == dict.fromkeys(SHOWN, "altered")
     assert [Path(one).name for one in asked] == [good]
 
 
@@ -112,6 +119,6 @@ def test_the_verification_names_each_and_looks_into_no_other_hospital(
     shelf = house.run(shelf_of(house.context, house.world.id))
     found = house.run(house.proofs.verify_store(shelf))
     named = {(one.name, one.what) for one in found.findings if one.place == "catalogue"}
-    whats = dict(zip(PLANTED.values(), ("format", "column", "column"), strict=True))
+    whats = dict(zip(PLANTED.values(), ("format", "column", "column", "column"), strict=True))
     assert named == set(whats.items())
-    assert looked == {f"{house.world.id} {name}" for name in (good, *PLANTED.values())}
+    assert looked == {f"{house.world.id} {name}" for name in (good, *SHOWN)}
