@@ -53,6 +53,18 @@ def test_a_log_in_that_a_variable_overrules_says_so(house: House, tmp_path: Path
     assert elsewhere not in third.stdout
 
 
+def test_where_no_terminal_is_nobody_is_warned_of_an_echo(house: House) -> None:
+    """A password from a pipe is read in silence, whole lines only, and the end of it ends the command."""
+    command = [sys.executable, "-m", "ecluse", "login", "--login", "dsi", "--url", house.url]
+    done = subprocess.run(
+        [*command, "--ca", str(house.ca)], input="\nsecret\n", capture_output=True, text=True, timeout=60,
+        check=False, start_new_session=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Code" in done.stderr
+    assert ("Warning" in done.stderr, "secret" in done.stdout + done.stderr) == (False, False), done.stderr
+
+
 def test_a_token_file_that_others_may_read_is_refused(house: House, tmp_path: Path) -> None:
     """A token file open to others is not used, and the sentence says how to close it."""
     desk = Desk(house, tmp_path, None)
