@@ -16,7 +16,8 @@ const tell = (what) => {
 const list = (told) => {
   for (const one of [...channel.options].slice(1)) one.remove();
   for (const one of told.channels) {
-    const text = `${one.number} · ${one.command || one.request || "…"}${one.open ? "" : " " + channel.dataset.over}`;
+    const asked = one.request === "shell" ? channel.dataset.shell : one.request;
+    const text = `${one.number} · ${one.command || asked || "…"}${one.open ? "" : " " + channel.dataset.over}`;
     channel.add(new Option(text, String(one.number), false, String(one.number) === wanted));
   }
 };

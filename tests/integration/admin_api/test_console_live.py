@@ -215,6 +215,8 @@ def test_a_person_follows_a_session_in_her_browser(
 
         browser.wait_until(lambda: "avant et maintenant" in screen(), "what came is shown")
         assert "pris" not in browser.run("return document.title")
+        channels = browser.run("return document.getElementById('channel').textContent")
+        assert "1 · terminal" in channels, "a shell is named as everywhere else"
         for width in (1280, 390):
             browser.resize(width, 900)
             wide, room = browser.run("return [document.documentElement.scrollWidth, innerWidth]")
