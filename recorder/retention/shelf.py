@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Row, Select, and_, exists, func, insert, or_, select, tuple_
+from sqlalchemy import Row, Select, and_, case, exists, func, insert, or_, select, tuple_
 
 from recorder.ports import Now
 from recorder.store.database import Database
@@ -24,6 +24,9 @@ from recorder.store.tables import (
 )
 from recorder.trace.header import TraceHeader
 from recorder.trace.place import TracePlace
+
+_LARGEST: Final = 1 << 44
+"""Bytes that no trace has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +229,9 @@ class PurgeShelf:
     async def totals(self, before: datetime) -> tuple[int, int]:
         """How many traces that were not purged closed before *before*, and their bytes. Raises SQLAlchemyError."""
         table = sessions_closed.c
-        query = select(func.count(), func.coalesce(func.sum(table.size), 0)).where(
+        # a size that no trace has would overflow the sum, and end every purge
+        size = case((table.size.between(0, _LARGEST), table.size), else_=0)
+        query = select(func.count(), func.coalesce(func.sum(size), 0)).where(
             table.hospital_id == self.hospital_id, table.closed_at < before, ~_exists(sessions_purged)
         )
         async with self.database.read() as connection:

@@ -99,7 +99,7 @@ async def test_a_planted_row_is_evidence_that_no_purge_touches(
 
 @pytest.mark.parametrize("instant", [-(2**63), 2**63 - 1])
 async def test_an_instant_that_no_calendar_has_ends_no_list(database: Database, instant: int) -> None:
-    """However many such rows there are, every page comes, and comes to an end, with all that was there before."""
+    """However many such rows there are, with sizes that no trace has: every page comes, and the last one too."""
     await closed(database, GOOD[0], 1)
     raw = type_coerce(instant, BigInteger)
     async with database.write() as connection:
@@ -108,7 +108,8 @@ async def test_an_instant_that_no_calendar_has_ends_no_list(database: Database, 
             told = _row(made)
             await connection.execute(insert(sessions_opened).values(**told | {"started_at": raw}))
             ended = {"session_id": made.session_id, "hospital_id": HOSPITAL, "closed_at": raw, "lasted": 0}
-            facts = {"end_reason": "", "interrupted": False, "records": 0, "size": 0, "trimmed_bytes": 0}
+            facts = {"end_reason": "", "interrupted": False, "records": 0, "trimmed_bytes": 0}
+            facts |= {"size": 2**63 - 1}
             digests = {"manifest_sha256": "0" * 64, "signer": "0" * 16}
             await connection.execute(insert(sessions_closed).values(**ended | facts | digests))
     catalog, shelf = Catalog(database), PurgeShelf(database, HOSPITAL, SteppingClock())
@@ -130,6 +131,7 @@ async def test_an_instant_that_no_calendar_has_ends_no_list(database: Database, 
             if place is None:
                 break
     assert (seen, kept) == ({GOOD}, {GOOD})
+    assert (await shelf.totals(EPOCH + timedelta(days=2)))[1] == 1000
 
 
 async def test_a_session_whose_name_is_a_path_is_shown_under_another(database: Database) -> None:
