@@ -50,7 +50,8 @@ def logout(context: typer.Context, as_json: AsJson = False) -> None:
     try:
         desk.client.post("/v1/logout")
     finally:
-        profile.forget(desk.environment)
+        if not desk.environment.get("ECLUSE_API_TOKEN_FILE"):  # else the token that ended is the script's
+            profile.forget(desk.environment)
     desk.done({"logged_out": True}, "logout.done")
 
 

@@ -71,7 +71,7 @@ def list_(
             item["account_name"],
             item["purpose"],
             data_size(item["size"], desk.language),
-            desk.word("ended", item["end_reason"]),
+            _ended(desk, item),
         )
         for item in found
     ]
@@ -85,6 +85,11 @@ def list_(
         *whole("field.reason"),
     )
     desk.show_table(columns, rows, found)
+
+
+def _ended(desk: Desk, trace: Json) -> str | None:
+    """Return why it ended; of a row that is not what a gateway writes nothing is believed, and that is said instead."""
+    return desk.word("ended", "altered" if trace["altered"] else trace["end_reason"])
 
 
 @group.command("show", epilog="Example: ecluse traces show 8c1d")
@@ -106,7 +111,7 @@ def show(
         ("field.source", found["source"]),
         ("field.started", desk.moment(found["started"], seconds=True)),
         ("field.ended", desk.moment(found["ended"], seconds=True)),
-        ("field.reason", desk.word("ended", found["end_reason"])),
+        ("field.reason", _ended(desk, found)),
         ("field.kind", desk.word("kind", found["kind"])),
         ("field.purpose", found["purpose"]),
         ("field.window", found["window_id"][:8]),

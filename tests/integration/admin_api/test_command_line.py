@@ -40,6 +40,8 @@ def test_a_log_in_that_a_variable_overrules_says_so(house: House, tmp_path: Path
     assert done.exit_code == 0, done.output
     assert "unset ECLUSE_API_TOKEN_FILE" in done.stderr
     assert '"dsi"' in desk.run("whoami", "--json").stdout
+    assert desk.run("logout").exit_code == 0  # ends the token that the variable names, and keeps hers
+    assert desk.run("whoami").exit_code == 1
     del desk.environment["ECLUSE_API_TOKEN_FILE"]
     assert '"denis"' in desk.run("whoami", "--json").stdout
     typed = f"{house.world.passwords['denis'].reveal()}\n{house.next_code('denis')}\n"

@@ -14,6 +14,7 @@ from recorder.store.tables import sessions_closed, sessions_opened
 from recorder.trace.place import TracePlace
 from tests.support.api_house import House, open_house
 from tests.support.console import signed_in
+from tests.support.own_machine import Desk
 from tests.support.recorded import record, speak
 
 pytestmark = pytest.mark.integration
@@ -73,6 +74,15 @@ def test_every_list_has_it_and_says_that_it_is_altered(house: House, good: str) 
         for name in SHOWN[:-1]:
             assert "Altered: its entry" in browser.get(f"/console/sessions/{name}").text
         assert "Altered: its entry" not in browser.get(f"/console/sessions/{good}").text
+
+
+def test_the_command_line_believes_nothing_of_it(house: House, good: str, tmp_path: Path) -> None:
+    """The list and one recording's page say that the row is altered, and not why its header says that it ended."""
+    rssi = Desk(house, tmp_path, "rssi")
+    listed = {item["id"]: item["altered"] for item in rssi.json("traces", "list")}
+    assert listed == {good: False, **dict.fromkeys(SHOWN, True)}
+    assert rssi.run("traces", "list").output.count("altered in the catalogue") == len(SHOWN)
+    assert "altered in the catalogue" in rssi.run("traces", "show", PLANTED["malformed"]).output
 
 
 def test_search_package_and_plan_go_on_without_it(
