@@ -19,7 +19,7 @@ from structlog.dev import ConsoleRenderer, plain_traceback
 from ecluse.demo.leftovers import collect, temporary_folder
 from ecluse.logs import QUIET
 from tests.support.compiled import compile_all
-from tests.support.temporary import in_memory, write_in_memory
+from tests.support.temporary import SHARED_MEMORY, write_in_memory
 
 pytest_plugins = ["tests.support.matrix", "tests.support.reader_token", "tests.support.statements"]
 
@@ -75,7 +75,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Clear away what killed runs left, and make the place where workers take turns; once a run."""
     if not hasattr(config, "workerinput"):
         write_in_memory()
-        collect(*filter(None, [in_memory()]))
+        collect(
+            *filter(Path.is_dir, [SHARED_MEMORY])
+        )  # whether or not there is room: what lies there may be why there is none
         compile_all(config)
         os.environ[TURNS] = str(temporary_folder("turns"))
 
