@@ -89,9 +89,21 @@ def _apart(settings: Settings, gateway: str) -> Iterator[Symptom]:
                 else check.good()
             )
     if settings.console.elsewhere and (key := own_key(settings)).exists():
-        check = look("audit_key", path=str(key))
-        readable = _can(account.pw_uid, groups, key, READ)
-        yield check.failed("open", user=gateway, path=str(key)) if readable else check.good()
+        yield _audit_key(settings, gateway, key)
+
+
+def _audit_key(settings: Settings, gateway: str, key: Path) -> Symptom:
+    """Look at whether the gateway's user reads *key*, or changes where it lies, or the settings that say what is audited."""
+    check, account = look("audit_key", path=str(key)), pwd.getpwnam(gateway)
+    groups = frozenset(os.getgrouplist(gateway, account.pw_gid))
+    if _can(account.pw_uid, groups, key, READ):
+        return check.failed("open", user=gateway, path=str(key))
+    for place in (key, key.parent, settings.data_dir, settings.data_dir / CONFIG_NAME):
+        # an owner needs no right to write: she gives it to herself
+        own = place.exists() and place.stat().st_uid == account.pw_uid
+        if own or _can(account.pw_uid, groups, place, WRITE):
+            return check.failed("changeable", user=gateway, place=str(place))
+    return check.good()
 
 
 def _reach(user: str, needs: _Needs) -> Symptom:

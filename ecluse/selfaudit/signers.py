@@ -9,7 +9,8 @@ from ecluse.settings import Settings
 from recorder.seal.signing import PublicKey
 
 OWN: Final = Path("keys/self-audit.pem")
-"""Root's alone, on a further gateway: who takes the gateway over has not taken over what it says of itself."""
+"""Root's alone, on a further gateway, as are its folder and the settings: who takes the gateway over has not taken over
+what the machine says of itself."""
 
 
 def own_key(settings: Settings) -> Path:

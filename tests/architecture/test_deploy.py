@@ -115,6 +115,27 @@ def test_the_operator_s_page_says_the_same_in_both_languages(section: str) -> No
     assert french
 
 
+def test_an_audit_that_a_transient_timer_starts_ends_as_the_unit_s_does() -> None:
+    """A report with notices is no failure there either, and what it writes is as private."""
+    unit = (ROOT / "deploy/systemd/ecluse-self-audit.service").read_text(encoding="utf-8")
+    wanted = re.findall(r"^(?:SuccessExitStatus|UMask)=.*$", unit, re.MULTILINE)
+    page = PAGE.read_text(encoding="utf-8")
+    commands = re.findall(r"systemd-run (?:.*\\\n)+ *ecluse self-audit run", page)
+    assert (len(wanted), len(commands)) == (2, 2)
+    assert all(f"-p {line} " in command for line in wanted for command in commands)
+
+
+@pytest.mark.parametrize(
+    "title", ["Mettre à jour une installation plus ancienne", "Updating an older installation"]
+)
+def test_an_update_starts_the_audits_that_an_older_page_left_out(title: str) -> None:
+    """A further gateway had masked its timer, and none was enabled on the lock's front: the page says how both start."""
+    section = PAGE.read_text(encoding="utf-8").partition(f"\n### {title}\n")[2].partition("\n### ")[0]
+    assert "systemctl unmask ecluse-self-audit.timer" in section
+    assert "systemctl enable --now ecluse-self-audit.timer" in section
+    assert "systemctl enable --now ecluse-airlock-audit.timer" in section
+
+
 def test_the_container_s_users_are_those_of_the_manifests() -> None:
     """The image's numbers for the two users are those that the manifests and compose.yaml run as."""
     recipe = (ROOT / "deploy/container/Containerfile").read_text(encoding="utf-8")

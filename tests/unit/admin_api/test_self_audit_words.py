@@ -100,3 +100,34 @@ def test_the_reason_is_said_in_french_too() -> None:
         arguments = {"place": place, "why": english}
         assert french in worded(key, arguments, "?", Language.FRENCH, VOCABULARY)
         assert english in worded(key, arguments, "?", Language.ENGLISH, VOCABULARY)
+
+
+def test_who_is_missed_is_told_what_to_do_of_the_lock_s_front() -> None:
+    """It has no settings that the other command reads: each way out names its own, and what the console's machine does."""
+    wordings = {
+        "ecluse": (
+            "self_audit.silent",
+            *(f"doctor.self_audit_of.{how}.remedy" for how in ("never", "late", "overdue")),
+        ),
+        "admin_api": ("alarm.self_audit_late.act",),
+        "admin_api.console.staff": ("self_audits.silent",),
+    }
+    for catalogue, keys in wordings.items():
+        words = i18n.load(catalogue)
+        for key in keys:
+            for language in Language:
+                said = words.translate(key, language, timezone="UTC", machines="front", node="front", days=9)
+                assert "ecluse airlock audit" in said, (key, language)
+                assert "ecluse self-audit report" in said, (key, language)
+
+
+def test_the_rights_of_a_gateway_are_compared_where_doctor_looks_at_them() -> None:
+    """On a machine without a console ``doctor`` leaves them to the console's: the way out of a refusing catalogue says so."""
+    for language, place in (
+        (Language.FRENCH, "la machine de la console"),
+        (Language.ENGLISH, "the console’s machine"),
+    ):
+        said = i18n.load("admin_api").translate(
+            "alarm.catalogue_refuses.act", language, timezone="UTC", node="gw-3"
+        )
+        assert place in said.partition(":")[0]
