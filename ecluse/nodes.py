@@ -65,6 +65,7 @@ def make_node(name: str, folder: Path, config: Path, settings: Settings) -> Node
         registered.enter(name, audits)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
+        public.unlink(missing_ok=True)  # begun here: a name that had one was refused above
         raise
     return Node(name=name, folder=folder, public_key=public, elsewhere=elsewhere)
 

@@ -34,6 +34,9 @@ class Registry:
         except SignatureInvalid as error:
             raise FileUnusable(f"{self.kind}.no_public_key", path=str(public), why=str(error)) from error
         place = self._place(name)
+        if self.kind == "self_audit" and name == self.settings.node:
+            # whoever holds that key would speak for the console's machine
+            raise MachineError("self_audit.own_node", value=name)
         try:
             self.keys.enter(name, key)
         except FileExistsError as error:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -26,6 +26,8 @@ _PAGE: Final = 25
 _READ: Final = 1000
 """Entries that are read at most, for what nobody signed may be as large as what somebody did."""
 _UNBELIEVED: Final = 50
+_FEW: Final = 4
+"""Of one machine the newest is wanted, and what stands above it is nobody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,40 @@ async def kept(journal: Journal, hospital_id: str, keys: AuditKeys, *, most: int
         if room[True] <= 0 or read >= _READ:
             break
     return found
+
+
+async def latest(
+    journal: Journal, hospital_id: str, keys: AuditKeys, node: str
+) -> tuple[Kept, Report] | None:
+    """Return the newest believed audit of *node*, however many of other machines are newer; None where there is none.
+
+    It asks for that machine's entries alone: among a year of others' a silent one would be lost, and never be overdue.
+    Raises JournalBroken, SQLAlchemyError.
+    """
+    filters = JournalFilters(hospital_id=hospital_id, name=MADE, node=node, newest_first=True)
+    read = 0
+    async for entries in journal.pages(filters, size=_FEW):
+        audits = await asyncio.to_thread(lambda page: [of(one.event, keys) for one in page], entries)
+        found = newest(audits, node)
+        read += len(entries)
+        if found is not None or read >= _READ:
+            return found
+    return None
+
+
+async def audited(
+    journal: Journal, hospital_id: str, keys: AuditKeys, found: Sequence[Kept], nodes: Iterable[str]
+) -> dict[str, datetime]:
+    """Return when each machine among those *found* last audited itself, and each of *nodes*, whose last may be older.
+
+    Raises JournalBroken, SQLAlchemyError.
+    """
+    told = machines(found)
+    for node in nodes:
+        last = None if node in told else await latest(journal, hospital_id, keys, node)
+        if last is not None:
+            told[node] = last[1].made_at
+    return told
 
 
 def of(event: SecurityEvent, keys: AuditKeys) -> Kept:

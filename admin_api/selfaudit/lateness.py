@@ -67,8 +67,11 @@ class AuditLateness:
         """Return when each machine last audited itself; of one that never did, since when it could have."""
         context = self._context
         audits = await history.kept(context.journal, self._hospital_id, context.auditors, most=_LOOKED_AT)
-        audited = history.machines(audits)
         running = await context.services.access.gateways(HospitalId(self._hospital_id))
+        expected = context.auditors.expected(history.machines(audits), running)
+        audited = await history.audited(
+            context.journal, self._hospital_id, context.auditors, audits, {*expected, self._node}
+        )
         found = {**context.auditors.silent(audited, running), **audited}
         if self._node in audited:
             return found

@@ -65,7 +65,9 @@ class SelfAuditsOut(BaseModel):
     """The newest audits of all machines, the newest first, and the machines of which there is none."""
 
     items: list[SelfAuditOut]
-    overdue: bool = Field(description="Whether there was none for twelve months: rule T4 is not held.")
+    overdue: bool = Field(
+        description="Whether there was none for twelve months, of all or of one that is to audit itself: rule T4 is not held."
+    )
     silent: list[str] = Field(
         description="Machines that never audited themselves: gateways that run, and those whose key is registered."
     )
@@ -102,11 +104,11 @@ class SelfAuditDetail(SelfAuditOut):
 async def list_self_audits(context: Ctx, who: Who) -> SelfAuditsOut:
     """List the newest self-audits of all machines, the newest first."""
     found = await history.kept(context.journal, who.hospital_id, context.auditors, most=MOST)
-    last = history.newest(found)
+    overdue, silent = await standing(context, who.hospital_id, found)
     return SelfAuditsOut(
         items=[SelfAuditOut.of(one) for one in found],
-        overdue=history.overdue(None if last is None else last[1].made_at, context.clock.now()),
-        silent=await silent(context, who.hospital_id, found),
+        overdue=overdue,
+        silent=silent,
     )
 
 
@@ -125,10 +127,22 @@ async def get_self_audit(context: Ctx, who: Who, audit_id: str) -> SelfAuditDeta
     return SelfAuditDetail(**SelfAuditOut.of(kept).model_dump(), parts=parts, document=kept.document.decode())
 
 
-async def silent(context: Context, hospital_id: HospitalId, found: Sequence[Kept]) -> list[str]:
-    """Return the machines of which there is no audit among those *found*."""
+async def standing(
+    context: Context, hospital_id: HospitalId, found: Sequence[Kept]
+) -> tuple[bool, list[str]]:
+    """Tell whether rule T4 is broken, and return the machines that never audited themselves; *found* are the newest audits.
+
+    It is broken by each machine that is to audit itself, whatever the others do.
+    """
+    now, keys = context.clock.now(), context.auditors
     running = await context.services.access.gateways(hospital_id)
-    return list(context.auditors.silent(history.machines(found), running))
+    expected = keys.expected(history.machines(found), running)
+    audited = await history.audited(context.journal, hospital_id, keys, found, expected)
+    last = history.newest(found)
+    overdue = history.overdue(None if last is None else last[1].made_at, now) or any(
+        history.overdue(audited.get(node, since), now) for node, since in expected.items()
+    )
+    return overdue, [node for node in sorted(expected) if node not in audited]
 
 
 async def named(context: Context, hospital_id: str, audit_id: str) -> tuple[Kept, Report]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from admin_api.selfaudit.report import Report
     from ecluse.selfaudit.conduct import Told
     from ecluse.settings import Settings
+    from recorder.seal.signing import PublicKey
 
 All = Annotated[bool, typer.Option("--all", help="Show as well what is as it should be.")]
 group = typer.Typer(
@@ -222,7 +223,8 @@ async def _taken(settings: "Settings", file: Path) -> "Report":
     from recorder.store.database import Database
 
     clock, keys = SystemClock(), known(settings)
-    report, document = _opened(file, *(keys.machines.of(node) for node in keys.machines.names()))
+    registered = map(keys.machines.of, keys.machines.names())
+    report, document = _opened(file, *(key for key in registered if key is not None))
     ours = report.hospital_id in {NOBODYS, settings.hospital_id}
     _opened(file, *(keys.of(report.node) if ours else ()))  # by that machine's own key, and no other's
     age = clock.now() - report.finished_at
@@ -232,10 +234,9 @@ async def _taken(settings: "Settings", file: Path) -> "Report":
     try:
         await database.check()
         journal = Journal(database, node="reading", now=clock.now)
-        audits = await history.kept(journal, settings.hospital_id, keys)
+        before = await history.latest(journal, settings.hospital_id, keys, report.node)
     finally:
         await database.dispose()
-    before = history.newest(audits, report.node)
     if before is not None and before[1].made_at >= report.made_at:
         raise FileUnusable("self_audit.not_later", path=str(file), at=report.made_at, other=before[1].made_at)
     facts = history.facts(report, document, None if before is None else before[1])
@@ -243,7 +244,7 @@ async def _taken(settings: "Settings", file: Path) -> "Report":
     return report
 
 
-def _opened(file: Path, *keys: Any) -> "tuple[Report, bytes]":
+def _opened(file: Path, *keys: "PublicKey") -> "tuple[Report, bytes]":
     from admin_api.selfaudit.report import LARGEST, Report
     from recorder.errors import SignatureInvalid, TraceFormatError
 

@@ -1,7 +1,7 @@
 """The self-audit: when this machine, and each that it knows of, was last audited, and whether rule T4 holds."""
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -12,12 +12,12 @@ from ecluse.diagnosis.databases import opened, opened_traces, policy_is_absent, 
 from ecluse.diagnosis.symptom import Symptom, look
 from ecluse.errors import SettingsError
 from ecluse.selfaudit.memory import recall
-from ecluse.selfaudit.signers import known
+from ecluse.selfaudit.signers import known, own_key
 from ecluse.settings import Settings
 from policy.clock import Clock
 from policy.domain.ids import HospitalId
 from policy.errors import PolicyError
-from recorder.audit.journal import Journal
+from recorder.audit.journal import Journal, JournalFilters
 from recorder.errors import RecorderError
 
 
@@ -29,7 +29,7 @@ async def self_audit(settings: Settings, clock: Clock) -> list[Symptom]:
     now = clock.now()
     if settings.console.elsewhere:
         last = recall(settings)
-        return [_own(settings, None if last is None else last[0], now)]
+        return [_own(settings, None if last is None else last[0], _key_made(settings) or now, now)]
     if traces_are_absent(settings):
         return []  # told by the database's own check
     try:
@@ -37,23 +37,27 @@ async def self_audit(settings: Settings, clock: Clock) -> list[Symptom]:
         async with opened_traces(settings) as database:
             journal = Journal(database, node="reading", now=clock.now)
             audits = await history.kept(journal, settings.hospital_id, keys)
-        running = await _gateways(settings, now)
+            running = await _gateways(settings, now)
+            expected = keys.expected(history.machines(audits), running)
+            audited = await history.audited(journal, settings.hospital_id, keys, audits, expected)
+            found = await history.latest(journal, settings.hospital_id, keys, settings.node)
+            first = await journal.entries(JournalFilters(hospital_id=settings.hospital_id), limit=1)
     except (PolicyError, RecorderError, SettingsError, SQLAlchemyError):
         return []  # the same
-    check, found = look("self_audit"), history.newest(audits, settings.node)
-    audited = history.machines(audits)
-    others = set(keys.expected(audited, running)) - {settings.node}
+    check, others = look("self_audit"), sorted(set(expected) - {settings.node})
+    since = first.entries[0].event.at if first.entries else now
     return [
         *(check.failed("forged", at=one.at) for one in audits[:1] if one.report is None),
-        _own(settings, None if found is None else found[1], now),
-        *(_other(settings, node, audited.get(node), now) for node in sorted(others)),
+        _own(settings, None if found is None else found[1], since, now),
+        *(_other(settings, node, audited.get(node), expected[node], now) for node in others),
     ]
 
 
-def _own(settings: Settings, report: Report | None, now: datetime) -> Symptom:
+def _own(settings: Settings, report: Report | None, since: datetime, now: datetime) -> Symptom:
+    """Tell when this machine last audited itself; *since* when it could have."""
     check = look("self_audit")
     if report is None:
-        return check.notice("never")
+        return check.failed("never") if history.overdue(since, now) else check.notice("never")
     days, failed = (now - report.made_at).days, len(report.checks(Outcome.FAILED))
     if history.overdue(report.made_at, now):
         return check.failed("overdue", days=days)
@@ -62,17 +66,24 @@ def _own(settings: Settings, report: Report | None, now: datetime) -> Symptom:
     return check.notice("findings", days=days, count=failed) if failed else check.good(days=days)
 
 
-def _other(settings: Settings, node: str, at: datetime | None, now: datetime) -> Symptom:
-    """Tell when another machine last audited itself; what it found is its own doctor's to say."""
+def _other(settings: Settings, node: str, at: datetime | None, since: datetime, now: datetime) -> Symptom:
+    """Tell when another machine last audited itself, *since* when it could have; what it found is its own doctor's to say."""
     check = look("self_audit_of", node=node)
     if at is None:
-        return check.notice("never")
+        return check.failed("never") if history.overdue(since, now) else check.notice("never")
     days = (now - at).days
     if history.overdue(at, now):
         return check.failed("overdue", days=days)
     if now - at > timedelta(days=settings.self_audit.late_days):
         return check.notice("late", days=days)
     return check.good(days=days)
+
+
+def _key_made(settings: Settings) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(own_key(settings).stat().st_mtime, UTC)
+    except OSError:
+        return None  # told by the file's own check
 
 
 async def _gateways(settings: Settings, now: datetime) -> Mapping[str, datetime]:

@@ -104,10 +104,9 @@ async def last_of(settings: Settings, clock: Clock) -> tuple[Report, str] | None
     try:
         async with opened_traces(settings) as database:
             journal = Journal(database, node="reading", now=clock.now)
-            audits = await history.kept(journal, settings.hospital_id, known(settings))
+            found = await history.latest(journal, settings.hospital_id, known(settings), settings.node)
     except (RecorderError, SettingsError, SQLAlchemyError):
         return None  # the part that looks at the journal tells why
-    found = history.newest(audits, settings.node)
     return None if found is None else (found[1], found[0].sha256)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ class JournalFilters:
         person_id: Only about this technician.
         device_id: Only about this device.
         session_id: Only about this session.
+        node: Only those with this ``node`` among their details; a few others may come too.
         since: At or after this aware instant.
         until: Before this aware instant.
         newest_first: Order by time, falling.
@@ -55,6 +57,7 @@ class JournalFilters:
     person_id: str | None = None
     device_id: str | None = None
     session_id: str | None = None
+    node: str | None = None
     since: datetime | None = None
     until: datetime | None = None
     newest_first: bool = False
@@ -330,6 +333,10 @@ def _narrowed(filters: JournalFilters) -> Select[Any]:
     ):
         if value is not None:
             query = query.where(column == value)
+    if filters.node is not None:
+        # the content is canonical: within a text, such as a report, its quotes would be escaped
+        said = f'"node":{json.dumps(filters.node, ensure_ascii=False)}'
+        query = query.where(table.content.contains(said, autoescape=True))
     if filters.since is not None:
         query = query.where(table.at >= filters.since)
     if filters.until is not None:

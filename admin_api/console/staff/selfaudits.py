@@ -12,7 +12,7 @@ from admin_api.console.staff.view import page
 from admin_api.selfaudit import history
 from admin_api.selfaudit.report import CheckResult, Outcome, PartResult, Report
 from admin_api.selfaudit.words import worded
-from admin_api.v1.selfaudits import MOST, named, silent
+from admin_api.v1.selfaudits import MOST, named, standing
 
 screens = Screens()
 screens.entry("menu.self_audits", "/console/self-audits", icon="check", order=85, roles=AUDITORS)
@@ -36,14 +36,15 @@ async def show(caller: StaffCaller) -> Response:
     context = caller.context
     found = await history.kept(context.journal, caller.hospital_id, context.auditors, most=MOST)
     last = history.newest(found)
+    overdue, silent = await standing(context, caller.hospital_id, found)
     return await page(
         caller,
         "staff/self_audits.html",
         audits=found[:_SHOWN],
         more=max(0, len(found) - _SHOWN),
         last=None if last is None else last[1],
-        overdue=history.overdue(None if last is None else last[1].made_at, context.clock.now()),
-        silent=await silent(context, caller.hospital_id, found),
+        overdue=overdue,
+        silent=silent,
         levels=_counts,
     )
 

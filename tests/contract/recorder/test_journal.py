@@ -224,6 +224,9 @@ async def test_filters_narrow_and_hospitals_are_apart(journal: Journal) -> None:
     await journal.append(event("session.cut", 2, person_id="p2", device_id="d2"))
     await journal.append(event("sessions_x.cut", 3))
     await journal.append(event("session.cut", 4, hospital_id=OTHER, person_id="p1"))
+    for number, node in ((5, 'node_é"'), (6, 'node-é"'), (7, 'node_é"2'), (8, "other")):
+        facts = {"node": node, "report": '{"node":"node_é\\""}'}
+        await journal.append(event("audit.made", number, details=facts))
 
     async def names(**filters: object) -> list[int]:
         made = JournalFilters(**{"hospital_id": HOSPITAL, **filters})  # type: ignore[arg-type]  # the test's own values
@@ -237,6 +240,7 @@ async def test_filters_narrow_and_hospitals_are_apart(journal: Journal) -> None:
     assert await names(person_id="p1") == [1]
     assert await names(device_id="d2") == [2]
     assert await names(session_id="s1") == [1]
+    assert await names(node='node_é"') == [5]
     assert await names(since=EPOCH + timedelta(seconds=2), until=EPOCH + timedelta(seconds=3)) == [2]
     assert await names(hospital_id=OTHER) == [4]
     assert (await journal.verify(hospital_id=OTHER)).entries == 2

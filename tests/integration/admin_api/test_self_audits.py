@@ -12,11 +12,14 @@ import pytest
 from admin_api.alarms.belief import Belief
 from admin_api.alarms.causes import Thresholds
 from admin_api.alarms.watch import AlarmWatch
+from admin_api.console.staff import selfaudits as staff_selfaudits
 from admin_api.registered_keys import RegisteredKeys
 from admin_api.selfaudit import history
+from admin_api.selfaudit import lateness as lateness_of
 from admin_api.selfaudit.history import LONGEST, MADE, facts
 from admin_api.selfaudit.lateness import LATE, AuditLateness
 from admin_api.selfaudit.report import Outcome, Report
+from admin_api.v1 import selfaudits as v1_selfaudits
 from ecluse.diagnosis.symptom import Level
 from ecluse.selfaudit import tls
 from ecluse.selfaudit.conduct import PARTS
@@ -33,8 +36,10 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(autouse=True)
 def later(house: House) -> None:
-    """Each test begins on a day of its own."""
+    """Each test begins on a day of its own, and no machine has a key."""
     house.clock.advance(timedelta(days=1))
+    for node in house.context.auditors.machines.names():
+        house.context.auditors.machines.place(node).unlink()
 
 
 def alarms(house: House, *kinds: str) -> list[tuple[str, bool, str]]:
@@ -130,6 +135,37 @@ def test_twelve_months_later_the_rule_is_broken(house: House) -> None:
     assert overdue() is False
     house.clock.advance(timedelta(days=30))
     assert overdue() is True
+
+
+def test_one_silent_machine_breaks_the_rule_whatever_others_do(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last audit is found below all newer ones of other machines: it is not silent, and after a year it is overdue."""
+    for module in (v1_selfaudits, staff_selfaudits):
+        monkeypatch.setattr(module, "MOST", 1)
+    monkeypatch.setattr(lateness_of, "_LOOKED_AT", 1)
+    key = registered(house, tmp_path, "gw-5")
+    house.clock.advance(timedelta(days=10))
+    keep(house, report(house, node="gw-5"), key=key)
+    lateness = AuditLateness(house.context, house.world.id, "node1", timedelta(days=370))
+
+    def told() -> tuple[bool, bool]:
+        with house.client("rssi") as client:
+            found = client.get("/v1/self-audits").json()
+        return found["overdue"], "gw-5" in found["silent"]
+
+    house.clock.advance(LONGEST - timedelta(days=1))
+    keep(house, report(house))
+    assert told() == (False, False)
+    house.clock.advance(timedelta(days=2))
+    keep(house, report(house))
+    assert told() == (True, False)
+    assert house.run(lateness.look()) == []
+    house.clock.advance(timedelta(days=5))
+    keep(house, report(house))
+    assert "gw-5" in house.run(lateness.look())
+    with signed_in(house, "rssi") as client:
+        assert "rule PGSSIS-T4 is not held" in client.get("/console/self-audits").text
 
 
 def test_a_new_finding_is_an_alarm_and_a_known_one_is_not(house: House) -> None:

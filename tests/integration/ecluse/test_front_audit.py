@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from admin_api.selfaudit import history
 from admin_api.selfaudit.report import Outcome, PartResult, Predecessor, Report
 from ecluse import airlock, settings
 from ecluse.selfaudit import advisories, front, ssh, tls
@@ -77,7 +78,9 @@ async def test_a_port_for_relays_that_takes_others_is_found(
     assert nobody.finding.key == "doctor.tls_relays.silent"
 
 
-def test_what_a_front_found_is_taken_by_its_registered_key_in_its_hours(config: Path, tmp_path: Path) -> None:
+def test_what_a_front_found_is_taken_by_its_registered_key_in_its_hours(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Once, newer than the newest, within six hours; by no other key, and of no other hospital."""
     key, other = generate_key(tmp_path / "front.pem"), generate_key(tmp_path / "other.pem")
     for node, one in (("front", "front"), ("other", "other")):
@@ -118,6 +121,13 @@ def test_what_a_front_found_is_taken_by_its_registered_key_in_its_hours(config: 
     assert report(made, key)[0] == 0
     assert findings(config, "self_audit_of") == [("good", "good"), ("never", "notice")]
     assert "no new one" in report(made, key)[1]
+    later = replace(made, id=new_id(), node="other", made_at=now, finished_at=now)
+    assert report(later, other)[0] == 0
+    for bound in ("_READ", "_PAGE"):
+        monkeypatch.setattr(history, bound, 1)
+    assert "no new one" in report(made, key)[1], "however many of other machines are newer"
+    settings.load(config).audit_keys.joinpath("another.pem.pub").write_text("no key")
+    assert "no new one" in report(made, key)[1], "one key that cannot be read is that machine's fault alone"
 
 
 def test_a_front_keeps_its_last_report_and_the_next_one_names_it(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from admin_api.registered_keys import RegisteredKeys
 from ecluse import settings
 from ecluse.selfaudit import signers
 from recorder.seal.signing import PublicKey, SigningKey
@@ -54,6 +55,24 @@ def test_a_gateway_s_folder_holds_what_it_needs_and_no_more(config: Path, tmp_pa
     again = ecluse("nodes", "new", "node2", str(tmp_path / "other"), "--config", str(config))
     assert (again.exit_code, (tmp_path / "other").exists()) == (1, False)
     assert "node2" in again.output
+
+
+def test_a_gateway_that_could_not_be_made_takes_no_name(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where its key cannot be registered, nothing of it is left, and the same name is made the next time."""
+
+    def refuse(*_: object) -> None:
+        raise OSError("read-only")
+
+    def new() -> int:
+        return ecluse("nodes", "new", "node6", str(tmp_path / "node6"), "--config", str(config)).exit_code
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RegisteredKeys, "enter", refuse)
+        assert new() == 1
+    assert not settings.load(config).gateway_public_key("node6").exists()
+    assert new() == 0
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from ecluse.diagnosis.selfaudit import self_audit
 from ecluse.local_acts import journalled
 from ecluse.selfaudit import advisories, conduct, ledger, memory, signers
 from policy.clock import ManualClock, SystemClock
+from policy.domain.ids import new_id
 from recorder.seal.signing import SigningKey, generate_key
 from tests.support.installed import change, ecluse, findings, install
 
@@ -230,6 +231,8 @@ def test_a_further_machine_s_key_is_registered_missed_and_taken_away(config: Pat
     generate_key(key)
     assert keys("add", "Node 2", f"{key}.pub")[0] == 1
     assert keys("add", "node2", str(key))[0] == 1, "the private half is none"
+    assert "speak for the console's machine" in keys("add", "node1", f"{key}.pub")[1]
+    assert "node1" not in keys("list")[1]
     assert keys("add", "node2", f"{key}.pub")[0] == 0
     assert "keys remove node2" in keys("add", "node2", f"{key}.pub")[1]
     assert "node2" in keys("list")[1]
@@ -237,6 +240,74 @@ def test_a_further_machine_s_key_is_registered_missed_and_taken_away(config: Pat
     assert keys("remove", "node2")[0] == 0
     assert findings(config, "self_audit_of") == []
     assert keys("remove", "node2")[0] == 1
+
+
+def test_a_machine_that_falls_silent_is_overdue_though_others_audit_every_night(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last report is found below all of the others', and names its next one; one that never made any is overdue too."""
+    chosen, now = settings.load(config), SystemClock().now()
+    keys = {"node1": SigningKey.load(chosen.checkpoint_key), "node3": generate_key(tmp_path / "node3.pem")}
+    registered = signers.known(chosen).machines
+    for node in ("node2", "node3"):
+        registered.enter(node, keys["node3"].public)
+
+    def kept(node: str) -> Report:
+        made = Report(
+            id=new_id(),
+            hospital_id=chosen.hospital_id,
+            node=node,
+            machine=node,
+            occasion="nightly",
+            made_at=now,
+            finished_at=now,
+            ecluse="0.1.0",
+            parts=(),
+        )
+        facts = history.facts(made, made.signed(keys[node]), None)
+        asyncio.run(journalled(chosen, history.MADE, facts, actor="ecluse", chain="self-audit"))
+        return made
+
+    def after(days: float) -> list[tuple[str, str]]:
+        symptoms = asyncio.run(self_audit(chosen, ManualClock(now + timedelta(days=days))))
+        return [(one.finding.key.removeprefix("doctor."), one.level.value) for one in symptoms]
+
+    first = kept("node1")
+    kept("node3")
+    kept("node3")
+    for bound in ("_READ", "_PAGE"):
+        monkeypatch.setattr(history, bound, 1)
+    last = asyncio.run(conduct.last_of(chosen, ManualClock(now)))
+    assert last is not None
+    assert last[0] == first
+    assert after(1) == [
+        ("self_audit.good", "good"),
+        ("self_audit_of.never", "notice"),
+        ("self_audit_of.good", "good"),
+    ]
+    kept("node1")
+    assert after(400) == [
+        ("self_audit.overdue", "failed"),
+        ("self_audit_of.never", "failed"),
+        ("self_audit_of.overdue", "failed"),
+    ]
+
+
+def test_a_machine_of_a_year_that_never_audited_itself_breaks_the_rule(config: Path) -> None:
+    """On the console's machine by its journal's first entry, on a gateway's by its key: at first it is but named."""
+
+    def after(days: float) -> list[tuple[str, str]]:
+        clock = ManualClock(SystemClock().now() + timedelta(days=days))
+        symptoms = asyncio.run(self_audit(settings.load(config), clock))
+        return [(one.finding.key.removeprefix("doctor.self_audit."), one.level.value) for one in symptoms]
+
+    asyncio.run(journalled(settings.load(config), "first.made", {}, actor="ecluse", chain="first"))
+    assert after(364) == [("never", "notice")]
+    assert after(366) == [("never", "failed")]
+    change(config, "console", "elsewhere = true")
+    assert ecluse("self-audit", "keys", "new", "--config", str(config)).exit_code == 0
+    assert after(364) == [("never", "notice")]
+    assert after(366) == [("never", "failed")]
 
 
 def test_what_a_gateway_alone_remembers_counts_by_its_signature(config: Path, tmp_path: Path) -> None:
