@@ -37,7 +37,7 @@ _PLAIN = ("reason", "state", "purpose")
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "channel": ("channel",),
     "channels": ("channel",),
-    "detail": ("both",),
+    "detail": ("said",),
     "factor": ("factor",),
     "factors": ("factor",),
     "fate": ("fate",),
@@ -50,6 +50,7 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "method": ("method",),
     "purpose": ("purpose",),
     "reason": ("ended", "login"),
+    "result": ("both",),
     "roles": ("role",),
     "rule": ("said",),
     "severity": ("severity",),
@@ -58,7 +59,7 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "why": ("locked",),
 }
 """Under which prefixes a detail's value has its word, by its name; yes and no have theirs under ``answer``, sentences under ``said``,
-what a gateway wrote in both languages under ``both``."""
+what a gateway wrote in both languages under ``both``: see `meaning`."""
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d:\d\d|Z)")
 """How a detail that is an instant is written."""
 _RULE = re.compile(r"([A-Z]+[0-9]+):finding\.\S+")
@@ -98,12 +99,21 @@ def facts(entry: Json) -> Iterator[tuple[str, object]]:
             yield key, details[key]
 
 
+def meaning(entry: Json, key: str) -> str:
+    """Return by which name the value of the detail *key* of *entry* is told.
+
+    It is *key* itself, but ``result`` where a gateway tells of a task: that alone is written in both languages. Any other
+    ``detail`` may be what a device or a person said, and a stroke in it must hide nothing.
+    """
+    return "result" if key == "detail" and entry.get("name") == "task.finished" else key
+
+
 def gist(entry: Json, word: Word) -> str:
     """Return the details in one line, in the reader's words; of a change, what became different."""
     return ", ".join(
         said if key in _PLAIN else f"{named(key, word)} {said}"
         for key, value in _told(entry)
-        if (said := _value(key, value, word))
+        if (said := _value(meaning(entry, key), value, word))
     )
 
 
@@ -128,7 +138,7 @@ def lines(entry: Json, word: Word, worded: Worded | None = None, colon: str = ":
     if entry["session_id"] is not None:
         yield f"{called('session')}{colon}{entry['session_id']}"
     for place, value in _unfolded((), entry["details"]):
-        yield f"{' · '.join(map(called, place))}{colon}{told(place[-1], value)}"
+        yield f"{' · '.join(map(called, place))}{colon}{told(meaning(entry, place[-1]), value)}"
 
 
 def whole(key: str, value: object, word: Word) -> str:

@@ -17,6 +17,7 @@ REASONS: Final = frozenset({"why", "detail"})
 """The arguments of a finding or a fault that hold such a sentence."""
 _PREFIX: Final = "said."
 _STROKE: Final = " / "
+_CUT_OFF: Final = "…"
 _ALTERNATIVES: Final = re.compile(r"[^\s,]+(?:, [^\s,]+)*,? or [^\s,]+")
 """How values to choose from are listed in English: each of them one word."""
 _VALUE = re.compile(r"\{[a-z]\}")
@@ -30,18 +31,18 @@ def said(message: str, language: Language) -> str:
     for key, pattern in _patterns():
         found = pattern.fullmatch(message)
         if found is not None:
-            values = {
-                name: alternatives(said(value, language), language)
-                for name, value in found.groupdict().items()
-            }
+            values = {name: said(value, language) for name, value in found.groupdict().items()}
             return say(key, language, **values)
     return message
 
 
 def of_both(text: str, language: Language) -> str:
-    """Return what a gateway wrote for whoever looks, in French and in English with a stroke between, in *language* alone."""
+    """Return what a gateway wrote for whoever looks, in French and in English with a stroke between, in *language* alone.
+
+    One that was cut off is told whole: where its half is cannot be known. Never for what a device or a person wrote.
+    """
     parts = text.split(_STROKE)
-    if len(parts) % 2:
+    if len(parts) % 2 or text.endswith(_CUT_OFF):
         return said(text, language)
     half = len(parts) // 2
     return _STROKE.join(parts[:half] if language is Language.FRENCH else parts[half:])

@@ -50,10 +50,13 @@ def load(environment: Mapping[str, str], *, url: str | None = None, ca: Path | N
 
 def overruling(environment: Mapping[str, str], profile: Profile) -> tuple[str, ...]:
     """Return the variables by which the next commands would not go on by *profile*, once it is saved."""
-    said = {"ECLUSE_API_URL": profile.url, "ECLUSE_API_CA": str(profile.ca), "ECLUSE_API_TOKEN_FILE": ""}
-    return tuple(
-        name for name, ours in said.items() if environment.get(name, "").rstrip("/") not in {"", ours}
-    )
+    url, ca = environment.get("ECLUSE_API_URL"), environment.get("ECLUSE_API_CA")
+    overruled = {
+        "ECLUSE_API_URL": url and url.rstrip("/") != profile.url,
+        "ECLUSE_API_CA": ca and Path(ca).resolve() != profile.ca.resolve(),
+        "ECLUSE_API_TOKEN_FILE": environment.get("ECLUSE_API_TOKEN_FILE"),
+    }
+    return tuple(name for name, so in overruled.items() if so)
 
 
 def save(environment: Mapping[str, str], profile: Profile) -> Path:

@@ -116,7 +116,8 @@ async def files_of(context: Ctx, who: Who, trace_id: str, reason: Reason) -> Str
     """Stream the trace's files as they are stored, in a tar: what the offline verifier and replay read."""
     session = await _cataloged(context, who, trace_id)
     place = await _place(context, session)
-    pieces = await asyncio.to_thread(_begun, _packed(context, place))
+    async with attempted(context, who, session.header, reason, "files"):
+        pieces = await asyncio.to_thread(_begun, _packed(context, place))
     await note_reading(context, who, session.header, reason, "files")
     name = f"{session.header.session_id}.tar"
     return StreamingResponse(

@@ -25,6 +25,7 @@ _RULE: Final = re.compile(r"([A-Z]+[0-9]+):finding\.\S+")
 _WITHOUT_NAME: Final = frozenset({"reason", "state", "purpose", "why"})
 """Details that say by themselves what they are."""
 _BYTES: Final = frozenset({"bytes", "bytes_in", "bytes_out", "size"})
+_SENTENCES: Final = frozenset({"detail", "rule"})
 _PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
     "channel": ("channel",),
     "channels": ("channel",),
@@ -84,6 +85,7 @@ def tell(entry: JournalEntry, reader: Reader, known: Registry) -> Told:
     """Put *entry* into the reader's language; what it quotes is harmless."""
     event = entry.event
     shown: dict[str, Any] = {
+        "name": event.name,
         "writer": entry.writer,
         "seq": entry.seq,
         "digest": entry.digest,
@@ -133,7 +135,7 @@ def _gist(shown: dict[str, Any], reader: Reader, known: Registry) -> str:
     told_already = {chronicle.doer(shown), chronicle.object_of(shown)}
     parts = []
     for key, kept in chronicle.facts(shown):
-        told = _value(key, kept, reader, known)
+        told = _value(chronicle.meaning(shown, key), kept, reader, known)
         if not told or told in told_already:
             continue
         if key in _WITHOUT_NAME:
@@ -160,9 +162,9 @@ def _value(key: str, kept: object, reader: Reader, known: Registry) -> str:
     rule = _RULE.fullmatch(text)
     if rule is not None:
         return rule_label(rule[1])
-    if key == "detail":
+    if key == "result":
         return of_both(text, reader.language)
-    if key == "rule":
+    if key in _SENTENCES:
         return said(text, reader.language)
     if key == "kind" and knows(f"alarm.{text}.title"):
         return say(f"alarm.{text}.title", reader.language)

@@ -5,11 +5,14 @@ import io
 import json
 import tarfile
 from pathlib import Path
+from typing import NoReturn
 
+import pytest
 from sqlalchemy import text
 
 from policy.domain.people import Role
 from recorder.audit.journal import JournalFilters
+from recorder.errors import RecorderError, StoreUnreachable, TraceNotFound
 from recorder.replay.reader import verify
 from recorder.trace.frames import FrameType
 from tests.support.api_house import House
@@ -161,6 +164,27 @@ def test_a_trace_that_cannot_be_read_is_a_problem(house: House) -> None:
     assert answer.json()["type"].endswith("trace-unreadable")
     told = [(entry["name"], entry["unread"]) for entry in _readings(house, session_id)]
     assert told == [("trace.not_read", "broken")]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "unread"),
+    [(StoreUnreachable("no answer"), 503, "store"), (TraceNotFound("its folder is gone"), 409, "broken")],
+)
+def test_files_that_could_not_be_fetched_stand_in_the_journal(
+    house: House, monkeypatch: pytest.MonkeyPatch, error: RecorderError, status: int, unread: str
+) -> None:
+    """Who asks for a trace's files while the store is out of reach, or its folder is damaged, is named as one who tried."""
+    session_id = record(house, lambda recording: speak(recording, "bonjour\r\n"))
+
+    def refuse(*_: object) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr(type(house.context.traces), "opened", refuse)
+    with house.client("rssi") as client:
+        answer = client.get(f"/v1/traces/{session_id}/files", params={"reason": "Expertise"})
+    assert answer.status_code == status
+    told = [(entry["name"], entry["form"], entry["unread"]) for entry in _readings(house, session_id)]
+    assert told == [("trace.not_read", "files", unread)]
 
 
 def test_identifiers_that_are_paths_reach_nothing(house: House) -> None:

@@ -4,19 +4,25 @@ import ast
 import dataclasses
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from admin_api.chronicle import doer, gist, lines, object_of
-from admin_api.sayings import said
+from admin_api.console.staff.chronicle import Reader, tell
+from admin_api.console.staff.listing import Registry
+from admin_api.sayings import of_both, said
 from ecluse.commands.audit import word_of
 from ecluse.desk import Desk
 from policy import i18n
 from policy.domain.holds import Hold
 from policy.domain.people import Language
+from recorder.audit.entries import JournalEntry
+from recorder.audit.events import SecurityEvent
 
 HEX = "3bae2f52c0f14a5f9a1c0f5e4f3a4ac5"
+START = datetime(2026, 11, 23, 19, 0, tzinfo=UTC)
 
 
 def _entry(**fields: Any) -> dict[str, Any]:
@@ -199,7 +205,7 @@ def test_a_detail_that_holds_others_names_them_in_the_reader_s_language() -> Non
         "passerelles (nœud node1, secondes : 0.22), (nœud node2)"
     )
     task = {"kind": "fetch-host-keys", "method": "password", "detail": "Clés lues : 1. / Keys read: 1."}
-    assert gist(_entry(details=task), word).replace("’", "'") == (
+    assert gist(_entry(name="task.finished", details=task), word).replace("’", "'") == (
         "genre lire les clés d'hôte, méthode mot de passe, détail Clés lues : 1."
     )
     assert gist(_entry(details={"algorithms": {"kex": [], "mac": []}, "kind": "charter"}), word).replace(
@@ -213,6 +219,28 @@ def test_a_detail_that_holds_others_names_them_in_the_reader_s_language() -> Non
         gist(_entry(details={"placed_at": "2026-11-23"}), word)
         == f"{desk.say('detail.placed_at')} 2026-11-23"
     )
+
+
+def test_what_a_device_said_is_told_whole() -> None:
+    """A stroke in a device's own words hides nothing in either language, in the list, the details and the command; a task's result has two."""
+    said_there = "x / closed normally at the hospital's request"
+    told = "Clés lues : 1. / Keys read: 1."
+    nobody = Registry(people={}, suppliers={}, devices={})
+    for language in Language:
+        word = partial(word_of, Desk({}, language))
+        reader = Reader(language=language, timezone="Europe/Paris", vocabulary=(i18n.load("ecluse"),))
+        for name, details, whole in (
+            ("device.failed", {"error": "DeviceUnreachable", "detail": said_there}, said_there),
+            ("task.finished", {"before": {}, "after": {"detail": told}}, of_both(told, language)),
+        ):
+            entry = _entry(name=name, details=details)
+            assert gist(entry, word).endswith(f" {whole}")
+            assert list(lines(entry, word))[-1].endswith(f": {whole}")
+            event = SecurityEvent(name=name, hospital_id=HEX, at=START, actor="gateway", details=details)
+            kept = JournalEntry(writer="node1", seq=3, previous="", event=event)
+            shown = tell(kept, reader, nobody)
+            assert shown.gist.endswith(f" {whole}")
+            assert shown.lines[-1].endswith(f": {whole}")
 
 
 def test_what_is_known_of_a_hold_is_named_in_both_languages() -> None:

@@ -121,6 +121,7 @@ def _numbered(texts: set[str], like: str) -> set[str]:
         ),
         ("the account maint is suspended", "le compte maint est suspendu"),
         ("bob is suspended", "bob est suspendu(e)"),
+        ("a or b is suspended: nothing may dial it", "a or b est isolé"),
         (
             "record 3 is not the one that was written: its digest differs",
             "l’enregistrement 3 n’est pas celui qui a été écrit",
@@ -151,3 +152,4 @@ def test_what_a_gateway_said_in_both_languages_is_told_in_one() -> None:
     assert of_both(both, Language.FRENCH) == "Le scan ne répond pas (a / b)."
     assert of_both(both, Language.ENGLISH) == "The scan does not answer (a / b)."
     assert of_both("bob is suspended", Language.FRENCH) == "bob est suspendu(e)"
+    assert of_both("Le scan refuse (a / b…", Language.ENGLISH) == "Le scan refuse (a / b…"

@@ -212,6 +212,27 @@ def test_nobodys_hash_is_drawn_in_the_form_of_a_hash(
     assert set(first[4:]).isdisjoint(second[4:])
 
 
+def test_nobodys_hash_is_always_one_that_argon2_computes_against(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of many drawn ones is decoded, worked on and found not to match: one that is refused at once would tell who is unknown."""
+    raised: list[type[Exception]] = []
+    real = argon2.PasswordHasher.verify
+
+    def noting(self: argon2.PasswordHasher, hash_: str, password: bytes) -> bool:
+        try:
+            return real(self, hash_, password)
+        except Exception as error:
+            raised.append(type(error))
+            raise
+
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", noting)
+    for _ in range(200):
+        made = Passwords(CHEAP)
+        with pytest.raises(AuthenticationFailed):
+            made.verify(None, GOOD)
+        made.close()
+    assert raised == [argon2.exceptions.VerifyMismatchError] * 200
+
+
 def test_a_hash_of_other_parameters_asks_for_a_new_one(passwords: Passwords) -> None:
     """So that stronger settings reach everybody at their next log-in."""
     stored = passwords.hash(GOOD)
