@@ -40,6 +40,7 @@ def accounts(settings: Settings) -> Iterator[Symptom]:
         yield check.good(gateway=gateway, console=console)
         yield from _apart(settings, gateway)
     if gateway is not None:
+        yield from _audit_key(settings, gateway)
         yield _reach(gateway, _gateway(settings))
     if console is not None and not settings.console.elsewhere:
         yield _reach(console, _console(settings))
@@ -71,7 +72,7 @@ def _console(settings: Settings) -> _Needs:
 
 
 def _apart(settings: Settings, gateway: str) -> Iterator[Symptom]:
-    """Look at whether the gateway's user could read what opens traces, what was on screens, or what signs its machine's audits."""
+    """Look at whether the gateway's user could read what opens traces, or what was on screens."""
     try:
         account = pwd.getpwnam(gateway)
     except KeyError:
@@ -88,22 +89,28 @@ def _apart(settings: Settings, gateway: str) -> Iterator[Symptom]:
                 if _can(account.pw_uid, groups, path, READ)
                 else check.good()
             )
-    if settings.console.elsewhere and (key := own_key(settings)).exists():
-        yield _audit_key(settings, gateway, key)
 
 
-def _audit_key(settings: Settings, gateway: str, key: Path) -> Symptom:
-    """Look at whether the gateway's user reads *key*, or changes where it lies, or the settings that say what is audited."""
-    check, account = look("audit_key", path=str(key)), pwd.getpwnam(gateway)
-    groups = frozenset(os.getgrouplist(gateway, account.pw_gid))
+def _audit_key(settings: Settings, gateway: str) -> Iterator[Symptom]:
+    """Look at whether the gateway's user reads the key of audits, or changes its folder, or the settings they go by."""
+    key = own_key(settings)
+    if not settings.console.elsewhere or not key.exists():
+        return
+    try:
+        account = pwd.getpwnam(gateway)
+    except KeyError:
+        return  # told by what it needs
+    check, groups = look("audit_key", path=str(key)), frozenset(os.getgrouplist(gateway, account.pw_gid))
     if _can(account.pw_uid, groups, key, READ):
-        return check.failed("open", user=gateway, path=str(key))
+        yield check.failed("open", user=gateway, path=str(key))
+        return
     for place in (key, key.parent, settings.data_dir, settings.data_dir / CONFIG_NAME):
         # an owner needs no right to write: she gives it to herself
         own = place.exists() and place.stat().st_uid == account.pw_uid
         if own or _can(account.pw_uid, groups, place, WRITE):
-            return check.failed("changeable", user=gateway, place=str(place))
-    return check.good()
+            yield check.failed("changeable", user=gateway, place=str(place))
+            return
+    yield check.good()
 
 
 def _reach(user: str, needs: _Needs) -> Symptom:

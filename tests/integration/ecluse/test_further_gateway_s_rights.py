@@ -92,3 +92,8 @@ def test_the_page_leaves_the_gateway_s_user_what_it_needs_and_nothing_that_audit
         assert found("audit_key") == [(Level.FAILED, "doctor.audit_key.changeable")], place
         os.chown(place, before.st_uid, before.st_gid)
         place.chmod(before.st_mode & 0o7777)
+    change(brought, "console", 'user = "ecluse-gateway"')
+    chosen = settings.load(brought)
+    assert found("audit_key") == [(Level.GOOD, "doctor.audit_key.good")], (
+        "one user for both is no reason not to look"
+    )
