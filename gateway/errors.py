@@ -130,7 +130,7 @@ class HostKeyChanged(DeviceError):
 
 
 class SecretRefused(DeviceError):
-    """The device refuses the account's vaulted secret."""
+    """The device refuses the account's vaulted secret, or that cannot be used."""
 
     key = "device.secret"
 

@@ -120,7 +120,11 @@ class TraceStore(TraceWriting, Protocol):
         """
 
     def wraps(self, place: TracePlace) -> Mapping[str, bytes]:
-        """The wraps of a live or closed trace's data key, by file name; none where it is not sealed, or was erased."""
+        """The wraps of a live or closed trace's data key, by file name; none where it is not sealed, or was erased.
+
+        Raises:
+            TraceFormatError: What has a wrap's name is no file.
+        """
 
     def document(self, place: TracePlace, name: str) -> bytes:
         """A small file of a closed trace, such as its manifest, without fetching the rest.

@@ -12,6 +12,8 @@ INPUT_LIMIT = 1024 * 1024
 """Bytes kept unread while a packet waits for an answer; a peer that sends more is cut."""
 OUTPUT_LIMIT = 32 * 1024 * 1024
 """Bytes a peer may leave unread. Feeders stop long before: only answers to what it asks grow beyond, without end."""
+DEFERRED_PART = 64
+"""Bytes that Python keeps of each part of a packet that waits for new keys, beside what is in it."""
 READ_BYTES = (4 * 1024, 256 * 1024)
 """Least and most bytes taken from a connection in one turn of the loop; asyncio always takes the most."""
 TURN_SECONDS = 0.01
@@ -31,6 +33,8 @@ class Feeder(Protocol):
 
 class FlowControl(FastData):
     """Mixin, placed before asyncssh's own class: tells its feeders when the connection is congested."""
+
+    _deferred_bytes = 0
 
     def _flow(self) -> tuple[set[str], set[Feeder]]:
         # The mixin has no __init__ of its own: the two connection classes have different signatures.
@@ -110,7 +114,7 @@ class FlowControl(FastData):
 
     def _bound_output(self) -> None:
         transport = self._transport
-        if transport is not None and transport.get_write_buffer_size() > OUTPUT_LIMIT:
+        if transport is not None and transport.get_write_buffer_size() + self._deferred_bytes > OUTPUT_LIMIT:
             self.logger.warning("More than %d bytes left unread: connection aborted", OUTPUT_LIMIT)
             self.abort()
 
@@ -125,14 +129,22 @@ class FlowControl(FastData):
     def send_packet(self, pkttype: int, *args: bytes, handler: SSHPacketLogger | None = None) -> None:
         """Send one packet; leave out the SSH_MSG_IGNORE that only the CBC ciphers need.
 
-        Cuts a peer that is silent and reads nothing: sizes, signals and breaks of a terminal have no window, and go on
-        to a device for as long as somebody sends them.
+        Cuts a peer that is silent and reads nothing, or ends no key exchange: sizes, signals and breaks of a terminal have no
+        window, and go on to a device for as long as somebody sends them.
         """
         if pkttype == MSG_IGNORE and not self._sends_with_cbc():
             return
+        waiting = len(self._deferred_packets)
         super().send_packet(pkttype, *args, handler=handler)
+        if len(self._deferred_packets) > waiting:
+            self._deferred_bytes += sum(len(arg) + DEFERRED_PART for arg in args)
         if pkttype == MSG_CHANNEL_REQUEST:
             self._bound_output()
+
+    @override
+    def _send_deferred_packets(self) -> None:
+        self._deferred_bytes = 0  # what has to wait again is counted again
+        super()._send_deferred_packets()
 
     def _sends_with_cbc(self) -> bool:
         algorithm = self._enc_alg_sc if self.is_server() else self._enc_alg_cs

@@ -102,10 +102,9 @@ class Dialler:
         timeout: float,
         owner: DeviceOwner,
     ) -> DeviceConnection:
+        asked = _options(grant, credential, keys, timeout, owner)
         try:
-            options = await asyncssh.SSHClientConnectionOptions.construct(
-                None, **_options(grant, credential, keys, timeout, owner)
-            )
+            options = await asyncssh.SSHClientConnectionOptions.construct(None, **asked)
         except ValueError as unknown:  # asyncssh knows no algorithm of that name
             raise DeviceMisdescribed(str(unknown)) from unknown
         spared = Quirk.NO_IGNORE in grant.algorithms.quirks
@@ -177,9 +176,12 @@ def _options(
 def _client_key(
     private: str, certificate: str | None
 ) -> asyncssh.SSHKey | tuple[asyncssh.SSHKey, asyncssh.SSHCertificate]:
-    """Return what to log in with: with a certificate, never the bare key as well."""
-    key = asyncssh.import_private_key(private)
-    return key if certificate is None else (key, asyncssh.import_certificate(certificate))
+    """Return what to log in with: with a certificate, never the bare key as well. Raises SecretRefused."""
+    try:
+        key = asyncssh.import_private_key(private)
+        return key if certificate is None else (key, asyncssh.import_certificate(certificate))
+    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+        raise SecretRefused(f"the account's key cannot be read: {error}") from error
 
 
 def _account_name(grant: Grant | TaskGrant) -> str:

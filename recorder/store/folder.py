@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -207,9 +207,14 @@ class FolderStore:
         return b""
 
     def wraps(self, place: TracePlace) -> Mapping[str, bytes]:
-        """Read every wrap beside the trace."""
+        """Read every wrap beside the trace. Raises TraceFormatError for what has such a name and is no file."""
+        found = {}
         with files.told(self.root):
-            return {path.name: files.piece(path, 0, MAX_WRAP) for path in self._wraps(place)}
+            for path in sorted((self.root / place.folder).glob(f"*{SUFFIX}")):
+                with suppress(FileNotFoundError):  # destroyed since it was listed
+                    _check_regular(path, place)
+                    found[path.name] = files.piece(path, 0, MAX_WRAP)
+        return found
 
     def document(self, place: TracePlace, name: str) -> bytes:
         """Read the file."""
@@ -327,12 +332,8 @@ class FolderStore:
         with files.told(self.root):
             found = sorted(self.open(place.hospital_id, place.session_id, place.opened_at).iterdir())
             for path in found:
-                if not stat.S_ISREG(path.lstat().st_mode):
-                    raise TraceFormatError(f"{path.name} of session {place.session_id} is no file")
+                _check_regular(path, place)
         return found
-
-    def _wraps(self, place: TracePlace) -> list[Path]:
-        return sorted((self.root / place.folder).glob(f"*{SUFFIX}"))
 
     def _lock(self, place: TracePlace, name: str) -> None:
         note = self._note(place)
@@ -366,3 +367,8 @@ def place_of(folder: str) -> TracePlace:
     except ValueError as error:
         raise TraceFormatError(f"{folder} is no trace's folder") from error
     return TracePlace(hospital_id, session_id, opened_at)
+
+
+def _check_regular(path: Path, place: TracePlace) -> None:
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise TraceFormatError(f"{path.name} of session {place.session_id} is no file")

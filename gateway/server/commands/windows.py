@@ -129,17 +129,25 @@ def state_of(own: OwnWindow, now: datetime) -> str:
 
 
 def next_ones(own: Sequence[OwnWindow], now: datetime) -> tuple[list[OwnWindow], dict[str, list[OwnWindow]]]:
-    """Return the openings without those that a window has after its next one, and these by their window; with an answer each is shown."""
+    """Return the openings without those that a window has after its next one, and these by their window.
+
+    With an answer each is shown. Of a window that is over none comes again, and of one whose next opening is not among the first
+    MOST nothing is told.
+    """
     shown: list[OwnWindow] = []
     again: dict[str, list[OwnWindow]] = {}
     coming: set[str] = set()
+    told: set[str] = set()
     for one in own:
         if one.occurrence.start > now and one.window.id in coming and not one.extensions:
-            again.setdefault(one.window.id, []).append(one)
+            if one.window.id in told and not one.window.state.over:
+                again.setdefault(one.window.id, []).append(one)
             continue
-        shown.append(one)
         if one.occurrence.start > now:
             coming.add(one.window.id)
+            if len(shown) < MOST:
+                told.add(one.window.id)
+        shown.append(one)
     return shown, again
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import asyncssh
 import paramiko
 import pytest
-from asyncssh.constants import MSG_CHANNEL_REQUEST, MSG_IGNORE
+from asyncssh.constants import MSG_IGNORE
 from asyncssh.misc import ProtocolError
 from asyncssh.packet import SSHPacket, String, UInt32
 from typing_extensions import override
@@ -19,7 +19,6 @@ from typing_extensions import override
 from gateway.errors import UnsupportedLibrary
 from gateway.sshfix import FlowControl, Proof, ServerConnection, require_version
 from gateway.sshfix.algorithms import SIGNATURE
-from gateway.sshfix.flow import INPUT_LIMIT, OUTPUT_LIMIT
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -276,69 +275,6 @@ async def test_feeders_wait_for_the_transport_and_for_new_keys() -> None:
     assert (early.told, late.told) == (["hold"], ["hold"])
     connection._relieve("keys")
     assert (early.told, late.told) == (["hold", "release"], ["hold", "release"])
-
-
-class Transport(asyncio.Transport):
-    """One that nobody reads from, as far as ``unread`` says, and that notes its end."""
-
-    aborted = False
-    unread = 0
-
-    @override
-    def abort(self) -> None:
-        self.aborted = True
-
-    @override
-    def get_write_buffer_size(self) -> int:
-        return self.unread
-
-    @override
-    def write(self, data: "bytes | bytearray | memoryview") -> None:
-        """Take it, as a buffer does."""
-
-
-async def test_answers_left_unread_are_bounded() -> None:
-    """A peer that goes on asking, keep-alives say, and never reads the answers is cut before memory is full."""
-    connection = await _unconnected(ServerConnection)
-    transport = Transport()
-    connection._transport = transport
-    connection._recv_handler = lambda: False
-    transport.unread = OUTPUT_LIMIT
-    connection.data_received(b"x")
-    await asyncio.sleep(0)
-    assert not transport.aborted
-    transport.unread = OUTPUT_LIMIT + 1
-    connection.data_received(b"x")
-    await asyncio.sleep(0)
-    assert transport.aborted
-
-
-async def test_what_is_asked_of_a_silent_peer_is_bounded() -> None:
-    """A device that says nothing and reads nothing is cut: sizes and signals of a terminal are held by no window."""
-    connection = await _unconnected(ServerConnection)
-    transport = Transport()
-    connection._transport = transport
-    for transport.unread in (OUTPUT_LIMIT, OUTPUT_LIMIT + 1):
-        assert not transport.aborted
-        connection.send_packet(MSG_CHANNEL_REQUEST, b"")
-        await asyncio.sleep(0)
-    assert transport.aborted
-
-
-async def test_unread_input_is_bounded() -> None:
-    """A peer that floods while its last packet is being answered is cut, before log-in or after."""
-    connection = await _unconnected(ServerConnection)
-
-    transport = Transport()
-    connection._transport = transport
-    connection._recv_handler = lambda: False
-    for _ in range(INPUT_LIMIT // 65536):
-        connection.data_received(b"x" * 65536)
-        await asyncio.sleep(0)
-        assert not transport.aborted
-    connection.data_received(b"x")
-    await asyncio.sleep(0)
-    assert transport.aborted
 
 
 @pytest.mark.parametrize(("kind", "padded"), [(STOCK, True), (ServerConnection, False)])

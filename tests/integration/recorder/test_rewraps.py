@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -156,6 +157,17 @@ async def test_a_trace_that_nobody_else_can_read_keeps_its_wrap(house: House) ->
     assert said(house.traces[0], house.old) == SAID
     locked = await house.rewrap(keys=[LockedKey("rssi", house.old.public)])
     assert locked.locked == {"rssi"}
+
+
+@pytest.mark.parametrize("plant", [os.mkfifo, os.mkdir])
+async def test_what_is_no_wrap_beside_one_trace_stops_no_run(
+    house: House, plant: Callable[[Path], None]
+) -> None:
+    """A pipe or a folder with a wrap's name makes that trace unreadable, and the others are wrapped."""
+    plant(house.traces[1] / "planted.wrap")
+    tally = await house.rewrap()
+    assert tally.counts == Counter({"traces": COUNT, "unreadable": 1, "wrapped": COUNT - 1})
+    assert tally.unreadable == [house.sessions[1]]
 
 
 async def test_what_was_erased_or_purged_stays_so(house: House) -> None:
