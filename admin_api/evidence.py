@@ -19,7 +19,7 @@ from policy.clock import Clock
 from policy.domain.events import PolicyEvent
 from policy.domain.ids import SessionId
 from policy.domain.logins import LoginOutcome, LoginResult
-from policy.domain.sessions import INTERRUPTED, end_event
+from policy.domain.sessions import INTERRUPTED, correction_event, end_event
 from policy.errors import PolicyUnavailable
 from policy.services import Services
 from policy.services.login import LoginService
@@ -32,9 +32,11 @@ from recorder.errors import (
     ReaderKeyLocked,
     RecorderError,
     StoreUnavailable,
+    TraceFormatError,
     TraceSealed,
 )
 from recorder.trace import instants
+from recorder.trace.frames import canonical
 from recorder.trace.header import TraceHeader
 
 if TYPE_CHECKING:  # the gateway brings its own evidence in, and loads no web framework for it
@@ -48,9 +50,11 @@ _LOGIN_EVENTS = {
     LoginResult.LOCKED: "authentication.locked",
     LoginResult.BUSY: "authentication.busy",
 }
-_ENDS = {"session.closed", "session.end_corrected"}
-"""What gateways tell themselves otherwise: it reads alike, whoever told it."""
+_ENDS = {"session.closed": end_event, "session.end_corrected": correction_event}
+"""What gateways tell themselves otherwise: it reads alike, whoever told it, and is one entry by this identifier."""
 _PLACES = {"session": "session_id", "device": "device_id", "person": "person_id"}
+_LONGEST_PLACE = 64
+"""Characters that a column of the journal takes."""
 
 
 class OutboxIngest:
@@ -120,21 +124,62 @@ class OutboxIngest:
         return len(changes)
 
     async def _keep(self, change: PolicyEvent) -> None:
-        try:
-            await self._journal.ingest(change.id, event_of(change))
-        except JournalHasIt:
-            # of a session's end alone: by any other identifier that is taken, a change would go untold
-            if change.id != end_event(SessionId(change.subject)):
-                raise
-            await self._correct(change)
-
-    async def _correct(self, change: PolicyEvent) -> None:
-        """Tell of a session's end what its own gateway says of it, where the journal has another word."""
-        told = await self._journal.newest(change.hospital_id, "session.closed", session_id=change.subject)
-        reason = change.after.get("reason")
-        if reason != INTERRUPTED and (told is None or told.event.details.get("reason") != reason):
-            event = replace(event_of(change), name="session.end_corrected", event_id=new_event_id())
+        event = _readable(change)
+        if event.name in _ENDS:
+            await self._keep_end(change.id, event)
+        else:
             await self._journal.ingest(change.id, event)
+
+    async def _keep_end(self, change_id: str, event: SecurityEvent) -> None:
+        """Tell of a session's end; where the journal has another word, what the session's own gateway says of it."""
+        corrected = replace(
+            event,
+            name="session.end_corrected",
+            event_id=correction_event(SessionId(str(event.session_id))),
+        )
+        for one in (event, corrected):
+            try:
+                return await self._journal.ingest(change_id, one)
+            except JournalHasIt:
+                if event.details.get("reason") == INTERRUPTED or await self._told(event):
+                    return None
+        # whoever guessed both identifiers and took them beforehand hides nothing
+        return await self._journal.ingest(change_id, replace(corrected, event_id=new_event_id()))
+
+    async def _told(self, event: SecurityEvent) -> bool:
+        for name in _ENDS:
+            told = await self._journal.newest(event.hospital_id, name, session_id=event.session_id)
+            if told is not None and told.event.details.get("reason") == event.details.get("reason"):
+                return True
+        return False
+
+
+def _readable(change: PolicyEvent) -> SecurityEvent:
+    """Return what the journal says of *change*; where that cannot be read, an alarm: nothing after it must wait for it.
+
+    The product writes no such row; whoever has a gateway's database user can.
+    """
+    try:
+        event = event_of(change)
+        canonical(event.to_dict())
+        for place in (event.person_id, event.device_id, event.session_id, event.source):
+            if place is not None and (len(place) > _LONGEST_PLACE or "\0" in place):
+                raise ValueError(f"{place[:_LONGEST_PLACE]!r} is no identifier")
+    except (AttributeError, TypeError, ValueError, RecorderError) as error:
+        return SecurityEvent(
+            name="alarm.outbox_unreadable",
+            hospital_id=change.hospital_id,
+            at=change.at,
+            actor="ecluse",
+            details={
+                "id": change.id,
+                "name": ascii(change.name),
+                "subject": ascii(change.subject),
+                "error": ascii(str(error)),
+            },
+            event_id=change.id,
+        )
+    return event
 
 
 def event_of(change: PolicyEvent) -> SecurityEvent:
@@ -170,18 +215,22 @@ def _end_of(change: PolicyEvent) -> SecurityEvent:
         actor="gateway",
         session_id=change.subject,
         details={**_timed(facts), **before},
-        event_id=change.id,
+        event_id=_ENDS[change.name](SessionId(change.subject)),
         **places,
     )
 
 
 def _timed(facts: Mapping[str, object]) -> dict[str, object]:
-    """Return *facts* with their instants as the journal writes them."""
+    """Return *facts* with their instants as the journal writes them; what is none stays as it is."""
     times = {name: _text(facts, name) for name in ("ended", "last_known")}
-    return {
-        **facts,
-        **{name: instants.text(datetime.fromisoformat(at)) for name, at in times.items() if at is not None},
-    }
+    return {**facts, **{name: _instant(at) for name, at in times.items() if at is not None}}
+
+
+def _instant(at: str) -> str:
+    try:
+        return instants.text(datetime.fromisoformat(at))
+    except (ValueError, OverflowError, TraceFormatError):
+        return at
 
 
 def _text(facts: Mapping[str, object], *names: str) -> str | None:

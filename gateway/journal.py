@@ -11,7 +11,7 @@ from policy.clock import Clock
 from policy.domain.access import AccessRequest, Denial, Grant
 from policy.domain.ids import HospitalId, PersonId
 from policy.domain.logins import LoginOutcome, LoginResult
-from policy.domain.sessions import end_event
+from policy.domain.sessions import correction_event, end_event
 from recorder.audit.backlog import Backlog
 from recorder.audit.events import SecurityEvent, new_event_id
 from recorder.audit.journal import JournalFilters, JournalPage
@@ -186,7 +186,15 @@ class GatewayJournal:
         try:
             await self._journal.append(event)
         except JournalHasIt:
-            return await self._written(self._about("session.end_corrected", grant, facts))
+            event = self._about("session.end_corrected", grant, facts, correction_event(grant.session_id))
+        except RecorderError as error:
+            return self._later(event, error)
+        else:
+            return True
+        try:
+            await self._journal.append(event)
+        except JournalHasIt:
+            return False  # policy brings this word, and what reads it there compares it with what is told
         except RecorderError as error:
             return self._later(event, error)
         return True

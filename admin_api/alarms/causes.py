@@ -231,6 +231,7 @@ CAUSES: Final[tuple[Cause, ...]] = (
     Cause(kind="unseen_input", event="alarm.unseen_input", severity=_N, key=_session, counts=_unseen),
     Cause(kind="volume_out", event="session.moved", severity=_H, key=_device, counts=_volume),
     Cause(kind="volume_out", event="session.closed", severity=_H, key=_device, counts=_volume),
+    Cause(kind="volume_out", event="session.end_corrected", severity=_H, key=_device, counts=_volume),
     # around the bastion
     Cause(
         kind="bypass",

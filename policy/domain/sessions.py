@@ -73,5 +73,14 @@ class Closing:
 
 
 def end_event(session_id: SessionId) -> EventId:
-    """Return the identifier of the one event that tells of a session's end, whoever tells it, however often."""
-    return EventId(hashlib.sha256(f"session.closed/{session_id}".encode()).hexdigest()[:32])
+    """Return the identifier of the one entry that tells of a session's end, whoever tells it, however often."""
+    return _one("session.closed", session_id)
+
+
+def correction_event(session_id: SessionId) -> EventId:
+    """Return the identifier of the one entry in which a session's own gateway says how it ended, where another told it."""
+    return _one("session.end_corrected", session_id)
+
+
+def _one(name: str, session_id: SessionId) -> EventId:
+    return EventId(hashlib.sha256(f"{name}/{session_id}".encode()).hexdigest()[:32])

@@ -1,7 +1,8 @@
 """How sessions end in policy, and who tells the journal: an end that the journal has not yet is told with the lease, in one transaction.
 
-Between the two a gateway may be killed, or be cut off for an hour. So each end is one event by its identifier, whoever
-tells it: the journal keeps the first, and the outbox brings it where nobody lives to do so.
+Between the two a gateway may be killed, or be cut off for an hour. So each end is one entry of the journal, whoever tells
+it: the journal keeps the first, and the outbox brings it where nobody lives to do so. In the outbox it has an identifier
+that nobody can guess, as any change: who took it beforehand would keep gateways from starting and leases from ending.
 """
 
 from collections import defaultdict
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from policy.domain.ids import HospitalId, SessionId
-from policy.domain.sessions import INTERRUPTED, Closing, LiveSession, end_event
+from policy.domain.sessions import INTERRUPTED, Closing, LiveSession
 from policy.store.unit_of_work import UnitOfWork
 
 
@@ -53,25 +54,18 @@ async def _sessions(
 
 
 async def _tell(work: UnitOfWork, session: LiveSession, facts: Mapping[str, object]) -> None:
-    which = session.session_id
     await work.emit(
-        "session.closed",
-        session.hospital_id,
-        which,
-        {},
-        {**_about(session), **facts},
-        event_id=end_event(which),
+        "session.closed", session.hospital_id, session.session_id, {}, {**_about(session), **facts}
     )
 
 
 async def _correct(
     work: UnitOfWork, session: LiveSession, presumed: datetime, facts: Mapping[str, object]
 ) -> None:
-    which = session.session_id
     await work.emit(
         "session.end_corrected",
         session.hospital_id,
-        which,
+        session.session_id,
         {"reason": INTERRUPTED, "last_known": presumed},
         {**_about(session), **facts},
     )

@@ -104,16 +104,14 @@ class UnitOfWork(View):
         subject: str,
         before: Mapping[str, object],
         after: Mapping[str, object],
-        *,
-        event_id: EventId | None = None,
     ) -> None:
         """Commit an event with this transaction: *name* is ``noun.verb``, *subject* the id of what changed.
 
-        *event_id* is for what several may tell and the journal keeps once; None: nobody else tells it. *before* and *after* hold no secret, and what ``plain`` can say: else TypeError, and nothing is committed.
+        *before* and *after* hold no secret, and what ``plain`` can say: else TypeError, and nothing is committed.
         """
         self._events.append(
             PolicyEvent(
-                id=event_id or EventId(new_id()),
+                id=EventId(new_id()),
                 hospital_id=hospital_id,
                 at=self._clock.now(),
                 name=name,

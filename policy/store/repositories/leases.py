@@ -89,9 +89,12 @@ class Leases(Repository):
         self, hospital_id: HospitalId, held: ColumnElement[bool], at: datetime
     ) -> Sequence[LiveSession]:
         beat = select(_n.beat_at).where(_n.node == _s.node).scalar_subquery()
+        open_ones = (_s.hospital_id == hospital_id) & _s.closed_at.is_(None)
+        # in one order, as ``close`` does: two that end several at once would else wait for each other
+        those = select(_s.id).where(open_ones & held).order_by(_s.id).with_for_update().correlate(None)
         ended = await self._connection.execute(
             update(t.sessions)
-            .where((_s.hospital_id == hospital_id) & _s.closed_at.is_(None) & held)
+            .where(open_ones & _s.id.in_(those))
             .values(closed_at=case((beat > _s.opened_at, beat), else_=_s.opened_at), end_reason=INTERRUPTED)
             .returning(_s.id)
         )
@@ -182,8 +185,9 @@ class Leases(Repository):
             & _s.id.in_([one.session_id for one in closings])
             & _unsaid
         )
-        # held until the end of this transaction: who ends what was left behind must not do so meanwhile
-        rows = await self._connection.execute(open_ones.with_for_update())
+        # held until the end of this transaction: who ends what was left behind must not do so meanwhile; in one order,
+        # or two that end several at once would wait for each other
+        rows = await self._connection.execute(open_ones.order_by(_s.hospital_id, _s.id).with_for_update())
         found = {(row.hospital_id, row.id): row.closed_at for row in rows}
         told = [
             {"in": one.hospital_id, "which": one.session_id, "at": one.at, "why": one.reason}

@@ -3,15 +3,17 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import text
 
 from policy.clock import ManualClock
 from policy.domain.access import Grant
 from policy.domain.events import PolicyEvent
-from policy.domain.sessions import INTERRUPTED, end_event
+from policy.domain.sessions import INTERRUPTED, correction_event, end_event
 from policy.services import endings
 from policy.services.access import AccessService
 from tests.support.policy_world import World
+from tests.support.statements import statements
 from tests.support.waiting import answered
 
 ENDS = {"session.closed", "session.end_corrected"}
@@ -48,11 +50,7 @@ async def test_what_a_killed_gateway_left_is_told_in_the_transaction_that_ends_i
     clock.advance(timedelta(minutes=1))
     await access.node_started(world.id, "gw1")
     [told] = await ends(world)
-    assert (told.id, told.name, told.subject) == (
-        end_event(grant.session_id),
-        "session.closed",
-        grant.session_id,
-    )
+    assert (told.name, told.subject) == ("session.closed", grant.session_id)
     assert told.after == {
         "person_id": grant.person_id,
         "device_id": grant.device_id,
@@ -71,7 +69,7 @@ async def test_what_another_gateway_ends_is_told_in_one_transaction_too(
     """An hour later it is another one that may be killed then."""
     _, grant = await left_behind(world, clock)
     [told] = await ends(world)
-    assert (told.id, told.after["reason"]) == (end_event(grant.session_id), INTERRUPTED)
+    assert (told.subject, told.after["reason"]) == (grant.session_id, INTERRUPTED)
 
 
 async def test_an_end_that_the_journal_did_not_take_goes_with_the_lease_once(
@@ -86,11 +84,7 @@ async def test_an_end_that_the_journal_did_not_take_goes_with_the_lease_once(
             world.id, grant.session_id, "idle", at=at, facts={"bytes_out": 7}, told=False
         )
     [told] = await ends(world)
-    assert (told.id, told.after["reason"], told.after["bytes_out"]) == (
-        end_event(grant.session_id),
-        "idle",
-        7,
-    )
+    assert (told.subject, told.after["reason"], told.after["bytes_out"]) == (grant.session_id, "idle", 7)
     assert told.after["ended"] == at.isoformat()
     assert (await access.session(world.id, grant.session_id)).closed_at == at
     _, other = await opened(world)
@@ -131,6 +125,53 @@ async def test_its_own_gateway_that_comes_back_as_a_session_is_given_up_waits_an
     await own
     assert [one.name for one in await ends(world)] == ["session.closed", "session.end_corrected"]
     assert (await access.session(world.id, grant.session_id)).end_reason == "window"
+
+
+@pytest.mark.parametrize("name", ["session.closed", "window.approved"])
+async def test_who_plants_a_row_by_a_session_s_identifiers_keeps_no_end_from_being_told(
+    world: World, clock: ManualClock, name: str
+) -> None:
+    """A gateway that is taken over may write to the outbox: the others start all the same, and give their leases back."""
+    access, left = await opened(world)
+    _, closed = await opened(world, "gw2")
+    planted = [
+        PolicyEvent(
+            id=of(grant.session_id),
+            hospital_id=world.id,
+            at=clock.now(),
+            name=name,
+            actor=None,
+            subject="planted",
+            before={},
+            after={},
+        )
+        for grant in (left, closed)
+        for of in (end_event, correction_event)
+    ]
+    async with world.services.database.unit_of_work(None, clock) as work:
+        await work.outbox.append(planted)
+    assert [one.session_id for one in await access.node_started(world.id, "gw1")] == [left.session_id]
+    await access.session_closed(world.id, closed.session_id, "idle", told=False)
+    assert (await access.session(world.id, closed.session_id)).end_reason == "idle"
+    told = [event.subject for event in await ends(world) if event.subject != "planted"]
+    assert told == [left.session_id, closed.session_id]
+
+
+async def test_several_sessions_are_held_in_one_order(world: World) -> None:
+    """Two that end the same ones at once, each its own way, would else hold what the other one waits for."""
+    access, grant = await opened(world)
+    with statements(world.services.database) as sent:
+        await access.session_closed(world.id, grant.session_id, "idle", told=False)
+        await access.node_started(world.id, "gw1")
+    said = [" ".join(one.replace(" FOR UPDATE", "").split()) for one in sent]
+    [closes] = [
+        one
+        for one in said
+        if one.startswith("SELECT sessions.hospital_id, sessions.id, sessions.closed_at FROM")
+    ]
+    [ends_left] = [one for one in said if one.startswith("UPDATE") and "IN (SELECT sessions.id" in one]
+    assert closes.endswith(" ORDER BY sessions.hospital_id, sessions.id")
+    assert " ORDER BY sessions.id)" in ends_left
 
 
 async def waits(world: World) -> bool:

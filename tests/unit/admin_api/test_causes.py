@@ -56,6 +56,7 @@ def undeclared(*failed: str) -> dict[str, Any]:
         (event("alarm.unseen_input", {"lines": 1}, session_id="s" * 32), "unseen_input"),
         (event("session.moved", {"bytes_out": 1, "files_out": 0}), "volume_out"),
         (event("session.closed", {"reason": "left"}), None),
+        (event("session.end_corrected", {"reason": "left", "bytes_out": 1}), "volume_out"),
         (event("alarm.something_new", {"node": "gw-1"}), OTHER),
         (event("alarm.opened", {"after": {}}), None),
         (event("alarm.acknowledged", {"after": {}}), None),
