@@ -157,6 +157,24 @@ async def test_who_plants_a_row_by_a_session_s_identifiers_keeps_no_end_from_bei
     assert told == [left.session_id, closed.session_id]
 
 
+@pytest.mark.parametrize("written", ["[" + "9" * 5000 + "]", "[" * 5000 + "]" * 5000])
+async def test_a_planted_row_that_nothing_can_read_hides_none_that_come_after_it(
+    world: World, clock: ManualClock, written: str
+) -> None:
+    """A database takes more as JSON than a program reads: the row stands there as its text, and reading goes on."""
+    row = text(
+        "INSERT INTO outbox (hospital_id, id, at, name, subject, before, after) "  # noqa: S608 - the test's own text
+        f"SELECT hospital_id, :id, at, 'session.closed', 'planted', before, '{written}' FROM outbox LIMIT 1"
+    )
+    async with world.services.database.unit_of_work(None, clock) as work:
+        await work.connection.execute(row, {"id": "f" * 32})
+    _, grant = await opened(world)
+    await world.services.access.node_started(world.id, "gw1")
+    planted, told = await ends(world)
+    assert str(planted.after) == written
+    assert told.subject == grant.session_id
+
+
 async def test_several_sessions_are_held_in_one_order(world: World) -> None:
     """Two that end the same ones at once, each its own way, would else hold what the other one waits for."""
     access, grant = await opened(world)
