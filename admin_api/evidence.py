@@ -172,7 +172,7 @@ def _readable(change: PolicyEvent) -> SecurityEvent:
             at=change.at,
             actor="ecluse",
             details={
-                "id": change.id,
+                "entry": change.id,
                 "name": ascii(change.name),
                 "subject": ascii(change.subject),
                 "error": ascii(str(error)),
@@ -208,6 +208,7 @@ def _end_of(change: PolicyEvent) -> SecurityEvent:
         name: _text({name: facts.pop(name, None)}, name) for name in ("person_id", "device_id", "source")
     }
     before = {"before": _timed(change.before)} if change.before else {}
+    identifier = _ENDS[change.name]
     return SecurityEvent(
         name=change.name,
         hospital_id=change.hospital_id,
@@ -215,7 +216,7 @@ def _end_of(change: PolicyEvent) -> SecurityEvent:
         actor="gateway",
         session_id=change.subject,
         details={**_timed(facts), **before},
-        event_id=_ENDS[change.name](SessionId(change.subject)),
+        event_id=identifier(SessionId(change.subject)),
         **places,
     )
 
