@@ -251,10 +251,11 @@ def command(pid: int) -> list[str]:
 
 
 def test_a_port_for_later_is_nobody_else_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that somebody listens on, and one that another process was given, are passed over."""
-    with socket.create_server(("127.0.0.1", 0)) as taken, socket.socket(socket.AF_UNIX) as other:
-        given = 10240 + secrets.randbelow(1000)
-        other.bind(f"\0ecluse-port-{given}")
+    """One that somebody listens on, and one that was given to somebody, are passed over."""
+    given = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         offered = iter([taken.getsockname()[1] - 10240, given - 10240, *range(1000, 1100)])
         monkeypatch.setattr(secrets, "randbelow", lambda _most: next(offered))
-        assert 11240 <= free_port() < 11340
+        got = free_port()
+        assert 11240 <= got < 11340
+        assert got != given
