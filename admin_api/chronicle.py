@@ -34,7 +34,7 @@ Worded = Callable[[str, object], str]
 """Gives a detail's value, a list among them, in the reader's words, by the detail's name."""
 _PLAIN = ("reason", "state", "purpose")
 """Details that need no name, and come first: the line may be cut."""
-_WORDS: Mapping[str, tuple[str, ...]] = {
+WORDS: Mapping[str, tuple[str, ...]] = {
     "channel": ("channel",),
     "channels": ("channel",),
     "detail": ("said",),
@@ -62,7 +62,8 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
 what a gateway wrote in both languages under ``both``: see `meaning`."""
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?([+-]\d\d:\d\d|Z)")
 """How a detail that is an instant is written."""
-_RULE = re.compile(r"([A-Z]+[0-9]+):finding\.\S+")
+RULE = re.compile(r"([A-Z]+[0-9]+):finding\.\S+")
+"""How a detail that names a rule is written."""
 
 
 def doer(entry: Json) -> str | None:
@@ -175,13 +176,13 @@ def _value(key: str, value: object, word: Word) -> str:
 
 
 def _worded(key: str, text: str, value: object, word: Word) -> str:
-    prefixes = _WORDS.get(key, ("answer",))
+    prefixes = WORDS.get(key, ("answer",))
     return next((said for prefix in prefixes if (said := str(word(prefix, value))) != str(value)), text)
 
 
 def _short(value: object) -> str:
     text = "" if value is None else str(value)
-    rule = _RULE.fullmatch(text)
+    rule = RULE.fullmatch(text)
     if rule is not None:
         return rule_label(rule[1])
     return text[:_SHORT] if is_identifier(text) else text

@@ -1,6 +1,5 @@
 """Entries of the journal as the screens tell them: in the reader's words, with names for identifiers."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,32 +20,16 @@ from recorder.audit.entries import JournalEntry
 
 _LONGEST_GIST: Final = 320
 _SHORT: Final = 8
-_RULE: Final = re.compile(r"([A-Z]+[0-9]+):finding\.\S+")
 _WITHOUT_NAME: Final = frozenset({"reason", "state", "purpose", "why"})
 """Details that say by themselves what they are."""
 _BYTES: Final = frozenset({"bytes", "bytes_in", "bytes_out", "size"})
 _SENTENCES: Final = frozenset({"detail", "rule"})
 _PREFIXES: Final[Mapping[str, tuple[str, ...]]] = {
-    "channel": ("channel",),
-    "channels": ("channel",),
-    "factor": ("factor",),
-    "factors": ("factor",),
-    "fate": ("fate",),
-    "form": ("form",),
+    **chronicle.WORDS,
     "from": ("begin",),
-    "guard": ("guard",),
-    "kind": ("kind", "task", "text"),
-    "label": ("label",),
-    "level": ("level",),
-    "method": ("method",),
-    "reason": ("ended", "login"),
-    "roles": ("role",),
-    "severity": ("severity",),
     "state": ("window", "intervention", "alarms.is", "erasure"),
-    "unread": ("unread",),
-    "why": ("locked",),
 }
-"""Under which prefixes of the catalogues the values of a detail have their words."""
+"""Under which prefixes of the catalogues the values of a detail have their words: the command's, but where the screens say it otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +142,7 @@ def _value(key: str, kept: object, reader: Reader, known: Registry) -> str:
         return known.name(text) or text[:_SHORT]
     if chronicle.INSTANT.fullmatch(text):
         return moments.short(datetime.fromisoformat(text), reader.language, reader.timezone)
-    rule = _RULE.fullmatch(text)
+    rule = chronicle.RULE.fullmatch(text)
     if rule is not None:
         return rule_label(rule[1])
     if key == "result":
