@@ -47,12 +47,8 @@ async def kept(journal: Journal, hospital_id: str, keys: AuditKeys, *, most: int
     """
     filters = JournalFilters(hospital_id=hospital_id, name=MADE, newest_first=True)
     room, found, read = {True: most, False: _UNBELIEVED}, list[Kept](), 0
-
-    def judged(entries: Sequence[JournalEntry]) -> list[Kept]:
-        return [of(entry.event, keys) for entry in entries]
-
     async for entries in journal.pages(filters, size=_PAGE):
-        for one in await asyncio.to_thread(judged, entries):
+        for one in await asyncio.to_thread(_judged, entries, keys):
             believed = one.report is not None
             room[believed] -= 1
             if room[believed] >= 0:
@@ -74,8 +70,7 @@ async def latest(
     filters = JournalFilters(hospital_id=hospital_id, name=MADE, node=node, newest_first=True)
     read = 0
     async for entries in journal.pages(filters, size=_FEW):
-        audits = await asyncio.to_thread(lambda page: [of(one.event, keys) for one in page], entries)
-        found = newest(audits, node)
+        found = newest(await asyncio.to_thread(_judged, entries, keys), node)
         read += len(entries)
         if found is not None or read >= _READ:
             return found
@@ -104,6 +99,10 @@ def of(event: SecurityEvent, keys: AuditKeys) -> Kept:
     return Kept(event.at, b"" if report is None else document, digest(document), report)
 
 
+def _judged(entries: Sequence[JournalEntry], keys: AuditKeys) -> list[Kept]:
+    return [of(entry.event, keys) for entry in entries]
+
+
 def _believed(event: SecurityEvent, document: bytes, keys: AuditKeys) -> Report | None:
     if len(document) > LARGEST:
         return None
@@ -113,8 +112,8 @@ def _believed(event: SecurityEvent, document: bytes, keys: AuditKeys) -> Report 
         return None
     late = event.at - report.finished_at
     # the two-tier lock's front belongs to no hospital, and counts for the one where its key is registered
-    ours = {event.hospital_id, *([""] if report.node in keys.machines.names() else [])}
-    fits = report.hospital_id in ours and -CLOCKS <= late <= TOLD_LATE
+    front = report.hospital_id == "" and report.node in keys.machines.names()
+    fits = (front or report.hospital_id == event.hospital_id) and -CLOCKS <= late <= TOLD_LATE
     said = tuple(event.details.get(name) for name in ("node", "failures", "made_at"))
     told = (report.node, len(report.checks(Outcome.FAILED)), report.made_at.isoformat())
     return report if fits and said == told else None

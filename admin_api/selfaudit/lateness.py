@@ -65,17 +65,15 @@ class AuditLateness:
 
     async def _last(self) -> Mapping[str, datetime]:
         """Return when each machine last audited itself; of one that never did, since when it could have."""
-        context = self._context
-        audits = await history.kept(context.journal, self._hospital_id, context.auditors, most=_LOOKED_AT)
-        running = await context.services.access.gateways(HospitalId(self._hospital_id))
-        expected = context.auditors.expected(history.machines(audits), running)
-        audited = await history.audited(
-            context.journal, self._hospital_id, context.auditors, audits, {*expected, self._node}
-        )
-        found = {**context.auditors.silent(audited, running), **audited}
+        journal, keys = self._context.journal, self._context.auditors
+        audits = await history.kept(journal, self._hospital_id, keys, most=_LOOKED_AT)
+        running = await self._context.services.access.gateways(HospitalId(self._hospital_id))
+        expected = keys.expected(history.machines(audits), running)
+        audited = await history.audited(journal, self._hospital_id, keys, audits, {*expected, self._node})
+        found = {**expected, **audited}
         if self._node in audited:
             return found
-        page = await context.journal.entries(JournalFilters(hospital_id=self._hospital_id), limit=1)
+        page = await journal.entries(JournalFilters(hospital_id=self._hospital_id), limit=1)
         return {**found, self._node: page.entries[0].event.at} if page.entries else found
 
     async def _told(self, now: datetime) -> Mapping[str, datetime]:

@@ -42,8 +42,3 @@ class AuditKeys:
             machine = node if node in known else _SUCCESSOR.sub("", node)
             found[machine] = min(started, found.get(machine, started))
         return found
-
-    def silent(self, audited: Collection[str], gateways: Mapping[str, datetime]) -> Mapping[str, datetime]:
-        """Return those of the machines *expected* that never audited themselves, by name."""
-        found = self.expected(audited, gateways)
-        return {node: found[node] for node in sorted(found) if node not in audited}
