@@ -203,10 +203,9 @@ def event_of(change: PolicyEvent) -> SecurityEvent:
 
 
 def _end_of(change: PolicyEvent) -> SecurityEvent:
-    facts = dict(change.after)
-    places = {
-        name: _text({name: facts.pop(name, None)}, name) for name in ("person_id", "device_id", "source")
-    }
+    after = dict(change.after)
+    places = {name: _text(after, name) for name in ("person_id", "device_id", "source")}
+    facts = {name: value for name, value in after.items() if name not in places}
     before = {"before": _timed(change.before)} if change.before else {}
     identifier = _ENDS[change.name]
     return SecurityEvent(

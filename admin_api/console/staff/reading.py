@@ -29,20 +29,14 @@ async def ask(caller: StaffCaller) -> Response:
     """Ask why the trace is to be read."""
     found = await recorded(caller, caller.path("session_id"))
     moment = caller.kept.get("t") or caller.query("t", longest=16)
-    locked: ReaderKeyLocked | None = None
+    locked: tuple[str, ...] = ()
     try:
         await _try_key(caller, found)
     except ReaderKeyLocked as error:
-        locked = error
+        locked = error.names
     except (RecorderError, NotFound):  # it is told, and journalled, once she has said why
         pass
-    return await page(
-        caller,
-        "staff/read.html",
-        row=of_catalog(found),
-        moment=moment,
-        locked=() if locked is None else locked.names,
-    )
+    return await page(caller, "staff/read.html", row=of_catalog(found), moment=moment, locked=locked)
 
 
 @screens.post("/console/sessions/{session_id}/read", roles=REPLAYERS, fresh=True)
