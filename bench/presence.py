@@ -25,6 +25,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bench.results import percentile
 from recorder.store import presence
 from recorder.store.database import Database, migrate
+from recorder.store.headers import columns_of
 from recorder.store.presence import Period, present
 from recorder.store.tables import sessions_closed, sessions_opened
 from recorder.trace.header import TraceHeader
@@ -66,16 +67,10 @@ def header(number: int, started: datetime) -> TraceHeader:
 
 def rows(count: int) -> Iterator[tuple[dict[str, Any], dict[str, Any] | None]]:
     """Give each session's opening and end; of the last few, no end."""
-    template = header(0, BEGIN)
     for number in range(count):
         started = BEGIN + YEARS * (number / count) + timedelta(seconds=CHANCE.randrange(60))
         one = header(number, started)
-        text_of = replace(template, session_id=one.session_id).to_json().decode()
-        opened = {
-            "hospital_id": HOSPITAL, "session_id": one.session_id, "started_at": started, "node": one.node,
-            "person_id": one.person["id"], "supplier_id": one.supplier["id"], "device_id": one.device["id"],
-            "window_id": one.window["id"], "header": text_of,
-        }  # fmt: skip
+        opened = {**columns_of(one), "header": one.to_json().decode()}
         if number >= count - 50:
             yield opened, None
             continue

@@ -253,8 +253,7 @@ class _Walk:
             after = rows[-1].session_id
 
     def _check_opened(self, row: Row[Any], fact: Fact) -> None:
-        text = row.header.encode("utf-8", "surrogatepass")
-        if hashlib.sha256(text).hexdigest() != fact.sha256:
+        if _committed(row, "opened") != fact.sha256:
             detail = "what the catalogue tells of its opening is not what the checkpoint commits to"
             self._inspection.found("catalogue", row.session_id, "changed", detail)
             return

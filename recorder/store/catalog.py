@@ -12,7 +12,7 @@ from sqlalchemy import Row, Select, and_, false, select, tuple_
 
 from recorder.errors import TraceFormatError, TraceNotFound
 from recorder.store.database import Database
-from recorder.store.headers import told_by
+from recorder.store.headers import columns_of, told_by
 from recorder.store.insertions import Insertions
 from recorder.store.tables import sessions_closed, sessions_opened
 from recorder.trace import instants
@@ -118,17 +118,7 @@ class Catalog:
         Raises:
             SQLAlchemyError: The database refuses.
         """
-        row = {
-            "hospital_id": header.hospital_id,
-            "session_id": header.session_id,
-            "started_at": header.started_at,
-            "node": header.node,
-            "person_id": header.person["id"],
-            "supplier_id": header.supplier["id"],
-            "device_id": header.device["id"],
-            "window_id": header.window["id"],
-            "header": header.to_json().decode(),
-        }
+        row = {**columns_of(header), "header": header.to_json().decode()}
         await self._insertions.add(sessions_opened, row)
 
     async def closed(self, manifest: Manifest, manifest_sha256: str) -> None:

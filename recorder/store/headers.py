@@ -37,13 +37,9 @@ class Told:
     column: bool = False
 
 
-def told_by(row: Row[Any]) -> Told:
-    """Return what a row with every column of ``sessions_opened`` tells; never raises for what stands in it."""
-    try:
-        header = _read(row.header)
-    except TraceFormatError as error:
-        return Told(_stand_in(row), str(error))
-    columns = {
+def columns_of(header: TraceHeader) -> dict[str, Any]:
+    """Return what the columns of ``sessions_opened`` beside the header itself say of it."""
+    return {
         "hospital_id": header.hospital_id,
         "session_id": header.session_id,
         "started_at": header.started_at,
@@ -53,7 +49,15 @@ def told_by(row: Row[Any]) -> Told:
         "device_id": header.device["id"],
         "window_id": header.window["id"],
     }
-    for name, value in columns.items():
+
+
+def told_by(row: Row[Any]) -> Told:
+    """Return what a row with every column of ``sessions_opened`` tells; never raises for what stands in it."""
+    try:
+        header = _read(row.header)
+    except TraceFormatError as error:
+        return Told(_stand_in(row), str(error))
+    for name, value in columns_of(header).items():
         if getattr(row, name) != value:
             return Told(_stand_in(row), f"its column {name} is not what was written", column=True)
     return Told(header)

@@ -16,6 +16,7 @@ from recorder.seal.signing import generate_key
 from recorder.store.catalog import Catalog, SessionFilters
 from recorder.store.database import Database
 from recorder.store.folder import FolderStore
+from recorder.store.headers import columns_of
 from recorder.store.presence import Period, present
 from recorder.store.tables import sessions_closed, sessions_opened
 from recorder.trace.header import TraceHeader
@@ -144,14 +145,4 @@ async def test_a_session_whose_name_is_a_path_is_shown_under_another(database: D
 
 
 def _row(made: TraceHeader) -> dict[str, Any]:
-    return {
-        "hospital_id": made.hospital_id,
-        "session_id": made.session_id,
-        "started_at": made.started_at,
-        "node": made.node,
-        "person_id": made.person["id"],
-        "supplier_id": made.supplier["id"],
-        "device_id": made.device["id"],
-        "window_id": made.window["id"],
-        "header": made.to_json().decode(),
-    }
+    return {**columns_of(made), "header": made.to_json().decode()}
