@@ -21,11 +21,10 @@ async def close(work: UnitOfWork, closings: Sequence[Closing]) -> None:
     """
     first = {(one.hospital_id, one.session_id): one for one in reversed(closings)}
     ended = await work.leases.close(list(first.values()))
-    untold = [first[which] for which in ended if not first[which].told]
-    sessions = await _sessions(work, untold) if untold else {}
-    for one in untold:
-        session = sessions[one.hospital_id, one.session_id]
-        presumed = ended[one.hospital_id, one.session_id]
+    untold = {which: first[which] for which in ended if not first[which].told}
+    sessions = await _sessions(work, list(untold.values()))
+    for which, one in untold.items():
+        session, presumed = sessions[which], ended[which]
         facts = {"reason": one.reason, **one.facts, "ended": one.at}
         if presumed is None:
             await _tell(work, session, facts)

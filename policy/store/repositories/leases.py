@@ -30,8 +30,6 @@ from policy.store.repositories.repository import Repository
 
 _s = t.sessions.c
 _n = t.nodes.c
-_unsaid = _s.closed_at.is_(None) | (_s.end_reason == INTERRUPTED)
-"""Sessions of whose end their own gateway has said nothing yet."""
 
 
 def live_sessions_of(
@@ -176,14 +174,14 @@ class Leases(Repository):
     async def close(
         self, closings: Sequence[Closing]
     ) -> Mapping[tuple[HospitalId, SessionId], datetime | None]:
-        """End these sessions, those that are open and those that somebody else took for interrupted.
+        """End these sessions, each named once: those that are open and those that somebody else took for interrupted.
 
         Returns them, with the instant as of which the latter had been ended; None for what was open.
         """
         open_ones = select(_s.hospital_id, _s.id, _s.closed_at).where(
             _s.hospital_id.in_({one.hospital_id for one in closings})
             & _s.id.in_([one.session_id for one in closings])
-            & _unsaid
+            & (_s.closed_at.is_(None) | (_s.end_reason == INTERRUPTED))
         )
         # held until the end of this transaction: who ends what was left behind must not do so meanwhile; in one order,
         # or two that end several at once would wait for each other
@@ -263,7 +261,8 @@ class Leases(Repository):
 
 @cache
 def _close() -> Update:
-    where = (_s.hospital_id == bindparam("in")) & (_s.id == bindparam("which")) & _unsaid
+    """By its key alone: a session that this transaction holds, and found open or taken for interrupted."""
+    where = (_s.hospital_id == bindparam("in")) & (_s.id == bindparam("which"))
     return update(t.sessions).where(where).values(closed_at=bindparam("at"), end_reason=bindparam("why"))
 
 
