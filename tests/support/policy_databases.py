@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from sqlalchemy import text
 
 from ecluse.demo.leftovers import temporary_folder
 from policy.clock import Clock, ManualClock
+from policy.store.database import Database
 from tests.support import postgres
 from tests.support.policy_world import World, make_world
+from tests.support.waiting import answered
 
 NOON: Final = datetime(2026, 3, 3, 19, 30, tzinfo=UTC)
 """When the tests begin: half past eight in the evening in Paris, the middle of the fixture's window."""
@@ -133,3 +136,16 @@ def _copied_file(source: Path, folder: Path) -> Iterator[str]:
     target = folder / "world.db"
     shutil.copyfile(source, target)
     yield f"sqlite:///{target}"
+
+
+async def until_waiting(database: Database) -> None:
+    """Return once somebody waits for a lock in this database."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+
+    async def waits() -> bool:
+        async with database.read() as view:
+            return bool((await view.connection.execute(waiting)).scalar_one())
+
+    await answered(waits)

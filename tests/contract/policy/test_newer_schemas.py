@@ -17,7 +17,7 @@ from policy.store.migrations.upgrade import MIGRATIONS
 from schema import migrations as running
 from schema.contract import Kind
 from tests.support.newer_schema import Step, newer
-from tests.support.waiting import answered
+from tests.support.policy_databases import until_waiting
 
 COLUMN = Step(body='op.add_column("hospitals", sa.Column("motto", sa.Text()))')
 INDEX = Step(body='create_index("ix_hospitals_timezone", "hospitals", ["timezone"])')
@@ -217,16 +217,3 @@ async def test_an_index_is_built_while_others_write(
     async with database.read() as view:
         valid = text("SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix_nodes_beat_at'::regclass")
         assert (await view.connection.execute(valid)).scalar() is True
-
-
-async def until_waiting(database: Database) -> None:
-    """Return once somebody waits for a lock in this database."""
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-
-    async def waits() -> bool:
-        async with database.read() as view:
-            return bool((await view.connection.execute(waiting)).scalar_one())
-
-    await answered(waits)

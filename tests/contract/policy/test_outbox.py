@@ -2,11 +2,9 @@
 
 import asyncio
 
-from sqlalchemy import text
-
 from policy.clock import ManualClock
+from tests.support.policy_databases import until_waiting
 from tests.support.policy_world import World
-from tests.support.waiting import answered
 
 
 async def test_a_late_commit_is_never_skipped(world: World, clock: ManualClock, database_kind: str) -> None:
@@ -38,7 +36,7 @@ async def test_a_late_commit_is_never_skipped(world: World, clock: ManualClock, 
         late = tasks.create_task(second())
         await first_wrote.wait()
         if database_kind == "postgresql":
-            await _somebody_waits(world)
+            await until_waiting(database)
         await read()
         assert seen == []
         assert not late.done()
@@ -107,14 +105,3 @@ async def test_an_event_says_who_what_before_and_after(world: World) -> None:
     assert (event.actor, event.subject, event.at) == (world.who("dsi"), world.id, world.clock.now())
     assert event.before["security_contact"] == "RSSI, poste 4242"
     assert event.after["security_contact"] == "RSSI, poste 1"
-
-
-async def _somebody_waits(world: World) -> None:
-    """Wait until a transaction waits for another's advisory lock."""
-    query = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-
-    async def waits() -> bool:
-        async with world.services.database.read() as view:
-            return bool((await view.connection.execute(query)).scalar_one() > 0)
-
-    await answered(waits)

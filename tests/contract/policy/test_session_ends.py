@@ -12,9 +12,9 @@ from policy.domain.events import PolicyEvent
 from policy.domain.sessions import INTERRUPTED, correction_event, end_event
 from policy.services import endings
 from policy.services.access import AccessService
+from tests.support.policy_databases import until_waiting
 from tests.support.policy_world import World
 from tests.support.statements import statements
-from tests.support.waiting import answered
 
 ENDS = {"session.closed", "session.end_corrected"}
 
@@ -121,7 +121,7 @@ async def test_its_own_gateway_that_comes_back_as_a_session_is_given_up_waits_an
         await endings.tell_left(work, left)
         own = asyncio.create_task(access.session_closed(world.id, grant.session_id, "window", told=False))
         if database_kind == "postgresql":
-            await answered(lambda: waits(world))
+            await until_waiting(world.services.database)
     await own
     assert [one.name for one in await ends(world)] == ["session.closed", "session.end_corrected"]
     assert (await access.session(world.id, grant.session_id)).end_reason == "window"
@@ -190,10 +190,3 @@ async def test_several_sessions_are_held_in_one_order(world: World) -> None:
     [ends_left] = [one for one in said if one.startswith("UPDATE") and "IN (SELECT sessions.id" in one]
     assert closes.endswith(" ORDER BY sessions.hospital_id, sessions.id")
     assert " ORDER BY sessions.id)" in ends_left
-
-
-async def waits(world: World) -> bool:
-    """Tell whether a transaction waits for another one's row."""
-    query = text("SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted")
-    async with world.services.database.read() as view:
-        return bool((await view.connection.execute(query)).scalar_one() > 0)
