@@ -9,7 +9,6 @@ import asyncssh
 from gateway.errors import (
     DeviceError,
     DeviceHungUp,
-    DeviceMisdescribed,
     DeviceUnreachable,
     FlowRefused,
     HostKeyChanged,
@@ -17,8 +16,9 @@ from gateway.errors import (
     SecretRefused,
 )
 from gateway.sshfix import DeviceConnection, connect
-from gateway.sshfix.algorithms import COMPRESSION, ENCRYPTION, KEX, MAC, SIGNATURE
+from gateway.sshfix.algorithms import SIGNATURE
 from gateway.target.flows import UNFILTERED, Flow, Flows, Left
+from gateway.target.options import device_options
 from gateway.target.owner import DeviceOwner, OnLost
 from policy.domain.access import Grant
 from policy.domain.devices import AccountMethod, Algorithms, Quirk
@@ -102,11 +102,8 @@ class Dialler:
         timeout: float,
         owner: DeviceOwner,
     ) -> DeviceConnection:
-        asked = _options(grant, credential, keys, timeout, owner)
-        try:
-            options = await asyncssh.SSHClientConnectionOptions.construct(None, **asked)
-        except ValueError as unknown:  # asyncssh knows no algorithm of that name
-            raise DeviceMisdescribed(str(unknown)) from unknown
+        asked = _log_in(grant, credential, keys, timeout, owner)
+        options = await device_options(grant.address, grant.port, grant.algorithms, **asked)
         spared = Quirk.NO_IGNORE in grant.algorithms.quirks
         try:
             async with asyncio.timeout(timeout):
@@ -134,7 +131,7 @@ def pinned(lines: Sequence[str]) -> list[asyncssh.SSHKey]:
     return keys
 
 
-def _options(
+def _log_in(
     grant: Grant | TaskGrant,
     credential: Credential,
     keys: list[asyncssh.SSHKey],
@@ -146,9 +143,6 @@ def _options(
     by_password = credential.method is AccountMethod.PASSWORD
     secret = credential.secret.reveal()
     return {
-        "config": None,  # never ~/.ssh/config of the service account
-        "host": grant.address,
-        "port": grant.port,
         "username": _account_name(grant),
         "client_factory": lambda: owner,
         "known_hosts": lambda _host, _address, _port: (keys, [], []),
@@ -157,16 +151,9 @@ def _options(
         "client_keys": None if by_password else [_client_key(secret, credential.certificate)],
         "password": secret if by_password else None,
         "preferred_auth": "password,keyboard-interactive" if by_password else "publickey",
-        "agent_path": None,
         "agent_forwarding": False,
-        "gss_host": None,
         "host_based_auth": False,
-        "kex_algs": list(algorithms.kex or KEX),
-        "encryption_algs": list(algorithms.encryption or ENCRYPTION),
-        "mac_algs": list(algorithms.mac or MAC),
         "signature_algs": list(dict.fromkeys((*SIGNATURE, *algorithms.host_key))),
-        "compression_algs": list(COMPRESSION),
-        "client_version": "Ecluse",
         "login_timeout": timeout,
         "keepalive_interval": KEEPALIVE_SECONDS,
         "keepalive_count_max": KEEPALIVE_COUNT,

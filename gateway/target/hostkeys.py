@@ -4,8 +4,9 @@ import asyncio
 
 import asyncssh
 
-from gateway.errors import DeviceHungUp, DeviceMisdescribed, DeviceUnreachable, NoCommonAlgorithm
-from gateway.sshfix.algorithms import COMPRESSION, ENCRYPTION, KEX, MAC
+from gateway.errors import DeviceHungUp, DeviceUnreachable, NoCommonAlgorithm
+from gateway.sshfix.algorithms import KEX
+from gateway.target.options import device_options
 from policy.domain.devices import Algorithms
 
 _FAMILIES = (
@@ -33,25 +34,9 @@ async def fetch(
     here is proof: whoever answers at that address says so. Raises DeviceUnreachable, DeviceHungUp,
     DeviceMisdescribed, NoCommonAlgorithm.
     """
-    try:
-        options = await asyncssh.SSHClientConnectionOptions.construct(
-            None,
-            config=None,  # nothing of the service account: no configuration, no key, no agent
-            host=address,
-            port=port,
-            username="",
-            client_keys=None,
-            agent_path=None,
-            gss_host=None,
-            server_host_key_algs=list(algorithms.host_key) or (),
-            kex_algs=list(algorithms.kex or KEX),
-            encryption_algs=list(algorithms.encryption or ENCRYPTION),
-            mac_algs=list(algorithms.mac or MAC),
-            compression_algs=list(COMPRESSION),
-            client_version="Ecluse",
-        )
-    except ValueError as unknown:  # asyncssh knows no algorithm of that name
-        raise DeviceMisdescribed(str(unknown)) from unknown
+    options = await device_options(
+        address, port, algorithms, username="", client_keys=None, server_host_key_algs=algorithms.host_key
+    )
     lines: dict[str, None] = {}
     failure: Exception = asyncssh.KeyExchangeFailed("the device shows no host key that is known here")
     families = [*_FAMILIES, *((name,) for name in algorithms.host_key)]
