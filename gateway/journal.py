@@ -174,7 +174,11 @@ class GatewayJournal:
 
     async def quietly(self, name: str, grant: Grant, facts: Mapping[str, object]) -> None:
         """Write about a session that is over; while the journal is away, it is written as soon as it is back."""
-        await self._written(self._about(name, grant, facts))
+        event = self._about(name, grant, facts)
+        try:
+            await self._journal.append(event)
+        except RecorderError as error:
+            self._later(event, error)
 
     async def closed(self, grant: Grant, facts: Mapping[str, object]) -> bool:
         """Write that the session of *grant* is over, as ``quietly`` does, and return whether the journal knows it by now.
@@ -182,34 +186,21 @@ class GatewayJournal:
         It is written once, whoever tells it; where somebody else has, this gateway's own word follows as a correction. What
         is not written yet would be lost if this process were killed.
         """
-        event = self._about("session.closed", grant, facts, end_event(grant.session_id))
-        try:
-            await self._journal.append(event)
-        except JournalHasIt:
-            event = self._about("session.end_corrected", grant, facts, correction_event(grant.session_id))
-        except RecorderError as error:
-            return self._later(event, error)
-        else:
+        for name, identifier in (("session.closed", end_event), ("session.end_corrected", correction_event)):
+            event = self._about(name, grant, facts, identifier(grant.session_id))
+            try:
+                await self._journal.append(event)
+            except JournalHasIt:
+                continue
+            except RecorderError as error:
+                self._later(event, error)
+                return False
             return True
-        try:
-            await self._journal.append(event)
-        except JournalHasIt:
-            return False  # policy brings this word, and what reads it there compares it with what is told
-        except RecorderError as error:
-            return self._later(event, error)
-        return True
+        return False  # both are told: policy brings this word, and what reads it there compares it with what is told
 
-    async def _written(self, event: SecurityEvent) -> bool:
-        try:
-            await self._journal.append(event)
-        except RecorderError as error:
-            return self._later(event, error)
-        return True
-
-    def _later(self, event: SecurityEvent, error: RecorderError) -> bool:
+    def _later(self, event: SecurityEvent, error: RecorderError) -> None:
         _log.error("journal.failed", event_name=event.name, error=str(error))
         self._late.put(event)
-        return False
 
     async def close(self) -> None:
         """Write what waits, once more where the journal is away."""

@@ -35,15 +35,13 @@ class Leases:
         self._clock = clock
         self._kept: dict[SessionId, _Ended] = {}
 
-    async def give_back(
-        self, grant: Grant, reason: str, facts: Mapping[str, object] | None = None, *, told: bool = True
-    ) -> None:
+    async def give_back(self, grant: Grant, reason: str, facts: Mapping[str, object], *, told: bool) -> None:
         """Give the lease of a session back; where policy does not take it now, once it can be. Never raises PolicyError.
 
         It would count as hers for as long as this gateway lives. *facts* is what the journal is to know of the end; where
         it was not *told*, policy sees to it.
         """
-        error = await self._close(_Ended(grant, reason, self._clock.now(), facts or {}, told))
+        error = await self._close(_Ended(grant, reason, self._clock.now(), facts, told))
         if error is not None:
             _log.error("session.lease_kept", error=str(error))
 

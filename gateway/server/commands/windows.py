@@ -134,20 +134,17 @@ def next_ones(own: Sequence[OwnWindow], now: datetime) -> tuple[list[OwnWindow],
     With an answer each is shown. Of a window that is over none comes again, and of one whose next opening is not among the first
     MOST nothing is told.
     """
-    shown: list[OwnWindow] = []
+    nexts = {one.window.id: one for one in reversed(own) if one.occurrence.start > now}
+
+    def later(one: OwnWindow) -> bool:
+        return one.occurrence.start > now and one is not nexts[one.window.id] and not one.extensions
+
+    shown = [one for one in own if not later(one)]
+    told = {one.window.id for one in shown[:MOST] if one.occurrence.start > now and not one.window.state.over}
     again: dict[str, list[OwnWindow]] = {}
-    coming: set[str] = set()
-    told: set[str] = set()
-    for one in own:
-        if one.occurrence.start > now and one.window.id in coming and not one.extensions:
-            if one.window.id in told and not one.window.state.over:
-                again.setdefault(one.window.id, []).append(one)
-            continue
-        if one.occurrence.start > now:
-            coming.add(one.window.id)
-            if len(shown) < MOST:
-                told.add(one.window.id)
-        shown.append(one)
+    for one in filter(later, own):
+        if one.window.id in told:
+            again.setdefault(one.window.id, []).append(one)
     return shown, again
 
 
