@@ -34,13 +34,13 @@ async def give_up(
     *opening* opens the database when it is entered and closes it when it is left.
     """
     complaints: list[dict[str, Any]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: complaints.append(context))
     before = threads()
     async with opening as database:
-        moments, loop = random.Random(7), asyncio.get_running_loop()
-        for _ in range(
-            2
-        ):  # the second time the connection is there: so long takes one on this machine, today
+        moments = random.Random(7)
+        for _ in range(2):
+            # The second time the connection is there: so long takes one on this machine, today.
             begun = loop.time()
             await ask(database)
         takes = loop.time() - begun

@@ -1,29 +1,16 @@
 """What one connection keeps in memory for a peer that reads nothing, ends nothing or floods: so much, and it is cut."""
 
 import asyncio
-from typing import Any
 
-import asyncssh
 import pytest
 from asyncssh.constants import MSG_CHANNEL_REQUEST
 from typing_extensions import override
 
 from gateway.sshfix import ServerConnection
 from gateway.sshfix.flow import INPUT_LIMIT, OUTPUT_LIMIT
+from tests.support.unconnected import unconnected
 
 pytestmark = pytest.mark.integration
-
-
-async def _unconnected() -> Any:
-    options = await asyncssh.SSHServerConnectionOptions.construct(
-        None,
-        config=None,
-        server_factory=asyncssh.SSHServer,
-        server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
-        gss_host=None,
-        login_timeout=None,
-    )
-    return ServerConnection(asyncio.get_running_loop(), options)
 
 
 class Transport(asyncio.Transport):
@@ -47,7 +34,7 @@ class Transport(asyncio.Transport):
 
 async def test_answers_left_unread_are_bounded() -> None:
     """A peer that goes on asking, keep-alives say, and never reads the answers is cut before memory is full."""
-    connection = await _unconnected()
+    connection = await unconnected(ServerConnection)
     transport = Transport()
     connection._transport = transport
     connection._recv_handler = lambda: False
@@ -63,7 +50,7 @@ async def test_answers_left_unread_are_bounded() -> None:
 
 async def test_what_is_asked_of_a_silent_peer_is_bounded() -> None:
     """A device that says nothing and reads nothing is cut: sizes and signals of a terminal are held by no window."""
-    connection = await _unconnected()
+    connection = await unconnected(ServerConnection)
     transport = Transport()
     connection._transport = transport
     connection._kex_complete = connection._auth_complete = True
@@ -77,7 +64,7 @@ async def test_what_is_asked_of_a_silent_peer_is_bounded() -> None:
 
 async def test_what_waits_for_a_peers_new_keys_is_bounded() -> None:
     """A device that ends no key exchange is cut: what asyncssh keeps for after it counts, until it is sent."""
-    connection = await _unconnected()
+    connection = await unconnected(ServerConnection)
     transport = Transport()
     connection._transport = transport
     connection._auth_complete, connection._rekey_seconds = True, None
@@ -99,7 +86,7 @@ async def test_what_waits_for_a_peers_new_keys_is_bounded() -> None:
 
 async def test_unread_input_is_bounded() -> None:
     """A peer that floods while its last packet is being answered is cut, before log-in or after."""
-    connection = await _unconnected()
+    connection = await unconnected(ServerConnection)
 
     transport = Transport()
     connection._transport = transport

@@ -19,6 +19,7 @@ from typing_extensions import override
 from gateway.errors import UnsupportedLibrary
 from gateway.sshfix import FlowControl, Proof, ServerConnection, require_version
 from gateway.sshfix.algorithms import SIGNATURE
+from tests.support.unconnected import unconnected
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.integration
@@ -230,22 +231,10 @@ async def test_a_wrongly_guessed_key_exchange_is_dropped(
 
 async def test_a_channel_of_empty_packets_is_refused() -> None:
     """A channel whose packets may hold nothing would turn the loop for ever (CVE-2026-62949)."""
-    connection = await _unconnected(ServerConnection)
+    connection = await unconnected(ServerConnection)
     packet = SSHPacket(String("session") + UInt32(0) + UInt32(1000) + UInt32(0))
     with pytest.raises(ProtocolError):
         connection._process_channel_open(0, 0, packet)
-
-
-async def _unconnected(kind: type[asyncssh.SSHServerConnection]) -> Any:
-    options = await asyncssh.SSHServerConnectionOptions.construct(
-        None,
-        config=None,
-        server_factory=asyncssh.SSHServer,
-        server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
-        gss_host=None,
-        login_timeout=None,
-    )
-    return kind(asyncio.get_running_loop(), options)
 
 
 class Tally:
@@ -265,7 +254,7 @@ class Tally:
 
 async def test_feeders_wait_for_the_transport_and_for_new_keys() -> None:
     """Whoever feeds a connection is held while its transport is full or its keys are renewed, once for both."""
-    connection = await _unconnected(ServerConnection)
+    connection = await unconnected(ServerConnection)
     early, late = Tally(), Tally()
     connection.add_feeder(early)
     connection.pause_writing()
