@@ -38,9 +38,8 @@ def announced(directory: Path, program: str, port: int, *, watched: int | None =
     # a name that nobody knows before: two users write in this folder, and a link of the other's would be written through
     draft = path.with_suffix(f".{secrets.token_hex(8)}")
     with draft.open("x") as file:
-        os.fchmod(
-            file.fileno(), 0o640
-        )  # no secret; where the programs have users of their own, each may ask after the other
+        # no secret; where the programs have users of their own, each may ask after the other
+        os.fchmod(file.fileno(), 0o640)
         file.write(json.dumps({"pid": os.getpid(), "port": port, "watched": watched}))
     try:
         draft.replace(path)

@@ -75,9 +75,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Clear away what killed runs left, and make the place where workers take turns; once a run."""
     if not hasattr(config, "workerinput"):
         write_in_memory()
-        collect(
-            *filter(Path.is_dir, [SHARED_MEMORY])
-        )  # whether or not there is room: what lies there may be why there is none
+        # whether or not there is room: what lies there may be why there is none
+        collect(*filter(Path.is_dir, [SHARED_MEMORY]))
         compile_all(config)
         os.environ[TURNS] = str(temporary_folder("turns"))
 

@@ -150,9 +150,8 @@ async def test_kill_9_loses_nothing_that_passed(scene: Scene, client: SshClient,
     (listed,) = await asyncio.to_thread(told, scene, "/v1/traces")
     assert listed["id"] == trace.name
 
-    async def journalled() -> (
-        bool
-    ):  # the console brings it, out of what policy committed with the lease's end
+    # the console brings it, out of what policy committed with the lease's end
+    async def journalled() -> bool:
         names = {item["name"] for item in await asyncio.to_thread(told, scene, "/v1/journal")}
         return {"alarm.trace_interrupted", "session.closed"} <= names
 
