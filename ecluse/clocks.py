@@ -72,10 +72,10 @@ class ClockWatch:
         """Look once. Raises PolicyUnavailable."""
         self._step()
         found = await ask(self._database.server_time, self._clock, self._bound)
-        wrong = found is not None and found.beyond(self._bound)
-        if found is None or not (wrong or found.within(self._bound)):
+        if found is None or found.unsure(self._bound):
             return  # answers that come so late say nothing about who is wrong
         self.drift = drift = found.likeliest
+        wrong = found.beyond(self._bound)
         if wrong != self._wrong:
             facts = {"node": self._node, "seconds": round(drift.total_seconds(), 1), "against": _SERVER}
             self._raise("alarm.clock_drift" if wrong else "alarm.clock_right", facts)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Self
@@ -49,9 +50,9 @@ class Offset:
         """Tell whether they are more than *bound* apart, whatever the answers hid."""
         return abs(self.nearest) > bound
 
-    def within(self, bound: timedelta) -> bool:
-        """Tell whether they are not, whatever the answers hid."""
-        return self.farthest <= bound
+    def unsure(self, bound: timedelta) -> bool:
+        """Tell whether they may be, for what the answers hid."""
+        return not self.beyond(bound) and self.farthest > bound
 
 
 async def ask(
@@ -69,7 +70,7 @@ async def ask(
     *pause* the seconds between two of them. Raises what *question* raises.
     """
     found: Offset | None = None
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             for asked in range(MOST_ASKED):
                 if asked:
@@ -80,8 +81,6 @@ async def ask(
                     return None
                 heard = Offset.heard(before, clock.now(), theirs, unsaid)
                 found = heard if found is None else found.narrowed(heard)
-                if found.beyond(bound) or found.within(bound):
+                if not found.unsure(bound):
                     break
-    except TimeoutError:
-        return found
     return found

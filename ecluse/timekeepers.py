@@ -49,7 +49,7 @@ class Comparison:
 
     def unsure(self, bound: timedelta) -> bool:
         """Tell whether it may be: the answers took too long to say."""
-        return not self.offset.beyond(bound) and not self.offset.within(bound)
+        return self.offset.unsure(bound)
 
 
 async def compare(settings: Settings, database: Database | None, clock: Clock) -> list[Comparison]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ecluse.desk import AsJson, Desk
-from ecluse.errors import EcluseError
+from ecluse.errors import EcluseError, FileUnusable, MachineError, StartError
 from ecluse.tables import whole
 
 group = typer.Typer(
@@ -106,7 +106,6 @@ def audit(
 
     from ecluse import airlock
     from ecluse.commands.self_audit import exit_status, parts_told, show_report
-    from ecluse.errors import FileUnusable, MachineError, StartError
     from ecluse.registry import make
     from ecluse.selfaudit import front as fronts
     from policy.clock import SystemClock

@@ -168,13 +168,15 @@ def verify(
     from recorder.seal.signing import PublicKey
 
     desk, known = Desk.of(context, as_json), PublicKey.load(key)
-    report, document = _opened(file, known)
+    document = _read(file)
+    report = _opened(file, document, known)
     age = datetime.now(UTC) - report.made_at
     if within is not None and age > timedelta(days=within):
         raise FileUnusable("self_audit.old", path=str(file), days=age.days, within=within)
     follows: bool | None = None
     if after is not None:
-        earlier, seen = _opened(after, known)
+        seen = _read(after)
+        earlier = _opened(after, seen, known)
         if (earlier.hospital_id, earlier.node) != (report.hospital_id, report.node):
             raise FileUnusable(
                 "self_audit.other_machine", path=str(file), node=report.node, other=earlier.node
@@ -224,9 +226,11 @@ async def _taken(settings: "Settings", file: Path) -> "Report":
 
     clock, keys = SystemClock(), known(settings)
     registered = map(keys.machines.of, keys.machines.names())
-    report, document = _opened(file, *(key for key in registered if key is not None))
+    document = _read(file)
+    report = _opened(file, document, *(key for key in registered if key is not None))
     ours = report.hospital_id in {NOBODYS, settings.hospital_id}
-    _opened(file, *(keys.of(report.node) if ours else ()))  # by that machine's own key, and no other's
+    own = keys.of(report.node) if ours else ()
+    _opened(file, document, *own)  # by that machine's own key, and no other's
     age = clock.now() - report.finished_at
     if not -history.CLOCKS <= age <= history.TOLD_LATE:
         raise FileUnusable("self_audit.too_late", path=str(file), at=report.finished_at)
@@ -244,16 +248,23 @@ async def _taken(settings: "Settings", file: Path) -> "Report":
     return report
 
 
-def _opened(file: Path, *keys: "PublicKey") -> "tuple[Report, bytes]":
-    from admin_api.selfaudit.report import LARGEST, Report
-    from recorder.errors import SignatureInvalid, TraceFormatError
+def _read(file: Path) -> bytes:
+    from admin_api.selfaudit.report import LARGEST
 
     try:
         with file.open("rb") as opened:
-            document = opened.read(LARGEST + 1)
-        return Report.opened(document, keys)[0], document
+            return opened.read(LARGEST + 1)
     except OSError as error:
         raise FileUnusable("file.unreadable", path=str(file)) from error
+
+
+def _opened(file: Path, document: bytes, *keys: "PublicKey") -> "Report":
+    """Return the report in *document*, which was read from *file*, if one of *keys* signed it."""
+    from admin_api.selfaudit.report import Report
+    from recorder.errors import SignatureInvalid, TraceFormatError
+
+    try:
+        return Report.opened(document, keys)[0]
     except (SignatureInvalid, TraceFormatError) as error:
         raise FileUnusable("self_audit.not_genuine", path=str(file), why=str(error)) from error
 

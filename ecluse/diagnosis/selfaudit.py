@@ -9,7 +9,7 @@ from admin_api.selfaudit import history
 from admin_api.selfaudit.report import Outcome, Report
 from ecluse import composition
 from ecluse.diagnosis.databases import opened, opened_traces, policy_is_absent, traces_are_absent
-from ecluse.diagnosis.symptom import Symptom, look
+from ecluse.diagnosis.symptom import Check, Level, Symptom, look
 from ecluse.errors import SettingsError
 from ecluse.selfaudit.memory import recall
 from ecluse.selfaudit.signers import known, own_key
@@ -49,26 +49,25 @@ async def self_audit(settings: Settings, clock: Clock) -> list[Symptom]:
     return [
         *(check.failed("forged", at=one.at) for one in audits[:1] if one.report is None),
         _own(settings, None if found is None else found[1], since, now),
-        *(_other(settings, node, audited.get(node), expected[node], now) for node in others),
+        # what another machine found is its own doctor's to say
+        *(
+            _when(look("self_audit_of", node=node), settings, audited.get(node), expected[node], now)
+            for node in others
+        ),
     ]
 
 
 def _own(settings: Settings, report: Report | None, since: datetime, now: datetime) -> Symptom:
     """Tell when this machine last audited itself; *since* when it could have."""
     check = look("self_audit")
-    if report is None:
-        return check.failed("never") if history.overdue(since, now) else check.notice("never")
-    days, failed = (now - report.made_at).days, len(report.checks(Outcome.FAILED))
-    if history.overdue(report.made_at, now):
-        return check.failed("overdue", days=days)
-    if now - report.made_at > timedelta(days=settings.self_audit.late_days):
-        return check.notice("late", days=days)
-    return check.notice("findings", days=days, count=failed) if failed else check.good(days=days)
+    found = _when(check, settings, None if report is None else report.made_at, since, now)
+    if report is not None and found.level is Level.GOOD and (failed := len(report.checks(Outcome.FAILED))):
+        return check.notice("findings", days=(now - report.made_at).days, count=failed)
+    return found
 
 
-def _other(settings: Settings, node: str, at: datetime | None, since: datetime, now: datetime) -> Symptom:
-    """Tell when another machine last audited itself, *since* when it could have; what it found is its own doctor's to say."""
-    check = look("self_audit_of", node=node)
+def _when(check: Check, settings: Settings, at: datetime | None, since: datetime, now: datetime) -> Symptom:
+    """Tell by *check* whether an audit *at* then still counts; *since* when there could have been one."""
     if at is None:
         return check.failed("never") if history.overdue(since, now) else check.notice("never")
     days = (now - at).days

@@ -23,6 +23,14 @@ ENTER = 1
 
 
 @dataclass(frozen=True, slots=True)
+class _Account:
+    """Whom the system takes a program for."""
+
+    uid: int
+    groups: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
 class _Needs:
     """What a program reads and where it writes."""
 
@@ -73,22 +81,16 @@ def _console(settings: Settings) -> _Needs:
 
 def _apart(settings: Settings, gateway: str) -> Iterator[Symptom]:
     """Look at whether the gateway's user could read what opens traces, or what was on screens."""
-    try:
-        account = pwd.getpwnam(gateway)
-    except KeyError:
+    account = _account(gateway)
+    if account is None:
         return  # told by what it needs
-    groups = frozenset(os.getgrouplist(gateway, account.pw_gid))
     own = set(console_secrets(settings)) - set(gateway_secrets(settings))
     if settings.search.enabled:
         own.add(settings.search_folder)
     for path in sorted(own):
         if path.exists():
             check = look("apart", path=str(path))
-            yield (
-                check.failed("open", user=gateway)
-                if _can(account.pw_uid, groups, path, READ)
-                else check.good()
-            )
+            yield check.failed("open", user=gateway) if _can(account, path, READ) else check.good()
 
 
 def _audit_key(settings: Settings, gateway: str) -> Iterator[Symptom]:
@@ -96,18 +98,17 @@ def _audit_key(settings: Settings, gateway: str) -> Iterator[Symptom]:
     key = own_key(settings)
     if not settings.console.elsewhere or not key.exists():
         return
-    try:
-        account = pwd.getpwnam(gateway)
-    except KeyError:
+    account = _account(gateway)
+    if account is None:
         return  # told by what it needs
-    check, groups = look("audit_key", path=str(key)), frozenset(os.getgrouplist(gateway, account.pw_gid))
-    if _can(account.pw_uid, groups, key, READ):
+    check = look("audit_key", path=str(key))
+    if _can(account, key, READ):
         yield check.failed("open", user=gateway, path=str(key))
         return
     for place in (key, key.parent, settings.data_dir, settings.data_dir / CONFIG_NAME):
         # an owner needs no right to write: she gives it to herself
-        own = place.exists() and place.stat().st_uid == account.pw_uid
-        if own or _can(account.pw_uid, groups, place, WRITE):
+        own = place.exists() and place.stat().st_uid == account.uid
+        if own or _can(account, place, WRITE):
             yield check.failed("changeable", user=gateway, place=str(place))
             return
     yield check.good()
@@ -115,34 +116,40 @@ def _audit_key(settings: Settings, gateway: str) -> Iterator[Symptom]:
 
 def _reach(user: str, needs: _Needs) -> Symptom:
     check = look("reach", user=user)
-    try:
-        account = pwd.getpwnam(user)
-    except KeyError:
+    account = _account(user)
+    if account is None:
         return check.failed("unknown")
-    groups = frozenset(os.getgrouplist(user, account.pw_gid))
     wanted = [(path, READ) for path in needs.reads] + [(path, READ | WRITE) for path in needs.writes]
-    refused = [str(path) for path, bits in wanted if not _can(account.pw_uid, groups, path, bits)]
+    refused = [str(path) for path, bits in wanted if not _can(account, path, bits)]
     if refused:
         return check.failed("refused", count=len(refused), path=refused[0])
     return check.good()
 
 
-def _can(uid: int, groups: frozenset[int], path: Path, bits: int) -> bool:
-    """Tell whether *uid* may reach *path* by the modes of its files alone (access control lists can only widen that)."""
-    if uid == 0:
+def _account(user: str) -> _Account | None:
+    try:
+        found = pwd.getpwnam(user)
+    except KeyError:
+        return None
+    return _Account(found.pw_uid, frozenset(os.getgrouplist(user, found.pw_gid)))
+
+
+def _can(account: _Account, path: Path, bits: int) -> bool:
+    """Tell whether *account* may reach *path* by the modes of its files alone (access control lists can only widen that)."""
+    if account.uid == 0:
         return True
     try:
-        parents = all(_allowed(uid, groups, parent.stat(), ENTER) for parent in path.resolve().parents)
+        parents = all(_allowed(account, parent.stat(), ENTER) for parent in path.resolve().parents)
         status = path.stat()
     except OSError:
         return False
-    return parents and _allowed(uid, groups, status, bits | (ENTER if stat.S_ISDIR(status.st_mode) else 0))
+    return parents and _allowed(account, status, bits | (ENTER if stat.S_ISDIR(status.st_mode) else 0))
 
 
-def _allowed(uid: int, groups: frozenset[int], status: os.stat_result, bits: int) -> bool:
-    if status.st_uid == uid:
+def _allowed(account: _Account, status: os.stat_result, bits: int) -> bool:
+    if status.st_uid == account.uid:
         granted = status.st_mode >> 6
-    elif status.st_gid in groups:
+    elif status.st_gid in account.groups:
         granted = status.st_mode >> 3
     else:
         granted = status.st_mode

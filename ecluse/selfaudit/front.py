@@ -4,8 +4,6 @@ Its report is kept on its own disk, signed by a key of its own, until somebody f
 """
 
 import asyncio
-import os
-import secrets
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -22,6 +20,7 @@ from ecluse.private_files import GROUP_AND_OTHERS
 from ecluse.selfaudit import advisories, exposure, ssh, tls
 from ecluse.selfaudit.conduct import Told, Work, conducted, given
 from ecluse.selfaudit.exposure import Listener
+from ecluse.selfaudit.memory import put
 from ecluse.selfaudit.places import reachable
 from policy.clock import Clock
 from policy.domain.ids import new_id
@@ -81,15 +80,7 @@ def last(path: Path, key: PublicKey) -> Predecessor | None:
 
 def keep(path: Path, document: bytes) -> None:
     """Put *document* at *path* in place of the one before, whole or not at all. Raises OSError."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        with draft.open("xb") as file:
-            file.write(document)
-            os.fchmod(file.fileno(), 0o644)  # no secret: whoever fetches it from inside need not be root
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
+    put(path, document, 0o644)  # no secret: whoever fetches it from inside need not be root
 
 
 async def _tls(host: str, port: int) -> Sequence[Symptom]:
@@ -114,13 +105,11 @@ def _files(chosen: AirlockFile, front: FrontSection, folder: Path) -> Iterator[S
 def _machine(chosen: AirlockFile, folder: Path, clock: Clock) -> Iterator[Symptom]:
     yield flows.routing()
     for path in airlock.certificate_files(chosen):
-        check, left = (
-            look("lock_certificate", path=str(folder / path)),
-            airlock.ends(folder / path) - clock.now(),
-        )
+        check = look("lock_certificate", path=str(folder / path))
+        left = airlock.ends(folder / path) - clock.now()
         if left <= timedelta():
             yield check.failed("over")
+        elif left < airlock.SOON:
+            yield check.notice("ending", days=left.days)
         else:
-            yield (
-                check.notice("ending", days=left.days) if left < airlock.SOON else check.good(days=left.days)
-            )
+            yield check.good(days=left.days)
